@@ -1,0 +1,1 @@
+"""What the spectrum says: fits, test statistics, limits and scans."""

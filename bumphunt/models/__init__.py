@@ -1,0 +1,1 @@
+"""What is expected in a spectrum: shapes, signal and background models, channels."""

@@ -1,0 +1,1 @@
+"""What a detector would have recorded: matrix elements, radiation, processes and the detector."""

@@ -1,0 +1,1 @@
+"""What a coupling predicts: cross sections, widths and branching ratios."""

@@ -1,0 +1,1 @@
+"""selections: events in, masks and observables out."""

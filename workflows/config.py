@@ -1,0 +1,531 @@
+"""The YAML of an analysis, as pydantic models.
+
+`load` reads a file and returns an `Analysis`, or raises a `ConfigError` whose one line names the file, the line, the key and
+the value. Unknown and repeated keys are errors. Paths in the file are relative to the folder of the file.
+
+========== ===========================================================================
+key        says
+========== ===========================================================================
+channel    which search: see ``bumphunt channels``
+beams      a preset's name, or the beam energies
+data       luminosity and either ``files`` or ``simulate`` (pseudo-data)
+samples    the backgrounds: ``files`` with a normalisation, or ``simulate``
+signal     simulated signal: ``points`` (files at masses), or ``simulate``
+search     mass range and step of the scan
+spectrum   the fine binning of the observable
+optimise   the tau veto in bins of mass
+fit        template fit or counting, window, confidence level
+ntuples    tree, branch names, candidate rule
+========== ===========================================================================
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import numpy as np
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from bumphunt.errors import ConfigError, InputError
+from bumphunt.kinematics import BEAMS, M_MUON, Beams
+from bumphunt.montecarlo.detector import DETECTORS
+from bumphunt.montecarlo.simulation import PROCESSES
+
+__all__ = [
+    "Analysis",
+    "BackgroundSample",
+    "Data",
+    "Fit",
+    "Injection",
+    "Ntuples",
+    "Optimise",
+    "Search",
+    "Signal",
+    "SignalPoint",
+    "SimulatedBackground",
+    "SimulatedData",
+    "SimulatedSignal",
+    "SpectrumBinning",
+    "load",
+]
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    """Base of all sections: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class BeamEnergies(_Section):
+    """Beams given by numbers."""
+
+    electron_energy: Positive
+    """Electron energy [GeV]."""
+    positron_energy: Positive
+    """Positron energy [GeV]."""
+    crossing_angle: NonNegative = 0.0
+    """Full crossing angle [rad]."""
+    electron_spread: NonNegative = 0.0
+    """Energy spread [GeV]."""
+    positron_spread: NonNegative = 0.0
+    """Energy spread [GeV]."""
+
+
+class Injection(_Section):
+    """A signal put into the pseudo-data."""
+
+    mass: Positive
+    """Mass [GeV]."""
+    coupling: Positive
+    """Coupling g'."""
+
+
+class SimulatedBackground(_Section):
+    """A background made by bumphunt's own Monte Carlo."""
+
+    events: Count
+    """Events to generate (weighted)."""
+    process: str | None = None
+    """Name of the process; the sample's name unless given."""
+
+
+class SimulatedSignal(_Section):
+    """Signal made by bumphunt's own Monte Carlo."""
+
+    events: Count
+    """Events to generate at each mass."""
+    masses: tuple[Positive, ...] = Field(min_length=4)
+    """Simulated masses [GeV], ascending."""
+    coupling: Positive = 0.1
+    """Coupling g' of the generation; efficiencies do not depend on it."""
+
+
+class SimulatedData(_Section):
+    """Pseudo-data: unweighted Poisson draws from the sum of the simulated backgrounds."""
+
+    inject: tuple[Injection, ...] = ()
+    """Signals to inject."""
+
+
+class BackgroundSample(_Section):
+    """One simulated background, by files or by simulation."""
+
+    files: tuple[str, ...] = ()
+    """ROOT files; wildcards are expanded."""
+    luminosity: Positive | None = None
+    """Luminosity of the files [fb^-1]: the event weights add up to the expectation at this luminosity."""
+    cross_section: Positive | None = None
+    """Cross section [fb], with `generated`."""
+    generated: Positive | None = None
+    """Generated events (sum of weights), with `cross_section`."""
+    simulate: SimulatedBackground | None = None
+    """Make the sample instead of reading it."""
+    scale: Positive = 1.0
+    """Data / simulation factor from control samples."""
+    uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the normalisation."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.files) == (self.simulate is not None):
+            msg = "give either 'files' or 'simulate'"
+            raise ValueError(msg)
+        if self.files and (self.luminosity is None) == (self.cross_section is None or self.generated is None):
+            msg = "files need either 'luminosity' or both 'cross_section' and 'generated'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def mc_luminosity(self) -> float | None:
+        """Luminosity of the files [fb^-1]; None for a simulated sample."""
+        if self.luminosity is not None:
+            return self.luminosity
+        if self.cross_section is not None and self.generated is not None:
+            return self.generated / self.cross_section
+        return None
+
+
+class SignalPoint(_Section):
+    """Signal files at one mass."""
+
+    mass: Positive
+    """Mass [GeV]."""
+    files: tuple[str, ...] = Field(min_length=1)
+    """ROOT files; wildcards are expanded."""
+    generated: Positive
+    """Generated events (sum of weights), the denominator of the efficiency."""
+
+
+class Signal(_Section):
+    """The simulated signal."""
+
+    points: tuple[SignalPoint, ...] = ()
+    """Files at the simulated masses."""
+    simulate: SimulatedSignal | None = None
+    """Make the signal instead of reading it."""
+    scale: Positive = 1.0
+    """Data / simulation factor of the efficiency."""
+    uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the efficiency."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.points) == (self.simulate is not None):
+            msg = "give either 'points' or 'simulate'"
+            raise ValueError(msg)
+        masses = np.array(self.masses)
+        if masses.size < 4 or np.any(np.diff(masses) <= 0):
+            msg = f"masses {masses.tolist()} must be at least four, in ascending order"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def masses(self) -> tuple[float, ...]:
+        """Simulated masses [GeV], ascending."""
+        return self.simulate.masses if self.simulate is not None else tuple(p.mass for p in self.points)
+
+
+class Data(_Section):
+    """The data, or the pseudo-data in their place."""
+
+    luminosity: Positive
+    """Integrated luminosity [fb^-1]."""
+    luminosity_uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the luminosity."""
+    files: tuple[str, ...] = ()
+    """ROOT files; wildcards are expanded."""
+    pseudo: bool = False
+    """The files hold simulated pseudo-data, which blinding need not hide."""
+    simulate: SimulatedData | None = None
+    """Make pseudo-data instead of reading data."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.files) == (self.simulate is not None):
+            msg = "give either 'files' or 'simulate'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def is_pseudo(self) -> bool:
+        """Whether these are no real data."""
+        return self.pseudo or self.simulate is not None
+
+
+class Search(_Section):
+    """The mass hypotheses."""
+
+    low: Positive
+    """Lowest mass [GeV]."""
+    high: Positive
+    """Highest mass [GeV]."""
+    step: Positive = 0.5
+    """Step in units of the resolution."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high = {self.high} GeV must be above low = {self.low} GeV"
+            raise ValueError(msg)
+        return self
+
+
+class SpectrumBinning(_Section):
+    """The fine binning of the observable, rebinned for each fit."""
+
+    low: float = -4.0
+    """Lower edge [GeV^2]."""
+    high: float = 100.0
+    """Upper edge [GeV^2]."""
+    bins: Count = 5200
+    """Number of bins."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high = {self.high} GeV^2 must be above low = {self.low} GeV^2"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def edges(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Bin edges [GeV^2], shape (bins + 1,)."""
+        return np.linspace(self.low, self.high, self.bins + 1)
+
+
+class Optimise(_Section):
+    """The cuts optimised in bins of mass."""
+
+    figure_of_merit: Literal["punzi", "punzi-full"] = "punzi"
+    """eps / (a/2 + sqrt B), or the full S_min (Punzi, physics/0308063)."""
+    a: Positive = 1.6
+    """Significance level in the figure of merit, in standard deviations."""
+    b: Positive = 1.28155
+    """Power level, for 'punzi-full'."""
+    window: Positive = 2.0
+    """Half width of the signal window, in units of the resolution."""
+    background_error: NonNegative = 1.0
+    """How many Monte Carlo standard deviations are added to the background in the figure of merit."""
+    bin_width: Positive = 4.0
+    """Width of the mass bins, in units of the resolution."""
+    smooth: bool = False
+    """Smooth the chosen cuts over neighbouring bins."""
+
+
+class Fit(_Section):
+    """How a mass hypothesis is tested."""
+
+    method: Literal["templates", "counting"] = "templates"
+    """Template fit in a window, or a count within +-2 standard deviations."""
+    window: Positive | None = None
+    """Half width of the window in units of the resolution; 10 for templates and 2 for counting unless given."""
+    bins_per_sigma: Positive = 4.0
+    """Bins per standard deviation in a template fit."""
+    cl: float = Field(default=0.90, gt=0, lt=1)
+    """Confidence level of the limits."""
+
+    @property
+    def half_width(self) -> float:
+        """Half width of the window in units of the resolution."""
+        return self.window if self.window is not None else {"templates": 10.0, "counting": 2.0}[self.method]
+
+
+class Best(_Section):
+    """Keep one candidate of an event."""
+
+    best: Literal["highest", "lowest"]
+    """Which value wins."""
+    variable: str
+    """basf2 name of the variable."""
+
+
+class Ntuples(_Section):
+    """How the ntuples are read."""
+
+    tree: str = "events"
+    """Name of the TTree or RNTuple."""
+    names: dict[str, str] = Field(default_factory=dict)
+    """Name of the branch for each basf2 variable whose branch is not the escaped name."""
+    candidates: Literal["reject"] | Best = "reject"
+    """What becomes of events with several candidates."""
+    allow_missing: bool = False
+    """Go on when rows cannot be read, with the luminosity scaled down."""
+
+
+class Analysis(_Section):
+    """One analysis."""
+
+    channel: str
+    """Name of the search."""
+    beams: str | BeamEnergies = "belle2"
+    """Preset or beam energies."""
+    detector: str = "belle2"
+    """Detector preset of the simulation."""
+    data: Data
+    samples: dict[str, BackgroundSample] = Field(min_length=1)
+    signal: Signal
+    search: Search
+    spectrum: SpectrumBinning = SpectrumBinning()
+    optimise: Optimise | None = Optimise()
+    fit: Fit = Fit()
+    ntuples: Ntuples = Ntuples()
+    unblind: bool = False
+    """Show what was observed in real data inside the search range."""
+    seed: Annotated[int, Field(ge=0)] = 1
+    """Seed of the simulation."""
+    path: Path = Field(default=Path(), exclude=True)
+    """The YAML file itself."""
+
+    @model_validator(mode="after")
+    def _physical(self) -> Self:
+        if isinstance(self.beams, str) and self.beams not in BEAMS:
+            raise ValueError(_unknown("beams", self.beams, BEAMS))
+        if self.detector not in DETECTORS:
+            raise ValueError(_unknown("detector", self.detector, DETECTORS))
+        limit = self.beams_record.sqrt_s - 2 * M_MUON
+        for key, mass in self._masses():
+            if mass >= limit:
+                msg = f"{key} = {mass} GeV is beyond the kinematic limit sqrt(s) - 2 m_mu = {limit:.4f} GeV"
+                raise ValueError(msg)
+        if self.search.low < self.signal.masses[0] or self.search.high > self.signal.masses[-1]:
+            msg = (
+                f"search: masses {self.search.low} to {self.search.high} GeV reach beyond the simulated signal,"
+                f" {self.signal.masses[0]} to {self.signal.masses[-1]} GeV"
+            )
+            raise ValueError(msg)
+        for name, sample in self.samples.items():
+            if sample.simulate is not None and (process := sample.simulate.process or name) not in PROCESSES:
+                raise ValueError(_unknown(f"samples.{name}.simulate.process", process, PROCESSES))
+        if self.data.simulate is not None and any(s.simulate is None for s in self.samples.values()):
+            msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
+            raise ValueError(msg)
+        return self
+
+    def _masses(self) -> Iterator[tuple[str, float]]:
+        """Yield every mass of the file with the name of its key."""
+        yield "search.high", self.search.high
+        yield from (("signal masses", mass) for mass in self.signal.masses)
+        if self.data.simulate is not None:
+            yield from (("data.simulate.inject.mass", signal.mass) for signal in self.data.simulate.inject)
+
+    @property
+    def beams_record(self) -> Beams:
+        """The beams as the library wants them."""
+        if isinstance(self.beams, str):
+            return BEAMS[self.beams]
+        return Beams(**self.beams.model_dump())
+
+    @property
+    def blinded(self) -> bool:
+        """Whether nothing observed inside the search range may be written."""
+        return not (self.unblind or self.data.is_pseudo)
+
+    def files(self, key: str, patterns: tuple[str, ...]) -> tuple[Path, ...]:
+        """Return the files that `patterns` name, in order.
+
+        Parameters
+        ----------
+        key
+            Where the patterns stand in the YAML, for the error.
+        patterns
+            Paths relative to the folder of the YAML, with wildcards.
+
+        Raises
+        ------
+        ConfigError
+            If a pattern matches no file.
+        """
+        found: list[Path] = []
+        for pattern in patterns:
+            base = Path(pattern)
+            folder, name = (Path(base.anchor), base.relative_to(base.anchor)) if base.is_absolute() else (self.path.parent, base)
+            matches = sorted(folder.glob(str(name)))
+            if not matches:
+                msg = f"{self.path}: {key}: no file matches {pattern!r} (looked in {folder.resolve()})"
+                raise ConfigError(msg)
+            found.extend(matches)
+        return tuple(dict.fromkeys(found))
+
+
+def _unknown(key: str, value: str, known: Mapping[str, object]) -> str:
+    """Return the sentence about an unknown name, with the nearest known one."""
+    near = difflib.get_close_matches(value, known, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"{key} = {value!r} is not one of {', '.join(sorted(known))}{hint}"
+
+
+def load(path: Path) -> Analysis:
+    """Return the analysis that a YAML file describes.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    ConfigError
+        If the file is missing, is no YAML, or says something wrong: one line with the file, the line, the key and the value.
+    """
+    try:
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except FileNotFoundError:
+        msg = f"{path}: there is no such file"
+        raise ConfigError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read: {error}"
+        raise ConfigError(msg) from None
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None  # noqa: EM102
+    if not isinstance(node, yaml.MappingNode):
+        msg = f"{path}: must be a mapping of keys; see examples/"
+        raise ConfigError(msg)
+    _refuse_repeated_keys(path, node)
+    content = yaml.SafeLoader("").construct_document(node)
+    try:
+        return Analysis.model_validate({**content, "path": path})
+    except InputError as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from None
+    except ValidationError as error:
+        errors = error.errors()
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise ConfigError(_describe(path, node, errors[0]) + more) from None
+
+
+def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
+    """Raise for a key that stands twice in one mapping, where YAML would silently keep the last."""
+    if isinstance(node, yaml.SequenceNode):
+        for item in node.value:
+            _refuse_repeated_keys(path, item)
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, value in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                msg = f"{path}:{line}: key {key.value!r} stands here and in line {seen[key.value]}; remove one"
+                raise ConfigError(msg)
+            seen[key.value] = line
+            _refuse_repeated_keys(path, value)
+
+
+def _describe(path: Path, node: yaml.Node, error: ErrorDetails) -> str:
+    """Return one line about a validation error: file, line, key, value and what is wrong."""
+    line, keys = node.start_mark.line + 1, []
+    inner: yaml.Node | None = node
+    for step in error["loc"]:
+        if isinstance(inner, yaml.MappingNode):
+            found = next(((k, v) for k, v in inner.value if k.value == step), None)
+            if found is None:  # a missing key, or the name of a member of a union
+                if error["type"] == "missing":
+                    keys.append(str(step))
+                continue
+            line, inner = found[0].start_mark.line + 1, found[1]
+        elif isinstance(inner, yaml.SequenceNode) and isinstance(step, int):
+            inner = inner.value[step]
+            line = inner.start_mark.line + 1
+        else:
+            continue
+        keys.append(str(step))
+    key = ".".join(keys)
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(_known_keys(keys[:-1]))}"
+        return f"{path}:{line}: unknown key {key!r}{hint}"
+    if error["type"] == "missing":
+        return f"{path}:{line}: key {key!r} is missing"
+    what = error["msg"].removeprefix("Value error, ")
+    value = "" if error["type"] == "value_error" else f" = {error['input']!r}"
+    return f"{path}:{line}: {key + value + ': ' if key else ''}{what}"
+
+
+def _known_keys(parents: list[str]) -> list[str]:
+    """Return the keys that the section at `parents` may hold."""
+    section: Any = Analysis
+    for parent in parents:
+        field = section.model_fields.get(parent) if _is_section(section) else None
+        annotation = field.annotation if field is not None else section
+        section = next((m for m in _members(annotation) if _is_section(m)), section)
+    return [name for name in section.model_fields if name != "path"]
+
+
+def _members(annotation: Any) -> Iterator[Any]:
+    """Yield the classes inside a type annotation."""
+    args = getattr(annotation, "__args__", ())
+    if not args:
+        yield annotation
+    for arg in args:
+        yield from _members(arg)
+
+
+def _is_section(annotation: Any) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, _Section)
