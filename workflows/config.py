@@ -1,7 +1,6 @@
 """The YAML of an analysis, as pydantic models.
 
-`load` reads a file and returns an `Analysis`, or raises a `ConfigError` whose one line names the file, the line, the key and
-the value. Unknown and repeated keys are errors. Paths in the file are relative to the folder of the file.
+An unknown key is an error. Paths are relative to the folder of the file; `workflows.analysis_file.load` reads one.
 
 ========== ===========================================================================
 key        says
@@ -24,17 +23,16 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from bumphunt.errors import ConfigError, InputError
+from bumphunt.errors import ConfigError
 from bumphunt.kinematics import BEAMS, M_MUON, Beams
 from bumphunt.montecarlo.detector import DETECTORS
 from bumphunt.montecarlo.simulation import PROCESSES
+from selections.registry import SEARCHES
 
 __all__ = [
     "Analysis",
@@ -51,7 +49,7 @@ __all__ = [
     "SimulatedData",
     "SimulatedSignal",
     "SpectrumBinning",
-    "load",
+    "unknown_name",
 ]
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -262,6 +260,26 @@ class SpectrumBinning(_Section):
         return np.linspace(self.low, self.high, self.bins + 1)
 
 
+class ThresholdRange(_Section):
+    """Candidate lower bounds on one observable."""
+
+    low: float
+    """Lowest bound."""
+    high: float
+    """Highest bound."""
+    steps: Annotated[int, Field(ge=2)] = 20
+    """Number of bounds."""
+    unit: str = "GeV"
+    """Unit, for tables and figures."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high = {self.high} must be above low = {self.low}"
+            raise ValueError(msg)
+        return self
+
+
 class Optimise(_Section):
     """The cuts optimised in bins of mass."""
 
@@ -279,6 +297,8 @@ class Optimise(_Section):
     """Width of the mass bins, in units of the resolution."""
     smooth: bool = False
     """Smooth the chosen cuts over neighbouring bins."""
+    variables: dict[str, ThresholdRange] = Field(default_factory=dict)
+    """Observables to cut on, each with its candidate bounds; those of the search unless given."""
 
 
 class Fit(_Section):
@@ -317,8 +337,6 @@ class Ntuples(_Section):
     """Name of the branch for each basf2 variable whose branch is not the escaped name."""
     candidates: Literal["reject"] | Best = "reject"
     """What becomes of events with several candidates."""
-    allow_missing: bool = False
-    """Go on when rows cannot be read, with the luminosity scaled down."""
 
 
 class Analysis(_Section):
@@ -347,10 +365,12 @@ class Analysis(_Section):
 
     @model_validator(mode="after")
     def _physical(self) -> Self:
+        if self.channel not in SEARCHES:
+            raise ValueError(unknown_name("channel", self.channel, SEARCHES))
         if isinstance(self.beams, str) and self.beams not in BEAMS:
-            raise ValueError(_unknown("beams", self.beams, BEAMS))
+            raise ValueError(unknown_name("beams", self.beams, BEAMS))
         if self.detector not in DETECTORS:
-            raise ValueError(_unknown("detector", self.detector, DETECTORS))
+            raise ValueError(unknown_name("detector", self.detector, DETECTORS))
         limit = self.beams_record.sqrt_s - 2 * M_MUON
         for key, mass in self._masses():
             if mass >= limit:
@@ -364,7 +384,7 @@ class Analysis(_Section):
             raise ValueError(msg)
         for name, sample in self.samples.items():
             if sample.simulate is not None and (process := sample.simulate.process or name) not in PROCESSES:
-                raise ValueError(_unknown(f"samples.{name}.simulate.process", process, PROCESSES))
+                raise ValueError(unknown_name(f"samples.{name}.simulate.process", process, PROCESSES))
         if self.data.simulate is not None and any(s.simulate is None for s in self.samples.values()):
             msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
             raise ValueError(msg)
@@ -407,7 +427,9 @@ class Analysis(_Section):
         found: list[Path] = []
         for pattern in patterns:
             base = Path(pattern)
-            folder, name = (Path(base.anchor), base.relative_to(base.anchor)) if base.is_absolute() else (self.path.parent, base)
+            folder, name = (
+                (Path(base.anchor), base.relative_to(base.anchor)) if base.is_absolute() else (self.path.parent, base)
+            )
             matches = sorted(folder.glob(str(name)))
             if not matches:
                 msg = f"{self.path}: {key}: no file matches {pattern!r} (looked in {folder.resolve()})"
@@ -416,116 +438,8 @@ class Analysis(_Section):
         return tuple(dict.fromkeys(found))
 
 
-def _unknown(key: str, value: str, known: Mapping[str, object]) -> str:
+def unknown_name(key: str, value: str, known: Mapping[str, object]) -> str:
     """Return the sentence about an unknown name, with the nearest known one."""
     near = difflib.get_close_matches(value, known, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{key} = {value!r} is not one of {', '.join(sorted(known))}{hint}"
-
-
-def load(path: Path) -> Analysis:
-    """Return the analysis that a YAML file describes.
-
-    Parameters
-    ----------
-    path
-        The file.
-
-    Raises
-    ------
-    ConfigError
-        If the file is missing, is no YAML, or says something wrong: one line with the file, the line, the key and the value.
-    """
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except FileNotFoundError:
-        msg = f"{path}: there is no such file"
-        raise ConfigError(msg) from None
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"{path}: cannot be read: {error}"
-        raise ConfigError(msg) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None  # noqa: EM102
-    if not isinstance(node, yaml.MappingNode):
-        msg = f"{path}: must be a mapping of keys; see examples/"
-        raise ConfigError(msg)
-    _refuse_repeated_keys(path, node)
-    content = yaml.SafeLoader("").construct_document(node)
-    try:
-        return Analysis.model_validate({**content, "path": path})
-    except InputError as error:
-        msg = f"{path}: {error}"
-        raise ConfigError(msg) from None
-    except ValidationError as error:
-        errors = error.errors()
-        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
-        raise ConfigError(_describe(path, node, errors[0]) + more) from None
-
-
-def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
-    """Raise for a key that stands twice in one mapping, where YAML would silently keep the last."""
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_repeated_keys(path, item)
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                msg = f"{path}:{line}: key {key.value!r} stands here and in line {seen[key.value]}; remove one"
-                raise ConfigError(msg)
-            seen[key.value] = line
-            _refuse_repeated_keys(path, value)
-
-
-def _describe(path: Path, node: yaml.Node, error: ErrorDetails) -> str:
-    """Return one line about a validation error: file, line, key, value and what is wrong."""
-    line, keys = node.start_mark.line + 1, []
-    inner: yaml.Node | None = node
-    for step in error["loc"]:
-        if isinstance(inner, yaml.MappingNode):
-            found = next(((k, v) for k, v in inner.value if k.value == step), None)
-            if found is None:  # a missing key, or the name of a member of a union
-                if error["type"] == "missing":
-                    keys.append(str(step))
-                continue
-            line, inner = found[0].start_mark.line + 1, found[1]
-        elif isinstance(inner, yaml.SequenceNode) and isinstance(step, int):
-            inner = inner.value[step]
-            line = inner.start_mark.line + 1
-        else:
-            continue
-        keys.append(str(step))
-    key = ".".join(keys)
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; known are {', '.join(_known_keys(keys[:-1]))}"
-        return f"{path}:{line}: unknown key {key!r}{hint}"
-    if error["type"] == "missing":
-        return f"{path}:{line}: key {key!r} is missing"
-    what = error["msg"].removeprefix("Value error, ")
-    value = "" if error["type"] == "value_error" else f" = {error['input']!r}"
-    return f"{path}:{line}: {key + value + ': ' if key else ''}{what}"
-
-
-def _known_keys(parents: list[str]) -> list[str]:
-    """Return the keys that the section at `parents` may hold."""
-    section: Any = Analysis
-    for parent in parents:
-        field = section.model_fields.get(parent) if _is_section(section) else None
-        annotation = field.annotation if field is not None else section
-        section = next((m for m in _members(annotation) if _is_section(m)), section)
-    return [name for name in section.model_fields if name != "path"]
-
-
-def _members(annotation: Any) -> Iterator[Any]:
-    """Yield the classes inside a type annotation."""
-    args = getattr(annotation, "__args__", ())
-    if not args:
-        yield annotation
-    for arg in args:
-        yield from _members(arg)
-
-
-def _is_section(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, _Section)

@@ -14,17 +14,62 @@ rest frame of Q
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 
-__all__ = ["current_trace", "dalitz_limits", "lepton_pair_and_vector", "total_cross_section"]
+__all__ = [
+    "compiled_limits",
+    "current_trace",
+    "dalitz_limits",
+    "lepton_pair_and_vector",
+    "total_cross_section",
+    "transverse_current",
+]
 
 Array = NDArray[np.float64]
 
 NODES = 40
 """Nodes of the quadrature in each of the two Dalitz variables: the total is then good to 1e-5."""
+
+
+def _trace(d1: ArrayLike, d2: ArrayLike, s: ArrayLike, m2: float, v2: ArrayLike) -> Array:
+    """Return H_xx + H_yy + H_zz, for arrays, or for numbers in compiled loops."""
+    return (
+        8 * (d1 / d2 + d2 / d1)
+        - 16 * (s + v2 + 2 * m2) * (1 / d1 + 1 / d2)
+        + 16 * ((s + v2) ** 2 - 4 * m2**2) / (d1 * d2)
+        - 8 * (s + 2 * m2) * (v2 + 2 * m2) * (1 / d1**2 + 1 / d2**2)
+    )
+
+
+def _along(
+    d1: ArrayLike, d2: ArrayLike, q1_axis: ArrayLike, q2_axis: ArrayLike, s: ArrayLike, m2: float, v2: ArrayLike
+) -> Array:
+    """Return H_ij n_i n_j for an axis n, for arrays, or for numbers in compiled loops."""
+    isotropic = (
+        4 * (d1 / d2 + d2 / d1)
+        - 8 * s * (1 / d1 + 1 / d2)
+        + 8 * s * (s + v2 - 2 * m2) / (d1 * d2)
+        - 4 * s * (v2 + 2 * m2) * (1 / d1**2 + 1 / d2**2)
+    )  # A of the tensor
+    return isotropic + 16 * (
+        ((v2 + 2 * m2) / d2**2 - s / (d1 * d2)) * q1_axis**2  # B(d1, d2)
+        + ((v2 + 2 * m2) / d1**2 - s / (d1 * d2)) * q2_axis**2  # B(d2, d1)
+        - 2 * (v2 + 2 * m2) / (d1 * d2) * q1_axis * q2_axis  # D
+    )
+
+
+_compiled_trace, _compiled_along = njit(cache=True)(_trace), njit(cache=True)(_along)
+
+
+@njit(cache=True)
+def transverse_current(d1: float, d2: float, q1_axis: float, q2_axis: float, s: float, m: float, mass: float) -> float:
+    """Return H_ii - H_ij n_i n_j in compiled loops; see `lepton_pair_and_vector`."""
+    m2, v2 = m * m, mass * mass
+    return _compiled_trace(d1, d2, s, m2, v2) - _compiled_along(d1, d2, q1_axis, q2_axis, s, m2, v2)
 
 
 def current_trace(d1: ArrayLike, d2: ArrayLike, *, s: ArrayLike, m: float, mass: ArrayLike) -> Array:
@@ -39,20 +84,14 @@ def current_trace(d1: ArrayLike, d2: ArrayLike, *, s: ArrayLike, m: float, mass:
     m, mass
         Masses of the lepton and of the vector [GeV].
     """
-    d1, d2, s, m2, v2 = (np.asarray(x, dtype=np.float64) for x in (d1, d2, s, m * m, np.square(mass)))
-    first, second = 1 / d1 + 1 / d2, 1 / d1**2 + 1 / d2**2
-    return np.asarray(
-        8 * (d1 / d2 + d2 / d1)
-        - 16 * (s + v2 + 2 * m2) * first
-        + 16 * ((s + v2) ** 2 - 4 * m2**2) / (d1 * d2)
-        - 8 * (s + 2 * m2) * (v2 + 2 * m2) * second
-    )
+    d1, d2, s, v2 = (np.asarray(x, dtype=np.float64) for x in (d1, d2, s, np.square(mass)))
+    return np.asarray(_trace(d1, d2, s, m * m, v2))
 
 
 def lepton_pair_and_vector(
-    d1: Array, d2: Array, q1_beam: Array, q2_beam: Array, *, s: Array, m: float, mass: float
+    d1: ArrayLike, d2: ArrayLike, q1_beam: ArrayLike, q2_beam: ArrayLike, *, s: ArrayLike, m: float, mass: float
 ) -> Array:
-    """Return sum |M|^2 without couplings: H_xx + H_yy for beams along z, shape (N,).
+    """Return sum |M|^2 without couplings: H_xx + H_yy for beams along z, broadcast shape of the arguments.
 
     The spin sum of the massless beams is 2 s (e_x e_x + e_y e_y), so the squared matrix element, averaged over the four
     beam spin states, is (1/4) e^4 g'^2 / s^2 times 2 s times this.
@@ -60,38 +99,20 @@ def lepton_pair_and_vector(
     Parameters
     ----------
     d1, d2
-        Propagator denominators [GeV^2], shape (N,).
+        Propagator denominators [GeV^2].
     q1_beam, q2_beam
-        Components of the lepton momenta along the beams in the rest frame of the virtual photon [GeV], shape (N,).
+        Components of the lepton momenta along the beams in the rest frame of the virtual photon [GeV].
     s
-        Its squared mass [GeV^2], shape (N,).
+        Its squared mass [GeV^2].
     m, mass
         Masses of the lepton and of the vector [GeV].
     """
-    m2, v2 = m * m, mass * mass
-    first, second = 1 / d1 + 1 / d2, 1 / d1**2 + 1 / d2**2
-    isotropic = (
-        4 * (d1 / d2 + d2 / d1)
-        - 8 * s * first
-        + 8 * s * (s + v2 - 2 * m2) / (d1 * d2)
-        - 4 * s * (v2 + 2 * m2) * second
-    )
-    along = 16 * (
-        ((v2 + 2 * m2) / d2**2 - s / (d1 * d2)) * q1_beam**2
-        + ((v2 + 2 * m2) / d1**2 - s / (d1 * d2)) * q2_beam**2
-        - 2 * (v2 + 2 * m2) / (d1 * d2) * q1_beam * q2_beam
-    )
-    return np.asarray(current_trace(d1, d2, s=s, m=m, mass=mass) - isotropic - along)
+    d1, d2, q1, q2, s = (np.asarray(x, dtype=np.float64) for x in (d1, d2, q1_beam, q2_beam, s))
+    return np.asarray(_trace(d1, d2, s, m * m, mass * mass) - _along(d1, d2, q1, q2, s, m * m, mass * mass))
 
 
-def dalitz_limits(d1: ArrayLike, *, s: ArrayLike, m: float, mass: float) -> tuple[Array, Array]:
-    """Return the lowest and highest d2 [GeV^2] for a d1 [GeV^2], broadcast shape of the arguments.
-
-    References
-    ----------
-    PDG review of kinematics, eq. 49.23, for the masses of (l+ V) at fixed mass of (l- V).
-    """
-    d1, s = np.asarray(d1, dtype=np.float64), np.asarray(s, dtype=np.float64)
+def _limits(d1: ArrayLike, s: ArrayLike, m: float, mass: float) -> tuple[Array, Array]:
+    """Return the limits of d2, for arrays, or for numbers in compiled loops."""
     s1 = d1 + m * m  # squared mass of l- V
     root = np.sqrt(s1)
     energy_v = (s1 - m * m + mass * mass) / (2 * root)
@@ -99,7 +120,32 @@ def dalitz_limits(d1: ArrayLike, *, s: ArrayLike, m: float, mass: float) -> tupl
     p_v = np.sqrt(np.maximum(energy_v**2 - mass * mass, 0.0))
     p_l = np.sqrt(np.maximum(energy_l**2 - m * m, 0.0))
     total = (energy_v + energy_l) ** 2 - m * m
-    return np.asarray(total - (p_v + p_l) ** 2), np.asarray(total - (p_v - p_l) ** 2)
+    return total - (p_v + p_l) ** 2, total - (p_v - p_l) ** 2
+
+
+compiled_limits = njit(cache=True)(_limits)
+"""The limits of `dalitz_limits` for numbers in compiled loops: d1, s, m, mass."""
+
+
+def dalitz_limits(d1: ArrayLike, *, s: ArrayLike, m: float, mass: float) -> tuple[Array, Array]:
+    """Return the lowest and highest d2 [GeV^2] for a d1 [GeV^2], broadcast shape of the arguments.
+
+    Parameters
+    ----------
+    d1
+        Propagator denominator of l- [GeV^2].
+    s
+        Squared mass of the virtual photon [GeV^2].
+    m, mass
+        Masses of the lepton and of the vector [GeV].
+
+    References
+    ----------
+    Review of Particle Physics, kinematics, limits of the Dalitz plot of a three-body decay: here of (l+ V) at fixed mass
+    of (l- V).
+    """
+    low, high = _limits(np.asarray(d1, dtype=np.float64), np.asarray(s, dtype=np.float64), m, mass)
+    return np.asarray(low), np.asarray(high)
 
 
 def total_cross_section(s: ArrayLike, *, m: float, mass: float, coupling: float) -> Array:

@@ -1,8 +1,9 @@
 """Muon pairs, e+e- -> mu+ mu- (gamma).
 
 Use it as the background at low recoil masses, where its photons are missed. Tree level with the muon mass, vacuum
-polarisation, one collinear photon from each beam and from each muon (`bumphunt.montecarlo.radiation`). Events with hard
-photons, which leave a recoil mass, are generated more often than they happen, with smaller weights.
+polarisation, one collinear photon from each beam (`bumphunt.montecarlo.radiation`) and from each muon
+(`bumphunt.montecarlo.final_state_radiation`). Events with hard photons, which leave a recoil mass, are generated more
+often than they happen, with smaller weights. There is no interference of the two kinds of radiation.
 
 References
 ----------
@@ -12,17 +13,19 @@ F. A. Berends, R. Kleiss, Nucl. Phys. B 177 (1981) 237: the process with its rad
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.kinematics import M_MUON, Beams
 from bumphunt.montecarlo.events import Events, beam_particles
+from bumphunt.montecarlo.final_state_radiation import radiate_final_state
 from bumphunt.montecarlo.radiation import (
     ALPHA,
     GEV2_TO_FB,
-    radiate_final_state,
     radiate_initial_state,
     vacuum_polarisation,
 )
+from bumphunt.montecarlo.scalar_kinematics import along
 
 __all__ = ["born_cross_section", "generate"]
 
@@ -44,7 +47,7 @@ def born_cross_section(s: ArrayLike, mass: float) -> Array:
 
     References
     ----------
-    PDG review of cross-section formulae, eq. 51.2.
+    Review of Particle Physics, cross-section formulae for specific processes, e+e- annihilation.
 
     Examples
     --------
@@ -71,10 +74,11 @@ def generate(n: int, *, beams: Beams, rng: np.random.Generator) -> Events:
     electron, positron = beam_particles(beams, n, rng=rng)
     initial = radiate_initial_state(electron, positron, minimum_mass=MINIMUM_MASS, rng=rng)
     s = initial.mass_squared
-    charged, angular = _back_to_back(initial.axis, s, rng)
+    charged, angular = np.empty((n, 2, 4)), np.empty(n)
+    _back_to_back(initial.axis, s, rng, charged, angular)
     final, final_weight = radiate_final_state(initial.pair, charged, mass=M_MUON, rng=rng)
     p4 = np.concatenate([final[:, :2], initial.photons, final[:, 2:]], axis=1)
-    pdgid = np.broadcast_to(np.array([13, -13, 22, 22, 22, 22], dtype=np.int32), (n, 6)).copy()
+    pdgid = np.where(p4[:, :, 0] > 0, np.array([13, -13, 22, 22, 22, 22], dtype=np.int32), np.int32(0))
     cross_section = born_cross_section(s, M_MUON) * vacuum_polarisation(s)
     return Events(
         pdgid=pdgid,
@@ -84,29 +88,20 @@ def generate(n: int, *, beams: Beams, rng: np.random.Generator) -> Events:
     )
 
 
-def _back_to_back(axis: Array, s: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Return the muon momenta in the rest frame of the pair, (N, 2, 4), and the weight of their angle, mean 1.
+@njit(cache=True)
+def _back_to_back(axis: Array, s: Array, rng: np.random.Generator, charged: Array, weight: Array) -> None:
+    """Fill the muon momenta in the rest frame of the pair, (N, 2, 4), and the weight of their angle, mean 1.
 
     dsigma/dcos goes as 1 + cos^2 + (4 m^2 / s)(1 - cos^2); 1 + cos^2 is drawn by inversion.
     """
-    n = s.size
-    cos = 2 * np.sinh(np.arcsinh(4 * rng.random(n) - 2) / 3)
-    r = 4 * M_MUON**2 / s
-    weight = (1 + cos**2 + r * (1 - cos**2)) / (1 + cos**2) / (1 + r / 2)
-    phi = 2 * np.pi * rng.random(n)
-    sin = np.sqrt(np.maximum(1 - cos**2, 0.0))
-    helper = np.where(np.abs(axis[:, :1]) < 0.9, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
-    across = np.cross(axis, helper)
-    across /= np.linalg.norm(across, axis=-1, keepdims=True)
-    third = np.cross(axis, across)
-    direction = (
-        cos[:, np.newaxis] * axis
-        + (sin * np.cos(phi))[:, np.newaxis] * across
-        + (sin * np.sin(phi))[:, np.newaxis] * third
-    )
-    momentum = np.sqrt(np.maximum(s / 4 - M_MUON**2, 0.0))[:, np.newaxis] * direction
-    charged = np.empty((n, 2, 4))
-    charged[:, :, 0] = np.sqrt(s)[:, np.newaxis] / 2
-    charged[:, 0, 1:] = momentum
-    charged[:, 1, 1:] = -momentum
-    return charged, weight
+    for i in range(s.size):
+        cos = 2 * np.sinh(np.arcsinh(4 * rng.random() - 2) / 3)
+        sin = np.sqrt(max(1 - cos * cos, 0.0))
+        r = 4 * M_MUON**2 / s[i]
+        weight[i] = (1 + cos * cos + r * sin * sin) / (1 + cos * cos) / (1 + r / 2)
+        phi = 2 * np.pi * rng.random()
+        nx, ny, nz = along((1.0, axis[i, 0], axis[i, 1], axis[i, 2]), sin * np.cos(phi), sin * np.sin(phi), cos)
+        p = np.sqrt(max(s[i] / 4 - M_MUON**2, 0.0))
+        energy = np.sqrt(s[i]) / 2
+        charged[i, 0, 0], charged[i, 0, 1], charged[i, 0, 2], charged[i, 0, 3] = energy, p * nx, p * ny, p * nz
+        charged[i, 1, 0], charged[i, 1, 1], charged[i, 1, 2], charged[i, 1, 3] = energy, -p * nx, -p * ny, -p * nz

@@ -6,7 +6,7 @@ neutrinos only.
 References
 ----------
 X. G. He, G. C. Joshi, H. Lew, R. R. Volkas, Phys. Rev. D 43 (1991) R22: the model.
-B. Shuve, I. Yavin, Phys. Rev. D 89 (2014) 113004: widths.
+B. Shuve, I. Yavin, Phys. Rev. D 89 (2014) 113004 (arXiv:1403.2727): widths.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def width_leptons(mass: ArrayLike, m_lepton: float, *, coupling: float) -> Array
 
     References
     ----------
-    Shuve, Yavin, eq. 4.
+    Shuve, Yavin, as cited at the top.
     """
     m = _positive(mass)
     r = m_lepton**2 / m**2
@@ -188,7 +188,7 @@ def muon_magnetic_moment(mass: ArrayLike, *, coupling: float) -> Array:
 
     References
     ----------
-    S. Gninenko, N. Krasnikov, Phys. Lett. B 513 (2001) 119, eq. 4.
+    S. Gninenko, N. Krasnikov, Phys. Lett. B 513 (2001) 119 (hep-ph/0102222).
     """
     m = _positive(mass)[..., np.newaxis]
     x, w = np.polynomial.legendre.leggauss(200)

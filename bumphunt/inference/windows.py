@@ -1,0 +1,96 @@
+"""The hypotheses of a scan, and the window of the spectrum around each.
+
+The observable is the squared (recoil) mass [GeV^2]; hypotheses are masses [GeV].
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError
+from bumphunt.models.signal import SignalModel
+
+__all__ = ["mass_grid", "window_edges"]
+
+Array = NDArray[np.float64]
+
+
+def mass_grid(low: float, high: float, signal: SignalModel, *, step: float = 0.5) -> Array:
+    """Return hypotheses from `low` to at most `high`, spaced by `step` resolutions in the squared mass.
+
+    Parameters
+    ----------
+    low, high
+        Ends of the search range [GeV], within the range of the signal model.
+    signal
+        Resolution as a function of mass.
+    step
+        Step in units of the resolution, > 0.
+
+    Returns
+    -------
+    ndarray
+        Masses [GeV], rising.
+
+    Raises
+    ------
+    InputError
+        If the range is empty or outside the signal model, or the step is not positive.
+    """
+    if not 0.0 <= low <= high or not step > 0.0:
+        msg = f"a mass grid needs 0 <= low <= high and a positive step, got {low}, {high} GeV, step {step}"
+        raise InputError(msg)
+    signal.resolution(np.array([low, high]))  # both ends inside the model, or an error
+    squares = [low**2]
+    while (following := squares[-1] + step * float(signal.resolution(np.sqrt(squares[-1])))) <= high**2:
+        squares.append(following)
+    return np.sqrt(np.array(squares))
+
+
+def window_edges(
+    edges: ArrayLike, centre: float, sigma: float, *, half_width: float, bins_per_sigma: float | None
+) -> Array:
+    """Return the bin edges of a window, a subset of those of the spectrum.
+
+    The window ``centre +- half_width sigma`` is shifted at the ends of the spectrum so that it keeps its width, and
+    snapped to the nearest edges.
+
+    Parameters
+    ----------
+    edges
+        Edges of the spectrum, rising, shape ``(B + 1,)``.
+    centre, sigma
+        Of the peak, in the unit of the edges.
+    half_width
+        In units of sigma.
+    bins_per_sigma
+        Neighbouring bins are joined until there are about this many in one sigma; None keeps only the two ends.
+
+    Returns
+    -------
+    ndarray
+        Edges of the window, at least two, rising.
+
+    Raises
+    ------
+    InputError
+        If the peak is outside the spectrum, or a width is not positive.
+    """
+    x = np.asarray(edges, dtype=np.float64)
+    if not x[0] <= centre <= x[-1]:
+        msg = f"the peak at {centre} is outside the spectrum, which reaches from {x[0]} to {x[-1]}"
+        raise InputError(msg)
+    if not (sigma > 0.0 and half_width > 0.0 and (bins_per_sigma is None or bins_per_sigma > 0.0)):
+        msg = f"resolution {sigma}, half width {half_width} and bins per sigma {bins_per_sigma} must be positive"
+        raise InputError(msg)
+    width = 2.0 * half_width * sigma
+    low = min(max(centre - 0.5 * width, float(x[0])), max(float(x[-1]) - width, float(x[0])))
+    high = min(low + width, float(x[-1]))
+    n_bins = 1 if bins_per_sigma is None else max(1, round((high - low) / sigma * bins_per_sigma))
+    wanted = np.linspace(low, high, n_bins + 1)
+    upper = np.clip(np.searchsorted(x, wanted), 1, x.size - 1)
+    nearest = np.unique(np.where(wanted - x[upper - 1] < x[upper] - wanted, upper - 1, upper))
+    if nearest.size == 1:  # narrower than a bin: that bin
+        nearest = np.array([nearest[0] - 1, nearest[0]]) if nearest[0] > 0 else np.array([0, 1])
+    return x[nearest]

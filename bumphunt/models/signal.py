@@ -1,0 +1,392 @@
+"""SignalModel: the shape, resolution and efficiency of a peak as smooth functions of its mass.
+
+`fit_shape` fits a Crystal Ball plus Gaussian to the simulated spectrum of one mass; a `SignalModel` interpolates the
+parameters of several such fits (monotone cubic, so that nothing overshoots between the points), and the efficiency.
+`leave_one_out` says how well that works.
+
+The observable is the squared (recoil) mass, whose resolution varies slowly with mass. Radiation makes the recoil mass
+too large: the tail is at high values by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from iminuit import Minuit
+from numpy.typing import ArrayLike, NDArray
+from scipy.interpolate import PchipInterpolator
+
+from bumphunt.errors import InputError
+from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
+
+__all__ = ["PARAMETERS", "Closure", "ShapeFit", "SignalModel", "fit_shape", "leave_one_out", "signal_model"]
+
+Array = NDArray[np.float64]
+
+PARAMETERS = ("mean_shift", "sigma", "alpha", "n", "fraction", "ratio")
+"""Shape parameters: mean - m^2 [GeV^2], sigma [GeV^2], start of the tail [sigma], its power, the Crystal Ball's
+fraction, and the width of the Gaussian over sigma."""
+LIMITS = ((-np.inf, np.inf), (1e-6, np.inf), (0.3, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
+"""Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core."""
+LOGARITHMIC = (False, True, True, True, False, False)
+"""Which parameters are interpolated as logarithms."""
+MIN_EFFECTIVE_EVENTS = 50.0
+"""Fewest effective events, (sum w)^2 / sum w^2, that a shape is fitted to."""
+MIN_BIN_EVENTS = 10.0
+"""Fewest effective events of a bin that enters the chi-squared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeFit:
+    """The shape fitted to the simulated spectrum of one mass.
+
+    Parameters
+    ----------
+    mass
+        Simulated mass [GeV].
+    parameters, errors
+        Values and standard deviations of `PARAMETERS`, shape ``(6,)``; an error is NaN where it could not be found.
+    resolution, resolution_error
+        Half width of the core (`shapes.core_half_width`) and its standard deviation [GeV^2].
+    support
+        Ends of the histogram [GeV^2]: the shape is normalised to 1 there.
+    tail
+        Side of the tail.
+    chi2, n_dof
+        Pearson chi-squared over the bins with at least ten effective events, and its degrees of freedom.
+    valid
+        Whether the minimiser converged.
+    """
+
+    mass: float
+    parameters: Array
+    errors: Array
+    resolution: float
+    resolution_error: float
+    support: tuple[float, float]
+    tail: Tail
+    chi2: float
+    n_dof: int
+    valid: bool
+
+
+def _shape_parameters(mass: float, parameters: Array) -> Array:
+    """Return the parameters of `shapes.crystal_ball_gaussian_cdf`: the mean in place of its shift."""
+    return np.concatenate([[mass**2 + parameters[0]], parameters[1:]])
+
+
+def fit_shape(
+    edges: ArrayLike, counts: ArrayLike, variances: ArrayLike, *, mass: float, tail: Tail = "high"
+) -> ShapeFit:
+    """Return the Crystal Ball plus Gaussian fitted to a weighted spectrum of simulated signal.
+
+    Extended maximum likelihood with weighted counts, minimised by iminuit; the tail parameters stay within `LIMITS`.
+    The errors are those of a weighted likelihood: H^-1 K H^-1, where K is the variance of its gradient.
+
+    Parameters
+    ----------
+    edges
+        Bin edges in the squared mass [GeV^2], rising, shape ``(B + 1,)``.
+    counts, variances
+        Sums of weights and of squared weights, shape ``(B,)``.
+    mass
+        Simulated mass [GeV].
+    tail
+        Side of the radiative tail: "high" for a recoil mass, "low" for an invariant mass.
+
+    Raises
+    ------
+    InputError
+        If the shapes disagree, a value is not finite, the edges do not rise, or there are fewer than 50 effective
+        events.
+
+    References
+    ----------
+    C. Langenbruch, EPJC 82 (2022) 393, arXiv:1911.01303, eq. 18 (errors of weighted likelihoods).
+    """
+    x, n, v = (np.asarray(a, dtype=np.float64) for a in (edges, counts, variances))
+    if x.shape != (n.size + 1,) or v.shape != n.shape or not np.all(np.diff(x) > 0.0):
+        msg = f"edges {x.shape}, counts {n.shape}, variances {v.shape}: want rising (B + 1,), (B,), (B,)"
+        raise InputError(msg)
+    if not (np.all(np.isfinite(n)) and np.all(np.isfinite(v)) and np.all(v >= 0.0)):
+        msg = f"the spectrum at {mass} GeV has entries that are not finite, or negative variances"
+        raise InputError(msg)
+    effective = n.sum() ** 2 / v.sum() if v.sum() > 0.0 else 0.0
+    if effective < MIN_EFFECTIVE_EVENTS:
+        msg = f"{effective:.1f} effective events at {mass} GeV are too few for a shape: want {MIN_EFFECTIVE_EVENTS:.0f}"
+        raise InputError(msg)
+    support, content = (float(x[0]), float(x[-1])), np.maximum(n, 0.0)
+    total, scale = float(content.sum()), float(content.sum() / v.sum())  # an event of average weight counts as one
+
+    def expected(p: Array) -> Array:
+        cdf = crystal_ball_gaussian_cdf(x, _shape_parameters(mass, p[:6]), support, tail=tail)
+        return np.maximum(p[6] * total * np.diff(cdf), 1e-300)
+
+    def objective(p: Array) -> float:
+        nu = expected(p)
+        log_term = np.log(np.divide(content, nu, out=np.ones_like(nu), where=content > 0.0))
+        return scale * float(np.sum(nu - content + content * log_term))
+
+    minuit = Minuit(objective, np.append(_first_values(x, content, mass, tail), 1.0), name=(*PARAMETERS, "yield"))
+    minuit.errordef, minuit.print_level = Minuit.LIKELIHOOD, 0
+    for index, limits in enumerate(LIMITS):
+        minuit.limits[index] = limits
+    minuit.limits["yield"] = (1e-3, None)
+    for name in ("n", "alpha", "ratio", "fraction"):  # the core first, then its tails
+        minuit.fixed[name] = True
+    minuit.migrad()
+    minuit.fixed = False
+    minuit.migrad(ncall=20_000)
+    valid = bool(minuit.valid)
+    minuit.hesse()
+    p, nu = np.array(minuit.values), expected(np.array(minuit.values))
+    covariance = _weighted_covariance(minuit, expected, v * scale**2)
+    many = (v > 0.0) & (content**2 >= MIN_BIN_EVENTS * v)
+    slope = _resolution_slope(p[:6])
+    return ShapeFit(
+        mass=mass,
+        parameters=p[:6],
+        errors=np.sqrt(np.maximum(np.diag(covariance), 0.0)),
+        resolution=core_half_width(p[:6]),
+        resolution_error=float(np.sqrt(max(float(slope @ covariance @ slope), 0.0))),
+        support=support,
+        tail=tail,
+        chi2=float(np.sum((content - nu)[many] ** 2 * content[many] / (nu * v)[many])),
+        n_dof=int(many.sum()) - 7,
+        valid=valid,
+    )
+
+
+def _weighted_covariance(minuit: Minuit, expected: Callable[[Array], Array], variances: Array) -> Array:
+    """Return the covariance H^-1 K H^-1 of the shape parameters, shape ``(6, 6)``; NaN if there is no Hessian.
+
+    K = sum_i v_i g_i g_i^T with the gradients g_i of ln nu_i, by differences of a tenth of a standard deviation.
+    """
+    if minuit.covariance is None:
+        return np.full((6, 6), np.nan)
+    p = np.array(minuit.values)
+    inverse: Array = np.array(minuit.covariance, dtype=np.float64)
+    gradients = np.empty((p.size, variances.size))
+    for index in range(p.size):
+        step = np.zeros(p.size)
+        step[index] = 0.1 * np.sqrt(np.maximum(inverse.diagonal()[index], 1e-12))
+        low, high = (_within_limits(p + sign * step) for sign in (-1.0, 1.0))
+        gradients[index] = np.log(expected(high) / expected(low)) / max(high[index] - low[index], 1e-300)
+    covariance: Array = (inverse @ (gradients * variances) @ gradients.T @ inverse)[:6, :6]
+    return covariance
+
+
+def _within_limits(p: Array) -> Array:
+    """Return the parameters moved into `LIMITS`; a seventh, the yield, stays."""
+    limits = np.array(LIMITS)
+    return np.concatenate([np.clip(p[:6], limits[:, 0], limits[:, 1]), p[6:]])
+
+
+def _first_values(edges: Array, counts: Array, mass: float, tail: Tail) -> Array:
+    """Return start values: the median of the spectrum, and its width on the side without a tail."""
+    cumulative = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
+    lower, middle, upper = np.interp([0.1587, 0.5, 0.8413], cumulative, edges)
+    sigma = max(middle - lower if tail == "high" else upper - middle, 0.5 * float(np.diff(edges).min()))
+    return np.array([middle - mass**2, 0.8 * sigma, 1.5, 2.0, 0.8, 1.7])
+
+
+def _resolution_slope(parameters: Array) -> Array:
+    """Return the derivatives of `core_half_width`, shape ``(6,)``, by differences inside the limits."""
+    slope = np.zeros(6)
+    for index in (1, 4, 5):
+        step = 1e-4 * max(abs(parameters[index]), 1e-3)
+        moved = np.repeat(parameters[None], 2, axis=0)
+        moved[:, index] += [-step, step]
+        moved = np.array([_within_limits(row) for row in moved])
+        slope[index] = (core_half_width(moved[1]) - core_half_width(moved[0])) / (moved[1, index] - moved[0, index])
+    return slope
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalModel:
+    """A peak at any mass between the simulated ones.
+
+    Parameters
+    ----------
+    masses
+        Simulated masses [GeV], rising, at least two, shape ``(M,)``.
+    parameters, errors
+        Fitted shape parameters and their standard deviations in the order of `PARAMETERS`, shape ``(M, 6)``.
+    efficiencies, efficiency_errors
+        Total selection efficiency for events that land inside the support, and its standard deviation, shape ``(M,)``.
+    support
+        Range of the squared mass [GeV^2] on which the shape is normalised.
+    tail
+        Side of the radiative tail.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, masses do not rise, or an efficiency is not in [0, 1].
+    """
+
+    masses: Array
+    parameters: Array
+    errors: Array
+    efficiencies: Array
+    efficiency_errors: Array
+    support: tuple[float, float]
+    tail: Tail = "high"
+
+    def __post_init__(self) -> None:
+        m = self.masses.size
+        if m < 2 or not np.all(np.diff(self.masses) > 0.0):
+            msg = f"a signal model needs at least two rising masses, got {self.masses}"
+            raise InputError(msg)
+        shapes = [self.parameters.shape, self.errors.shape, self.efficiencies.shape, self.efficiency_errors.shape]
+        if shapes != [(m, 6), (m, 6), (m,), (m,)]:
+            msg = f"{m} masses want parameters and errors ({m}, 6) and efficiencies ({m},), got {shapes}"
+            raise InputError(msg)
+        if not np.all((self.efficiencies >= 0.0) & (self.efficiencies <= 1.0)):
+            msg = f"efficiencies must be between 0 and 1, got {self.efficiencies}"
+            raise InputError(msg)
+
+    def _inside(self, mass: ArrayLike) -> Array:
+        """Return the masses as an array, or raise if one is outside the simulated range."""
+        m = np.asarray(mass, dtype=np.float64)
+        bad = ~((m >= self.masses[0]) & (m <= self.masses[-1]))
+        if np.any(bad):
+            msg = f"mass {m[bad].flat[0]} GeV is outside the simulated range {self.masses[0]} to {self.masses[-1]} GeV"
+            raise InputError(msg)
+        return m
+
+    def shape_parameters(self, mass: ArrayLike) -> Array:
+        """Return the interpolated `PARAMETERS`, shape ``mass.shape + (6,)``."""
+        log = np.array(LOGARITHMIC)
+        known = np.where(log, np.log(np.where(log, self.parameters, 1.0)), self.parameters)
+        value = PchipInterpolator(self.masses, known)(self._inside(mass))
+        return np.where(log, np.exp(np.where(log, value, 0.0)), value)
+
+    def shape_errors(self, mass: ArrayLike) -> Array:
+        """Return the standard deviations of the parameters, linear between the masses, ``mass.shape + (6,)``."""
+        m = self._inside(mass)
+        return np.stack([np.interp(m, self.masses, column) for column in self.errors.T], axis=-1)
+
+    def resolution(self, mass: ArrayLike) -> Array:
+        """Return the resolution in the squared mass [GeV^2]: the half width of the core, in the shape of `mass`."""
+        p = self.shape_parameters(mass)
+        flat = [core_half_width(row) for row in p.reshape(-1, 6)]
+        return np.asarray(flat).reshape(p.shape[:-1])
+
+    def mass_resolution(self, mass: ArrayLike) -> Array:
+        """Return the resolution in the mass [GeV], sigma(m^2) / 2m; inf at m = 0."""
+        with np.errstate(divide="ignore"):
+            return self.resolution(mass) / (2.0 * np.asarray(mass, dtype=np.float64))
+
+    def efficiency(self, mass: ArrayLike) -> Array:
+        """Return the total efficiency, in the shape of `mass`."""
+        return np.asarray(PchipInterpolator(self.masses, self.efficiencies)(self._inside(mass)))
+
+    def efficiency_error(self, mass: ArrayLike) -> Array:
+        """Return the statistical error of the efficiency, linear between the masses, in the shape of `mass`."""
+        return np.interp(self._inside(mass), self.masses, self.efficiency_errors)
+
+    def fractions(self, mass: float, edges: ArrayLike) -> Array:
+        """Return the fraction of the peak in each bin of the squared mass [GeV^2]; edges ``(B + 1,)``, result ``(B,)``.
+
+        The fractions sum to 1 over the support; bins outside it are empty.
+        """
+        p = _shape_parameters(mass, self.shape_parameters(float(mass)))
+        return np.diff(crystal_ball_gaussian_cdf(edges, p, self.support, tail=self.tail))
+
+
+def signal_model(fits: Sequence[ShapeFit], efficiencies: ArrayLike, efficiency_errors: ArrayLike) -> SignalModel:
+    """Return the model that interpolates the fits of several masses.
+
+    Parameters
+    ----------
+    fits
+        One fit per mass, in any order; all with the same support and tail, all valid.
+    efficiencies, efficiency_errors
+        Per fit, shape ``(M,)``.
+
+    Raises
+    ------
+    InputError
+        If a fit is invalid or their supports or tails differ; and as `SignalModel`.
+    """
+    for fit in fits:
+        if not fit.valid:
+            msg = f"the signal shape at {fit.mass} GeV did not converge: simulate more events or widen its bins"
+            raise InputError(msg)
+        if fit.support != fits[0].support or fit.tail != fits[0].tail:
+            msg = f"supports {fits[0].support} at {fits[0].mass} GeV, {fit.support} at {fit.mass} GeV: want one"
+            raise InputError(msg)
+    order = np.argsort([fit.mass for fit in fits])
+    return SignalModel(
+        masses=np.array([fits[i].mass for i in order]),
+        parameters=np.array([fits[i].parameters for i in order]),
+        errors=np.array([fits[i].errors for i in order]),
+        efficiencies=np.asarray(efficiencies, dtype=np.float64)[order],
+        efficiency_errors=np.asarray(efficiency_errors, dtype=np.float64)[order],
+        support=fits[0].support,
+        tail=fits[0].tail,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closure:
+    """Fitted values against those interpolated without them.
+
+    Parameters
+    ----------
+    masses
+        The simulated masses but the first and the last [GeV], shape ``(M - 2,)``.
+    names
+        What is compared: the shape parameters, "resolution" [GeV^2] and "efficiency", Q = 8 names.
+    fitted, errors, interpolated
+        Shape ``(M - 2, Q)``; the error of the resolution is that of sigma, scaled.
+    """
+
+    masses: Array
+    names: tuple[str, ...]
+    fitted: Array
+    errors: Array
+    interpolated: Array
+
+
+def leave_one_out(model: SignalModel) -> Closure:
+    """Return the closure of the interpolation: each inner mass predicted from the others.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than three masses.
+    """
+    if model.masses.size < 3:
+        msg = f"leaving one out needs three masses, got {model.masses.size}"
+        raise InputError(msg)
+    fitted: list[list[float]] = []
+    errors: list[list[float]] = []
+    interpolated: list[list[float]] = []
+    for index in range(1, model.masses.size - 1):
+        mass = float(model.masses[index])
+        others = SignalModel(
+            masses=np.delete(model.masses, index),
+            parameters=np.delete(model.parameters, index, axis=0),
+            errors=np.delete(model.errors, index, axis=0),
+            efficiencies=np.delete(model.efficiencies, index),
+            efficiency_errors=np.delete(model.efficiency_errors, index),
+            support=model.support,
+            tail=model.tail,
+        )
+        for rows, source in ((fitted, model), (interpolated, others)):
+            rows.append(
+                [*source.shape_parameters(mass), float(source.resolution(mass)), float(source.efficiency(mass))]
+            )
+        relative = model.errors[index, 1] / model.parameters[index, 1]
+        errors.append([*model.errors[index], relative * fitted[-1][6], model.efficiency_errors[index]])
+    return Closure(
+        masses=model.masses[1:-1],
+        names=(*PARAMETERS, "resolution", "efficiency"),
+        fitted=np.array(fitted),
+        errors=np.array(errors),
+        interpolated=np.array(interpolated),
+    )

@@ -1,0 +1,374 @@
+"""Cuts optimised in bins of mass: figure of merit, every combination at once, the table of the best.
+
+The result is a `bumphunt.cut_table.CutTable`: lower bounds per mass bin. The best are found from tensors
+(`bumphunt.tensor`) that one pass over the events fills: summed from above along every veto axis, a tensor holds the
+yield of each combination of bounds.
+
+======================= ==================================================
+punzi_simple            eps / (a/2 + sqrt B), the default
+punzi_minimum_signal    S_min(B), the smallest signal that is found
+punzi_full              eps / S_min
+best_cuts               tensors -> cut table
+======================= ==================================================
+
+The bounds are chosen on one half of the simulated events and quoted on the other. A combination that leaves hardly any
+weighted event can look free of background by luck, and among thousands of combinations one will: so the background of
+the figure of merit is B + k sigma_B, with sigma_B its Monte Carlo error and k = 1 by default. Where no event is left,
+sigma_B is the typical weight of one event, not zero.
+
+References
+----------
+G. Punzi, Sensitivity of searches for new signals and its optimization, physics/0308063.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.cut_table import CutTable, bin_masses
+from bumphunt.errors import InputError
+from bumphunt.tensor import CHOOSING, QUOTING, CountTensor, passing
+
+__all__ = [
+    "FigureOfMerit",
+    "SignalPoint",
+    "best_cuts",
+    "mass_bins",
+    "punzi_full",
+    "punzi_minimum_signal",
+    "punzi_simple",
+    "signal_window",
+]
+
+Array = NDArray[np.float64]
+Resolution = Callable[[float], float]
+"""sigma(M^2) [GeV^2] at a mass [GeV]."""
+
+
+def _check_background(background: ArrayLike, **positive: float) -> Array:
+    """Return the background as an array, after a check of it and of numbers that must not be negative."""
+    b = np.asarray(background, dtype=np.float64)
+    if np.any(~(b >= 0)):
+        msg = f"background = {b[~(b >= 0)].flat[0]}; it must not be negative"
+        raise InputError(msg)
+    for name, value in positive.items():
+        if not value > 0:
+            msg = f"{name} = {value}; it must be positive"
+            raise InputError(msg)
+    return b
+
+
+def punzi_simple(efficiency: ArrayLike, background: ArrayLike, *, a: float) -> Array:
+    """Return Punzi's figure of merit eps / (a/2 + sqrt B), broadcast shape of the arguments.
+
+    Parameters
+    ----------
+    efficiency
+        Signal efficiency.
+    background
+        Expected background, not negative.
+    a
+        Significance of a discovery in standard deviations, positive.
+
+    Raises
+    ------
+    InputError
+        If a background is negative or `a` is not positive.
+
+    References
+    ----------
+    Punzi, physics/0308063: the version that holds for any signal cross section and needs no power.
+
+    Examples
+    --------
+    >>> float(punzi_simple(0.5, 4.0, a=1.0))
+    0.2
+    """
+    b = _check_background(background, a=a)
+    return np.asarray(np.asarray(efficiency, dtype=np.float64) / (a / 2 + np.sqrt(b)))  # physics/0308063
+
+
+def punzi_minimum_signal(background: ArrayLike, *, a: float, b: float) -> Array:
+    """Return Punzi's S_min: the expected signal found at `a` standard deviations with probability of `b` of them.
+
+    Parameters
+    ----------
+    background
+        Expected background B, not negative.
+    a
+        Significance in standard deviations, positive.
+    b
+        Power in standard deviations, positive: 1.28155 for 90 %.
+
+    Raises
+    ------
+    InputError
+        If a background is negative, or `a` or `b` is not positive.
+
+    References
+    ----------
+    Punzi, physics/0308063: the parametrisation for small and large B and any `a` and `b`.
+
+    Examples
+    --------
+    >>> punzi_minimum_signal([0.0, 10.0], a=3.0, b=1.28155).round(3)
+    array([ 3.083, 17.465])
+    """
+    bkg = _check_background(background, a=a, b=b)
+    root = np.sqrt(bkg)
+    return np.asarray(
+        a**2 / 8 + 9 * b**2 / 13 + a * root + b / 2 * np.sqrt(b**2 + 4 * a * root + 4 * bkg)
+    )  # physics/0308063
+
+
+def punzi_full(efficiency: ArrayLike, background: ArrayLike, *, a: float, b: float) -> Array:
+    """Return eps / S_min(B), the inverse of the smallest cross section that is found; see `punzi_minimum_signal`."""
+    return np.asarray(np.asarray(efficiency, dtype=np.float64) / punzi_minimum_signal(background, a=a, b=b))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureOfMerit:
+    """What is made as large as possible.
+
+    Parameters
+    ----------
+    kind
+        ``punzi``: eps / (a/2 + sqrt B); ``punzi-full``: eps / S_min.
+    a
+        Significance in standard deviations.
+    b
+        Power in standard deviations, for ``punzi-full``.
+    background_error
+        How many Monte Carlo standard deviations are added to the background.
+    """
+
+    kind: Literal["punzi", "punzi-full"] = "punzi"
+    a: float = 1.6
+    b: float = 1.28155
+    background_error: float = 1.0
+
+    def __call__(self, efficiency: ArrayLike, background: ArrayLike, error: ArrayLike) -> Array:
+        """Return the figure of merit of efficiencies, backgrounds and their Monte Carlo errors, broadcast shape."""
+        total = np.asarray(background, dtype=np.float64) + self.background_error * np.asarray(error, dtype=np.float64)
+        if self.kind == "punzi":
+            return punzi_simple(efficiency, total, a=self.a)
+        return punzi_full(efficiency, total, a=self.a, b=self.b)
+
+
+def signal_window(mass: float, resolution: Resolution, *, window: float = 2.0) -> Array:
+    """Return the edges [m^2 - w sigma, m^2 + w sigma] [GeV^2], shape (2,): the mass bin of a signal tensor.
+
+    Examples
+    --------
+    >>> signal_window(2.0, lambda m: 0.5)
+    array([3., 5.])
+    """
+    half = window * _positive_resolution(mass, resolution)
+    return np.array([mass**2 - half, mass**2 + half])
+
+
+def mass_bins(resolution: Resolution, *, low: float, high: float, width: float = 4.0) -> Array:
+    """Return edges in squared mass [GeV^2] of bins that are `width` resolutions wide, shape (M + 1,).
+
+    The first bin starts at `low`^2 and the last one ends at or above `high`^2. The width is `width` times sigma(M^2) at
+    the lower edge of the bin.
+
+    Raises
+    ------
+    InputError
+        If the masses [GeV] are not in order, or the resolution or the width is not positive.
+
+    Examples
+    --------
+    >>> mass_bins(lambda m: 0.25, low=1.0, high=1.9)
+    array([1., 2., 3., 4.])
+    """
+    if not (0 <= low < high and width > 0):
+        msg = f"low = {low} GeV, high = {high} GeV, width = {width}; they must be ordered and positive"
+        raise InputError(msg)
+    edges = [low**2]
+    while edges[-1] < high**2:
+        edges.append(edges[-1] + width * _positive_resolution(float(np.sqrt(edges[-1])), resolution))
+    return np.array(edges)
+
+
+def _positive_resolution(mass: float, resolution: Resolution) -> float:
+    """Return the resolution [GeV^2] at a mass [GeV].
+
+    Raises
+    ------
+    InputError
+        If it is not positive.
+    """
+    sigma = float(resolution(mass))
+    if not (np.isfinite(sigma) and sigma > 0):
+        msg = f"the resolution of M^2 at {mass} GeV is {sigma} GeV^2; it must be positive"
+        raise InputError(msg)
+    return sigma
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalPoint:
+    """What one simulated signal keeps.
+
+    Parameters
+    ----------
+    mass
+        Simulated mass [GeV].
+    tensor
+        Counts within the signal window (`signal_window`), one mass bin, both halves.
+    generated
+        Sum of weights of all generated events, both halves.
+    """
+
+    mass: float
+    tensor: CountTensor
+    generated: float
+
+
+def best_cuts(
+    backgrounds: Sequence[CountTensor],
+    signals: Sequence[SignalPoint],
+    *,
+    resolution: Resolution,
+    merit: FigureOfMerit | None = None,
+    window: float = 2.0,
+    smooth: bool = False,
+) -> CutTable:
+    """Return the bounds with the best figure of merit in each mass bin.
+
+    The background is that of the mass bin times window / bin width; the efficiency that of the simulated signals,
+    interpolated linearly in mass between them and kept constant beyond. Of equally good bounds the loosest are taken.
+
+    Parameters
+    ----------
+    backgrounds
+        One tensor a background sample, at the luminosity of the data, all with the same bins and axes.
+    signals
+        The simulated signals, with the same axes.
+    resolution
+        sigma(M^2) [GeV^2] at a mass [GeV].
+    merit
+        Figure of merit; `FigureOfMerit` with its defaults unless given.
+    window
+        Half width of the signal window in units of the resolution, as that of the signal tensors.
+    smooth
+        Replace each bound by the median of three neighbouring bins.
+
+    Raises
+    ------
+    InputError
+        If there is no background or signal, or their bins or axes differ.
+    """
+    merit = FigureOfMerit() if merit is None else merit
+    _check_tensors(backgrounds, signals)
+    edges, axes = backgrounds[0].edges, backgrounds[0].axes
+    masses = bin_masses(edges)
+    share = np.array([2 * window * _positive_resolution(m, resolution) for m in masses]) / np.diff(edges)
+    yields = {half: _background_yields(backgrounds, half, share) for half in (CHOOSING, QUOTING)}
+    efficiencies = {half: _efficiencies(signals, half) for half in (CHOOSING, QUOTING)}
+    known = np.array([point.mass for point in signals])
+    choice = np.empty((masses.size, len(axes)), dtype=np.intp)
+    for i, mass in enumerate(masses):
+        efficiency = _interpolate(mass, known, efficiencies[CHOOSING])
+        value = merit(efficiency, yields[CHOOSING][0][i], yields[CHOOSING][1][i])
+        choice[i] = np.unravel_index(int(np.argmax(value)), value.shape)
+    if smooth:
+        choice = _median_of_three(choice)
+    loosest = (0,) * len(axes)
+    quantities: dict[str, Array] = {}
+    for half, name in ((CHOOSING, "choosing"), (QUOTING, "quoting")):
+        background, error = (np.array([y[(i, *cell)] for i, cell in enumerate(choice)]) for y in yields[half])
+        efficiency = np.array(
+            [_interpolate(m, known, _at(efficiencies[half], c)) for m, c in zip(masses, choice, strict=True)]
+        )
+        quantities |= {f"efficiency_{name}": efficiency, f"background_{name}": background}
+        quantities[f"merit_{name}"] = merit(efficiency, background, error)
+    return CutTable(
+        edges=edges,
+        names=tuple(axis.name for axis in axes),
+        lower=np.stack([axis.thresholds[choice[:, v]] for v, axis in enumerate(axes)], axis=-1),
+        efficiency_before=np.array([_interpolate(m, known, _at(efficiencies[QUOTING], loosest)) for m in masses]),
+        background_before=_at(yields[QUOTING][0], loosest),
+        **quantities,
+    )
+
+
+def _at(values: Array, cell: Iterable[int]) -> Array:
+    """Return values of shape (K, n1, ...) at one combination of bounds, shape (K,)."""
+    return np.asarray(values.reshape(len(values), -1)[:, np.ravel_multi_index(tuple(cell), values.shape[1:])])
+
+
+def _check_tensors(backgrounds: Sequence[CountTensor], signals: Sequence[SignalPoint]) -> None:
+    """Raise an InputError if tensors are missing or do not fit each other."""
+    if not backgrounds or not signals:
+        msg = f"{len(backgrounds)} backgrounds and {len(signals)} signals; at least one of each is needed"
+        raise InputError(msg)
+    first = backgrounds[0]
+    for tensor in (*backgrounds, *(point.tensor for point in signals)):
+        if tensor.axes != first.axes:
+            msg = f"tensors have different axes: {tensor.axes} and {first.axes}"
+            raise InputError(msg)
+    for tensor in backgrounds[1:]:
+        if not np.array_equal(tensor.edges, first.edges):
+            msg = f"background tensors have different mass bins: {tensor.edges} and {first.edges}"
+            raise InputError(msg)
+    masses = [point.mass for point in signals]
+    if any(a >= b for a, b in pairwise(masses)):
+        msg = f"signal masses {masses} GeV must be in ascending order"
+        raise InputError(msg)
+    for point in signals:
+        if point.tensor.edges.size != 2 or not point.generated > 0:
+            msg = f"signal at {point.mass} GeV: needs one mass bin and generated > 0, not {point.generated}"
+            raise InputError(msg)
+
+
+def _background_yields(backgrounds: Sequence[CountTensor], half: int, share: Array) -> tuple[Array, Array]:
+    """Return background and its Monte Carlo error of every combination, each (M, n1, ...).
+
+    A half stands for the full sample: times 2. In quadrature, each sample adds the typical weight of one event,
+    sum w^2 / sum w before any bound, so that an empty combination has an error too.
+    """
+    total, variance = np.zeros(()), np.zeros(())
+    for tensor in backgrounds:
+        sum_w, sum_w2 = passing(tensor.sum_w[half]), passing(tensor.sum_w2[half])
+        all_w, all_w2 = (_loosest(x) for x in (sum_w, sum_w2))
+        one_event = np.divide(all_w2, all_w, out=np.zeros_like(all_w), where=all_w > 0)
+        total = total + 2 * sum_w
+        variance = variance + 4 * (sum_w2 + one_event**2)
+    scale = share.reshape(-1, *(1,) * (total.ndim - 1))
+    # differences of rounding in the sums may be just below zero
+    return np.maximum(total * scale, 0.0), np.sqrt(np.maximum(variance, 0.0)) * scale
+
+
+def _loosest(cumulative: Array) -> Array:
+    """Return the cells without any bound, with the veto axes kept at length 1: shape (M, 1, ...)."""
+    return cumulative[(slice(None), *(slice(0, 1),) * (cumulative.ndim - 1))]
+
+
+def _efficiencies(signals: Sequence[SignalPoint], half: int) -> Array:
+    """Return the efficiency of every combination at every simulated mass, shape (P, n1, ...)."""
+    return np.array([2 * passing(point.tensor.sum_w[half])[0] / point.generated for point in signals])
+
+
+def _interpolate(mass: float, known: Array, values: Array) -> Array:
+    """Return values of shape (P, ...) at the known masses (P,), interpolated linearly at one mass, shape (...)."""
+    right = int(np.clip(np.searchsorted(known, mass), 1, max(known.size - 1, 1)))
+    if known.size == 1:
+        return np.asarray(values[0])
+    t = float(np.clip((mass - known[right - 1]) / (known[right] - known[right - 1]), 0.0, 1.0))
+    return np.asarray((1 - t) * values[right - 1] + t * values[right])
+
+
+def _median_of_three(choice: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Return the running median over three mass bins of positions (M, V); the ends stay."""
+    if len(choice) < 3:
+        return choice
+    inner = np.median(np.stack([choice[:-2], choice[1:-1], choice[2:]]), axis=0).astype(np.intp)
+    return np.concatenate([choice[:1], inner, choice[-1:]])

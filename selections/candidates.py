@@ -1,0 +1,181 @@
+"""Candidates and events: one row of an ntuple is one candidate, and an event may have several.
+
+The key of an event is (production, experiment, run, event) within its data set. Candidates of one event stand in
+adjacent rows, as basf2 writes them. Those that pass a selection are resolved by a `CandidateRule`, and a row with the
+same event key and candidate number as another is a repeated row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError
+from selections.cuts import Columns
+
+__all__ = [
+    "CANDIDATE",
+    "EVENT_KEY",
+    "REJECT",
+    "CandidateRule",
+    "describe_key",
+    "event_hash",
+    "event_keys",
+    "group_starts",
+    "half_sample",
+    "kept_candidates",
+    "repeated_row",
+]
+
+Keys = NDArray[np.int64]
+Hashes = NDArray[np.uint64]
+Mask = NDArray[np.bool_]
+
+EVENT_KEY = ("__production__", "__experiment__", "__run__", "__event__")
+"""Variables that tell the events of a data set apart."""
+CANDIDATE = "__candidate__"
+"""Variable that tells the candidates of an event apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CandidateRule:
+    """What becomes of an event of which several candidates pass all cuts before the optimised ones.
+
+    Parameters
+    ----------
+    best
+        Variable or observable of which the best candidate has the largest or smallest value; of equal ones that with
+        the lowest candidate number is kept. None rejects the event.
+    largest
+        Whether the largest value is best.
+    """
+
+    best: str | None = None
+    largest: bool = True
+
+
+REJECT = CandidateRule()
+"""Reject events of which more than one candidate passes."""
+
+
+def event_keys(columns: Columns) -> Keys:
+    """Return the keys of the events, shape (N, 4).
+
+    Raises
+    ------
+    InputError
+        If a part of a key is not a whole number.
+    """
+    return np.stack([whole_numbers(columns[name], name) for name in EVENT_KEY], axis=-1)
+
+
+def whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
+    """Return values as integers, shape (N,).
+
+    Raises
+    ------
+    InputError
+        If one of them is not a whole number.
+    """
+    if values.dtype.kind in "iu":
+        return values.astype(np.int64)
+    with np.errstate(invalid="ignore"):
+        integers = values.astype(np.int64)
+    wrong = np.flatnonzero(integers != values)
+    if wrong.size:
+        msg = f"{name} = {values[wrong[0]]}; it must be a whole number"
+        raise InputError(msg)
+    return integers
+
+
+def _mix(x: Hashes) -> Hashes:
+    """Return well-mixed 64-bit numbers (the finaliser of splitmix64; Steele, Lea, Flood, OOPSLA 2014)."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+def event_hash(keys: Keys) -> Hashes:
+    """Return 64-bit hashes of event keys of shape (N, 4), shape (N,); the same on every machine."""
+    h = np.zeros(len(keys), dtype=np.uint64)
+    for column in range(keys.shape[1]):
+        h = _mix(h ^ keys[:, column].astype(np.uint64))
+    return h
+
+
+def half_sample(keys: Keys) -> NDArray[np.int64]:
+    """Return the half, 0 or 1, that each event belongs to, shape (N,).
+
+    It depends on the key alone, so neither on chunks nor on files. Events 2k and 2k + 1 are of the same half, because
+    bumphunt's simulation writes two views of one generated event under them.
+    """
+    pairs = keys.copy()
+    pairs[:, -1] >>= 1
+    return (event_hash(pairs) & np.uint64(1)).astype(np.int64)
+
+
+def group_starts(keys: Keys) -> NDArray[np.intp]:
+    """Return the positions at which another event begins, among rows ordered as in the file.
+
+    Examples
+    --------
+    >>> group_starts(np.array([[0, 0, 0, 7], [0, 0, 0, 7], [0, 0, 0, 8]]))
+    array([0, 2])
+    """
+    if not len(keys):
+        return np.empty(0, dtype=np.intp)
+    return np.concatenate([[0], np.flatnonzero(np.any(keys[1:] != keys[:-1], axis=1)) + 1]).astype(np.intp)
+
+
+def kept_candidates(
+    starts: NDArray[np.intp], candidate: NDArray[np.int64], rank: NDArray[np.float64], rule: CandidateRule
+) -> Mask:
+    """Return which of the rows are kept, shape (N,): at most one an event.
+
+    Parameters
+    ----------
+    starts
+        Where each event begins, see `group_starts`.
+    candidate
+        Candidate numbers, shape (N,).
+    rank
+        Values of the variable that the rule names, shape (N,); unused to reject.
+    rule
+        What becomes of events with several candidates.
+    """
+    size = np.diff(np.append(starts, len(candidate)))
+    if rule.best is None:
+        return np.repeat(size == 1, size)
+    group = np.repeat(np.arange(starts.size), size)
+    order = np.lexsort((candidate, -rank if rule.largest else rank, group))
+    keep = np.zeros(len(candidate), dtype=np.bool_)
+    keep[order[starts]] = True
+    return keep
+
+
+def repeated_row(starts: NDArray[np.intp], candidate: NDArray[np.int64]) -> tuple[int, int] | None:
+    """Return the positions of two rows of one event with the same candidate number; None if there are none."""
+    size = np.diff(np.append(starts, len(candidate)))
+    if not np.any(size > 1):
+        return None
+    group = np.repeat(np.arange(starts.size), size)
+    order = np.lexsort((candidate, group))
+    same = (group[order[1:]] == group[order[:-1]]) & (candidate[order[1:]] == candidate[order[:-1]])
+    first = np.flatnonzero(same)
+    return (int(order[first[0]]), int(order[first[0] + 1])) if first.size else None
+
+
+def describe_key(key: Keys, candidate: int) -> str:
+    """Return an event key of shape (4,) and a candidate number as text.
+
+    Examples
+    --------
+    >>> describe_key(np.array([0, 3, 1, 7]), 0)
+    'production 0, experiment 3, run 1, event 7, candidate 0'
+    """
+    names = (name.strip("_") for name in EVENT_KEY)
+    return ", ".join([*(f"{n} {int(v)}" for n, v in zip(names, key, strict=True)), f"candidate {candidate}"])

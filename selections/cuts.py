@@ -1,0 +1,297 @@
+"""Cuts, selections and cutflows.
+
+A `Cut` is an interval in one observable, with unit and source, so that a cutflow can print it, a figure draw it, and an
+N-1 distribution leave it out. A `Selection` is an ordered list of cuts with the ntuple variables and the observables
+they need. A `Cutflow` counts what each step leaves; cutflows of chunks and files add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError
+
+__all__ = ["ALL_ROWS", "Columns", "Cut", "Cutflow", "Observables", "Selection", "Variable", "count", "cutflow_columns"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Columns = Mapping[str, NDArray[Any]]
+"""Ntuple columns of shape (N,) by basf2 variable name."""
+Observables = Mapping[str, Array]
+"""Observables of shape (N,) by name."""
+
+BLOCK = 8192
+"""Rows whose observables are worked out at a time."""
+ALL_ROWS = "all rows"
+"""Name of the first step of every cutflow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """A column that a selection reads.
+
+    Parameters
+    ----------
+    name
+        basf2 name, not escaped, such as ``daughter(0, p)``.
+    unit
+        Unit, "" for none.
+    nan_allowed
+        Whether NaN has a meaning, such as "there is no third photon"; elsewhere it is an error of the file.
+    """
+
+    name: str
+    unit: str = ""
+    nan_allowed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """An open interval, or one value, that an observable must have.
+
+    Parameters
+    ----------
+    name
+        Short name, unique within a selection.
+    observable
+        Name of the observable.
+    above, below
+        The observable must be greater than the one and less than the other [unit]; None leaves a side open.
+    equals
+        The observable must have exactly this value; excludes `above` and `below`.
+    unit
+        Unit of observable and thresholds, "" for none.
+    description
+        What it is good for.
+    source
+        Where the threshold comes from.
+
+    Raises
+    ------
+    InputError
+        If no threshold is given, or they contradict each other.
+    """
+
+    name: str
+    observable: str
+    description: str
+    source: str
+    above: float | None = None
+    below: float | None = None
+    equals: float | None = None
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        interval = self.above is not None or self.below is not None
+        if interval == (self.equals is not None):
+            msg = f"cut {self.name!r}: give either 'equals' or at least one of 'above' and 'below'"
+            raise InputError(msg)
+        if self.above is not None and self.below is not None and not self.above < self.below:
+            msg = f"cut {self.name!r}: above = {self.above} must be less than below = {self.below}"
+            raise InputError(msg)
+
+    @property
+    def condition(self) -> str:
+        """The cut as text.
+
+        Examples
+        --------
+        >>> Cut(name="pt", observable="pt", above=0.2, unit="GeV", description="", source="").condition
+        'pt > 0.2 GeV'
+        """
+        low = "" if self.above is None else f"{self.above:.6g} < "
+        high = "" if self.below is None else f" < {self.below:.6g}"
+        unit = f" {self.unit}" if self.unit else ""
+        if self.equals is not None:
+            return f"{self.observable} = {self.equals:.6g}{unit}"
+        if self.below is None:
+            return f"{self.observable} > {self.above:.6g}{unit}"
+        return f"{low}{self.observable}{high}{unit}"
+
+    def passes(self, values: ArrayLike) -> Mask:
+        """Return which values pass, shape of `values`; NaN never does."""
+        x = np.asarray(values)
+        if self.equals is not None:
+            return np.asarray(x == self.equals)
+        mask = np.ones(x.shape, dtype=np.bool_)
+        if self.above is not None:
+            mask &= x > self.above
+        if self.below is not None:
+            mask &= x < self.below
+        return mask
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """An ordered list of cuts, and what they need.
+
+    Parameters
+    ----------
+    name
+        Name of the search.
+    variables
+        Columns that `observables` reads.
+    observables
+        Function from columns to observables; it must hold ``m2_recoil`` or whatever `mass_squared` names.
+    cuts
+        The cuts, in order.
+    mass_squared
+        Observable that the spectrum is made of [GeV^2].
+
+    Raises
+    ------
+    InputError
+        If two cuts have the same name.
+    """
+
+    name: str
+    variables: tuple[Variable, ...]
+    observables: Callable[[Columns], dict[str, Array]]
+    cuts: tuple[Cut, ...]
+    mass_squared: str
+
+    def __post_init__(self) -> None:
+        names = [cut.name for cut in self.cuts]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            msg = f"selection {self.name!r}: the cut name {repeated[0]!r} stands twice; names must be unique"
+            raise InputError(msg)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of the steps of the cutflow: all rows, then each cut."""
+        return (ALL_ROWS, *(cut.name for cut in self.cuts))
+
+    def evaluate(self, columns: Columns) -> dict[str, Array]:
+        """Return the observables of columns of shape (N,), worked out in blocks that fit the processor's cache."""
+        rows = len(next(iter(columns.values())))
+        blocks = [
+            self.observables({name: values[start : start + BLOCK] for name, values in columns.items()})
+            for start in range(0, max(rows, 1), BLOCK)
+        ]
+        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+    def masks(self, observables: Observables) -> Mask:
+        """Return which rows pass each cut, shape (cuts, N).
+
+        Raises
+        ------
+        InputError
+            If an observable is missing.
+        """
+        for cut in self.cuts:
+            if cut.observable not in observables:
+                msg = f"cut {cut.name!r}: there is no observable {cut.observable!r}; known are {', '.join(observables)}"
+                raise InputError(msg)
+        return np.array([cut.passes(observables[cut.observable]) for cut in self.cuts])
+
+    def cumulative(self, observables: Observables) -> Mask:
+        """Return which rows pass all cuts up to each, shape (cuts, N)."""
+        return np.asarray(np.logical_and.accumulate(self.masks(observables), axis=0))
+
+    def n_minus_one(self, observables: Observables) -> Mask:
+        """Return which rows pass all cuts but each one, shape (cuts, N)."""
+        failed = ~self.masks(observables)
+        return np.asarray(failed.sum(axis=0) - failed == 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutflow:
+    """What is left after each step.
+
+    Parameters
+    ----------
+    steps
+        Names of the steps, S of them.
+    raw
+        Rows, shape (S,).
+    sum_w
+        Sum of weights, shape (S,).
+    sum_w2
+        Sum of squared weights, shape (S,).
+
+    Raises
+    ------
+    InputError
+        If the shapes do not match.
+    """
+
+    steps: tuple[str, ...]
+    raw: NDArray[np.int64]
+    sum_w: Array
+    sum_w2: Array
+
+    def __post_init__(self) -> None:
+        for name in ("raw", "sum_w", "sum_w2"):
+            if np.shape(getattr(self, name)) != (len(self.steps),):
+                msg = f"{name} has shape {np.shape(getattr(self, name))}; {len(self.steps)} steps need that many"
+                raise InputError(msg)
+
+    def __add__(self, other: Cutflow) -> Cutflow:
+        """Return the cutflow of both.
+
+        Raises
+        ------
+        InputError
+            If the steps differ.
+        """
+        if self.steps != other.steps:
+            msg = f"cutflows of different steps do not add: {self.steps} and {other.steps}"
+            raise InputError(msg)
+        return Cutflow(
+            steps=self.steps,
+            raw=self.raw + other.raw,
+            sum_w=self.sum_w + other.sum_w,
+            sum_w2=self.sum_w2 + other.sum_w2,
+        )
+
+    def rows(self) -> list[dict[str, str | int | float]]:
+        """Return one row a step: raw rows, sum of weights with its error, fraction of the step before and of all."""
+        table: list[dict[str, str | int | float]] = []
+        for i, step in enumerate(self.steps):
+            before = self.sum_w[max(i - 1, 0)]
+            table.append(
+                {
+                    "step": step,
+                    "raw": int(self.raw[i]),
+                    "sum_w": float(self.sum_w[i]),
+                    "sum_w2": float(self.sum_w2[i]),
+                    "sum_w_error": float(np.sqrt(self.sum_w2[i])),
+                    "fraction_of_previous": float(self.sum_w[i] / before) if before else float("nan"),
+                    "fraction_of_all": float(self.sum_w[i] / self.sum_w[0]) if self.sum_w[0] else float("nan"),
+                }
+            )
+        return table
+
+
+def count(steps: Sequence[str], masks: Sequence[Mask], weights: Array) -> Cutflow:
+    """Return the cutflow of cumulative masks, each of shape (N,) like the weights.
+
+    Examples
+    --------
+    >>> flow = count(["all", "pt"], [np.array([True, True]), np.array([True, False])], np.array([0.5, 2.0]))
+    >>> flow.sum_w
+    array([2.5, 0.5])
+    """
+    kept = [weights[mask] for mask in masks]
+    return Cutflow(
+        steps=tuple(steps),
+        raw=np.array([w.size for w in kept], dtype=np.int64),
+        sum_w=np.array([w.sum() for w in kept], dtype=np.float64),
+        sum_w2=np.array([np.square(w).sum() for w in kept], dtype=np.float64),
+    )
+
+
+def cutflow_columns(cutflows: Mapping[str, Cutflow]) -> dict[str, list[str | int | float]]:
+    """Return the cutflows of several samples as columns of one table: ``sample`` and those of `Cutflow.rows`."""
+    columns: dict[str, list[str | int | float]] = {}
+    for sample, cutflow in cutflows.items():
+        for row in cutflow.rows():
+            for name, value in {"sample": sample, **row}.items():
+                columns.setdefault(name, []).append(value)
+    return columns

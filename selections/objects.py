@@ -1,0 +1,225 @@
+"""Tracks, muons and photons: definitions that the searches share.
+
+Each kind has the variables it reads, the observables it makes of them, and its cuts. ``daughter(i, ...)`` is the i-th
+daughter of the candidate; photons of the rest of the event are ranked by energy.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError
+from bumphunt.kinematics import four_momentum, opening_angle
+from selections.cuts import Columns, Cut, Variable
+
+__all__ = [
+    "MAX_CLUSTER_ENERGY",
+    "MAX_DR",
+    "MAX_DZ",
+    "MAX_E_OVER_P",
+    "MIN_MUON_ID",
+    "N_PHOTONS",
+    "TOTAL_PHOTON_ENERGY",
+    "daughter",
+    "daughter_p4",
+    "muon_cuts",
+    "muon_observables",
+    "muon_variables",
+    "nearest_photon_angle",
+    "photon",
+    "photon_variables",
+    "track_cuts",
+    "track_observables",
+    "track_variables",
+]
+
+Array = NDArray[np.float64]
+
+MAX_DR = 0.5
+"""Largest distance of closest approach in the transverse plane [cm]: Belle II, arXiv:1912.11276."""
+MAX_DZ = 2.0
+"""Largest distance of closest approach along z [cm]: Belle II, arXiv:1912.11276."""
+MAX_CLUSTER_ENERGY = 0.4
+"""Largest calorimeter energy of a muon [GeV]: Belle II, arXiv:1912.11276."""
+MAX_E_OVER_P = 0.4
+"""Largest ratio of calorimeter energy to momentum of a muon: Belle II, arXiv:1912.11276."""
+MIN_MUON_ID = 0.5
+"""Smallest muon likelihood ratio; the dimuon skims of Belle II start at 0.3."""
+N_PHOTONS = 3
+"""Photons of the rest of the event that are stored, by energy."""
+TOTAL_PHOTON_ENERGY = "totalEnergyOfParticlesInList(gamma:roe)"
+"""basf2 name of the summed laboratory energy of the photons outside the candidate [GeV]."""
+
+
+def daughter(index: int, variable: str) -> str:
+    """Return the basf2 name of a variable of a daughter.
+
+    Examples
+    --------
+    >>> daughter(0, "p")
+    'daughter(0, p)'
+    """
+    return f"daughter({index}, {variable})"
+
+
+def photon(rank: int, variable: str) -> str:
+    """Return the basf2 name of a variable of the photon of the given rank in energy, from 1.
+
+    Examples
+    --------
+    >>> photon(1, "theta")
+    'getVariableByRank(gamma:roe, E, theta, 1)'
+    """
+    return f"getVariableByRank(gamma:roe, E, {variable}, {rank})"
+
+
+def track_variables(n: int) -> tuple[Variable, ...]:
+    """Return the variables of `n` tracks: p [GeV], theta, phi [rad], charge, dr, dz [cm]."""
+    units = {"p": "GeV", "theta": "rad", "phi": "rad", "charge": "", "dr": "cm", "dz": "cm"}
+    return tuple(Variable(name=daughter(i, v), unit=unit) for i in range(n) for v, unit in units.items())
+
+
+def track_observables(columns: Columns, n: int) -> dict[str, Array]:
+    """Return the largest abs(dr) and abs(dz) of `n` tracks [cm] and the product of their charges, each (N,)."""
+    charges = [np.asarray(columns[daughter(i, "charge")], dtype=np.float64) for i in range(n)]
+    return {
+        "max_dr": _largest([np.abs(columns[daughter(i, "dr")]) for i in range(n)]),
+        "max_dz": _largest([np.abs(columns[daughter(i, "dz")]) for i in range(n)]),
+        "charge_product": reduce(np.multiply, charges),
+    }
+
+
+def track_cuts() -> tuple[Cut, ...]:
+    """Return the cuts that make good tracks: from the interaction point."""
+    return (
+        Cut(
+            name="track dr",
+            observable="max_dr",
+            below=MAX_DR,
+            unit="cm",
+            description="tracks come from the interaction point in the transverse plane",
+            source="Belle II, arXiv:1912.11276",
+        ),
+        Cut(
+            name="track dz",
+            observable="max_dz",
+            below=MAX_DZ,
+            unit="cm",
+            description="tracks come from the interaction point along the beams",
+            source="Belle II, arXiv:1912.11276",
+        ),
+    )
+
+
+def muon_variables(n: int) -> tuple[Variable, ...]:
+    """Return the variables of muon identification of `n` tracks; a track without a cluster has clusterE = NaN."""
+    return tuple(
+        variable
+        for i in range(n)
+        for variable in (
+            Variable(name=daughter(i, "muonID")),
+            Variable(name=daughter(i, "clusterE"), unit="GeV", nan_allowed=True),
+        )
+    )
+
+
+def muon_observables(columns: Columns, n: int) -> dict[str, Array]:
+    """Return the smallest muonID, the largest cluster energy [GeV] and E/p of `n` tracks, each (N,).
+
+    A track without a cluster counts with energy 0.
+    """
+    energies = [np.nan_to_num(np.asarray(columns[daughter(i, "clusterE")], dtype=np.float64)) for i in range(n)]
+    momenta = [np.asarray(columns[daughter(i, "p")], dtype=np.float64) for i in range(n)]
+    ratios = [
+        np.divide(e, p, out=np.full(e.shape, np.inf), where=p > 0) for e, p in zip(energies, momenta, strict=True)
+    ]
+    muon_id = [columns[daughter(i, "muonID")] for i in range(n)]
+    return {
+        "min_muon_id": np.asarray(reduce(np.minimum, muon_id), dtype=np.float64),
+        "max_cluster_energy": _largest(energies),
+        "max_e_over_p": _largest(ratios),
+    }
+
+
+def muon_cuts() -> tuple[Cut, ...]:
+    """Return the cuts that make muons: minimum-ionising in the calorimeter, and muon-like."""
+    return (
+        Cut(
+            name="muon cluster energy",
+            observable="max_cluster_energy",
+            below=MAX_CLUSTER_ENERGY,
+            unit="GeV",
+            description="muons leave a minimum-ionising energy",
+            source="Belle II, arXiv:1912.11276",
+        ),
+        Cut(
+            name="muon E/p",
+            observable="max_e_over_p",
+            below=MAX_E_OVER_P,
+            description="electrons have E/p near 1",
+            source="Belle II, arXiv:1912.11276",
+        ),
+        Cut(
+            name="muon ID",
+            observable="min_muon_id",
+            above=MIN_MUON_ID,
+            description="likelihood ratio of the muon hypothesis",
+            source="chosen here; the dimuon skims of Belle II ask for 0.3",
+        ),
+    )
+
+
+def _largest(values: list[NDArray[Any]]) -> Array:
+    """Return the largest of several arrays in each row, shape (N,)."""
+    return np.asarray(reduce(np.maximum, values), dtype=np.float64)
+
+
+def daughter_p4(columns: Columns, index: int, mass: float) -> Array:
+    """Return the four-momentum of a daughter in the laboratory [GeV], shape (N, 4), under a mass hypothesis [GeV]."""
+    return four_momentum(
+        columns[daughter(index, "p")], columns[daughter(index, "theta")], columns[daughter(index, "phi")], mass
+    )
+
+
+def photon_variables(n: int = N_PHOTONS) -> tuple[Variable, ...]:
+    """Return the variables of the `n` photons of highest energy; NaN where there is none."""
+    units = {"E": "GeV", "theta": "rad", "phi": "rad"}
+    return tuple(
+        Variable(name=photon(rank, v), unit=unit, nan_allowed=True)
+        for rank in range(1, n + 1)
+        for v, unit in units.items()
+    )
+
+
+def nearest_photon_angle(columns: Columns, direction: Array, n: int = N_PHOTONS) -> Array:
+    """Return the angle between `direction` and the nearest photon [rad], shape (N,); pi where there is no photon.
+
+    Parameters
+    ----------
+    columns
+        Ntuple columns.
+    direction
+        Four-momenta in the laboratory, shape (N, 4).
+    n
+        How many photons to look at.
+
+    Raises
+    ------
+    InputError
+        If a photon has an energy but no direction: basf2 writes all or none.
+    """
+    nearest = np.full(len(direction), np.pi)
+    for rank in range(1, n + 1):
+        energy = np.asarray(columns[photon(rank, "E")], dtype=np.float64)
+        exists = ~np.isnan(energy)
+        e, theta, phi = (np.asarray(columns[photon(rank, v)], dtype=np.float64)[exists] for v in ("E", "theta", "phi"))
+        if np.any(np.isnan(theta) | np.isnan(phi)):
+            msg = f"{photon(rank, 'E')} is a number where theta or phi is NaN; a photon has all three or none"
+            raise InputError(msg)
+        angle = opening_angle(four_momentum(e, theta, phi, 0.0), direction[exists])
+        nearest[exists] = np.minimum(nearest[exists], angle)
+    return nearest

@@ -1,0 +1,159 @@
+"""Counting limits against published numbers, the flat-prior Bayesian integral, exact sums and toys."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, optimize, stats
+
+from bumphunt.errors import InputError
+from bumphunt.inference.counting import (
+    CountingModel,
+    counting_cls,
+    counting_limit,
+    counting_p0,
+    probability_at_most,
+    quantile,
+)
+
+TABLE = [
+    (0, 3.0, 2.303, 2.996),
+    (1, 0.0, 3.890, 4.744),
+    (1, 1.0, 3.272, 4.113),
+    (3, 3.0, 4.362, 5.395),
+    (3, 1.0, 5.711, 6.782),
+    (5, 3.0, 6.437, 7.663),
+    (10, 10.0, 6.630, 8.083),
+    (100, 100.0, 17.80, 21.37),
+]
+"""(n, b, 90 % limit, 95 % limit): the classic table of flat-prior (= CLs) limits with known background."""
+
+
+@pytest.mark.parametrize(("n", "b", "at_90", "at_95"), TABLE)
+def test_limits_with_known_background(n, b, at_90, at_95):
+    model = CountingModel(background=b)
+    assert counting_limit(n, model, cl=0.90).observed == pytest.approx(at_90, rel=3e-4)
+    assert counting_limit(n, model, cl=0.95).observed == pytest.approx(at_95, rel=3e-4)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.integers(0, 40), st.floats(0.0, 40.0), st.sampled_from([0.9, 0.95]))
+def test_cls_limit_is_the_flat_prior_bayesian_one(n, b, cl):
+    limit = counting_limit(n, CountingModel(background=b), cl=cl).observed
+    peak = stats.poisson.pmf(n, max(n, b))
+
+    def posterior(s):
+        return stats.poisson.pmf(n, s + b) / peak
+
+    whole = integrate.quad(posterior, 0.0, limit, limit=200)[0] + integrate.quad(posterior, limit, np.inf, limit=200)[0]
+    assert integrate.quad(posterior, 0.0, limit, limit=200)[0] / whole == pytest.approx(cl, abs=1e-6)
+
+
+@pytest.mark.parametrize(("b", "sigma"), [(3.0, 1.0), (0.2, 0.2), (100.0, 20.0), (2.0, 4.0), (26500.0, 2650.0)])
+def test_gamma_background_gives_the_negative_binomial(b, sigma):
+    shape = (b / sigma) ** 2
+    exact = stats.nbinom(shape, 1.0 / (1.0 + b / shape))
+    n = np.unique(np.round(b + sigma * np.array([-2.0, -1.0, 0.0, 1.0, 3.0])).clip(0))
+    model = CountingModel(background=b, background_sigma=sigma)
+    np.testing.assert_allclose(probability_at_most(n, 0.0, model), exact.cdf(n), rtol=1e-5)
+    for count in n:
+        assert counting_p0(count, model) == pytest.approx(exact.sf(count - 1.0), rel=1e-5)
+
+
+def test_lognormal_background_and_efficiency_are_integrated():
+    b, sigma, kappa, n, s = 4.0, 1.5, 0.2, 3, 2.5
+    spread = np.sqrt(np.log1p((sigma / b) ** 2))
+    want = integrate.dblquad(
+        lambda y, z: (
+            stats.norm.pdf(y)
+            * stats.norm.pdf(z)
+            * stats.poisson.cdf(n, s * np.exp(kappa * z) + b * np.exp(spread * y - 0.5 * spread**2))
+        ),
+        -8.0,
+        8.0,
+        -8.0,
+        8.0,
+    )[0]
+    model = CountingModel(background=b, background_sigma=sigma, prior="lognormal", efficiency_sigma=kappa)
+    assert probability_at_most(n, s, model) == pytest.approx(want, rel=1e-6)
+
+
+def test_cls_is_a_ratio_of_toys():
+    rng = np.random.default_rng(9)
+    b = rng.gamma(9.0, 1.0 / 3.0, size=400_000)  # 3 +- 1
+    kappa = np.exp(0.15 * rng.standard_normal(b.size))
+    model = CountingModel(background=3.0, background_sigma=1.0, efficiency_sigma=0.15)
+    want = np.mean(rng.poisson(4.0 * kappa + b) <= 3) / np.mean(rng.poisson(b) <= 3)
+    assert counting_cls(4.0, 3, model) == pytest.approx(want, rel=0.01)
+
+
+def test_uncertainties_weaken_a_limit():
+    known = counting_limit(5, CountingModel(background=5.0)).observed
+    unsure = counting_limit(5, CountingModel(background=5.0, background_sigma=2.0, efficiency_sigma=0.2)).observed
+    assert unsure > known
+
+
+def test_p0_is_the_exact_poisson_tail():
+    model = CountingModel(background=3.3)
+    assert counting_p0(9, model) == pytest.approx(stats.poisson.sf(8, 3.3), rel=1e-10)
+    assert counting_p0(0, model) == 1.0
+    assert counting_p0(60, model) == pytest.approx(stats.poisson.sf(59, 3.3), rel=1e-8)  # 1e-50: no 1 - x
+
+
+def test_quantiles_are_those_of_scipy():
+    for b in (0.0, 0.3, 7.0, 900.0):
+        for p in (0.0228, 0.5, 0.9772):
+            assert quantile(p, CountingModel(background=b)) == stats.poisson.ppf(p, b)
+
+
+def test_band_holds_the_limits_of_the_quantiles():
+    model = CountingModel(background=4.0)
+    band = counting_limit(0, model).expected
+    counts = stats.poisson.ppf(stats.norm.cdf([-2, -1, 0, 1, 2]), 4.0)
+    np.testing.assert_allclose(band, [counting_limit(n, model).observed for n in counts])
+
+
+def test_no_background_expects_no_events():
+    np.testing.assert_allclose(counting_limit(0, CountingModel(background=0.0)).expected, np.log(10.0))
+
+
+def test_efficiency_uncertainty_on_no_events_is_the_lognormal_average():
+    limit = counting_limit(0, CountingModel(background=2.0, efficiency_sigma=0.3)).observed
+    z = np.linspace(-8.0, 8.0, 4001)
+    want = optimize.brentq(lambda s: np.trapezoid(stats.norm.pdf(z) * np.exp(-s * np.exp(0.3 * z)), z) - 0.1, 0.1, 20.0)
+    assert limit == pytest.approx(want, rel=1e-6)
+
+
+def test_blinded_limit_is_the_median_expected_one():
+    limit = counting_limit(None, CountingModel(background=4.0))
+    assert limit.observed == limit.expected[2]
+    assert limit.flags == ("blinded",)
+
+
+def test_impossible_count_is_an_invalid_limit():
+    limit = counting_limit(0, CountingModel(background=1000.0))
+    assert not limit.valid
+    assert limit.flags == ("clb_underflow",)
+    assert np.isnan(limit.observed)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"background": -1.0}, r"background must be a number >= 0, got -1.0"),
+        ({"background": np.nan}, "got nan"),
+        ({"background_sigma": -1.0}, "background_sigma must"),
+        ({"efficiency_sigma": np.inf}, "efficiency_sigma must"),
+        ({"prior": "flat"}, "'gamma' or 'lognormal', got 'flat'"),
+        ({"background": 0.0, "background_sigma": 1.0}, "a background of 0"),
+    ],
+)
+def test_bad_models_raise(change, message):
+    with pytest.raises(InputError, match=message):
+        CountingModel(**{"background": 1.0, **change})
+
+
+@pytest.mark.parametrize("n", [-1, np.nan, np.inf])
+def test_bad_counts_raise(n):
+    with pytest.raises(InputError, match="observed count"):
+        counting_limit(n, CountingModel(background=1.0))

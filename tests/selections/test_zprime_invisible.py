@@ -1,0 +1,177 @@
+"""Selection of Z' -> invisible: observables against the `vector` package, each cut against an event that fails it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import vector
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError
+from bumphunt.kinematics import BEAMS, M_MUON
+from selections import zprime_invisible as search
+from selections.objects import daughter, photon
+
+BEAM = BEAMS["belle2"]
+SELECTION = search.selection(BEAM)
+
+
+def event(**changes: Any) -> dict[str, NDArray[Any]]:
+    """Return columns of one event that passes: a recoil of about 4.6 GeV at 75 deg."""
+    columns: dict[str, float] = {
+        "nTracks": 2.0,
+        search.TRIGGER: 1.0,
+        "totalEnergyOfParticlesInList(gamma:roe)": 0.1,
+    }
+    for i, (p, theta, phi, charge) in enumerate([(3.0, 1.0, 0.3, 1.0), (1.8, 1.2, 2.4, -1.0)]):
+        columns |= {
+            daughter(i, name): value
+            for name, value in {
+                "p": p, "theta": theta, "phi": phi, "charge": charge, "muonID": 0.95, "clusterE": 0.2,
+                "dr": 0.01, "dz": -0.1,
+            }.items()
+        }  # fmt: skip
+    for rank in (1, 2, 3):
+        columns |= {photon(rank, name): np.nan for name in ("E", "theta", "phi")}
+    return {name: np.array([value], dtype=np.float32) for name, value in (columns | changes).items()}
+
+
+def failed(**changes: Any) -> list[str]:
+    """Return the names of the cuts that an event fails."""
+    masks = SELECTION.masks(SELECTION.evaluate(event(**changes)))
+    return [cut.name for cut, mask in zip(SELECTION.cuts, masks, strict=True) if not mask[0]]
+
+
+def recoil_direction() -> tuple[float, float]:
+    p4 = lab_recoil(event())
+    return float(p4.theta[0]), float(p4.phi[0])
+
+
+def lab_muons(columns: dict[str, NDArray[Any]]) -> list[vector.MomentumNumpy4D]:
+    return [
+        vector.array(
+            {
+                "pt": columns[daughter(i, "p")].astype(float) * np.sin(columns[daughter(i, "theta")].astype(float)),
+                "theta": columns[daughter(i, "theta")].astype(float),
+                "phi": columns[daughter(i, "phi")].astype(float),
+                "mass": np.full(columns[daughter(i, "p")].shape, M_MUON),
+            }
+        )
+        for i in range(2)
+    ]
+
+
+def lab_recoil(columns: dict[str, NDArray[Any]]) -> Any:
+    e, px, py, pz = BEAM.p4
+    muons = lab_muons(columns)
+    return vector.obj(E=e, px=px, py=py, pz=pz).subtract(muons[0] + muons[1])
+
+
+def test_good_event_passes_everything() -> None:
+    assert failed() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "cuts"),
+    [
+        ({"nTracks": 3.0}, ["two tracks"]),
+        ({daughter(1, "charge"): 1.0}, ["opposite charges"]),
+        ({daughter(1, "dr"): 0.6}, ["track dr"]),
+        ({daughter(0, "dz"): -2.1}, ["track dz"]),
+        ({daughter(0, "clusterE"): 0.45}, ["muon cluster energy"]),
+        ({daughter(0, "p"): 0.5, daughter(0, "clusterE"): 0.21}, ["muon E/p"]),
+        ({daughter(1, "muonID"): 0.4}, ["muon ID"]),
+        ({search.TRIGGER: 0.0}, ["trigger"]),
+        ({"totalEnergyOfParticlesInList(gamma:roe)": 0.5}, ["extra photon energy"]),
+        # towards the forward endcap
+        ({daughter(0, "theta"): 2.3, daughter(1, "theta"): 2.0}, ["recoil in barrel"]),
+    ],
+)
+def test_each_cut_rejects_what_it_is_for(changes: dict[str, float], cuts: list[str]) -> None:
+    assert failed(**changes) == cuts
+
+
+def test_photon_along_the_recoil_rejects_and_one_further_off_does_not() -> None:
+    theta, phi = recoil_direction()
+    for offset, expected in ((14.0, ["no photon along the recoil"]), (16.0, [])):
+        for rank in (1, 2, 3):
+            where = {"E": 0.1, "theta": theta + np.deg2rad(offset), "phi": phi}
+            assert failed(**{photon(rank, name): value for name, value in where.items()}) == expected
+
+
+def test_recoil_into_the_gap_rejects() -> None:
+    thetas = np.linspace(0.5, 1.3, 4001)
+    columns = {k: np.repeat(v, thetas.size) for k, v in event().items()}
+    columns[daughter(0, "theta")] = thetas.astype(np.float32)
+    observables = SELECTION.evaluate(columns)
+    mask = SELECTION.masks(observables)[[c.name for c in SELECTION.cuts].index("recoil off the 90 deg gap")]
+    degrees = np.rad2deg(observables["recoil_theta"])
+    assert np.any(~mask)
+    np.testing.assert_array_equal(mask, np.abs(degrees - 90.0) > 1.0)
+
+
+def test_track_without_a_cluster_counts_with_no_energy() -> None:
+    assert failed(**{daughter(0, "clusterE"): np.nan}) == []
+
+
+def test_photon_without_a_direction_raises() -> None:
+    with pytest.raises(InputError, match="all three or none"):
+        failed(**{photon(1, "E"): 0.1})
+
+
+def random_events(n: int = 2000) -> dict[str, NDArray[Any]]:
+    rng = np.random.default_rng(1)
+    columns = {k: np.repeat(v, n) for k, v in event().items()}
+    for i in range(2):
+        columns[daughter(i, "p")] = rng.uniform(0.3, 5, n)
+        columns[daughter(i, "theta")] = rng.uniform(0.3, 2.6, n)
+        columns[daughter(i, "phi")] = rng.uniform(-3, 3, n)
+    for rank in (1, 2, 3):
+        there = rng.random(n) < 0.7
+        columns[photon(rank, "E")] = np.where(there, 0.2, np.nan)
+        columns[photon(rank, "theta")] = np.where(there, rng.uniform(0.3, 2.6, n), np.nan)
+        columns[photon(rank, "phi")] = np.where(there, rng.uniform(-3, 3, n), np.nan)
+    return columns
+
+
+def test_observables_equal_vector() -> None:
+    columns = random_events()
+    observables = SELECTION.evaluate(columns)
+    recoil = lab_recoil(columns)
+    e, px, py, pz = BEAM.p4
+    to_cms = vector.obj(x=-px / e, y=-py / e, z=-pz / e)
+    plus, minus = (m.boost_beta3(to_cms) for m in lab_muons(columns))
+    recoil_cms = recoil.boost_beta3(to_cms)
+    leading = plus.mag >= minus.mag
+    transverse = [recoil_cms.to_Vector3D().cross(m.to_Vector3D()).mag / m.mag for m in (plus, minus)]
+    np.testing.assert_allclose(observables["m2_recoil"], recoil.tau2, atol=1e-9)
+    np.testing.assert_allclose(observables["m_recoil"], recoil.tau, atol=1e-7)
+    np.testing.assert_allclose(observables["recoil_theta"], recoil.theta, rtol=1e-9)
+    np.testing.assert_allclose(observables["pt_rec_lmax"], np.where(leading, *transverse), rtol=1e-8)
+    np.testing.assert_allclose(observables["pt_rec_lmin"], np.where(leading, *transverse[::-1]), rtol=1e-8)
+    np.testing.assert_allclose(observables["pt_pair"], (plus + minus).pt, rtol=1e-9)
+    np.testing.assert_allclose(observables["pt_pair"], recoil_cms.pt, rtol=1e-6, atol=1e-6)
+    nearest = np.full(len(columns["nTracks"]), np.pi)
+    for rank in (1, 2, 3):
+        e, theta, phi = (columns[photon(rank, name)] for name in ("E", "theta", "phi"))
+        v = vector.array({"x": np.sin(theta) * np.cos(phi), "y": np.sin(theta) * np.sin(phi), "z": np.cos(theta)})
+        nearest = np.fmin(nearest, recoil.to_Vector3D().deltaangle(v))
+    np.testing.assert_allclose(observables["recoil_photon_angle"], nearest, rtol=1e-6)
+
+
+def test_transverse_recoil_of_the_softer_muon_is_the_larger() -> None:
+    # both are abs(p+ x p-) over the momentum of the muon
+    observables = SELECTION.evaluate(random_events())
+    assert np.all(observables["pt_rec_lmin"] >= observables["pt_rec_lmax"])
+
+
+def test_every_cut_has_a_source_and_the_variables_have_units() -> None:
+    assert all(cut.source and cut.description for cut in search.cuts())
+    assert all(v.unit == "GeV" for v in search.variables() if v.name.endswith((", p)", "clusterE)", " E, 1)")))
+    assert len({v.name for v in search.variables()}) == len(search.variables())
+
+
+def test_veto_observables_exist() -> None:
+    assert set(search.VETO) <= SELECTION.evaluate(event()).keys()

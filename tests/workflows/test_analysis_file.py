@@ -1,0 +1,127 @@
+"""The YAML: what is right loads, what is wrong is one line with file, line, key and value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bumphunt.errors import ConfigError
+from workflows.analysis_file import load
+
+GOOD = """\
+channel: zprime-invisible
+data:
+  luminosity: 0.276
+  simulate: {}
+samples:
+  mumu: {simulate: {events: 1000}}
+signal:
+  simulate: {events: 1000, masses: [0.5, 1, 2, 3, 8]}
+search: {low: 0.5, high: 8.0}
+"""
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def write(text: str) -> Path:
+        path = tmp_path / "analysis.yaml"
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def message(path: Path) -> str:
+    with pytest.raises(ConfigError) as error:
+        load(path)
+    text = str(error.value)
+    assert "\n" not in text
+    assert text.startswith(str(path))
+    return text
+
+
+def test_good_file_loads_with_defaults(write):
+    config = load(write(GOOD))
+    assert config.data.luminosity == 0.276
+    assert config.fit.cl == 0.90
+    assert config.fit.half_width == 10.0
+    assert config.data.is_pseudo
+    assert not config.blinded
+    assert config.beams_record.sqrt_s == pytest.approx(10.5796, abs=1e-4)
+
+
+def test_shipped_examples_load():
+    examples = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+    assert examples
+    for path in examples:
+        assert load(path).samples
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("  luminosity: 0.276", "  luminosty: 0.276", [":3:", "unknown key 'data.luminosty'", "did you mean 'luminosity'"]),
+        ("  luminosity: 0.276", "  luminosity: -0.276", [":3:", "data.luminosity = -0.276", "greater than 0"]),
+        ("  luminosity: 0.276", "  luminosity: much", [":3:", "data.luminosity = 'much'", "valid number"]),
+        ("  luminosity: 0.276", "  luminosity: .nan", [":3:", "data.luminosity", "finite"]),
+        ("{events: 1000}}", "{events: 1000.5}}", [":6:", "samples.mumu.simulate.events = 1000.5", "integer"]),
+        ("{events: 1000}}", "{evnts: 1000}}", [":6:", "unknown key 'samples.mumu.simulate.evnts'", "did you mean 'events'"]),
+        ("  mumu: {simulate", "  mumuu: {simulate", ["samples.mumuu.simulate.process", "did you mean 'mumu'"]),
+        ("high: 8.0", "high: 10.4", ["search.high = 10.4", "kinematic limit", "10.36"]),
+        ("3, 8]", "3, 11]", ["signal masses = 11.0", "kinematic limit"]),
+        ("high: 8.0", "high: 0.3", [":9:", "search", "high = 0.3 GeV must be above low = 0.5"]),
+        ("high: 8.0", "high: 8.5", ["search", "reach beyond the simulated signal"]),
+        ("[0.5, 1, 2, 3, 8]", "[0.5, 2, 1, 3, 8]", [":8:", "ascending"]),
+        ("channel: zprime-invisible\n", "", ["key 'channel' is missing"]),
+        ("search:", "channel: x\nsearch:", [":9:", "'channel' stands here and in line 1"]),
+        ("data:", "data: [", ["is no YAML"]),
+        ("data:", "beams: bele2\ndata:", ["beams = 'bele2'", "did you mean 'belle2'"]),
+        ("  simulate: {}", "  pseudo: false", ["either 'files' or 'simulate'"]),
+        ("{simulate: {events: 1000}}", "{files: [a.root]}", [":6:", "'luminosity' or both"]),
+        ("channel: zprime-invisible", "channel: zprime-invisibel", [":1:", "did you mean 'zprime-invisible'"]),
+    ],
+)
+def test_wrong_file_says_where_and_what(write, old, new, expected):
+    assert old in GOOD
+    text = message(write(GOOD.replace(old, new)))
+    for part in expected:
+        assert part in text
+
+
+def test_missing_file_is_named(tmp_path):
+    assert "no such file" in message(tmp_path / "nowhere.yaml")
+
+
+def test_empty_file_is_no_mapping(write):
+    assert "must be a mapping" in message(write(""))
+
+
+def test_pattern_without_a_match_is_an_error(write):
+    config = load(write(GOOD))
+    with pytest.raises(ConfigError, match=r"samples\.mumu\.files: no file matches 'mc/\*\.root'"):
+        config.files("samples.mumu.files", ("mc/*.root",))
+
+
+def test_patterns_are_relative_to_the_yaml(write, tmp_path):
+    for name in ("b.root", "a.root"):
+        (tmp_path / name).touch()
+    config = load(write(GOOD))
+    assert config.files("k", ("*.root", "a.root")) == (tmp_path / "a.root", tmp_path / "b.root")
+    assert config.files("k", (str(tmp_path / "a.root"),)) == (tmp_path / "a.root",)
+
+
+def test_real_data_are_blinded_unless_asked(write):
+    real = GOOD.replace("simulate: {}", "files: [data.root]").replace(
+        "  mumu: {simulate: {events: 1000}}", "  mumu: {files: [mumu.root], luminosity: 10}"
+    )
+    assert load(write(real)).blinded
+    assert not load(write(real + "unblind: true\n")).blinded
+    assert not load(write(real.replace("files: [data.root]", "files: [data.root]\n  pseudo: true"))).blinded
+
+
+def test_cross_section_and_generated_give_the_luminosity(write):
+    text = GOOD.replace("simulate: {}", "files: [d.root]").replace(
+        "{simulate: {events: 1000}}", "{files: [m.root], cross_section: 1.148e6, generated: 2.296e6}"
+    )
+    assert load(write(text)).samples["mumu"].mc_luminosity == pytest.approx(2.0)

@@ -1,0 +1,159 @@
+"""The command ``bumphunt``: one verb a stage, and ``run`` for all that is out of date.
+
+The verbs import what they need when they run, so that ``bumphunt --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bumphunt import __version__
+from bumphunt.errors import BumphuntError
+
+if TYPE_CHECKING:
+    from workflows.chain import Chain
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="bumphunt",
+    help="Searches for narrow dark-sector resonances at e+e- B-factories, from ntuples to a limit table.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+BAD_INPUT, INTERRUPTED = 2, 130
+
+AnalysisFile = Annotated[Path, typer.Argument(metavar="ANALYSIS.yaml", help="The analysis; see examples/.")]
+Output = Annotated[Path | None, typer.Option(help="Folder of the results; results/<name of the YAML> unless given.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes to use; results do not depend on it.")]
+AllowMissing = Annotated[
+    bool,
+    typer.Option("--allow-missing", help="Go on when rows cannot be read: luminosity is scaled, results are marked."),
+]
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function (task, done, total) that moves progress bars; silent when standard error is no terminal."""
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bars:
+        tasks: dict[str, int] = {}
+
+        def advance(task: str, done: int, total: int) -> None:
+            if task not in tasks:
+                tasks[task] = bars.add_task(task, total=total)
+            bars.update(tasks[task], completed=done, total=total, visible=done < total)  # type: ignore[arg-type]
+
+        yield advance
+
+
+def _make(analysis: Path, output: Path | None, workers: int, allow_missing: bool, verb: str) -> Chain:
+    """Make the stages up to `verb` that are out of date; return the chain."""
+    from workflows.analysis_file import load
+    from workflows.chain import Chain
+    from workflows.results import lock
+
+    config = load(analysis)
+    folder = output if output is not None else Path("results") / analysis.stem
+    try:
+        with lock(folder), _progress() as progress:
+            chain = Chain(config=config, folder=folder, workers=workers, allow_missing=allow_missing, progress=progress)
+            for stage in chain.up_to(verb):
+                done = stage.run()
+                out.print(f"{stage.name:<9} {'made' if done else 'up to date'}: {stage.folder}", highlight=False)
+    except KeyboardInterrupt:
+        err.print("bumphunt: interrupted; finished stages are kept, the interrupted one left nothing", style="red")
+        raise typer.Exit(INTERRUPTED) from None
+    return chain
+
+
+def _verb(name: str, text: str) -> None:
+    """Register the command of one stage."""
+
+    @app.command(name, help=f"{text} (with the stages before it that are out of date)")
+    def command(
+        analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
+    ) -> None:
+        _make(analysis, output, workers, allow_missing, name)
+
+
+_verb("simulate", "Simulate the backgrounds, signals and pseudo-data that the YAML asks for.")
+_verb("check", "Open every input and list what would be processed.")
+_verb("process", "Select events and fill spectra, cutflow and optimisation tensors.")
+_verb("optimise", "Choose the tau veto in every mass bin.")
+_verb("scan", "Fit a signal at every mass hypothesis.")
+_verb("limits", "Set upper limits on yield, cross section and coupling.")
+_verb("report", "Draw the figures.")
+
+
+@app.command()
+def run(
+    analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
+) -> None:
+    """Make every stage that is out of date, in order, and show the result."""
+    chain = _make(analysis, output, workers, allow_missing, "report")
+    summary = chain.summary()
+    table = Table(title="limit table (head)", title_justify="left")
+    for name in summary.head:
+        table.add_column(name, justify="right")
+    for row in zip(*summary.head.values(), strict=True):
+        table.add_row(*row)
+    out.print(table)
+    out.print(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)", highlight=False, soft_wrap=True)
+    out.print(f"figures:      {summary.figures}", highlight=False, soft_wrap=True)
+    out.print(summary.most_significant, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def channels() -> None:
+    """List the shipped searches."""
+    from selections.registry import SEARCHES
+
+    table = Table("channel", "final state", "observable", "masses [GeV]", "reference")
+    for name, search in SEARCHES.items():
+        low, high = search.mass_range
+        table.add_row(name, search.final_state, search.observable, f"{low:g} to {high:g}", search.reference)
+    out.print(table)
+
+
+def _version(value: bool) -> None:
+    if value:
+        out.print(f"bumphunt {__version__}", highlight=False)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Set up logging."""
+    del version  # answered by its callback
+    handler = RichHandler(console=err, show_path=False, show_time=False)
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
+
+
+def main() -> None:
+    """Run the command line: exit status 2 for bad input (one line on standard error), 130 after Ctrl-C."""
+    try:
+        app()
+    except BumphuntError as error:
+        err.print(f"bumphunt: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
+        sys.exit(BAD_INPUT)

@@ -1,0 +1,340 @@
+"""Figures: each function draws plain arrays and returns a `matplotlib.figure.Figure`; `save` writes PNG and PDF.
+
+No function reads a file or computes a result, and none touches pyplot's global state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import mplhep
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+__all__ = [
+    "Figure",
+    "closure",
+    "cuts_against_mass",
+    "limit_band",
+    "p0_scan",
+    "save",
+    "signal_parameters",
+    "stacked_spectrum",
+]
+
+Array = NDArray[np.float64]
+
+STYLE: dict[Any, Any] = {
+    "font.size": 11,
+    "axes.linewidth": 0.8,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.minor.visible": True,
+    "ytick.minor.visible": True,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")  # Petroff, arXiv:2107.02270
+GREEN, YELLOW = "#607641", "#F5BB54"  # the bands of CMS since 2024, distinguishable for the colour-blind
+RECOIL_MASS = r"$M_\mathrm{recoil}$ [GeV]"
+RECOIL_MASS_SQUARED = r"$M^2_\mathrm{recoil}$ [GeV$^2$]"
+
+
+def save(figure: Figure, folder: Path, name: str) -> None:
+    """Write a figure as ``name.png`` (150 dpi) and ``name.pdf`` into `folder`."""
+    figure.savefig(folder / f"{name}.png", dpi=150, metadata={"Software": None})
+    figure.savefig(folder / f"{name}.pdf", metadata={"CreationDate": None})
+
+
+def _figure(width: float = 7.0, height: float = 5.0) -> Figure:
+    with mpl.rc_context(STYLE):
+        return Figure(figsize=(width, height), layout="constrained")
+
+
+def _label(axes: Axes, text: str) -> None:
+    """Write what the figure shows above the axes, on the left."""
+    axes.set_title(text, loc="left", fontsize=10)
+
+
+def stacked_spectrum(
+    edges: Array,
+    backgrounds: Mapping[str, Array],
+    errors: Array,
+    *,
+    data: Array,
+    label: str,
+) -> Figure:
+    """Return the recoil-mass-squared spectrum: stacked backgrounds, data with Poisson errors, and the pull.
+
+    Parameters
+    ----------
+    edges
+        Bin edges [GeV^2], shape (B + 1,).
+    backgrounds
+        Expected events per bin of each background, shape (B,) each.
+    errors
+        Uncertainty of the sum of the backgrounds, shape (B,).
+    data
+        Observed events per bin, shape (B,); NaN where they are hidden.
+    label
+        What the data are, above the figure.
+    """
+    with mpl.rc_context(STYLE):
+        figure = _figure(7.0, 6.0)
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+        total = np.sum(list(backgrounds.values()), axis=0)
+        order = sorted(backgrounds, key=lambda name: float(backgrounds[name].sum()))
+        mplhep.histplot(
+            [backgrounds[name] for name in order],
+            edges,
+            stack=True,
+            histtype="fill",
+            label=[SAMPLE_LABELS.get(name, name) for name in order],
+            color=[COLOURS[i % len(COLOURS)] for i in range(len(order))],
+            ax=upper,
+        )
+        upper.stairs(
+            total + errors, edges, baseline=total - errors, fill=True, color="0.3", alpha=0.35, label="uncertainty"
+        )
+        centres, half = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
+        shown = np.nan_to_num(data) > 0
+        low, high = _poisson_interval(data[shown])
+        upper.errorbar(
+            centres[shown],
+            data[shown],
+            yerr=[data[shown] - low, high - data[shown]],
+            xerr=half[shown],
+            fmt="o",
+            markersize=3,
+            linewidth=0.8,
+            color="black",
+            label="data",
+        )
+        spread = np.sqrt(total + errors**2)
+        pull = np.divide(data - total, spread, out=np.zeros_like(total), where=(spread > 0) & ~np.isnan(data))
+        lower.stairs(pull, edges, fill=True, color=COLOURS[0])
+        lower.axhline(0, color="black", linewidth=0.8)
+        lower.set_ylim(-4, 4)
+        lower.set_ylabel("pull")
+        lower.set_xlabel(RECOIL_MASS_SQUARED)
+        lower.set_xlim(edges[0], edges[-1])
+        floor = min(0.1, float(total[total > 0].min(initial=0.1)))
+        upper.set_yscale("log")
+        upper.set_ylim(max(floor, 1e-3), 30 * max(1.0, float(total.max()), float(np.nanmax(data, initial=1.0))))
+        upper.set_ylabel(f"events / {edges[1] - edges[0]:.3g} GeV$^2$")
+        upper.legend(ncols=2, fontsize=9)
+        _label(upper, label)
+        return figure
+
+
+SAMPLE_LABELS = {
+    "mumu": r"$e^+e^-\to\mu^+\mu^-(\gamma)$",
+    "tautau": r"$e^+e^-\to\tau^+\tau^-(\gamma)$",
+    "eemumu": r"$e^+e^-\to e^+e^-\mu^+\mu^-$",
+}
+
+
+def _poisson_interval(counts: Array) -> tuple[Array, Array]:
+    """Return the central 68.27 % interval of the mean (Garwood, Biometrika 28 (1936) 437); all `counts` > 0."""
+    from scipy.stats import chi2
+
+    tail = (1 - 0.6827) / 2
+    return chi2.ppf(tail, 2 * counts) / 2, chi2.ppf(1 - tail, 2 * counts + 2) / 2
+
+
+def signal_parameters(
+    masses: Array,
+    points: Mapping[str, tuple[Array, Array]],
+    fine_masses: Array,
+    curves: Mapping[str, tuple[Array, Array]],
+) -> Figure:
+    """Return one panel per quantity: values at the simulated masses, and the interpolation with its uncertainty.
+
+    Parameters
+    ----------
+    masses
+        Simulated masses [GeV], shape (M,).
+    points
+        Axis label -> (values, errors), shape (M,) each.
+    fine_masses
+        Masses of the curves [GeV], shape (F,).
+    curves
+        Axis label -> (values, errors), shape (F,) each.
+    """
+    with mpl.rc_context(STYLE):
+        figure = _figure(7.0, 2.6 * len(points))
+        panels = np.atleast_1d(figure.subplots(len(points), 1, sharex=True))
+        for axes, (name, (values, errors)) in zip(panels, points.items(), strict=True):
+            curve, band = curves[name]
+            axes.fill_between(fine_masses, curve - band, curve + band, color=COLOURS[0], alpha=0.3, linewidth=0)
+            axes.plot(fine_masses, curve, color=COLOURS[0], label="interpolation")
+            axes.errorbar(masses, values, yerr=errors, fmt="o", markersize=3, color="black", label="simulated masses")
+            axes.set_ylabel(name)
+            axes.set_ylim(bottom=0)
+        panels[0].legend()
+        panels[-1].set_xlabel(r"$m_{Z'}$ [GeV]")
+        return figure
+
+
+def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]]) -> Figure:
+    """Return the closure of the interpolation: each simulated mass left out, and its value over the one interpolated.
+
+    Parameters
+    ----------
+    masses
+        Masses that can be left out [GeV], shape (M,).
+    pulls
+        Quantity -> (ratio, error of the ratio), shape (M,) each.
+    """
+    with mpl.rc_context(STYLE):
+        figure = _figure(7.0, 2.4 * len(pulls))
+        panels = np.atleast_1d(figure.subplots(len(pulls), 1, sharex=True))
+        for axes, (name, (ratio, error)) in zip(panels, pulls.items(), strict=True):
+            axes.axhline(1, color="0.5", linewidth=0.8)
+            axes.errorbar(masses, ratio, yerr=error, fmt="o", markersize=3, color="black")
+            axes.set_ylabel(name)
+            reach = float(np.nanmax(np.abs(ratio - 1) + error, initial=0.02))
+            axes.set_ylim(1 - 1.2 * reach, 1 + 1.2 * reach)
+        panels[-1].set_xlabel(r"$m_{Z'}$ [GeV]")
+        _label(panels[0], "fitted at the mass / interpolated without it")
+        return figure
+
+
+def cuts_against_mass(
+    mass_edges: Array,
+    thresholds: Mapping[str, Array],
+    merit: Mapping[str, Array],
+    spectrum: tuple[Array, Mapping[str, Array]],
+) -> Figure:
+    """Return the optimised cuts: background before and after, thresholds, and the figure of merit on both halves.
+
+    Parameters
+    ----------
+    mass_edges
+        Edges of the mass bins [GeV], shape (K + 1,).
+    thresholds
+        Axis label -> lower bound in each bin [GeV], shape (K,) each.
+    merit
+        Legend entry -> figure of merit in each bin, shape (K,) each.
+    spectrum
+        Edges [GeV] and, by legend entry, expected background events per bin.
+    """
+    with mpl.rc_context(STYLE):
+        figure = _figure(7.0, 9.0)
+        top, middle, bottom = figure.subplots(3, 1)
+        edges, counts = spectrum
+        for colour, (name, values) in zip(("0.6", COLOURS[2]), counts.items(), strict=False):
+            top.stairs(values, edges, color=colour, label=name, fill=colour == "0.6")
+        top.set_yscale("log")
+        top.set_ylabel("expected background events / bin")
+        top.legend()
+        for colour, (name, values) in zip(COLOURS, thresholds.items(), strict=False):
+            middle.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
+        middle.set_ylabel("lower bound [GeV]")
+        middle.set_ylim(bottom=0)
+        middle.legend()
+        for colour, (name, values) in zip(COLOURS, merit.items(), strict=False):
+            bottom.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
+        bottom.set_ylabel("figure of merit")
+        bottom.set_ylim(bottom=0)
+        bottom.legend()
+        for axes in (top, middle, bottom):
+            axes.set_xlim(mass_edges[0], mass_edges[-1])
+        bottom.set_xlabel(RECOIL_MASS)
+        return figure
+
+
+def p0_scan(masses: Array, p0: Array, *, label: str, injected: Sequence[float] = ()) -> Figure:
+    """Return the local p-value against mass, with the levels of 1 to 5 standard deviations.
+
+    Parameters
+    ----------
+    masses
+        Mass hypotheses [GeV], shape (M,).
+    p0
+        Local p-values, shape (M,); NaN where there is none.
+    label
+        What the data are.
+    injected
+        Masses of injected signals [GeV], marked by arrows.
+    """
+    from scipy.stats import norm
+
+    with mpl.rc_context(STYLE):
+        figure = _figure(7.0, 4.5)
+        axes = figure.subplots()
+        axes.plot(masses, p0, color=COLOURS[0], linewidth=1)
+        lowest = min(float(np.nanmin(p0, initial=1.0)), float(norm.sf(3.2))) / 5
+        for z in range(1, 9):
+            if norm.sf(z) < lowest:
+                break
+            axes.axhline(norm.sf(z), color=COLOURS[2], linewidth=0.7, linestyle="--")
+            axes.text(
+                1.005, norm.sf(z), rf"{z}$\sigma$", color=COLOURS[2], va="center", transform=axes.get_yaxis_transform()
+            )
+        for mass in injected:
+            axes.axvline(mass, color="0.5", linewidth=0.8, linestyle=":")
+            axes.text(mass, 0.97, " injected", color="0.4", fontsize=9, va="top", transform=axes.get_xaxis_transform())
+        axes.set_yscale("log")
+        axes.set_ylim(lowest, 2)
+        axes.set_xlim(masses[0], masses[-1])
+        axes.set_xlabel(r"$m_{Z'}$ [GeV]")
+        axes.set_ylabel("local $p_0$")
+        _label(axes, label)
+        return figure
+
+
+def limit_band(
+    masses: Array,
+    expected: Array,
+    observed: Array | None,
+    *,
+    ylabel: str,
+    label: str,
+    published: tuple[str, Array, Array] | None = None,
+) -> Figure:
+    """Return upper limits against mass: observed, median expected, and the bands of one and two standard deviations.
+
+    Parameters
+    ----------
+    masses
+        Mass hypotheses [GeV], shape (M,).
+    expected
+        Limits at -2, -1, 0, +1, +2 standard deviations, shape (M, 5).
+    observed
+        Observed limits, shape (M,); None when blinded.
+    ylabel
+        Quantity with its unit.
+    label
+        What the data are, and the confidence level.
+    published
+        Legend entry, masses [GeV] and values of a published limit to compare with; None for none.
+    """
+    with mpl.rc_context(STYLE):
+        figure = _figure()
+        axes = figure.subplots()
+        axes.fill_between(
+            masses, expected[:, 0], expected[:, 4], color=YELLOW, linewidth=0, label=r"expected $\pm2\sigma$"
+        )
+        axes.fill_between(
+            masses, expected[:, 1], expected[:, 3], color=GREEN, linewidth=0, label=r"expected $\pm1\sigma$"
+        )
+        axes.plot(masses, expected[:, 2], color="black", linestyle="--", linewidth=1, label="median expected")
+        if observed is not None:
+            axes.plot(masses, observed, color="black", linewidth=1, label="observed")
+        if published is not None:
+            axes.plot(published[1], published[2], "s", markersize=4, color=COLOURS[2], label=published[0])
+        axes.set_yscale("log")
+        axes.set_xlim(masses[0], masses[-1])
+        axes.set_xlabel(r"$m_{Z'}$ [GeV]")
+        axes.set_ylabel(ylabel)
+        axes.legend(loc="upper left")
+        _label(axes, label)
+        return figure

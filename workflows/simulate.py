@@ -1,0 +1,411 @@
+"""Simulated samples and pseudo-data as ROOT files, by any number of local processes.
+
+Every chunk of events has its own seed, and rows are written in the order of the chunks: the files do not depend on the
+number of workers. Rows stream to the disk, so memory does not grow with the number of events.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import shutil
+import signal
+import tempfile
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from bumphunt.errors import InputError
+from bumphunt.kinematics import Beams
+from bumphunt.montecarlo.detector import Detector
+from bumphunt.montecarlo.simulation import (
+    PROCESSES,
+    SIGNAL,
+    Chunk,
+    draw_chunk,
+    drawn_events,
+    generation_for_draws,
+    invisible_fraction,
+    simulate_chunk,
+)
+from workflows.ntuples import Columns, Simulation, write_tree
+
+__all__ = [
+    "CHUNK",
+    "PSEUDODATA",
+    "DrawnSample",
+    "InjectedSignal",
+    "SampleSpec",
+    "SimulatedFile",
+    "SimulationPlan",
+    "simulate",
+]
+
+CHUNK = 100_000
+"""Generated events of a chunk."""
+PSEUDODATA = "pseudodata"
+"""Name of the file of pseudo-data."""
+Progress = Callable[[str, int, int], None]
+"""Called with the name of a file, the events of it that are done, and all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampleSpec:
+    """One weighted sample.
+
+    Raises
+    ------
+    InputError
+        If the process is unknown, `n` is not positive, or the name is none for a file.
+    """
+
+    name: str
+    """Name of the sample, and of its file."""
+    process: str
+    """Name of the process, a key of `bumphunt.montecarlo.simulation.PROCESSES`."""
+    n: int
+    """Events to generate."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """Parameters of the process: ``mass`` [GeV] and ``coupling`` of a signal."""
+
+    def __post_init__(self) -> None:
+        if self.process not in PROCESSES:
+            msg = f"sample {self.name!r}: process = {self.process!r}; known are {', '.join(PROCESSES)}"
+            raise InputError(msg)
+        if not self.n > 0:
+            msg = f"sample {self.name!r}: n = {self.n} events; it must be positive"
+            raise InputError(msg)
+        if not self.name or "/" in self.name or self.name.startswith("."):
+            msg = f"sample name {self.name!r} is no name for a file"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectedSignal:
+    """A signal in the pseudo-data: Z' of this mass [GeV] and coupling g', with its invisible branching ratio."""
+
+    mass: float
+    coupling: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrawnSample:
+    """One process in the pseudo-data."""
+
+    process: str
+    """Name of the process."""
+    yield_factor: float = 1.0
+    """Factor on its cross section, such as a data / simulation ratio."""
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    """Parameters of the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulationPlan:
+    """Everything to simulate.
+
+    Raises
+    ------
+    InputError
+        If a luminosity is not positive, the seed is negative, or two files would have the same name.
+    """
+
+    beams: Beams
+    """The beams."""
+    detector: Detector
+    """The detector."""
+    seed: int
+    """Seed of everything."""
+    luminosity: float
+    """Luminosity of the weights and of the pseudo-data [fb^-1]."""
+    samples: tuple[SampleSpec, ...] = ()
+    """Weighted samples, each a file."""
+    pseudodata: tuple[DrawnSample, ...] = ()
+    """What the file of pseudo-data is drawn from; no file if empty."""
+    injected: tuple[InjectedSignal, ...] = ()
+    """Signals in the pseudo-data."""
+    repeated: float = 0.01
+    """Fraction of the pseudo-data of a process, where a search looks, that may be second uses of a generated event."""
+    maximum_drawn: int = 12_000_000
+    """Most events to generate for the pseudo-data of one process."""
+
+    def __post_init__(self) -> None:
+        if not (self.luminosity > 0 and math.isfinite(self.luminosity)):
+            msg = f"luminosity = {self.luminosity} fb^-1; it must be positive"
+            raise InputError(msg)
+        if self.seed < 0:
+            msg = f"seed = {self.seed}; it must not be negative"
+            raise InputError(msg)
+        names = [sample.name for sample in self.samples] + [PSEUDODATA]
+        for name in names:
+            if names.count(name) > 1:
+                msg = f"sample name {name!r} is used twice; each sample is a file of its own"
+                raise InputError(msg)
+
+    @property
+    def drawn(self) -> tuple[DrawnSample, ...]:
+        """Processes of the pseudo-data, with the injected signals."""
+        signals = (
+            DrawnSample(process=SIGNAL, parameters={"mass": s.mass, "coupling": s.coupling}) for s in self.injected
+        )
+        return (*self.pseudodata, *signals) if self.pseudodata else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimulatedFile:
+    """A file that was written."""
+
+    name: str
+    """Name of the sample."""
+    path: Path
+    """The file."""
+    rows: int
+    """Candidates in it."""
+    simulation: Simulation
+    """How it was simulated."""
+    drawn: int = 0
+    """Pseudo-data: events drawn, seen or not."""
+    repeated: int = 0
+    """Pseudo-data: those among them with a row that are second or later uses of one generated event."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """One file to write: the tasks that make its chunks, in order."""
+
+    name: str
+    events: int
+    tasks: tuple[Callable[[], Chunk], ...]
+    sample: SampleSpec | None
+
+
+@dataclass(slots=True)
+class _Sums:
+    """Running sums over the chunks of one file."""
+
+    generated: int = 0
+    weights: float = 0.0
+    squares: float = 0.0
+    drawn: int = 0
+    repeated: int = 0
+
+    def add(self, chunk: Chunk) -> None:
+        self.generated += chunk.generated
+        self.weights += chunk.sum_weights
+        self.squares += chunk.sum_weights_squared
+        self.drawn += chunk.drawn
+        self.repeated += chunk.repeated
+
+
+def simulate(
+    plan: SimulationPlan, folder: Path, *, workers: int = 1, progress: Progress | None = None
+) -> tuple[SimulatedFile, ...]:
+    """Write one ROOT file for each sample, and one of pseudo-data, into a folder; return what was written.
+
+    Either all files appear or, after an error or an interrupt, none does.
+
+    Pseudo-data come from streams of their own, independent of the weighted samples: a Poisson number of events is
+    generated, each is kept with its weight as probability, and those kept are seen by hit or miss.
+
+    Parameters
+    ----------
+    plan
+        What to simulate.
+    folder
+        Where the files go; made if needed.
+    workers
+        Number of processes; with 1 everything is done in this one.
+    progress
+        Called after each chunk.
+
+    Raises
+    ------
+    InputError
+        If the plan asks for something a generator refuses, or `workers` is not positive.
+    NtupleError
+        If a file cannot be written.
+    """
+    if workers < 1:
+        msg = f"workers = {workers}; it must be at least 1"
+        raise InputError(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+    staging = Path(tempfile.mkdtemp(prefix=".simulate-", dir=folder))
+    try:
+        with _pool(workers) as pool:
+            files = _files(plan)
+            results = _in_order([task for file in files for task in file.tasks], pool, ahead=2 * workers)
+            staged = [_write(plan, file, staging, results, progress) for file in files]
+        written = []
+        for file in staged:
+            target = folder / file.path.name
+            file.path.replace(target)
+            written.append(
+                SimulatedFile(
+                    name=file.name,
+                    path=target,
+                    rows=file.rows,
+                    simulation=file.simulation,
+                    drawn=file.drawn,
+                    repeated=file.repeated,
+                )
+            )
+        return tuple(written)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+
+
+def _files(plan: SimulationPlan) -> list[_File]:
+    """Return the files of a plan with their tasks."""
+    files = []
+    for sample in plan.samples:
+        tasks = tuple(
+            partial(
+                simulate_chunk,
+                sample.process,
+                n=n,
+                chunk=chunk,
+                seed=plan.seed,
+                beams=plan.beams,
+                detector=plan.detector,
+                luminosity=plan.luminosity,
+                total=sample.n,
+                parameters=dict(sample.parameters),
+                first_event=chunk * CHUNK,
+            )
+            for chunk, n in enumerate(_chunk_sizes(sample.n))
+        )
+        files.append(_File(name=sample.name, events=sample.n, tasks=tasks, sample=sample))
+    if plan.drawn:
+        parts = [_draw_tasks(plan, drawn) for drawn in plan.drawn]
+        events = sum(n for n, _ in parts)
+        files.append(_File(name=PSEUDODATA, events=events, tasks=sum((t for _, t in parts), ()), sample=None))
+    return files
+
+
+def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample) -> tuple[int, tuple[Callable[[], Chunk], ...]]:
+    """Return the number of events to generate for one process of the pseudo-data, and the tasks."""
+    fraction = invisible_fraction(drawn.process, drawn.parameters)
+    expected_per_fb = plan.luminosity * drawn.yield_factor * fraction
+    if not (expected_per_fb >= 0 and math.isfinite(expected_per_fb)):
+        msg = f"yield factor = {drawn.yield_factor} of {drawn.process}; it must not be negative"
+        raise InputError(msg)
+    parameters = dict(drawn.parameters)
+    mean = generation_for_draws(
+        drawn.process,
+        expected_per_fb=expected_per_fb,
+        seed=plan.seed,
+        beams=plan.beams,
+        detector=plan.detector,
+        parameters=parameters,
+        repeated=plan.repeated,
+        maximum=plan.maximum_drawn,
+    )
+    n = drawn_events(mean, seed=plan.seed, process=drawn.process, parameters=parameters)
+    tasks = tuple(
+        partial(
+            draw_chunk,
+            drawn.process,
+            n=size,
+            chunk=chunk,
+            seed=plan.seed,
+            beams=plan.beams,
+            detector=plan.detector,
+            scale=expected_per_fb / mean,
+            parameters=parameters,
+        )
+        for chunk, size in enumerate(_chunk_sizes(n))
+    )
+    return n, tasks
+
+
+def _chunk_sizes(n: int) -> list[int]:
+    """Return the sizes of the chunks that `n` events make."""
+    return [CHUNK] * (n // CHUNK) + ([n % CHUNK] if n % CHUNK else [])
+
+
+def _write(
+    plan: SimulationPlan, file: _File, folder: Path, results: Iterator[Chunk], progress: Progress | None
+) -> SimulatedFile:
+    """Write one file from the next results."""
+    sums = _Sums()
+
+    def rows() -> Iterator[Columns]:
+        for _ in file.tasks:
+            chunk = next(results)
+            if file.sample is None:  # number the drawn events through
+                chunk.columns["__event__"] = chunk.columns["__event__"] + sums.drawn
+            sums.add(chunk)
+            if progress is not None:
+                progress(file.name, sums.generated, file.events)
+            yield chunk.columns
+
+    path = folder / f"{file.name}.root"
+    n_rows = write_tree(path, rows(), simulation=lambda: _record(plan, file, sums))
+    return SimulatedFile(
+        name=file.name,
+        path=path,
+        rows=n_rows,
+        simulation=_record(plan, file, sums),
+        drawn=sums.drawn,
+        repeated=sums.repeated,
+    )
+
+
+def _record(plan: SimulationPlan, file: _File, sums: _Sums) -> Simulation:
+    """Return how a file was simulated."""
+    mean = sums.weights / sums.generated
+    variance = max(sums.squares / sums.generated - mean**2, 0.0)
+    sample = file.sample
+    parameters = sample.parameters if sample is not None else {}
+    return Simulation(
+        process=sample.process if sample is not None else PSEUDODATA,
+        mass=float(parameters.get("mass", math.nan)),
+        coupling=float(parameters.get("coupling", math.nan)),
+        cross_section=mean if sample is not None else math.nan,
+        cross_section_error=math.sqrt(variance / sums.generated) if sample is not None else math.nan,
+        generated=sums.generated,
+        luminosity=float(plan.luminosity),
+        seed=plan.seed,
+        sum_of_weights=mean * plan.luminosity if sample is not None else float(sums.drawn),
+        effective_events=sums.weights**2 / sums.squares if sample is not None else float(sums.drawn),
+    )
+
+
+@contextmanager
+def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
+    """Start worker processes, none for one worker; an interrupt is left to the process that waits for them.
+
+    They are spawned and not forked: a fork of a process with threads (Numba, progress bars) may hang.
+    """
+    if workers == 1:
+        yield None
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _in_order(tasks: list[Callable[[], Chunk]], pool: ProcessPoolExecutor | None, *, ahead: int) -> Iterator[Chunk]:
+    """Yield the results of the tasks in their order; at most `ahead` of them are made before they are asked for."""
+    if pool is None:
+        for task in tasks:
+            yield task()
+        return
+    waiting: deque[Future[Chunk]] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(task))
+        if len(waiting) > ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
