@@ -55,7 +55,8 @@ def load(path: Path) -> Analysis:
         msg = f"{path}: {error}"
         raise ConfigError(msg) from None
     except ValidationError as error:
-        errors = error.errors()
+        # a misspelt key first: it is the reason for the missing one
+        errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise ConfigError(_describe(path, node, errors[0]) + more) from None
 

@@ -28,7 +28,7 @@ from workflows.event_processor import needed_variables
 from workflows.inputs import Sample, check, samples, simulation_plan
 from workflows.limits import LIMIT_TABLE, set_limits
 from workflows.report import Records, draw
-from workflows.results import Stage, read_csv
+from workflows.results import Stage
 from workflows.scan import read_columns, run_scan
 from workflows.selecting import (
     candidate_rule,
@@ -232,7 +232,6 @@ class Chain:
     def summary(self) -> Summary:
         """Return what a run ends with, from the files it wrote."""
         table = self._folder("limits") / f"{LIMIT_TABLE}.csv"
-        columns = read_csv(table)
         limits = read_columns(table.with_suffix(".json"))
         valid = limits["valid"].astype(bool)
         figures = self._folder("report")
@@ -249,9 +248,9 @@ class Chain:
                 " so not the global significance"
             )
         return Summary(
-            head={name: columns[name][:HEAD_ROWS] for name in HEAD_COLUMNS},
+            head={name: [f"{value:.4g}" for value in limits[name][:HEAD_ROWS]] for name in HEAD_COLUMNS},
             table=table,
-            rows=len(columns["mass"]),
+            rows=valid.size,
             figures=f"{figures}: {names}",
             most_significant=sentence,
         )

@@ -108,9 +108,9 @@ def run(
     """Make every stage that is out of date, in order, and show the result."""
     chain = _make(analysis, output, workers, allow_missing, "report")
     summary = chain.summary()
-    table = Table(title="limit table (head)", title_justify="left")
+    table = Table(title="limit table (head)", title_justify="left", box=None, padding=(0, 1))
     for name in summary.head:
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in zip(*summary.head.values(), strict=True):
         table.add_row(*row)
     out.print(table)

@@ -230,11 +230,13 @@ def cuts_against_mass(
         figure = _figure(7.0, 9.0)
         top, middle, bottom = figure.subplots(3, 1)
         edges, counts = spectrum
-        for colour, (name, values) in zip(("0.6", COLOURS[2]), counts.items(), strict=False):
-            top.stairs(values, edges, color=colour, label=name, fill=colour == "0.6")
+        for colour, (name, values) in zip(("0.6", COLOURS[2]), counts.items(), strict=True):
+            top.stairs(values, edges, color=colour, label=name, fill=colour == "0.6", linewidth=1.5)
         top.set_yscale("log")
         top.set_ylabel("expected background events / bin")
-        top.legend()
+        low, high = top.get_ylim()
+        top.set_ylim(low, 20 * high)
+        top.legend(loc="upper right", ncols=2)
         for colour, (name, values) in zip(COLOURS, thresholds.items(), strict=False):
             middle.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
         middle.set_ylabel("lower bound [GeV]")

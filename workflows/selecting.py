@@ -12,7 +12,7 @@ import uproot
 
 from bumphunt.cut_table import CutTable
 from bumphunt.errors import InputError
-from bumphunt.models.signal import SignalModel, fit_shape, signal_model
+from bumphunt.models.signal import SignalModel, fit_shapes, signal_model
 from bumphunt.optimise import FigureOfMerit, SignalPoint, best_cuts, mass_bins, signal_window
 from bumphunt.spectrum import Spectrum, luminosity_factor, scale
 from bumphunt.tensor import QUOTING, CountTensor, VetoAxis, veto_axis
@@ -47,20 +47,23 @@ MODEL = "signal_model.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FittedSignal:
-    """The selected spectrum of one simulated mass.
+    """The selected spectra of one simulated mass.
 
     Parameters
     ----------
     mass
         Simulated mass [GeV].
-    spectrum
-        Selected events, in the same unit as `generated`.
+    shape
+        Spectrum to fit the shape to: all selected events, since no cut was chosen by the shape.
+    selected
+        Selected events that count for the efficiency, in the same unit as `generated`.
     generated
         Sum of weights before any selection.
     """
 
     mass: float
-    spectrum: Spectrum
+    shape: Spectrum
+    selected: Spectrum
     generated: float
 
 
@@ -81,13 +84,12 @@ def fit_signal(points: Sequence[FittedSignal], *, factor: float, progress: Progr
     InputError
         If a mass has too few events for its shape, or its fit does not converge.
     """
-    fits, efficiencies, errors = [], [], []
-    for i, point in enumerate(points):
-        spectrum = point.spectrum
-        fits.append(fit_shape(spectrum.edges, spectrum.counts, spectrum.variances, mass=point.mass))
-        efficiencies.append(factor * spectrum.total / point.generated)
-        errors.append(factor * float(np.sqrt(spectrum.variances.sum())) / point.generated)
-        progress("signal shapes", i + 1, len(points))
+    fits = fit_shapes(
+        [(point.mass, point.shape.edges, point.shape.counts, point.shape.variances) for point in points],
+        progress=lambda done, total: progress("signal shapes", done, total),
+    )
+    efficiencies = [factor * point.selected.total / point.generated for point in points]
+    errors = [factor * float(np.sqrt(point.selected.variances.sum())) / point.generated for point in points]
     return signal_model(fits, efficiencies, errors)
 
 
@@ -208,12 +210,10 @@ def make_tensors(
         raise InputError(msg)
     signals = [sample for sample in inputs if sample.kind == "signal"]
     done = _process(signals, config, workers=workers, allow_missing=allow_missing, progress=progress)
-    points = [
-        FittedSignal(
-            mass=_mass(s), spectrum=done[s.name].spectrum(optimised=False), generated=_generated(s, done[s.name])
-        )
-        for s in signals
-    ]
+    points = []
+    for sample in signals:
+        spectrum, generated = done[sample.name].spectrum(optimised=False), _generated(sample, done[sample.name])
+        points.append(FittedSignal(mass=_mass(sample), shape=spectrum, selected=spectrum, generated=generated))
     model = fit_signal(points, factor=1.0, progress=progress)
     write_json(folder / MODEL, asdict(model))
 
@@ -374,6 +374,8 @@ def make_spectra(
             after = before if table is None else scale(result.spectrum(optimised=True, half=half), factor)
             file[f"{sample.name}/before"] = _histogram(before)
             file[f"{sample.name}/after"] = _histogram(after)
+            if sample.kind == "signal":
+                file[f"{sample.name}/shape"] = _histogram(result.spectrum(optimised=table is not None))
             record[sample.name] = {
                 "kind": sample.kind,
                 "mass": sample.mass,
@@ -446,7 +448,12 @@ def read_selected(folder: Path) -> Selected:
             before={name: spectrum(name, "before") for name in backgrounds},
             after={name: spectrum(name, "after") for name in backgrounds},
             signals=tuple(
-                FittedSignal(mass=entry["mass"], spectrum=spectrum(name, "after"), generated=entry["generated"])
+                FittedSignal(
+                    mass=entry["mass"],
+                    shape=spectrum(name, "shape"),
+                    selected=spectrum(name, "after"),
+                    generated=entry["generated"],
+                )
                 for name, entry in record.items()
                 if entry["kind"] == "signal"
             ),

@@ -14,12 +14,13 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bumphunt.errors import InputError
+from bumphunt.errors import BumphuntError, InputError
 from bumphunt.kinematics import Beams
 from bumphunt.montecarlo.detector import Detector
 from bumphunt.montecarlo.simulation import (
@@ -228,6 +229,8 @@ def simulate(
         If the plan asks for something a generator refuses, or `workers` is not positive.
     NtupleError
         If a file cannot be written.
+    BumphuntError
+        If a worker process dies.
     """
     if workers < 1:
         msg = f"workers = {workers}; it must be at least 1"
@@ -254,6 +257,9 @@ def simulate(
                 )
             )
         return tuple(written)
+    except BrokenProcessPool as error:
+        msg = f"{folder}: one of {workers} worker processes died, often for lack of memory; try fewer workers"
+        raise BumphuntError(msg) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 

@@ -11,6 +11,8 @@ Use it where events are few; for large windows with a shape use `bumphunt.infere
 References
 ----------
 A. L. Read, J. Phys. G 28 (2002) 2693 (CLs). R. D. Cousins, V. L. Highland, NIM A320 (1992) 331.
+G. Bohm, G. Zech, NIM A748 (2014) 1, arXiv:1309.1287 (scaled Poisson distribution of weighted events).
+R. D. Cousins, J. T. Linnemann, J. Tucker, NIM A595 (2008) 480, arXiv:physics/0702156 (on/off problem).
 """
 
 from __future__ import annotations
@@ -20,24 +22,40 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammainc, gammaincc, ndtr
+from scipy.special import gammainc, gammaincc, ndtr, ndtri
 
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference.asymptotics import BAND
 from bumphunt.inference.limits import UpperLimit, bracketed_root, checked_cl, failed_limit
 
-__all__ = ["CountingModel", "counting_cls", "counting_limit", "counting_p0", "probability_at_most", "quantile"]
+__all__ = [
+    "CountingModel",
+    "counting_cls",
+    "counting_limit",
+    "counting_p0",
+    "event_weight",
+    "probability_at_most",
+    "quantile",
+    "simulated_background",
+]
 
 Array = NDArray[np.float64]
 
 TAIL = 7.0
 """Reach of the quadratures, in standard deviations of a normal variable: 2e-12 is outside."""
-COARSE_STEP = 0.4
-"""Largest step of the trapezoidal rule in the same unit; its error is exp(-2 pi^2 / step^2) for a normal weight."""
+NARROW_TAIL = 10.0
+"""The same where the average is over the Poisson width: far tails of n draw on both widths."""
+COARSE_STEP = 0.5
+"""Largest step of the trapezoidal rule in the same unit; its error is exp(-2 pi^2 / step^2) for a normal weight, and
+exp(-pi^2 / step^2) = 1e-17 for a normal weight times a step as wide as the weight."""
 STEPS_PER_WIDTH = 0.8
-"""Step of the rule in units of the Poisson width, to be resolved: the error is exp(-2 pi^2 / 0.64)."""
+"""Step of the rule in units of the width of what is averaged, to be resolved: the error is exp(-2 pi^2 / 0.64)."""
 LARGEST_STEP = 0.25
-"""Largest step in ln b: the gamma density falls there like exp(-exp(ln b))."""
+"""Largest step in the logarithm of a gamma variable: its density falls there like exp(-exp(ln b))."""
+SMOOTH_SHAPE = 4.0
+"""Smallest (mean / sigma)^2 of a background whose distribution function is smooth enough to be averaged itself."""
+PSEUDO_COUNT = 0.5
+"""Jeffreys' prior of a Poisson mean, lambda^(-1/2): half a count more."""
 SMALLEST_CLB = 1e-290
 """Below this the observed count is impossible under the background, and CLs is a ratio of underflows."""
 
@@ -82,7 +100,86 @@ class CountingModel:
             raise InputError(msg)
 
 
-def _background_nodes(model: CountingModel) -> tuple[Array, Array]:
+def event_weight(sum_w: ArrayLike, sum_w2: ArrayLike) -> Array:
+    """Return the typical weight of simulated events, sum w^2 / sum w; 0 where there are none.
+
+    It is the scale of the scaled Poisson distribution that has the mean and the variance of the weighted count (Bohm
+    and Zech).
+
+    Parameters
+    ----------
+    sum_w, sum_w2
+        Sums of the weights and of their squares, not negative, matching shapes.
+
+    Examples
+    --------
+    >>> event_weight([4.0, 0.0], [1.0, 0.0])
+    array([0.25, 0.  ])
+    """
+    w, w2 = np.asarray(sum_w, dtype=np.float64), np.asarray(sum_w2, dtype=np.float64)
+    return np.divide(w2, w, out=np.zeros(np.broadcast(w, w2).shape), where=w > 0.0)
+
+
+def simulated_background(sum_w: ArrayLike, sum_w2: ArrayLike, weight: ArrayLike) -> tuple[Array, Array]:
+    """Return mean and standard deviation of a background whose expectation was simulated with few events, or none.
+
+    For k events of equal weight w the expectation is w lambda with lambda from a gamma distribution of shape k + 1/2
+    (Jeffreys' prior): mean sum w + w / 2, variance sum w^2 + w^2 / 2. An empty window is w / 2 +- 0.7 w, not a
+    background known to be 0. The two exact (Garwood) bounds are gamma distributions of shapes k and k + 1: with k + 1
+    p0 is the exact binomial test of the on/off problem and never too small (Cousins, Linnemann, Tucker), with k
+    limits are never too low; k + 1/2 serves both, and its mean is at most half an event too large.
+
+    Parameters
+    ----------
+    sum_w, sum_w2
+        Sums of weights and of squared weights of the window [events], not negative, matching shapes, one per template.
+    weight
+        Typical weight of an event of the template (`event_weight` of a wide region, where there are some) [events].
+
+    Returns
+    -------
+    mean, sigma
+        In the shape of the input [events]; independent of each other between templates.
+
+    Raises
+    ------
+    InputError
+        If a number is negative or not finite.
+
+    References
+    ----------
+    Bohm and Zech (effective number of events (sum w)^2 / sum w^2 of weight sum w^2 / sum w).
+
+    Examples
+    --------
+    >>> mean, sigma = simulated_background([0.0, 10.0], [0.0, 2.0], [0.2, 0.2])
+    >>> mean, sigma.round(4)
+    (array([ 0.1, 10.1]), array([0.1414, 1.4213]))
+    """
+    w, w2, unit = (np.asarray(values, dtype=np.float64) for values in (sum_w, sum_w2, weight))
+    for name, values in (("sum_w", w), ("sum_w2", w2), ("weight", unit)):
+        if not np.all((values >= 0.0) & (values < np.inf)):
+            msg = f"{name} must be numbers >= 0, got {values}"
+            raise InputError(msg)
+    return w + PSEUDO_COUNT * unit, np.sqrt(w2 + PSEUDO_COUNT * unit**2)
+
+
+def _gamma_nodes(mean: float, shape: float, step: float, tail: float) -> tuple[Array, Array]:
+    """Return nodes and weights for a gamma variable, by the trapezoidal rule in its logarithm."""
+    spread = np.sqrt(np.log1p(1.0 / shape))
+    low = -tail * spread - tail**2 / (2.0 * shape)  # towards 0 the density in ln b falls like b^shape
+    t = np.arange(low, tail * spread + 2.0 * np.log1p(tail / shape), min(step, COARSE_STEP * spread, LARGEST_STEP))
+    return _normalised(np.log(mean) + t, shape * t - shape * np.exp(t))  # ln of b^(shape - 1) exp(-shape b / mean) db
+
+
+def _normalised(log_nodes: Array, log_weight: Array) -> tuple[Array, Array]:
+    """Return nodes and weights that sum to 1, without the negligible ones."""
+    w = np.exp(log_weight - log_weight.max())
+    keep = w > 1e-30
+    return np.exp(log_nodes[keep]), w[keep] / w[keep].sum()
+
+
+def background_nodes(model: CountingModel) -> tuple[Array, Array]:
     """Return background values and weights that sum to 1, by the trapezoidal rule in ln b.
 
     The rule converges exponentially for both densities; its step resolves the Poisson width sqrt(b).
@@ -90,31 +187,70 @@ def _background_nodes(model: CountingModel) -> tuple[Array, Array]:
     mean, sigma = model.background, model.background_sigma
     if sigma == 0.0:
         return np.array([mean]), np.ones(1)
-    spread = np.sqrt(np.log1p((sigma / mean) ** 2))
-    poisson = 1.0 / np.sqrt(max(mean, 1.0))
-    step = min(COARSE_STEP * spread, STEPS_PER_WIDTH * poisson, LARGEST_STEP)
-    if model.prior == "lognormal":
-        t = np.arange(-TAIL * spread, TAIL * spread + step, step)
-        weight = -0.5 * (t / spread) ** 2
-        log_b = np.log(mean) - 0.5 * spread**2 + t
-    else:
-        shape = (mean / sigma) ** 2
-        low = -TAIL * spread - TAIL**2 / (2.0 * shape)  # towards 0 the density in ln b falls like b^shape
-        t = np.arange(low, TAIL * spread + 2.0 * np.log1p(TAIL / shape), step)
-        log_b = np.log(mean) + t
-        weight = shape * t - shape * np.exp(t)  # ln of b^(shape - 1) exp(-shape b / mean) db / dt
-    w = np.exp(weight - weight.max())
-    keep = w > 1e-18
-    return np.exp(log_b[keep]), w[keep] / w[keep].sum()
+    poisson = STEPS_PER_WIDTH / np.sqrt(max(mean, 1.0))
+    if model.prior == "gamma":
+        return _gamma_nodes(mean, (mean / sigma) ** 2, poisson, TAIL)
+    spread = _lognormal_spread(model)
+    step = min(COARSE_STEP * spread, poisson, LARGEST_STEP)
+    t = np.arange(-TAIL * spread, TAIL * spread + step, step)
+    return _normalised(np.log(mean) - 0.5 * spread**2 + t, -0.5 * (t / spread) ** 2)
 
 
-def _efficiency_nodes(model: CountingModel) -> tuple[Array, Array]:
-    """Return values of kappa and weights that sum to 1: log-normal with median 1."""
-    if model.efficiency_sigma == 0.0:
+def _lognormal_spread(model: CountingModel) -> float:
+    """Return the standard deviation of ln b of a log-normal background."""
+    return float(np.sqrt(np.log1p((model.background_sigma / model.background) ** 2)))
+
+
+def lognormal_nodes(sigma: float, resolved: float) -> tuple[Array, Array]:
+    """Return values of kappa, log-normal with median 1, and weights that sum to 1.
+
+    The step resolves a relative change of kappa by `resolved`.
+    """
+    if sigma == 0.0:
         return np.ones(1), np.ones(1)
-    z = np.arange(-TAIL, TAIL + COARSE_STEP, COARSE_STEP)
+    z = np.arange(-TAIL, TAIL + COARSE_STEP, min(COARSE_STEP, STEPS_PER_WIDTH * resolved / sigma))
     w = np.exp(-0.5 * z**2)
-    return np.exp(model.efficiency_sigma * z), w / w.sum()
+    return np.exp(sigma * z), w / w.sum()
+
+
+def _efficiency_nodes(model: CountingModel, n_sig: float) -> tuple[Array, Array]:
+    """Return values of kappa and their weights; the step resolves the width of n."""
+    if n_sig == 0.0:
+        return np.ones(1), np.ones(1)
+    width = float(np.sqrt(model.background + n_sig + model.background_sigma**2))
+    return lognormal_nodes(model.efficiency_sigma, width / n_sig)
+
+
+def _background_below(values: Array, model: CountingModel, *, above: bool = False) -> Array:
+    """Return P(b <= value), or P(b > value), in the shape of `values`."""
+    x = np.maximum(values, 0.0)
+    if model.prior == "gamma":
+        shape = (model.background / model.background_sigma) ** 2
+        return np.asarray((gammaincc if above else gammainc)(shape, x * shape / model.background))
+    spread = _lognormal_spread(model)
+    with np.errstate(divide="ignore"):
+        z = (np.log(x / model.background) + 0.5 * spread**2) / spread
+    return np.asarray(ndtr(-z if above else z))
+
+
+def _wide(model: CountingModel) -> bool:
+    """Return whether the background is spread more than a Poisson count: then its distribution is the smooth one."""
+    sigma, mean = model.background_sigma, model.background
+    return sigma > np.sqrt(max(mean, 1.0)) and mean >= np.sqrt(SMOOTH_SHAPE) * sigma
+
+
+def _at_most(count: float, n_sig: float, model: CountingModel, nodes: tuple[Array, Array]) -> float:
+    """Return P(N <= count | s), from the background nodes unless the background is wide.
+
+    Q(n + 1, mean) = P(x > mean) for x of a gamma distribution with shape n + 1. Of the two widths, that of x and that
+    of the background, the narrower is averaged over in steps, the wider has its distribution function.
+    """
+    k, wk = _efficiency_nodes(model, n_sig)
+    if _wide(model):
+        x, wx = _gamma_nodes(count + 1.0, count + 1.0, np.inf, NARROW_TAIL)
+        return float(wk @ _background_below(x - n_sig * k[:, None], model) @ wx)
+    b, wb = nodes
+    return float(wk @ gammaincc(count + 1.0, n_sig * k[:, None] + b) @ wb)  # sum_k<=n Poisson = Q(n + 1, mean)
 
 
 def probability_at_most(n: ArrayLike, n_sig: float, model: CountingModel) -> Array:
@@ -135,12 +271,8 @@ def probability_at_most(n: ArrayLike, n_sig: float, model: CountingModel) -> Arr
     0.049787
     """
     counts = np.asarray(n, dtype=np.float64)
-    b, wb = _background_nodes(model)
-    k, wk = _efficiency_nodes(model) if n_sig > 0.0 else (np.ones(1), np.ones(1))
-    mean = (n_sig * k[:, None] + b).ravel()
-    weight = (wk[:, None] * wb).ravel()
-    flat = [weight @ gammaincc(count + 1.0, mean) for count in counts.ravel()]  # sum_k<=n Poisson = Q(n + 1, mean)
-    return np.asarray(flat, dtype=np.float64).reshape(counts.shape)
+    nodes = background_nodes(model)
+    return np.array([_at_most(count, n_sig, model, nodes) for count in counts.ravel()]).reshape(counts.shape)
 
 
 def counting_p0(n_obs: float, model: CountingModel) -> float:
@@ -153,7 +285,10 @@ def counting_p0(n_obs: float, model: CountingModel) -> float:
     """
     if n_obs <= 0:
         return 1.0
-    b, w = _background_nodes(model)
+    if _wide(model):
+        x, wx = _gamma_nodes(n_obs, n_obs, np.inf, NARROW_TAIL)
+        return float(_background_below(x, model, above=True) @ wx)
+    b, w = background_nodes(model)
     return float(w @ gammainc(n_obs, b))  # the upper tail itself: no 1 - x
 
 
@@ -170,27 +305,42 @@ def counting_cls(n_sig: float, n_obs: float, model: CountingModel) -> float:
 
 def quantile(probability: float, model: CountingModel) -> int:
     """Return the smallest n with P(N <= n) >= probability for background alone."""
+    return _quantile(probability, model, background_nodes(model))
+
+
+def _quantile(probability: float, model: CountingModel, nodes: tuple[Array, Array]) -> int:
+    """Return a quantile of the count, from brackets around that of a normal distribution."""
     sigma = np.sqrt(model.background + model.background_sigma**2)
-    low, high = -1, int(model.background + 10.0 * sigma + 20.0)
-    while probability_at_most(high, 0.0, model) < probability:
-        low, high = high, 2 * high
+    guess = int(max(model.background + float(ndtri(probability)) * sigma, 0.0))
+    step = int(0.1 * sigma) + 1
+    low, high = max(guess - step, -1), guess + step
+    while low >= 0 and _at_most(low, 0.0, model, nodes) >= probability:
+        low, high, step = max(low - 2 * step, -1), low, 2 * step
+    while _at_most(high, 0.0, model, nodes) < probability:
+        low, high, step = high, high + 2 * step, 2 * step
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if probability_at_most(middle, 0.0, model) >= probability else (middle, high)
+        low, high = (low, middle) if _at_most(middle, 0.0, model, nodes) >= probability else (middle, high)
     return high
 
 
-def _limit(n_obs: float, model: CountingModel, alpha: float) -> float:
+def _limit(n_obs: float, model: CountingModel, alpha: float, nodes: tuple[Array, Array]) -> float:
     """Return the CLs limit for one count; raise `FitError` if CLb underflows."""
-    clb = float(probability_at_most(n_obs, 0.0, model))
+    clb = _at_most(n_obs, 0.0, model, nodes)
     if clb < SMALLEST_CLB:
         msg = f"CLb = {clb} for {n_obs} events over {model.background}"
         raise FitError(msg)
 
-    def excess(n_sig: float) -> float:
-        return float(probability_at_most(n_obs, n_sig, model)) / clb - alpha
+    def log_excess(n_sig: float) -> float:  # nearly a parabola: few steps
+        return float(np.log(max(_at_most(n_obs, n_sig, model, nodes) / (alpha * clb), np.finfo(np.float64).tiny)))
 
-    return bracketed_root(excess, 0.0, 1.0 + 2.0 * np.sqrt(n_obs + 1.0))
+    sigma = float(np.sqrt(n_obs + 1.0 + model.background_sigma**2))
+    deviation = (n_obs - model.background) / sigma
+    normal = sigma * (deviation - float(ndtri(alpha * ndtr(max(deviation, -30.0)))))  # the limit of a normal variable
+    low = 0.9 * normal
+    if not (low > 0.0 and log_excess(low) > 0.0):
+        low = 0.0
+    return bracketed_root(log_excess, low, max(1.2 * normal - low, 1.0))
 
 
 def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9) -> UpperLimit:
@@ -228,10 +378,11 @@ def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9
         msg = f"the observed count must be a number >= 0, got {n_obs}"
         raise InputError(msg)
     limits: dict[float, float] = {}
-    counts = [quantile(float(ndtr(z)), model) for z in BAND]
+    nodes = background_nodes(model)
+    counts = [_quantile(float(ndtr(z)), model, nodes) for z in BAND]
     try:
         for n in dict.fromkeys([*counts, counts[2] if n_obs is None else n_obs]):
-            limits[n] = _limit(n, model, alpha)
+            limits[n] = _limit(n, model, alpha, nodes)
     except FitError:
         return failed_limit(method, cl, "clb_underflow")
     return UpperLimit(

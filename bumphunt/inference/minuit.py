@@ -3,6 +3,8 @@
 The same statistic as in `bumphunt.inference.convex`, written down once more in plain numpy. Yields are scaled to
 order one before Minuit sees them. Where the minimum lies at the boundary nu = 0 of an empty bin Minuit has no
 constraint to express it with, and reports NOT_CONVERGED: use the convex engine there.
+
+`fit_likelihood` is the engine of likelihoods that are not linear in their parameters.
 """
 
 from __future__ import annotations
@@ -15,9 +17,11 @@ from iminuit.util import IMinuitWarning
 from numpy.typing import NDArray
 
 from bumphunt.inference.fit_result import FitResult, FitStatus
+from bumphunt.inference.model_fit import ModelFit
 from bumphunt.models.channel import Channel
+from bumphunt.models.likelihood import Likelihood
 
-__all__ = ["fit_channel", "nll"]
+__all__ = ["fit_channel", "fit_likelihood", "nll"]
 
 Array = NDArray[np.float64]
 
@@ -25,6 +29,14 @@ TOLERANCE = 1e-5
 """Minuit's tolerance: it stops at an estimated distance to the minimum of 2e-3 times this, in NLL."""
 MAX_CALLS = 20_000
 """Likelihood evaluations before a fit is given up."""
+SCORING_CALLS = 200
+"""Likelihood evaluations of the scoring that finds Minuit's start."""
+SCORED = 1e-9
+"""Twice the estimated distance to the minimum, in NLL, at which the scoring hands over."""
+STATIONARY = 1e-8
+"""Estimated distance to the minimum, in NLL, at which a point is one whatever Minuit says."""
+HESSIAN_STEP = 1e-3
+"""Step of the differences that give the Hessian, in standard deviations."""
 
 
 def nll(channel: Channel, n_sig: float, background: Array) -> float:
@@ -130,3 +142,160 @@ def _status(minuit: Minuit, value: float) -> FitStatus:
     if not np.isfinite(value):
         return FitStatus.INFEASIBLE
     return FitStatus.CONVERGED if minuit.valid else FitStatus.NOT_CONVERGED
+
+
+def fit_likelihood(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the maximum-likelihood fit of a likelihood that need not be linear in its parameters.
+
+    Fisher scoring (Gauss-Newton steps with the expected information, damped as by Levenberg and Marquardt) brings the
+    parameters near the minimum. There Minuit takes over in coordinates in which the information is the unit matrix.
+
+    Parameters
+    ----------
+    model
+        From `bumphunt.models.likelihood.likelihood`.
+    strength
+        Signal strength to be held (a tested value); free by default.
+    start
+        Parameters to start from, shape ``(P,)``; those of the model by default.
+    errors
+        Whether the covariance is wanted.
+
+    Returns
+    -------
+    ModelFit
+        With the status of the fit; its engine is "minuit".
+    """
+    theta = np.array(model.start if start is None else start)
+    free = ~model.held
+    if strength is not None:
+        theta[0], free[0] = strength, False
+    if not np.isfinite(model.nll(theta)) and start is not None:
+        theta = np.where(free, model.start, theta)
+    theta, calls = _scored(model, _feasible_start(model, theta, free), free)
+    value, gradient, information = model.nll_and_gradient(theta)
+    if not np.isfinite(value):
+        return _model_fit(model, theta, None, np.inf, FitStatus.INFEASIBLE, calls)
+    if not free.any():
+        return _model_fit(model, theta, np.zeros(information.shape), value, FitStatus.CONVERGED, calls)
+    inside = np.ix_(free, free)
+    whiten = _whitening(information[inside])
+    theta, valid, more = _migrad(model, theta, free, whiten)
+    value, gradient, information = model.nll_and_gradient(theta)
+    flat = whiten.T @ gradient[free]
+    converged = np.isfinite(value) and (valid or 0.5 * float(flat @ flat) < STATIONARY)
+    status = FitStatus.CONVERGED if converged else FitStatus.NOT_CONVERGED
+    covariance = np.full(information.shape, np.nan)
+    if errors and converged:
+        covariance[:], covariance[inside] = 0.0, _covariance(model, theta, free, whiten)
+        if not np.all(np.isfinite(covariance)):
+            status = FitStatus.SINGULAR if strength is None else status
+    return _model_fit(model, theta, covariance if errors else None, value, status, calls + more)
+
+
+def _model_fit(
+    model: Likelihood, theta: Array, covariance: Array | None, value: float, status: FitStatus, calls: int
+) -> ModelFit:
+    """Return the record of a fit; a failed one has NaN for a strength that was free."""
+    c = np.full((theta.size, theta.size), np.nan) if covariance is None or not status.usable else covariance
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt(np.diag(c))
+    return ModelFit(
+        names=model.names,
+        values=theta if status.usable else np.full(theta.size, np.nan),
+        errors=sigma,
+        covariance=c,
+        nll=value if status.usable or status is FitStatus.INFEASIBLE else np.nan,
+        status=status,
+        iterations=calls,
+        engine="minuit",
+    )
+
+
+def _feasible_start(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
+    """Return the start, with a positive strength if there are counts where only signal is expected."""
+    if np.isfinite(model.nll(theta)) or not free[0]:
+        return theta
+    for trial in (1.0, max(1.0, float(model.counts.sum()))):
+        moved = np.concatenate([[trial], theta[1:]])
+        if np.isfinite(model.nll(moved)):
+            return moved
+    return theta
+
+
+def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[Array, int]:
+    """Return parameters near the minimum, and the calls of the likelihood that it took."""
+    damping, calls = 1e-3, 1
+    value, gradient, information = model.nll_and_gradient(theta)
+    inside = np.ix_(free, free)
+    while np.isfinite(value) and free.any() and calls < SCORING_CALLS:
+        g, f = gradient[free], information[inside]
+        diagonal = np.diag(f)
+        ridge = np.where(diagonal > 0.0, diagonal, 1.0)
+        step = -np.linalg.solve(f + damping * np.diag(ridge), g)
+        if -float(g @ step) < SCORED:
+            break
+        trial = theta.copy()
+        trial[free] += step
+        new = model.nll_and_gradient(trial)
+        calls += 1
+        if new[0] < value:
+            theta, (value, gradient, information), damping = trial, new, max(damping / 10.0, 1e-9)
+        else:
+            damping *= 10.0
+            if damping > 1e12:
+                break
+    return theta, calls
+
+
+def _whitening(information: Array) -> Array:
+    """Return A with A^T F A = 1 for the information F, shape ``(F, F)``; directions without information keep size 1."""
+    scale = np.sqrt(np.diag(information))
+    scale = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
+    values = np.where(values > 1e-12, values, 1.0)
+    whiten: Array = vectors / np.sqrt(values) / scale[:, None]
+    return whiten
+
+
+def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Array) -> tuple[Array, bool, int]:
+    """Return Minuit's minimum from a start near it, whether it is valid, and the calls."""
+    wall = 1e12 + 1e3 * float(model.counts.sum())
+
+    def at(x: Array) -> Array:
+        moved = theta.copy()
+        moved[free] += whiten @ x
+        return moved
+
+    def objective(x: Array) -> float:
+        return min(model.nll(at(x)), wall)
+
+    def gradient(x: Array) -> Array:
+        return np.nan_to_num(whiten.T @ model.nll_and_gradient(at(x))[1][free])
+
+    minuit = Minuit(objective, np.zeros(int(free.sum())), grad=gradient)
+    minuit.errordef, minuit.strategy, minuit.tol = Minuit.LIKELIHOOD, 0, TOLERANCE
+    minuit.errors = 0.1
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IMinuitWarning)
+        minuit.migrad(ncall=MAX_CALLS)
+    found = at(np.array(minuit.values))
+    return (found if model.nll(found) <= model.nll(theta) else theta), bool(minuit.valid), int(minuit.nfcn)
+
+
+def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Array) -> Array:
+    """Return the inverse of the observed information, by differences of the gradient; NaN if it is not positive."""
+    n = int(free.sum())
+    hessian = np.empty((n, n))
+    for k in range(n):
+        step = np.zeros(theta.size)
+        step[free] = HESSIAN_STEP * whiten[:, k]
+        high, low = (model.nll_and_gradient(theta + sign * step)[1][free] for sign in (1.0, -1.0))
+        hessian[k] = whiten.T @ (high - low) / (2.0 * HESSIAN_STEP)
+    symmetric = 0.5 * (hessian + hessian.T)
+    if not np.all(np.isfinite(symmetric)) or np.linalg.eigvalsh(symmetric)[0] < 1e-6:
+        return np.full((n, n), np.nan)
+    covariance: Array = whiten @ np.linalg.inv(symmetric) @ whiten.T
+    return covariance

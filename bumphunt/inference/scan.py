@@ -22,7 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.inference import asymptotics, convex
-from bumphunt.inference.counting import CountingModel, counting_limit, counting_p0
+from bumphunt.inference.counting import (
+    CountingModel,
+    counting_limit,
+    counting_p0,
+    event_weight,
+    simulated_background,
+)
 from bumphunt.inference.limits import Fitter, UpperLimit, asymptotic_limit
 from bumphunt.inference.windows import window_edges
 from bumphunt.models.channel import Channel, template_channel
@@ -35,6 +41,8 @@ Array = NDArray[np.float64]
 LOW_COUNTS = 10.0
 """Expected background events within +-2 sigma of a mass below which asymptotic results are flagged. For one bin with
 known background and n = b the asymptotic 90 % CLs limit is 13 % below the exact one at b = 3, 7 % at 10, 4 % at 30."""
+NEARBY = 10.0
+"""Half width [standard deviations] of the region that the typical weight of a template's events is taken from."""
 CORE = 2.0
 """Half width [standard deviations] of the region that `LOW_COUNTS` speaks of."""
 
@@ -369,8 +377,9 @@ def scan_counting(
 ) -> ScanResult:
     """Return the scan of a spectrum that counts events in a window around every mass.
 
-    The background is the sum of the templates in the window, with a gamma distribution whose variance is the sum of
-    the squared normalisation uncertainties and of the templates' statistical variances. The signal efficiency has a
+    The background is the sum of the templates in the window, each with its statistical uncertainty, which is never
+    below that of an empty window (`bumphunt.inference.counting.simulated_background`). It has a gamma distribution
+    with the sum of these variances and of the squared normalisation uncertainties. The signal efficiency has a
     log-normal distribution. The events counted are divided by the fraction of the peak inside the window.
 
     Parameters
@@ -407,6 +416,12 @@ def scan_counting(
     return ScanResult(points=tuple(points))
 
 
+def _event_weights(nearby: _Spectra, spectra: _Spectra) -> Array:
+    """Return the typical weight of a simulated event of each template, shape ``(K,)``: nearby, or else anywhere."""
+    local, overall = (event_weight(s.templates.sum(axis=1), s.variances.sum(axis=1)) for s in (nearby, spectra))
+    return np.where(nearby.templates.sum(axis=1) > 0.0, local, overall)
+
+
 def _count_point(
     spectra: _Spectra, signal: SignalModel, mass: float, window: float, efficiency_uncertainty: float, cl: float
 ) -> ScanPoint:
@@ -415,13 +430,16 @@ def _count_point(
     edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=None)
     inside = spectra.cut(edges)
     fraction = float(signal.fractions(mass, edges).sum())
-    b = inside.templates.sum(axis=1)
+    nearby = spectra.cut(window_edges(spectra.edges, mass**2, sigma, half_width=NEARBY, bins_per_sigma=None))
+    b, b_error = simulated_background(
+        inside.templates.sum(axis=1), inside.variances.sum(axis=1), _event_weights(nearby, spectra)
+    )
     relative = np.array(spectra.uncertainties, dtype=np.float64)
     efficiency = float(signal.efficiency(mass))
     statistical = float(signal.efficiency_error(mass)) / efficiency if efficiency > 0.0 else 0.0
     model = CountingModel(
         background=float(b.sum()),
-        background_sigma=float(np.sqrt(np.sum((relative * b) ** 2) + inside.variances.sum())) if b.sum() > 0.0 else 0.0,
+        background_sigma=float(np.sqrt(np.sum((relative * b) ** 2 + b_error**2))),
         efficiency_sigma=float(np.hypot(efficiency_uncertainty, statistical)),
     )
     n_obs = model.background if inside.counts is None else float(inside.counts.sum())

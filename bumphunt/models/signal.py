@@ -17,11 +17,21 @@ import numpy as np
 from iminuit import Minuit
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
+from scipy.stats import theilslopes
 
 from bumphunt.errors import InputError
 from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
 
-__all__ = ["PARAMETERS", "Closure", "ShapeFit", "SignalModel", "fit_shape", "leave_one_out", "signal_model"]
+__all__ = [
+    "PARAMETERS",
+    "Closure",
+    "ShapeFit",
+    "SignalModel",
+    "fit_shape",
+    "fit_shapes",
+    "leave_one_out",
+    "signal_model",
+]
 
 Array = NDArray[np.float64]
 
@@ -32,6 +42,10 @@ LIMITS = ((-np.inf, np.inf), (1e-6, np.inf), (0.3, 5.0), (0.2, 20.0), (0.3, 1.0)
 """Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core."""
 LOGARITHMIC = (False, True, True, True, False, False)
 """Which parameters are interpolated as logarithms."""
+MAX_SHIFT = 5.0
+"""How far the mean may move from its start value, in units of the first width."""
+MAX_STRETCH = 20.0
+"""By which factor sigma may move from its start value."""
 MIN_EFFECTIVE_EVENTS = 50.0
 """Fewest effective events, (sum w)^2 / sum w^2, that a shape is fitted to."""
 MIN_BIN_EVENTS = 10.0
@@ -78,7 +92,13 @@ def _shape_parameters(mass: float, parameters: Array) -> Array:
 
 
 def fit_shape(
-    edges: ArrayLike, counts: ArrayLike, variances: ArrayLike, *, mass: float, tail: Tail = "high"
+    edges: ArrayLike,
+    counts: ArrayLike,
+    variances: ArrayLike,
+    *,
+    mass: float,
+    tail: Tail = "high",
+    held: ArrayLike | None = None,
 ) -> ShapeFit:
     """Return the Crystal Ball plus Gaussian fitted to a weighted spectrum of simulated signal.
 
@@ -95,6 +115,8 @@ def fit_shape(
         Simulated mass [GeV].
     tail
         Side of the radiative tail: "high" for a recoil mass, "low" for an invariant mass.
+    held
+        Values at which all parameters but mean and sigma are held, shape ``(4,)``; None fits them too.
 
     Raises
     ------
@@ -129,16 +151,24 @@ def fit_shape(
         log_term = np.log(np.divide(content, nu, out=np.ones_like(nu), where=content > 0.0))
         return scale * float(np.sum(nu - content + content * log_term))
 
-    minuit = Minuit(objective, np.append(_first_values(x, content, mass, tail), 1.0), name=(*PARAMETERS, "yield"))
+    first = _first_values(x, content, mass, tail)
+    minuit = Minuit(objective, np.append(first, 1.0), name=(*PARAMETERS, "yield"))
     minuit.errordef, minuit.print_level = Minuit.LIKELIHOOD, 0
     for index, limits in enumerate(LIMITS):
         minuit.limits[index] = limits
     minuit.limits["yield"] = (1e-3, None)
-    for name in ("n", "alpha", "ratio", "fraction"):  # the core first, then its tails
+    # beyond these a trial step may leave no peak inside the histogram
+    minuit.limits["mean_shift"] = (first[0] - MAX_SHIFT * first[1], first[0] + MAX_SHIFT * first[1])
+    minuit.limits["sigma"] = (first[1] / MAX_STRETCH, first[1] * MAX_STRETCH)
+    for name in PARAMETERS[2:]:  # the core first, then its tails
         minuit.fixed[name] = True
+    if held is not None:
+        for name, value in zip(PARAMETERS[2:], np.asarray(held, dtype=np.float64), strict=True):
+            minuit.values[name] = value
     minuit.migrad()
-    minuit.fixed = False
-    minuit.migrad(ncall=20_000)
+    if held is None:
+        minuit.fixed = False
+        minuit.migrad(ncall=20_000)
     valid = bool(minuit.valid)
     minuit.hesse()
     p, nu = np.array(minuit.values), expected(np.array(minuit.values))
@@ -154,9 +184,60 @@ def fit_shape(
         support=support,
         tail=tail,
         chi2=float(np.sum((content - nu)[many] ** 2 * content[many] / (nu * v)[many])),
-        n_dof=int(many.sum()) - 7,
+        n_dof=int(many.sum()) - int(minuit.nfit),
         valid=valid,
     )
+
+
+def fit_shapes(
+    spectra: Sequence[tuple[float, ArrayLike, ArrayLike, ArrayLike]],
+    *,
+    tail: Tail = "high",
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ShapeFit]:
+    """Return shapes whose tails vary smoothly with mass, so that no fluctuation of a tail moves a resolution.
+
+    Every mass is fitted by itself; each of the four parameters beside mean and sigma is replaced by a straight line in
+    mass through those fits (Theil-Sen: the median of all slopes, which stray fits do not pull); mean and sigma are
+    fitted again with these held.
+
+    Parameters
+    ----------
+    spectra
+        For each simulated mass: mass [GeV], edges, counts and variances as for `fit_shape`; at least two.
+    tail
+        As for `fit_shape`.
+    progress
+        Called after each fit with the number done and of all.
+
+    Raises
+    ------
+    InputError
+        As `fit_shape`, and if there are fewer than two masses.
+
+    References
+    ----------
+    P. K. Sen, J. Am. Stat. Assoc. 63 (1968) 1379.
+    """
+    if len(spectra) < 2:
+        msg = f"smooth tails need at least two simulated masses, got {len(spectra)}"
+        raise InputError(msg)
+    total, free = 2 * len(spectra), []
+    for mass, edges, counts, variances in spectra:
+        free.append(fit_shape(edges, counts, variances, mass=mass, tail=tail))
+        if progress is not None:
+            progress(len(free), total)
+    masses = np.array([fit.mass for fit in free])
+    tails = np.array([fit.parameters[2:] for fit in free])
+    lines = [theilslopes(column, masses) for column in tails.T]
+    smooth = np.stack([line.intercept + line.slope * masses for line in lines], axis=-1)
+    smooth = np.clip(smooth, *np.array(LIMITS[2:]).T)
+    fits: list[ShapeFit] = []
+    for (mass, edges, counts, variances), held in zip(spectra, smooth, strict=True):
+        fits.append(fit_shape(edges, counts, variances, mass=mass, tail=tail, held=held))
+        if progress is not None:
+            progress(len(free) + len(fits), total)
+    return fits
 
 
 def _weighted_covariance(minuit: Minuit, expected: Callable[[Array], Array], variances: Array) -> Array:

@@ -5,7 +5,8 @@ probabilities. What is done with them to an event is in `bumphunt.montecarlo.rec
 
 Where a number of the preset comes from stands beside it: [TDR] Belle II Technical Design Report, arXiv:1011.0352;
 [PB] The Belle II Physics Book, arXiv:1808.10567; [Z'] the 2018 search, arXiv:1912.11276; [fit] tuned here to the public
-recoil-mass resolution of that search; [R] a round number of the field, good as a default and no more.
+recoil-mass resolution of that search; [R] a round number of the field. The numbers are recalled from these sources,
+not read again for this file: good as defaults, no measurement of the detector.
 """
 
 from __future__ import annotations

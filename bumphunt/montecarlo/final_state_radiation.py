@@ -1,7 +1,8 @@
 """Final-state radiation at leading logarithm, with exact four-momenta.
 
-Use it on a pair of charged particles that is still back to back. Each loses one photon, with the structure function and
-the angle of `bumphunt.montecarlo.radiation`; the momenta are then stretched by a common factor to the mass of the pair.
+Use it on a pair of charged particles that is still back to back. It is radiation from the beams with time reversed:
+each loses one photon, with the structure function of `bumphunt.montecarlo.radiation`, at an angle in the rest frame of
+the two particles *after* emission, where the angular weight of the beams is exact for one photon too.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.errors import InputError
 from bumphunt.kinematics import mass_squared
 from bumphunt.montecarlo.radiation import (
     ALPHA,
+    K_FACTOR,
     Shares,
     draw_lost_fractions,
     emit_photon,
@@ -29,82 +32,84 @@ FINAL_SHARES: Shares = (0.45, 0.30, 0.25, 0.0, 0.0)
 """How often each kind of final state is generated."""
 LARGEST_LOST = 1 - 1e-9
 """Largest fraction of its momentum that a particle radiates."""
+FINAL_K_FACTOR = K_FACTOR
+"""Corrections that are no logarithms are the same for initial and final states, whose logarithms are of the mass after
+emission here: alpha/pi (pi^2/3 - 1/2), of which 3 alpha / 4 pi is left in the total."""
 MINIMUM_BETA = 0.004
 """Smallest radiator exponent for which radiation is generated: nearer to threshold there is none."""
 
 
 @njit(cache=True)
-def _stretch_factor(q: Array, mass: float, total: float) -> float:
-    """Return the factor on the three-momenta q, (4, 4), whose energies then add up to `total`; 0 and 1 have `mass`."""
-    factor = 1.0
-    for _ in range(20):  # Newton's method: the sum is convex, so it converges from any side
-        energy, slope = 0.0, 0.0
-        for j in range(4):
-            p2 = q[j, 1] ** 2 + q[j, 2] ** 2 + q[j, 3] ** 2
-            e = np.sqrt(factor * factor * p2 + (mass * mass if j < 2 else 0.0))
-            energy += e
-            slope += factor * p2 / e if e > 0 else 0.0
-        step = (total - energy) / slope
-        factor += step
-        if abs(step) < 1e-13 * factor:
-            break
-    return factor
-
-
-@njit(cache=True)
 def _boost_rows(q: Array, frame: P4, frame_mass: float) -> None:
-    """Boost momenta (P, 4), given in the rest frame of `frame`, in place to where `frame` is given."""
-    for j in range(q.shape[0]):
+    """Boost the first four momenta, given in the rest frame of `frame`, in place to where `frame` is given."""
+    for j in range(4):
         e, x, y, z = boost_from_rest((q[j, 0], q[j, 1], q[j, 2], q[j, 3]), frame, frame_mass)
         q[j, 0], q[j, 1], q[j, 2], q[j, 3] = e, x, y, z
 
 
 @njit(cache=True)
-def _balance(q: Array, pair: P4, pair_mass: float, mass: float) -> None:
-    """Bring four momenta to their rest frame, stretch them to the mass of the pair, and boost them along with it."""
-    e, x, y, z = q[0, 0], q[0, 1], q[0, 2], q[0, 3]
-    for j in range(1, 4):
-        e, x, y, z = e + q[j, 0], x + q[j, 1], y + q[j, 2], z + q[j, 3]
-    _boost_rows(q, (e, -x, -y, -z), np.sqrt(e * e - x * x - y * y - z * z))
-    factor = _stretch_factor(q, mass, pair_mass)
+def _dress(q: Array, w: float, mass: float, lost: tuple[float, float], rng: np.random.Generator) -> float:
+    """Turn q[0] and q[1], back to back with the mass w, into two particles and photons q[2], q[3]; return the weight.
+
+    The first four rows of q stay in the rest frame of all. One of the two particles, drawn by its squared energy, keeps
+    its direction: the rate goes as e1^2 (1 + cos1^2) + e2^2 (1 + cos2^2) after one photon (Berends, Kleiss).
+    """
+    left = w * w * (1 - lost[0]) * (1 - lost[1])  # squared mass of the two after emission
+    if left <= 4 * mass * mass * (1 + 1e-9):
+        return 0.0
+    p_start, p = np.sqrt(w * w / 4 - mass * mass), np.sqrt(left / 4 - mass * mass)
+    axis = (q[0, 1] / p_start, q[0, 2] / p_start, q[0, 3] / p_start)
+    log, weight = np.log(w * w / mass**2), FINAL_K_FACTOR
+    for leg in range(2):
+        sign = 1.0 if leg == 0 else -1.0
+        charged = (np.sqrt(left) / 2, sign * p * axis[0], sign * p * axis[1], sign * p * axis[2])
+        k, angular = emit_photon(charged, mass, lost[leg], log, rng)
+        weight *= angular
+        for j in range(4):
+            q[leg, j], q[2 + leg, j] = charged[j], k[j] / (1 - lost[leg])
+    # the factor on both photons that makes the mass w; 1 if they are opposite, or one of them is soft
+    product = q[2, 0] * q[3, 0] - q[2, 1] * q[3, 1] - q[2, 2] * q[3, 2] - q[2, 3] * q[3, 3]
+    linear, missing = 2 * np.sqrt(left) * (q[2, 0] + q[3, 0]), w * w - left
+    if linear > 0:
+        q[2:4] *= 2 * missing / (linear + np.sqrt(linear * linear + 8 * product * missing))
+    _boost_rows(q, (q[:4, 0].sum(), -q[:4, 1].sum(), -q[:4, 2].sum(), -q[:4, 3].sum()), w)
+    kept = 0 if rng.random() * (q[0, 0] ** 2 + q[1, 0] ** 2) < q[0, 0] ** 2 else 1
+    _turn(q, kept, axis if kept == 0 else (-axis[0], -axis[1], -axis[2]))
+    return weight
+
+
+@njit(cache=True)
+def _turn(q: Array, kept: int, target: tuple[float, float, float]) -> None:
+    """Rotate the first four momenta in place so that q[kept] gets the direction `target`."""
+    norm = np.sqrt(q[kept, 1] ** 2 + q[kept, 2] ** 2 + q[kept, 3] ** 2)
+    source = (q[kept, 1] / norm, q[kept, 2] / norm, q[kept, 3] / norm)
+    cosine = source[0] * target[0] + source[1] * target[1] + source[2] * target[2]
     for j in range(4):
-        p2 = 0.0
-        for k in range(1, 4):
-            q[j, k] *= factor
-            p2 += q[j, k] * q[j, k]
-        q[j, 0] = np.sqrt(p2 + (mass * mass if j < 2 else 0.0))
-    _boost_rows(q, pair, pair_mass)
+        a = source[0] * q[j, 1] + source[1] * q[j, 2] + source[2] * q[j, 3]
+        b = target[0] * q[j, 1] + target[1] * q[j, 2] + target[2] * q[j, 3]
+        c = (a + b) / max(1 + cosine, 1e-12)
+        for k in range(3):
+            q[j, 1 + k] += 2 * a * target[k] - c * (source[k] + target[k])
 
 
 @njit(cache=True)
 def _radiate(
     pair: Array, momenta: Array, mass: float, beta: Array, norm: Array, rng: np.random.Generator, weight: Array
 ) -> None:
-    """Let the charged particles in momenta[:, :2] radiate into momenta[:, 2:], and bring all to the laboratory."""
+    """Let the charged particles in momenta[:, :2] radiate into momenta[:, 2:4], and bring all to the laboratory."""
     for i in range(pair.shape[0]):
-        t = (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3])
         q = momenta[i]
         w = q[0, 0] + q[1, 0]
         weight[i] = 1.0
-        if beta[i] < MINIMUM_BETA:
-            _boost_rows(q, t, w)
-            continue
-        u1, u2, ratio = draw_lost_fractions(beta[i], LARGEST_LOST, FINAL_SHARES, rng)
-        weight[i] = ratio / norm[i] ** 2
-        for leg in range(2):
-            lost = u1 if leg == 0 else u2
-            photon, angular = emit_photon((q[leg, 0], q[leg, 1], q[leg, 2], q[leg, 3]), mass, lost, rng)
-            weight[i] *= angular
-            p2 = 0.0
-            for k in range(1, 4):
-                q[leg, k] *= 1 - lost
-                p2 += q[leg, k] * q[leg, k]
-            q[leg, 0] = np.sqrt(mass * mass + p2)
-            q[2 + leg, 0], q[2 + leg, 1], q[2 + leg, 2], q[2 + leg, 3] = photon
-        _balance(q, t, w, mass)
+        if beta[i] >= MINIMUM_BETA:
+            u1, u2, ratio = draw_lost_fractions(beta[i], LARGEST_LOST, FINAL_SHARES, rng)
+            weight[i] = ratio / norm[i] ** 2 * _dress(q, w, mass, (u1, u2), rng)
+        _boost_rows(q, (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3]), w)
 
 
-def radiate_final_state(pair: Array, charged: Array, *, mass: float, rng: np.random.Generator) -> tuple[Array, Array]:
+def radiate_final_state(
+    pair: Array, charged: Array, *, mass: float, rng: np.random.Generator, slots: int = 4
+) -> tuple[Array, Array]:
     """Return a pair of charged particles with one photon from each, and the weight of every event.
 
     Parameters
@@ -117,19 +122,31 @@ def radiate_final_state(pair: Array, charged: Array, *, mass: float, rng: np.ran
         Their mass [GeV].
     rng
         Source of randomness.
+    slots
+        Particles to make room for, at least 4.
 
     Returns
     -------
     momenta : ndarray
-        Laboratory momenta of the two and of their photons [GeV], shape (N, 4, 4), which add up to `pair`.
+        Laboratory momenta of the two and of their photons [GeV], which add up to `pair`, then empty slots,
+        shape (N, slots, 4).
     weight : ndarray
-        D(z1) D(z2) over the density they were drawn from, shape (N,), mean 1: final-state radiation does not change
-        the cross section at leading logarithm (Kinoshita, Lee, Nauenberg).
+        D(z1) D(z2) over the density they were drawn from, with the weights of the angles, shape (N,). The mean is
+        1 + 3 alpha / 4 pi: final-state radiation does not change the cross section at leading logarithm (Kinoshita,
+        Lee, Nauenberg). It is 0 where no mass would be left for the two particles.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than 4 slots.
     """
+    if slots < 4:
+        msg = f"slots = {slots}; two particles and their photons need 4"
+        raise InputError(msg)
     n = pair.shape[0]
     s = np.maximum(mass_squared(pair), 4 * mass**2)
     beta = radiator_exponent(s, mass)
-    momenta, weight = np.zeros((n, 4, 4)), np.empty(n)
+    momenta, weight = np.zeros((n, slots, 4)), np.empty(n)
     momenta[:, :2] = charged
     _radiate(pair, momenta, mass, beta, _integral(beta), rng, weight)
     return momenta, weight

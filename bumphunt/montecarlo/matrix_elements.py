@@ -1,12 +1,12 @@
 """Squared matrix elements in closed form.
 
-e+e- -> gamma* -> l- l+ V at tree level, where a vector particle V with a vector coupling is radiated from either lepton:
-the process of a Z' of L_mu - L_tau, or of the Dokshitzer-Marchesini-Webber massive gluon. The forms were found by matching
-traces of Dirac matrices; the tests evaluate those traces with explicit matrices and compare.
+e+e- -> gamma* -> l- l+ V at tree level, where a vector particle V with a vector coupling is radiated from either
+lepton: the process of a Z' of L_mu - L_tau, or of the Dokshitzer-Marchesini-Webber massive gluon. The forms were found
+by matching traces of Dirac matrices; the tests evaluate those traces with explicit matrices and compare.
 
-With q1, q2 the momenta of the leptons (mass m), k that of V (mass M), Q = q1 + q2 + k and s = Q^2, the propagators have the
-denominators d1 = (q1 + k)^2 - m^2 and d2 = (q2 + k)^2 - m^2. The tensor of the current, summed over all spins, is in the
-rest frame of Q
+With q1, q2 the momenta of the leptons (mass m), k that of V (mass M), Q = q1 + q2 + k and s = Q^2, the propagators have
+the denominators d1 = (q1 + k)^2 - m^2 and d2 = (q2 + k)^2 - m^2. The tensor of the current, summed over all spins, is
+in the rest frame of Q
 
     H_ij = A delta_ij + B(d1, d2) q1_i q1_j + B(d2, d1) q2_i q2_j + D (q1_i q2_j + q2_i q1_j),    H_0mu = 0.
 """
@@ -35,7 +35,7 @@ NODES = 40
 """Nodes of the quadrature in each of the two Dalitz variables: the total is then good to 1e-5."""
 
 
-def _trace(d1: ArrayLike, d2: ArrayLike, s: ArrayLike, m2: float, v2: ArrayLike) -> Array:
+def _trace(d1: Array, d2: Array, s: Array, m2: float, v2: Array | float) -> Array:
     """Return H_xx + H_yy + H_zz, for arrays, or for numbers in compiled loops."""
     return (
         8 * (d1 / d2 + d2 / d1)
@@ -45,9 +45,7 @@ def _trace(d1: ArrayLike, d2: ArrayLike, s: ArrayLike, m2: float, v2: ArrayLike)
     )
 
 
-def _along(
-    d1: ArrayLike, d2: ArrayLike, q1_axis: ArrayLike, q2_axis: ArrayLike, s: ArrayLike, m2: float, v2: ArrayLike
-) -> Array:
+def _along(d1: Array, d2: Array, q1_axis: Array, q2_axis: Array, s: Array, m2: float, v2: float) -> Array:
     """Return H_ij n_i n_j for an axis n, for arrays, or for numbers in compiled loops."""
     isotropic = (
         4 * (d1 / d2 + d2 / d1)
@@ -111,7 +109,7 @@ def lepton_pair_and_vector(
     return np.asarray(_trace(d1, d2, s, m * m, mass * mass) - _along(d1, d2, q1, q2, s, m * m, mass * mass))
 
 
-def _limits(d1: ArrayLike, s: ArrayLike, m: float, mass: float) -> tuple[Array, Array]:
+def _limits(d1: Array, s: Array, m: float, mass: float) -> tuple[Array, Array]:
     """Return the limits of d2, for arrays, or for numbers in compiled loops."""
     s1 = d1 + m * m  # squared mass of l- V
     root = np.sqrt(s1)
@@ -141,8 +139,8 @@ def dalitz_limits(d1: ArrayLike, *, s: ArrayLike, m: float, mass: float) -> tupl
 
     References
     ----------
-    Review of Particle Physics, kinematics, limits of the Dalitz plot of a three-body decay: here of (l+ V) at fixed mass
-    of (l- V).
+    Review of Particle Physics, kinematics, limits of the Dalitz plot of a three-body decay: here of (l+ V) at fixed
+    mass of (l- V).
     """
     low, high = _limits(np.asarray(d1, dtype=np.float64), np.asarray(s, dtype=np.float64), m, mass)
     return np.asarray(low), np.asarray(high)

@@ -23,9 +23,9 @@ from bumphunt.montecarlo.radiation import (
     ALPHA,
     GEV2_TO_FB,
     radiate_initial_state,
-    vacuum_polarisation,
 )
 from bumphunt.montecarlo.scalar_kinematics import along
+from bumphunt.montecarlo.vacuum_polarisation import vacuum_polarisation
 
 __all__ = ["born_cross_section", "generate"]
 
@@ -60,7 +60,7 @@ def born_cross_section(s: ArrayLike, mass: float) -> Array:
 
 
 def generate(n: int, *, beams: Beams, rng: np.random.Generator) -> Events:
-    """Return weighted events: mu-, mu+, the photons of electron and positron, those of mu- and mu+.
+    """Return weighted events: mu-, mu+, the photons of mu- and mu+, those of electron and positron.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def generate(n: int, *, beams: Beams, rng: np.random.Generator) -> Events:
     s = initial.mass_squared
     charged, angular = np.empty((n, 2, 4)), np.empty(n)
     _back_to_back(initial.axis, s, rng, charged, angular)
-    final, final_weight = radiate_final_state(initial.pair, charged, mass=M_MUON, rng=rng)
-    p4 = np.concatenate([final[:, :2], initial.photons, final[:, 2:]], axis=1)
+    p4, final_weight = radiate_final_state(initial.pair, charged, mass=M_MUON, rng=rng, slots=6)
+    p4[:, 4:] = initial.photons
     pdgid = np.where(p4[:, :, 0] > 0, np.array([13, -13, 22, 22, 22, 22], dtype=np.int32), np.int32(0))
     cross_section = born_cross_section(s, M_MUON) * vacuum_polarisation(s)
     return Events(

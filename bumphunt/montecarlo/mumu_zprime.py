@@ -1,11 +1,12 @@
 """The signal: e+e- -> mu+ mu- Z', the Z' radiated from a muon and then invisible.
 
-The exact tree-level matrix element (`bumphunt.montecarlo.matrix_elements`) with the muon mass and the whole orientation,
-and one collinear photon from each beam. The Z' is one particle (PDG number 32) of zero width, with a vector coupling g'.
+The exact tree-level matrix element (`bumphunt.montecarlo.matrix_elements`) with the muon mass and the whole
+orientation, and one collinear photon from each beam. The Z' is one particle (PDG number 32) of zero width, with a
+vector coupling g'.
 
 References
 ----------
-B. Shuve, I. Yavin, Phys. Rev. D 89 (2014) 113004: the model and this process.
+B. Shuve, I. Yavin, Phys. Rev. D 89 (2014) 113004 (arXiv:1403.2727): the model and this process.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Initial-state radiation at leading logarithm, with exact four-momenta.
 
 Each beam particle keeps a fraction z of its momentum with the density D(z) of Kuraev and Fadin (`structure_function`);
-what it loses is one photon, at an angle drawn from 1 / (1 - beta cos). The photon energies are then scaled together, by a
-factor near 1, so that the annihilating system has exactly the squared mass z1 z2 s: the cross section of any process is
-that of the structure functions, while momentum is conserved and the photons can be seen, or be missed, by a detector.
+what it loses is one photon, at an angle drawn from 1 / (1 - beta cos). The photon energies are then scaled together, by
+a factor near 1, so that the annihilating system has exactly the squared mass z1 z2 s: the cross section of any process
+is that of the structure functions, while momentum is conserved and the photons can be seen, or missed, by a detector.
 Hard photons, and hard photons at wide angles, are generated more often than they happen, with smaller weights.
 
 Radiation from final-state particles is in `bumphunt.montecarlo.final_state_radiation`.
@@ -23,7 +23,7 @@ from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON, M_MUON, M_TAU, boost, mass_squared
+from bumphunt.kinematics import M_ELECTRON, boost, mass_squared
 from bumphunt.montecarlo.scalar_kinematics import P4, along, boost_from_rest
 
 __all__ = [
@@ -32,13 +32,13 @@ __all__ = [
     "K_FACTOR",
     "InitialState",
     "Shares",
+    "angular_weight",
     "draw_lost_fractions",
     "emit_photon",
     "initial_state_without_radiation",
     "radiate_initial_state",
     "radiator_exponent",
     "structure_function",
-    "vacuum_polarisation",
 ]
 
 Array = NDArray[np.float64]
@@ -55,6 +55,8 @@ INITIAL_SHARES: Shares = (0.30, 0.25, 0.20, 0.20, 0.05)
 """How often each kind of initial state is generated."""
 SMALLEST_FRACTION = 1e-4
 """Hard photons are drawn flat in the logarithm of their energy, down to this fraction of the largest."""
+SMALLEST_LOST = 1e-9
+"""Fraction below which the angle of a photon is of no interest."""
 WIDE_FRACTION = 3e-3
 """Photons above this fraction of the energy of their leg are at times drawn flat in the cosine of their angle ..."""
 WIDE_SHARE = 0.3
@@ -79,14 +81,16 @@ def radiator_exponent(s: ArrayLike, mass: float) -> Array:
     return np.asarray(2 * ALPHA / np.pi * (np.log(np.asarray(s, dtype=np.float64) / mass**2) - 1))
 
 
-def _regular_part(lost: ArrayLike, beta: ArrayLike) -> Array:
-    """Return D(z) / [(beta/2) u^(beta/2 - 1)] at u = 1 - z = `lost`, for arrays, or for numbers in compiled loops."""
-    u, z = lost, 1 - lost
+def _regular_part(u: Array, log_u: Array, power: Array, beta: Array) -> Array:
+    """Return D(z) / [(beta/2) u^(beta/2 - 1)] at u = 1 - z, given ln u and power = u^(beta/2).
+
+    Written for arrays, and for numbers in compiled loops.
+    """
+    z = 1 - u
     log = 1 + beta * np.pi / (2 * ALPHA)  # ln(s / m^2)
-    log_z = np.log1p(-u)
     soft = 1 + 3 / 8 * beta - beta**2 / 48 * (log / 3 + np.pi**2 - 47 / 8)
-    hard = -beta / 4 * (1 + z) + beta**2 / 32 * (-4 * (1 + z) * np.log(u) - (1 + 3 * z * z) / u * log_z - 5 - z)
-    return soft + hard * 2 / beta * u ** (1 - beta / 2)
+    hard = -beta / 4 * (1 + z) + beta**2 / 32 * (-4 * (1 + z) * log_u - (1 + 3 * z * z) / u * np.log1p(-u) - 5 - z)
+    return soft + hard * 2 / beta * u / power
 
 
 _compiled_regular_part = njit(cache=True)(_regular_part)
@@ -114,50 +118,22 @@ def structure_function(lost: ArrayLike, s: ArrayLike, mass: float = M_ELECTRON) 
     1.031
     """
     u = np.asarray(lost, dtype=np.float64)
-    return np.asarray(_regular_part(u, radiator_exponent(s, mass)))
-
-
-def vacuum_polarisation(s: ArrayLike) -> Array:
-    """Return (alpha(s) / alpha)^2 at squared momentum s > 0, shape of `s`.
-
-    Leptons at one loop far above threshold, ln(s / m^2) - 5/3, taken as 0 where that is negative; hadrons as fitted by
-    Burkhardt. It is a smooth average: the resonances, and the imaginary part, are not in it.
-
-    Parameters
-    ----------
-    s
-        Squared momentum of the virtual photon [GeV^2], up to 10^4.
-
-    References
-    ----------
-    H. Burkhardt et al., in R. Kleiss et al., Z physics at LEP 1, CERN 89-08, vol. 3, pp. 129-131.
-
-    Examples
-    --------
-    >>> round(float(vacuum_polarisation(10.58**2)), 3)
-    1.077
-    """
-    q2 = np.asarray(s, dtype=np.float64)
-    shift = np.zeros_like(q2)
-    for mass in (M_ELECTRON, M_MUON, M_TAU):
-        shift = shift + ALPHA / (3 * np.pi) * np.maximum(np.log(np.maximum(q2, 1e-12) / mass**2) - 5 / 3, 0.0)
-    # A + B ln(1 + C s) in three ranges of s, joined at 0.3^2 and 3^2 GeV^2
-    shift = shift + np.where(
-        q2 < 0.09,
-        0.00835 * np.log1p(q2),
-        np.where(q2 < 9, 0.00238 * np.log1p(3.927 * q2), 0.00165 + 0.00299 * np.log1p(q2)),
-    )
-    return np.asarray(1 / (1 - shift) ** 2)
+    beta = radiator_exponent(s, mass)
+    return np.asarray(_regular_part(u, np.log(u), u ** (beta / 2), beta))
 
 
 @njit(cache=True)
-def _singular_ratios(u: float, beta: float, largest: float) -> tuple[float, float]:
-    """Return the densities of hard and of returning photons over the soft one, all normalised below `largest`."""
-    power = u ** (beta / 2)
-    soft = beta / 2 * power / (u * largest ** (beta / 2))
-    hard = 1 / (-np.log(SMALLEST_FRACTION) * u) / soft if u >= SMALLEST_FRACTION * largest else 0.0
-    back = 1 / (-np.log(1 - largest) * (1 - u)) / soft
-    return hard, back
+def _ratios(u: float, beta: float, largest: float, log_kept: float) -> tuple[float, float, float]:
+    """Return D(z) and the densities of hard and of returning photons, over the soft one; all integrate below `largest`.
+
+    `log_kept` is ln(1 - largest).
+    """
+    log_u = np.log(u)
+    power = np.exp(beta / 2 * log_u)
+    soft = beta / 2 * power / u  # times largest^(-beta/2)
+    hard = -1 / (np.log(SMALLEST_FRACTION) * u * soft) if u >= SMALLEST_FRACTION * largest else 0.0
+    back = -1 / (log_kept * (1 - u) * soft)
+    return _compiled_regular_part(u, log_u, power, beta), hard, back
 
 
 @njit(cache=True)
@@ -201,18 +177,50 @@ def draw_lost_fractions(
     else:
         first = second = 1 if choice < soft + hard + back + both_hard else 2
     u1, u2 = _one_fraction(first, beta, largest, rng), _one_fraction(second, beta, largest, rng)
-    h1, b1 = _singular_ratios(u1, beta, largest)
-    h2, b2 = _singular_ratios(u2, beta, largest)
+    log_kept, norm = np.log(1 - largest), largest ** (beta / 2)
+    d1, h1, b1 = _ratios(u1, beta, largest, log_kept)
+    d2, h2, b2 = _ratios(u2, beta, largest, log_kept)
+    h1, h2, b1, b2 = norm * h1, norm * h2, norm * b1, norm * b2
     mixture = soft + hard * (h1 + h2) / 2 + both_hard * h1 * h2 + back * (b1 + b2) / 2 + both_back * b1 * b2
-    ratio = _compiled_regular_part(u1, beta) * _compiled_regular_part(u2, beta)
-    return u1, u2, largest**beta * ratio / mixture
+    return u1, u2, norm * norm * d1 * d2 / mixture
 
 
 @njit(cache=True)
-def emit_photon(charged: P4, mass: float, lost: float, rng: np.random.Generator) -> tuple[P4, float]:
+def angular_weight(lost: float, one_minus_cos: float, gap: float, log: float) -> float:
+    """Return the exact distribution of a photon's angle over 1 / (1 - beta cos) with its mirror image; mean 1.
+
+    With it, photons from both legs together have the energies and angles of one-photon emission with the mass, to order
+    m^2 / E^2. It takes photons away from large angles, up to half of the hard ones.
+
+    Parameters
+    ----------
+    lost
+        Fraction u in D(z), u = 1 - z.
+    one_minus_cos, gap
+        1 - cos of the photon's angle, and 1 - beta of its emitter.
+    log
+        ln(s / m^2) in the radiator exponent.
+
+    References
+    ----------
+    G. Bonneau, F. Martin, Nucl. Phys. B 27 (1971) 381; M. Benayoun et al., Mod. Phys. Lett. A 14 (1999) 2605, eq. 4.
+    """
+    b = 1 - gap
+    eps = gap * (1 + b)  # (m / E)^2
+    sin2 = one_minus_cos * (2 - one_minus_cos)
+    cos2 = (1 - one_minus_cos) ** 2
+    f = lost * lost - 2 * lost + 2
+    shape = sin2 - (lost * sin2) ** 2 / (2 * f) - eps * ((1 - 2 * lost) * sin2 - (lost * cos2) ** 2) / f
+    # over (1 - beta^2 cos^2)^2; both legs give b / (length (1 - beta^2 cos^2)), and the integral is log - 1
+    return max(shape, 0.0) / (sin2 + eps * cos2) * np.log((1 + b) / gap) / (b * (log - 1))
+
+
+@njit(cache=True)
+def emit_photon(charged: P4, mass: float, lost: float, log: float, rng: np.random.Generator) -> tuple[P4, float]:
     """Return a photon with the fraction `lost` of the energy of `charged`, and the weight of its angle, mean 1.
 
-    Its angle follows 1 / (1 - beta cos) about the direction of `charged`, uniform in azimuth.
+    Its angle is drawn as 1 / (1 - beta cos) about the direction of `charged`, uniform in azimuth; the weight makes it
+    exact (`angular_weight`).
 
     Parameters
     ----------
@@ -222,6 +230,8 @@ def emit_photon(charged: P4, mass: float, lost: float, rng: np.random.Generator)
         Its mass [GeV].
     lost
         Fraction of its energy.
+    log
+        ln(s / m^2) in the radiator exponent.
     rng
         Source of randomness.
     """
@@ -235,10 +245,10 @@ def emit_photon(charged: P4, mass: float, lost: float, rng: np.random.Generator)
         one_minus_cos = 2 * rng.random()
     else:
         one_minus_cos = max(gap * np.expm1(length * rng.random()) / b, 0.0)
-    weight = 1.0
+    weight = angular_weight(lost, one_minus_cos, gap, log) if lost > SMALLEST_LOST else 1.0
     if wide:
         flat = 0.5 * (gap + b * one_minus_cos) * length / b  # density 1/2 over b / ((1 - b cos) length)
-        weight = 1 / (1 - WIDE_SHARE + WIDE_SHARE * flat)
+        weight /= 1 - WIDE_SHARE + WIDE_SHARE * flat
     sin = np.sqrt(max(one_minus_cos * (2 - one_minus_cos), 0.0))
     phi = 2 * np.pi * rng.random()
     x, y, z = along(charged, sin * np.cos(phi), sin * np.sin(phi), 1 - one_minus_cos)
@@ -257,8 +267,9 @@ class InitialState:
     pair
         Momentum of the system that annihilates, laboratory [GeV], shape (N, 4).
     axis
-        Unit vector that bisects the directions of the electron beam and against the positron beam in the rest frame of
-        that system (Collins and Soper, Phys. Rev. D 16 (1977) 2219), shape (N, 3).
+        Unit vector from which angles count in the rest frame of that system: along the electron beam, or against the
+        positron beam, drawn by their squared energies there (Berends, Kleiss, Nucl. Phys. B 177 (1981) 237),
+        shape (N, 3).
     mass_squared
         Its squared mass [GeV^2], shape (N,).
     weight
@@ -274,11 +285,16 @@ class InitialState:
 
 
 @njit(cache=True)
-def _bisector(electron: P4, positron: P4, pair: P4, mass: float) -> tuple[float, float, float]:
-    """Return the Collins-Soper axis of beams of any frame in the rest frame of `pair`, given in the same frame."""
+def _axis(electron: P4, positron: P4, pair: P4, mass: float, r: float) -> tuple[float, float, float]:
+    """Return the direction of the electron, or against the positron, in the rest frame of `pair`.
+
+    After one photon dsigma ~ E1^2 (1 + cos1^2) + E2^2 (1 + cos2^2), each angle from its own beam (Berends, Kleiss):
+    the beam is drawn by its squared energy, with `r` in [0, 1). All momenta are given in the same frame.
+    """
     back = (pair[0], -pair[1], -pair[2], -pair[3])
     a, b = boost_from_rest(electron, back, mass), boost_from_rest(positron, back, mass)
-    x, y, z = a[1] / a[0] - b[1] / b[0], a[2] / a[0] - b[2] / b[0], a[3] / a[0] - b[3] / b[0]
+    first = r * (a[0] * a[0] + b[0] * b[0]) < a[0] * a[0]
+    x, y, z = (a[1], a[2], a[3]) if first else (-b[1], -b[2], -b[3])
     norm = np.sqrt(x * x + y * y + z * z)
     return x / norm, y / norm, z / norm
 
@@ -295,54 +311,45 @@ def _common_scale(u1: float, u2: float, cos: float) -> float:
 
 
 @njit(cache=True)
+def _two_photons(a: P4, b: P4, total: P4, s: float, minimum: float, rng: np.random.Generator) -> tuple[P4, P4, float]:
+    """Return the laboratory photons of the beams a and b, and the weight; no photons and 0 below the minimum mass."""
+    none = (0.0, 0.0, 0.0, 0.0)
+    largest = 1 - minimum * minimum / s
+    if largest <= 0:
+        return none, none, 0.0
+    log = np.log(s / M_ELECTRON**2)
+    beta = 2 * ALPHA / np.pi * (log - 1)
+    u1, u2, weight = draw_lost_fractions(beta, largest, INITIAL_SHARES, rng)
+    if (1 - u1) * (1 - u2) < 1 - largest:
+        return none, none, 0.0
+    root, back = np.sqrt(s), (total[0], -total[1], -total[2], -total[3])
+    k1, w1 = emit_photon(boost_from_rest(a, back, root), M_ELECTRON, u1, log, rng)
+    k2, w2 = emit_photon(boost_from_rest(b, back, root), M_ELECTRON, u2, log, rng)
+    cos = (k1[1] * k2[1] + k1[2] * k2[2] + k1[3] * k2[3]) / max(k1[0] * k2[0], 1e-300)
+    f = _common_scale(u1, u2, cos)
+    first = boost_from_rest((f * k1[0], f * k1[1], f * k1[2], f * k1[3]), total, root)
+    second = boost_from_rest((f * k2[0], f * k2[1], f * k2[2], f * k2[3]), total, root)
+    return first, second, weight * w1 * w2 * K_FACTOR
+
+
+@njit(cache=True)
 def _radiate(
-    electron: Array,
-    positron: Array,
-    minimum: float,
-    rng: np.random.Generator,
-    photons: Array,
-    pair: Array,
-    axis: Array,
-    s_out: Array,
-    weight: Array,
-) -> None:
-    """Fill the arrays of an `InitialState` from beams (N, 4)."""
+    electron: Array, positron: Array, minimum: float, rng: np.random.Generator, photons: Array, pair: Array, axis: Array
+) -> Array:
+    """Fill photons (N, 2, 4), pair (N, 4) and axis (N, 3) from beams (N, 4), and return the weights (N,)."""
+    weight = np.empty(electron.shape[0])
     for i in range(electron.shape[0]):
         a = (electron[i, 0], electron[i, 1], electron[i, 2], electron[i, 3])
         b = (positron[i, 0], positron[i, 1], positron[i, 2], positron[i, 3])
         total = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
         s = total[0] ** 2 - total[1] ** 2 - total[2] ** 2 - total[3] ** 2
-        root = np.sqrt(s)
-        back = (total[0], -total[1], -total[2], -total[3])
-        largest = 1 - minimum * minimum / s
-        kept, left = 0.0, total
-        if largest > 0:
-            beta = 2 * ALPHA / np.pi * (np.log(s / M_ELECTRON**2) - 1)
-            u1, u2, weight[i] = draw_lost_fractions(beta, largest, INITIAL_SHARES, rng)
-            kept = (1 - u1) * (1 - u2)
-        if kept >= 1 - largest and largest > 0:
-            k1, w1 = emit_photon(boost_from_rest(a, back, root), M_ELECTRON, u1, rng)
-            k2, w2 = emit_photon(boost_from_rest(b, back, root), M_ELECTRON, u2, rng)
-            cos = (k1[1] * k2[1] + k1[2] * k2[2] + k1[3] * k2[3]) / max(k1[0] * k2[0], 1e-300)
-            f = _common_scale(u1, u2, cos)
-            l1 = boost_from_rest((f * k1[0], f * k1[1], f * k1[2], f * k1[3]), total, root)
-            l2 = boost_from_rest((f * k2[0], f * k2[1], f * k2[2], f * k2[3]), total, root)
-            for j in range(4):
-                photons[i, 0, j], photons[i, 1, j] = l1[j], l2[j]
-            left = (
-                a[0] + b[0] - l1[0] - l2[0],
-                total[1] - l1[1] - l2[1],
-                total[2] - l1[2] - l2[2],
-                total[3] - l1[3] - l2[3],
-            )
-            weight[i] *= w1 * w2 * K_FACTOR
-            s *= kept
-        else:
-            weight[i] = 0.0
-        s_out[i] = s
-        axis[i, 0], axis[i, 1], axis[i, 2] = _bisector(a, b, left, np.sqrt(s))
+        k1, k2, weight[i] = _two_photons(a, b, total, s, minimum, rng)
+        left = (total[0] - k1[0] - k2[0], total[1] - k1[1] - k2[1], total[2] - k1[2] - k2[2], total[3] - k1[3] - k2[3])
+        mass = np.sqrt(left[0] ** 2 - left[1] ** 2 - left[2] ** 2 - left[3] ** 2)
+        axis[i, 0], axis[i, 1], axis[i, 2] = _axis(a, b, left, mass, rng.random())
         for j in range(4):
-            pair[i, j] = left[j]
+            photons[i, 0, j], photons[i, 1, j], pair[i, j] = k1[j], k2[j], left[j]
+    return weight
 
 
 def radiate_initial_state(
@@ -371,10 +378,9 @@ def radiate_initial_state(
     if not 0 < minimum_mass < (highest if n else np.inf):
         msg = f"minimum_mass = {minimum_mass} GeV; it must be between 0 and sqrt(s) = {highest:.4f} GeV"
         raise InputError(msg)
-    photons, pair, axis = np.zeros((n, 2, 4)), np.empty((n, 4)), np.empty((n, 3))
-    s, weight = np.empty(n), np.empty(n)
-    _radiate(electron, positron, minimum_mass, rng, photons, pair, axis, s, weight)
-    return InitialState(photons=photons, pair=pair, axis=axis, mass_squared=s, weight=weight)
+    photons, pair, axis = np.empty((n, 2, 4)), np.empty((n, 4)), np.empty((n, 3))
+    weight = _radiate(electron, positron, minimum_mass, rng, photons, pair, axis)
+    return InitialState(photons=photons, pair=pair, axis=axis, mass_squared=mass_squared(pair), weight=weight)
 
 
 def initial_state_without_radiation(electron: Array, positron: Array) -> InitialState:

@@ -22,9 +22,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.kinematics import M_TAU, Beams
 from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB, radiate_initial_state, vacuum_polarisation
+from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB, radiate_initial_state
 from bumphunt.montecarlo.scalar_kinematics import boost_from_rest
 from bumphunt.montecarlo.tau_decays import decay_at_rest, sample_modes
+from bumphunt.montecarlo.vacuum_polarisation import vacuum_polarisation
 
 __all__ = ["born_cross_section", "generate", "spin_correlation"]
 

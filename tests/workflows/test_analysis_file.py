@@ -61,12 +61,20 @@ def test_shipped_examples_load():
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("  luminosity: 0.276", "  luminosty: 0.276", [":3:", "unknown key 'data.luminosty'", "did you mean 'luminosity'"]),
+        (
+            "  luminosity: 0.276",
+            "  luminosty: 0.276",
+            [":3:", "unknown key 'data.luminosty'", "did you mean 'luminosity'"],
+        ),
         ("  luminosity: 0.276", "  luminosity: -0.276", [":3:", "data.luminosity = -0.276", "greater than 0"]),
         ("  luminosity: 0.276", "  luminosity: much", [":3:", "data.luminosity = 'much'", "valid number"]),
         ("  luminosity: 0.276", "  luminosity: .nan", [":3:", "data.luminosity", "finite"]),
         ("{events: 1000}}", "{events: 1000.5}}", [":6:", "samples.mumu.simulate.events = 1000.5", "integer"]),
-        ("{events: 1000}}", "{evnts: 1000}}", [":6:", "unknown key 'samples.mumu.simulate.evnts'", "did you mean 'events'"]),
+        (
+            "{events: 1000}}",
+            "{evnts: 1000}}",
+            [":6:", "unknown key 'samples.mumu.simulate.evnts'", "did you mean 'events'"],
+        ),
         ("  mumu: {simulate", "  mumuu: {simulate", ["samples.mumuu.simulate.process", "did you mean 'mumu'"]),
         ("high: 8.0", "high: 10.4", ["search.high = 10.4", "kinematic limit", "10.36"]),
         ("3, 8]", "3, 11]", ["signal masses = 11.0", "kinematic limit"]),

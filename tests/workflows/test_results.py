@@ -16,7 +16,9 @@ def stage(folder: Path, source: Path, **changes) -> Stage:
     def make(partial: Path) -> None:
         (partial / "out.txt").write_text(source.read_text())
 
-    return Stage(**{"name": "copy", "folder": folder, "settings": {"a": 1}, "inputs": (source,), "make": make} | changes)
+    return Stage(
+        **{"name": "copy", "folder": folder, "settings": {"a": 1}, "inputs": (source,), "make": make} | changes
+    )
 
 
 @pytest.fixture
@@ -92,14 +94,19 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
 
 def test_csv_round_trip_with_empty_cells(tmp_path):
     path = tmp_path / "t.csv"
-    columns = {"mass": np.array([1.0, math.nan]), "valid": [True, False], "flags": [("a", "b"), ()], "n": np.array([1, 2])}
+    columns = {
+        "mass": np.array([1.0, math.nan]),
+        "valid": [True, False],
+        "flags": [("a", "b"), ()],
+        "n": np.array([1, 2]),
+    }
     write_csv(path, columns)
     assert path.read_text() == "mass,valid,flags,n\n1,true,a;b,1\n,false,,2\n"
     assert read_csv(path) == {"mass": ["1", ""], "valid": ["true", "false"], "flags": ["a;b", ""], "n": ["1", "2"]}
 
 
 def test_csv_of_unequal_columns_leaves_no_file(tmp_path):
-    with pytest.raises(ValueError, match="shorter|longer"):
+    with pytest.raises(ValueError, match=r"shorter|longer"):
         write_csv(tmp_path / "t.csv", {"a": [1, 2], "b": [1]})
     assert list(tmp_path.iterdir()) == []
 

@@ -1,16 +1,18 @@
 """Samples as files: the same for any number of workers, all or none."""
 
 import math
+import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from functools import partial
 
 import numpy as np
 import pytest
 
-from bumphunt.errors import InputError
+from bumphunt.errors import BumphuntError, InputError
 from bumphunt.kinematics import BEAMS
 from bumphunt.montecarlo.detector import BELLE2
 from workflows import simulate as stage
@@ -188,6 +190,14 @@ def test_impossible_sample_raises(change, words):
 def test_negative_yield_factor_raises(tmp_path):
     with pytest.raises(InputError, match="yield factor = -1"):
         simulate(plan(samples=(), pseudodata=(DrawnSample(process="mumu", yield_factor=-1.0),)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_death_of_a_worker_is_said_and_leaves_nothing(tmp_path, monkeypatch):
+    dying = stage._File(name="mumu", events=1, tasks=(partial(os._exit, 3),), sample=plan().samples[0])
+    monkeypatch.setattr(stage, "_files", lambda _: [dying])
+    with pytest.raises(BumphuntError, match="one of 2 worker processes died"):
+        simulate(plan(), tmp_path, workers=2)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -12,9 +12,13 @@ from bumphunt.inference.counting import (
     counting_cls,
     counting_limit,
     counting_p0,
+    event_weight,
     probability_at_most,
     quantile,
+    simulated_background,
 )
+from bumphunt.inference.scan import scan_counting
+from bumphunt.models.signal import SignalModel
 
 TABLE = [
     (0, 3.0, 2.303, 2.996),
@@ -157,3 +161,129 @@ def test_bad_models_raise(change, message):
 def test_bad_counts_raise(n):
     with pytest.raises(InputError, match="observed count"):
         counting_limit(n, CountingModel(background=1.0))
+
+
+@pytest.mark.parametrize(
+    ("b", "sigma", "n"),
+    [
+        (26000.0, 2600.0, 50000),
+        (26000.0, 200.0, 29000),
+        (400.0, 190.0, 2500),
+        (90.0, 10.0, 250),
+        (26000.0, 2600.0, 9000),
+    ],
+)
+def test_far_tails_of_wide_backgrounds_are_those_of_the_negative_binomial(b, sigma, n):
+    shape = (b / sigma) ** 2
+    exact = stats.nbinom(shape, 1.0 / (1.0 + b / shape))
+    model = CountingModel(background=b, background_sigma=sigma)
+    if n > b:
+        assert counting_p0(n, model) == pytest.approx(exact.sf(n - 1), rel=1e-5)
+    else:
+        assert probability_at_most(n, 0.0, model) == pytest.approx(exact.cdf(n), rel=1e-5)
+
+
+@pytest.mark.parametrize(("n", "s"), [(26000, 4000.0), (36000, 15000.0), (22000, 300.0)])
+def test_signal_on_a_large_uncertain_background_is_the_sum_over_counts(n, s):
+    b, sigma, kappa = 26000.0, 2600.0, 0.1
+    shape = (b / sigma) ** 2
+    background = stats.nbinom(shape, 1.0 / (1.0 + b / shape))
+
+    def at_most(mean):
+        k = np.arange(max(0, int(mean - 9.0 * np.sqrt(mean))), int(mean + 9.0 * np.sqrt(mean) + 20.0))
+        return np.sum(stats.poisson.pmf(k, mean) * background.cdf(n - k))
+
+    z = np.linspace(-7.0, 7.0, 57)
+    want = np.average([at_most(s * np.exp(kappa * x)) for x in z], weights=np.exp(-0.5 * z**2))
+    model = CountingModel(background=b, background_sigma=sigma, efficiency_sigma=kappa)
+    assert probability_at_most(n, s, model) == pytest.approx(want, rel=1e-6)
+
+
+@pytest.mark.parametrize("prior", ["gamma", "lognormal"])
+def test_limit_does_not_jump_where_the_order_of_integration_changes(prior):
+    for b in (50.0, 26000.0):
+        limits = [
+            counting_limit(
+                b, CountingModel(background=b, background_sigma=f * b**0.5, prior=prior, efficiency_sigma=0.1)
+            )
+            for f in (0.9999, 1.0001)
+        ]
+        assert limits[0].observed == pytest.approx(limits[1].observed, rel=2e-4)
+
+
+@pytest.mark.parametrize(("n", "b", "kappa"), [(30000, 26000.0, 0.3), (500, 20.0, 0.5), (40, 0.0, 0.4)])
+def test_efficiency_step_resolves_a_large_signal(n, b, kappa):
+    s = n - b
+    z = np.linspace(-7.0, 7.0, 20001)
+    want = np.average(stats.poisson.cdf(n, s * np.exp(kappa * z) + b), weights=np.exp(-0.5 * z**2))
+    assert probability_at_most(n, s, CountingModel(background=b, efficiency_sigma=kappa)) == pytest.approx(
+        want, rel=1e-7
+    )
+
+
+@pytest.mark.parametrize(("k", "w"), [(0, 0.25), (1, 3.0), (40, 0.1)])
+def test_simulated_background_is_the_posterior_of_jeffreys_prior(k, w):
+    def moment(power):
+        return integrate.quad(lambda u: 2.0 * stats.poisson.pmf(k, u**2) * (w * u**2) ** power, 0.0, 16.0)[0]
+
+    mean, sigma = simulated_background(k * w, k * w**2, w)
+    assert mean == pytest.approx(moment(1) / moment(0), rel=1e-8)
+    assert sigma == pytest.approx(np.sqrt(moment(2) / moment(0) - mean**2), rel=1e-7)
+
+
+def test_event_weight_of_equal_weights_is_the_weight():
+    np.testing.assert_allclose(event_weight([5 * 0.3, 0.0], [5 * 0.09, 0.0]), [0.3, 0.0])
+
+
+def test_empty_simulation_does_not_claim_a_discovery():
+    # the simulation is twice the data; it is empty or nearly so, and one data event must not be "impossible"
+    rng = np.random.default_rng(31)
+    expected, w = 0.4, 0.5
+    simulated = rng.poisson(expected / w, size=4000)
+    observed = rng.poisson(expected, size=4000)
+    models = {k: simulated_background(k * w, k * w**2, w) for k in np.unique(simulated)}
+    p0 = np.array(
+        [
+            counting_p0(n, CountingModel(background=float(models[k][0]), background_sigma=float(models[k][1])))
+            for k, n in zip(simulated, observed, strict=True)
+        ]
+    )
+    for level in (0.05, 0.01):
+        assert np.mean(p0 <= level) <= level + 3.0 * np.sqrt(level / p0.size)
+
+
+def test_bad_sums_of_weights_raise():
+    with pytest.raises(InputError, match="sum_w2 must be numbers >= 0"):
+        simulated_background(1.0, -1.0, 1.0)
+    with pytest.raises(InputError, match="weight must be numbers >= 0"):
+        simulated_background(1.0, 1.0, np.nan)
+
+
+def test_scan_over_an_empty_simulation_has_an_uncertain_background():
+    edges = np.linspace(0.0, 30.0, 601)
+    masses = np.array([1.0, 3.0, 5.0])
+    signal = SignalModel(
+        masses=masses,
+        parameters=np.tile([0.0, 0.3, 5.0, 3.0, 1.0, 1.0], (3, 1)),
+        errors=np.zeros((3, 6)),
+        efficiencies=np.full(3, 0.1),
+        efficiency_errors=np.zeros(3),
+        support=(0.0, 30.0),
+    )
+    near, far = np.zeros(600), np.zeros(600)
+    near[180 + 20] = 0.5  # two events of weight 1/4 at 10 GeV^2, outside +-0.6 but within +-3 of 9 GeV^2
+    far[590] = 0.1  # one event at 29.5 GeV^2
+    templates, variances = np.array([near, far]), np.array([0.25 * near, 0.1 * far])
+    (point,) = scan_counting(
+        np.eye(600)[180], templates, variances, (0.1, 0.1), edges, signal=signal, masses=[3.0]
+    ).points
+    assert point.valid
+    assert point.flags == ()
+    assert point.n_bkg == pytest.approx(0.5 * (0.25 + 0.1))
+    sigma = np.sqrt(0.5 * (0.25**2 + 0.1**2) + (0.1 * 0.125) ** 2 + (0.1 * 0.05) ** 2)
+    model = CountingModel(background=point.n_bkg, background_sigma=sigma)
+    assert point.p0 == pytest.approx(counting_p0(1, model))
+    (empty,) = scan_counting(
+        np.zeros(600), 0.0 * templates, 0.0 * variances, (0.1, 0.1), edges, signal=signal, masses=[3.0]
+    ).points
+    assert empty.flags == ("no_background",)

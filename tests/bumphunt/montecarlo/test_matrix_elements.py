@@ -61,8 +61,7 @@ def tensor(q1, q2, k, m):
     vertex = amplitude(q1, q2, k, m)
     conjugate = np.einsum("ij,amkj,kl->amil", GAMMA[0], vertex.conj(), GAMMA[0])
     left, right = slash(q1) + m * UNIT, slash(q2) - m * UNIT
-    h = np.einsum("ij,amjk,kl,bnli,ab->mn", left, vertex, right, conjugate, -METRIC)
-    return h
+    return np.einsum("ij,amjk,kl,bnli,ab->mn", left, vertex, right, conjugate, -METRIC)
 
 
 CASES = [(10.58, M_MUON, 0.1), (10.58, M_MUON, 3.0), (6.0, 1.2, 0.7), (2.0, 0.3, 1.2)]
@@ -81,6 +80,31 @@ def test_closed_forms_are_the_traces_of_dirac_matrices(sqrt_s, m, mass):
             np.array([d1]), np.array([d2]), q1[3:], q2[3:], s=np.array([sqrt_s**2]), m=m, mass=mass
         )
         assert across[0] == pytest.approx((h[1, 1] + h[2, 2]).real, rel=1e-9)
+
+
+@pytest.mark.parametrize(("sqrt_s", "m", "mass"), CASES)
+def test_closed_form_is_the_whole_tensor_and_transverse(sqrt_s, m, mass):
+    """Beams along enough axes n give every H_ij by polarisation; H_0mu = 0 is then Q_mu H^mu_nu = 0 at rest."""
+    rng = np.random.default_rng(8)
+    q1, q2, k = random_decay(rng, s=sqrt_s**2, m=m, mass=mass)
+    h = tensor(q1, q2, k, m).real
+    d1, d2 = dot(q1 + k, q1 + k) - m * m, dot(q2 + k, q2 + k) - m * m
+    trace = current_trace(d1, d2, s=sqrt_s**2, m=m, mass=mass)
+
+    def quadratic(n):
+        return trace - lepton_pair_and_vector(d1, d2, q1[1:] @ n, q2[1:] @ n, s=sqrt_s**2, m=m, mass=mass)
+
+    closed = np.zeros((4, 4))
+    for i in range(3):
+        for j in range(3):
+            plus, minus = UNIT[i, :3] + UNIT[j, :3], UNIT[i, :3] - UNIT[j, :3]
+            # off the diagonal: n H n of the unit vectors along e_i + e_j and e_i - e_j differ by 2 H_ij
+            closed[1 + i, 1 + j] = (
+                quadratic(plus / 2) if i == j else (quadratic(plus / np.sqrt(2)) - quadratic(minus / np.sqrt(2))) / 2
+            )
+    np.testing.assert_allclose(closed, h, atol=1e-9 * np.abs(h).max())
+    total = q1 + q2 + k
+    assert np.abs(METRIC @ total @ h).max() < 1e-9 * sqrt_s * np.abs(h).max()
 
 
 @pytest.mark.parametrize(("sqrt_s", "m", "mass"), CASES)

@@ -1,0 +1,427 @@
+"""Questions to ask of spectra: what was fitted, how significant it is, and what is excluded.
+
+===================  ==========================================================
+to get               ask
+===================  ==========================================================
+signal, parameters   `fit`
+interval             `interval`: where -2 ln lambda is below a level (as MINOS)
+Z, p-value           `significance`
+CLs of a strength    `hypotest`
+upper limit          `limit`
+all, over masses     `scan`
+one source at a time `bumphunt.inference.impacts.impacts`
+===================  ==========================================================
+
+Each takes one region or several with a shared signal strength (`bumphunt.models.region`), and says which engine it
+took. Asymptotic formulae are used throughout: they need some ten expected events.
+
+Examples
+--------
+(a) A peak on a smooth background, in an array of masses (a `hist.Hist` is given as ``counts``):
+
+>>> import numpy as np
+>>> from bumphunt.models.background import BackgroundModel
+>>> from bumphunt.models.peaks import gaussian
+>>> from bumphunt.models.region import Sample, region
+>>> rng = np.random.default_rng(1)
+>>> masses = np.concatenate([rng.uniform(4.0, 6.0, 2000), rng.normal(5.0, 0.05, 100)])
+>>> def at(mass):
+...     return region(
+...         "dimuon",
+...         values=masses,
+...         edges=np.linspace(4.0, 6.0, 101),
+...         signal=gaussian(mass, 0.05),
+...         backgrounds=BackgroundModel("bernstein", 2),
+...     )
+>>> peak = at(5.0)
+>>> result = fit(peak)
+>>> result.engine, round(result.n_sig), round(result.n_sig_error)
+('convex', 91, 19)
+>>> low, high = interval(peak)
+>>> round(low), round(high), round(significance(peak).z0, 1)
+(73, 110, 5.3)
+>>> upper = limit(peak, cl=0.95)
+>>> round(upper.observed), upper.expected.round().tolist()
+(122, [16.0, 22.0, 30.0, 43.0, 58.0])
+
+(b) The same over masses:
+
+>>> table = scan(at, np.arange(4.5, 5.51, 0.25))
+>>> [round(point.z0, 1) for point in table]
+[0.2, 1.2, 5.3, 0.0, 0.0]
+
+(c) A counting experiment with two backgrounds, one from a control region of 12 events with scale 0.1:
+
+>>> from bumphunt.models.systematics import ControlRegion, LogNormal
+>>> luminosity = LogNormal("luminosity", 0.02)
+>>> count = region(
+...     "count",
+...     counts=[4],
+...     signal=Sample("signal", [1.0], uncertainties=[luminosity, LogNormal("efficiency", 0.05)]),
+...     backgrounds=[
+...         Sample("tau", [2.5], uncertainties=[luminosity, LogNormal("tau", 0.2)]),
+...         Sample("fake", [1.2], uncertainties=[ControlRegion("sideband", 12)]),
+...     ],
+... )
+>>> upper = limit(count, cl=0.95)
+>>> round(upper.observed, 2), round(float(upper.expected[2]), 2)
+(6.33, 6.05)
+>>> round(hypotest(count, 6.0).observed, 3)
+0.06
+
+(d) Two channels with a shared signal (a branching fraction times efficiency each) and a shared nuisance parameter:
+
+>>> pair = [
+...     region(
+...         name,
+...         counts=n,
+...         signal=Sample("signal", s, uncertainties=[luminosity]),
+...         backgrounds=Sample("background", b, uncertainties=[luminosity, LogNormal("norm", 0.1)]),
+...     )
+...     for name, n, s, b in [("ee", [21, 18], [3.0, 4.0], [20.0, 16.0]), ("mumu", [32, 35], [6.0, 9.0], [30.0, 28.0])]
+... ]
+>>> both = fit(pair)
+>>> round(both.n_sig, 2), both.names
+(0.46, ('strength', 'luminosity', 'norm'))
+
+(e) Histograms with an uncertainty in each bin:
+
+>>> from bumphunt.models.systematics import PerBin
+>>> bins = region(
+...     "bins",
+...     counts=[51, 48],
+...     signal=[12.0, 11.0],
+...     backgrounds=Sample("background", [50.0, 52.0], uncertainties=[PerBin("shape", [3.0, 7.0])]),
+... )
+>>> round(limit(bins, cl=0.95).observed, 6)
+1.011569
+
+References
+----------
+CCGV: G. Cowan, K. Cranmer, E. Gross, O. Vitells, EPJC 71 (2011) 1554, arXiv:1007.1727.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import log_ndtr, ndtri
+
+from bumphunt.errors import FitError, InputError
+from bumphunt.inference import asymptotics
+from bumphunt.inference.limits import UpperLimit, bracketed_root, checked_cl, failed_limit
+from bumphunt.inference.model_fit import ModelFit
+from bumphunt.inference.profile import Engine, Profile
+from bumphunt.models.likelihood import Likelihood, likelihood
+from bumphunt.models.region import Region
+
+__all__ = [
+    "CLsTest",
+    "Interval",
+    "MassPoint",
+    "Significance",
+    "fit",
+    "hypotest",
+    "interval",
+    "limit",
+    "scan",
+    "significance",
+]
+
+Array = NDArray[np.float64]
+Regions = Region | Sequence[Region]
+
+ONE_SIGMA = 0.6826894921370859
+"""Content of the central interval of one standard deviation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Significance:
+    """How unlikely the background alone is: discovery statistic, one-sided p-value and significance.
+
+    `n_sig` is negative for a deficit, whose q0 is 0 and p0 0.5. Numbers are NaN, and `valid` is False, if a fit
+    failed; `flags` says which way.
+    """
+
+    n_sig: float
+    q0: float
+    p0: float
+    z0: float
+    valid: bool
+    flags: tuple[str, ...]
+    engine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interval:
+    """A confidence interval of the signal strength; an end that does not exist is NaN and has a flag.
+
+    It unpacks: ``low, high = interval(...)``.
+    """
+
+    low: float
+    high: float
+    cl: float
+    valid: bool
+    flags: tuple[str, ...]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter((self.low, self.high))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CLsTest:
+    """The test of one strength: CLs, its parts, and CLs expected at -2 ... +2 standard deviations, shape ``(5,)``."""
+
+    strength: float
+    observed: float
+    clsb: float
+    clb: float
+    expected: Array
+    qmu_tilde: float
+    valid: bool
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MassPoint:
+    """What a scan says of one mass."""
+
+    mass: float
+    n_sig: float
+    n_sig_error: float
+    q0: float
+    p0: float
+    z0: float
+    limit: UpperLimit
+    valid: bool
+    flags: tuple[str, ...]
+    engine: str
+
+
+def fit(regions: Regions, *, strength: float | None = None, engine: Engine = "auto") -> ModelFit:
+    """Return the maximum-likelihood fit.
+
+    Parameters
+    ----------
+    regions
+        One region, or several with a shared signal.
+    strength
+        Held signal strength; free by default.
+    engine
+        "convex", "minuit", or "auto": the convex engine where the likelihood is linear in its parameters.
+
+    Raises
+    ------
+    InputError
+        If the regions do not fit together, or the convex engine cannot fit them.
+    """
+    profile = Profile(likelihood(regions), engine)
+    return profile.free if strength is None else profile._fit(strength, None, errors=True)
+
+
+def significance(regions: Regions, *, engine: Engine = "auto") -> Significance:
+    """Return the significance of the signal (CCGV eqs 12 and 52); arguments as in `fit`."""
+    return _significance(Profile(likelihood(regions), engine))
+
+
+def _significance(profile: Profile) -> Significance:
+    """Return the significance from a profile."""
+    free = profile.free
+    try:
+        q0 = profile.q0()
+        z0 = float(asymptotics.z0_from_q0(q0))
+        flags = (free.status.flag,) if free.status.flag else ()
+        p0 = float(asymptotics.p_value(z0))
+    except FitError as failure:
+        q0, z0, p0, flags = np.nan, np.nan, np.nan, (str(failure),)
+    return Significance(
+        n_sig=free.n_sig, q0=q0, p0=p0, z0=z0, valid=bool(np.isfinite(q0)), flags=flags, engine=profile.engine
+    )
+
+
+def interval(regions: Regions, *, cl: float = ONE_SIGMA, engine: Engine = "auto") -> Interval:
+    """Return where -2 ln lambda(S) is below the square of a two-sided standard deviation, as MINOS does.
+
+    Parameters
+    ----------
+    regions, engine
+        As in `fit`.
+    cl
+        Confidence level, one standard deviation by default.
+
+    Returns
+    -------
+    Interval
+        The lower end is NaN, with the flag "no_lower_end", where expectations become negative before it is reached.
+
+    Raises
+    ------
+    InputError
+        As `fit`, and if the confidence level is not in (0, 1).
+    """
+    level = float(ndtri(0.5 + 0.5 * checked_cl(cl))) ** 2
+    profile = Profile(likelihood(regions), engine)
+    ends, flags = [np.nan, np.nan], []
+    try:
+        best = profile.best
+        width = best.n_sig_error if np.isfinite(best.n_sig_error) else max(1.0, abs(best.n_sig))
+        for index, (side, name) in enumerate(((-1.0, "lower"), (1.0, "upper"))):
+
+            def missing(distance: float, side: float = side) -> float:
+                return level - profile.likelihood_ratio(best.n_sig + side * distance)
+
+            try:
+                ends[index] = best.n_sig + side * bracketed_root(missing, 0.0, float(np.sqrt(level)) * width)
+            except FitError:
+                flags.append(f"no_{name}_end")
+    except FitError as failure:
+        flags.append(str(failure))
+    return Interval(low=ends[0], high=ends[1], cl=cl, valid=not flags, flags=tuple(flags))
+
+
+def hypotest(regions: Regions, strength: float, *, engine: Engine = "auto") -> CLsTest:
+    """Return CLs of one signal strength, observed and expected, from q~mu (CCGV eqs 16, 65 and 66).
+
+    Raises
+    ------
+    InputError
+        As `fit`, and if the strength is not positive.
+    """
+    if not 0.0 < strength < np.inf:
+        msg = f"the tested strength must be positive, got {strength}"
+        raise InputError(msg)
+    data = Profile(likelihood(regions), engine)
+    try:
+        q, root_a = data.qmu_tilde(strength), float(np.sqrt(data.asimov().qmu_tilde(strength)))
+    except FitError as failure:
+        nothing = dict.fromkeys(("observed", "clsb", "clb", "qmu_tilde"), np.nan)
+        return CLsTest(strength=strength, **nothing, expected=np.full(5, np.nan), valid=False, flags=(str(failure),))
+    clsb, clb = asymptotics.clsb_and_clb(np.sqrt(q), root_a)
+    n = np.array(asymptotics.BAND)
+    expected = np.exp(log_ndtr(n - root_a) - log_ndtr(n))  # q~mu = (root_a - n)^2, eq. 89
+    return CLsTest(
+        strength=strength,
+        observed=float(asymptotics.cls(np.sqrt(q), root_a)),
+        clsb=float(clsb),
+        clb=float(clb),
+        expected=expected,
+        qmu_tilde=q,
+        valid=True,
+        flags=(),
+    )
+
+
+def limit(regions: Regions, *, cl: float = 0.9, engine: Engine = "auto", expected: bool = True) -> UpperLimit:
+    """Return the CLs upper limit on the signal strength, with its expected band.
+
+    Parameters
+    ----------
+    regions, engine
+        As in `fit`.
+    cl
+        Confidence level.
+    expected
+        Whether the band is wanted; NaN if not.
+
+    Returns
+    -------
+    UpperLimit
+        `method` is "cls_asymptotic"; invalid, with a flag, if a fit failed or there is no root.
+
+    Raises
+    ------
+    InputError
+        As `fit`, and if the confidence level is not in (0, 1).
+    """
+    checked_cl(cl)
+    return _limit(Profile(likelihood(regions), engine), cl, expected)
+
+
+def _limit(data: Profile, cl: float, expected: bool) -> UpperLimit:
+    """Return the limit from a profile (CCGV eqs 16, 31, 65, 66, 89, 90)."""
+    method, alpha = "cls_asymptotic", 1.0 - cl
+    try:
+        asimov = data.asimov()
+        scale = _strength_scale(asimov)
+
+        def log_excess(strength: float) -> float:
+            root, root_a = np.sqrt(data.qmu_tilde(strength)), np.sqrt(asimov.qmu_tilde(strength))
+            return float(np.log(asymptotics.cls(root, root_a) / alpha))
+
+        low = 1e-6 * scale if data.deficit else max(data.best.n_sig, 1e-6 * scale)
+        observed = bracketed_root(log_excess, low, scale)
+        band = np.full(5, np.nan)
+        if expected:
+            for index, target in enumerate(asymptotics.expected_sqrt_qmu_asimov(alpha, asymptotics.BAND)):
+
+                def missing(strength: float, target: float = target) -> float:
+                    return float(target - np.sqrt(asimov.qmu_tilde(strength)))
+
+                band[index] = bracketed_root(missing, 0.0, scale * target)
+    except FitError as failure:
+        return failed_limit(method, cl, str(failure) if str(failure).startswith("fit_") else "no_root")
+    status = data.free.status.flag
+    return UpperLimit(
+        observed=observed, expected=band, method=method, cl=cl, valid=True, flags=(status,) if status else ()
+    )
+
+
+def _strength_scale(asimov: Profile) -> float:
+    """Return the standard deviation of the strength on the Asimov data, from q~mu at a rough one (CCGV eq. 31)."""
+    model: Likelihood = asimov.model
+    nu, slopes = model.expected_and_slopes(asimov.best.values)
+    level = np.maximum(nu, 1e-2 * max(float(nu[: model.n_bins].max()), 1.0))
+    rough = float(1.0 / np.sqrt(np.sum(slopes[0] ** 2 / level)))
+    return float(asymptotics.sigma_from_asimov(rough, max(asimov.qmu_tilde(rough), 1e-12)))
+
+
+def scan(
+    regions_at: Callable[[float], Regions], masses: ArrayLike, *, cl: float = 0.9, engine: Engine = "auto"
+) -> tuple[MassPoint, ...]:
+    """Return fit, significance and limit at each mass.
+
+    Parameters
+    ----------
+    regions_at
+        Gives the region or regions of a mass hypothesis.
+    masses
+        Hypotheses, shape ``(N,)``.
+    cl
+        Confidence level of the limits.
+    engine
+        As in `fit`.
+
+    Returns
+    -------
+    tuple of MassPoint
+        One a mass; a failed one has ``valid = False``, NaN and flags.
+
+    Raises
+    ------
+    InputError
+        As `fit` and `limit`.
+    """
+    checked_cl(cl)
+    points = []
+    for mass in np.atleast_1d(np.asarray(masses, dtype=np.float64)):
+        profile = Profile(likelihood(regions_at(float(mass))), engine)
+        found, upper = _significance(profile), _limit(profile, cl, True)
+        points.append(
+            MassPoint(
+                mass=float(mass),
+                n_sig=found.n_sig,
+                n_sig_error=profile.free.n_sig_error,
+                q0=found.q0,
+                p0=found.p0,
+                z0=found.z0,
+                limit=upper,
+                valid=found.valid and upper.valid,
+                flags=tuple(dict.fromkeys((*found.flags, *upper.flags))),
+                engine=profile.engine,
+            )
+        )
+    return tuple(points)

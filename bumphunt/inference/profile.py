@@ -1,0 +1,205 @@
+"""Profile: the fits of a likelihood at tested strengths, each made once.
+
+Chooses the engine: the convex one where the likelihood is linear in its parameters, iminuit for the others. Every
+question of `bumphunt.inference.fit` (limit, significance, interval) is asked of a profile.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import FitError, InputError
+from bumphunt.inference import asymptotics, convex, minuit
+from bumphunt.inference.fit_result import FitResult, FitStatus
+from bumphunt.inference.model_fit import ModelFit
+from bumphunt.models.likelihood import Likelihood, linear_channel
+
+__all__ = ["Engine", "Profile", "chosen_engine", "fit_convex"]
+
+Array = NDArray[np.float64]
+Engine = Literal["auto", "convex", "minuit"]
+
+
+def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "minuit"]:
+    """Return the engine that fits a likelihood: the convex one if the model allows it.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or "convex" is asked to fit what is not linear.
+    """
+    if engine not in ("auto", "convex", "minuit"):
+        msg = f"unknown engine {engine!r}: want 'auto', 'convex' or 'minuit'"
+        raise InputError(msg)
+    if engine == "convex" and not model.linear:
+        msg = "the convex engine cannot fit a likelihood that is not linear in its parameters: use 'auto' or 'minuit'"
+        raise InputError(msg)
+    if engine == "auto":
+        return "convex" if model.linear else "minuit"
+    return engine
+
+
+def fit_convex(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the fit of a linear likelihood by the convex engine; as `bumphunt.inference.minuit.fit_likelihood`."""
+    channel = linear_channel(model)
+    near = None if start is None else _as_result(start, channel.templates.shape[0])
+    fit = convex.fit_channel(channel, n_sig=strength, start=near)
+    if not fit.status.usable and near is not None:
+        fit = convex.fit_channel(channel, n_sig=strength)
+    n = len(model.names)
+    values = np.append(fit.n_sig, fit.background[: n - 1])
+    free = ~model.held
+    free[0] = free[0] and strength is None
+    covariance = np.full((n, n), np.nan)
+    if errors and fit.status.usable and np.all(np.isfinite(fit.background_errors[: n - 1])):
+        covariance = _covariance(model, values, free)
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt(np.diag(covariance))
+    return ModelFit(
+        names=model.names,
+        values=values,
+        errors=sigma,
+        covariance=covariance,
+        nll=fit.nll,
+        status=fit.status,
+        iterations=fit.iterations,
+        engine="convex",
+    )
+
+
+def _as_result(theta: Array, n_templates: int) -> FitResult:
+    """Return parameters as a fit to start from; a held template has coefficient 1."""
+    background = np.ones(n_templates)
+    background[: theta.size - 1] = theta[1:]
+    return FitResult(
+        n_sig=float(theta[0]),
+        n_sig_error=np.nan,
+        background=background,
+        background_errors=np.full(n_templates, np.nan),
+        nll=np.nan,
+        status=FitStatus.CONVERGED,
+        iterations=0,
+        engine="convex",
+    )
+
+
+def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
+    """Return the inverse of the observed information of a linear model, shape ``(P, P)``; 0 for held parameters."""
+    nu, slopes = model.expected_and_slopes(theta)
+    weight = np.divide(model.counts, nu**2, out=np.zeros_like(nu), where=nu > 0.0)
+    hessian = ((slopes * weight) @ slopes.T + np.diag(model.precisions))[np.ix_(free, free)]
+    covariance = np.zeros((theta.size, theta.size))
+    try:
+        covariance[np.ix_(free, free)] = np.linalg.inv(hessian)
+    except np.linalg.LinAlgError:
+        covariance[:] = np.nan
+    return covariance
+
+
+class Profile:
+    """The fits of one data set: free, and at tested strengths, each started from its nearest neighbour.
+
+    Parameters
+    ----------
+    model
+        The likelihood.
+    engine
+        Which engine to use; the fastest one that can, by default.
+    best
+        The fit with the strength free, where it is known (Asimov data).
+    """
+
+    def __init__(self, model: Likelihood, engine: Engine = "auto", best: ModelFit | None = None) -> None:
+        self.model, self.engine = model, chosen_engine(model, engine)
+        self._fits: dict[float, ModelFit] = {}
+        self._free = best
+
+    @property
+    def free(self) -> ModelFit:
+        """The fit with the strength free, errors included, whatever its status."""
+        if self._free is None:
+            self._free = self._fit(None, None, errors=True)
+        return self._free
+
+    def _fit(self, strength: float | None, start: Array | None, *, errors: bool) -> ModelFit:
+        fitter = fit_convex if self.engine == "convex" else minuit.fit_likelihood
+        return fitter(self.model, strength=strength, start=start, errors=errors)
+
+    @property
+    def best(self) -> ModelFit:
+        """The fit with the strength free; raise `FitError` with the flag of its status if it failed."""
+        return _usable(self.free)
+
+    def at(self, strength: float) -> ModelFit:
+        """Return the fit with the strength held; raise `FitError` if it failed."""
+        if strength not in self._fits:
+            near = min(self._fits, key=lambda tested: abs(tested - strength), default=None)
+            start = None if near is None else self._fits[near].values
+            if start is None and self._free is not None and self._free.status.usable:
+                start = self._free.values
+            fit = self._fit(strength, start, errors=False)
+            if not fit.status.usable and start is not None:
+                fit = self._fit(strength, None, errors=False)
+            self._fits[strength] = _usable(fit)
+        return self._fits[strength]
+
+    @property
+    def deficit(self) -> bool:
+        """Whether the best strength is negative: the likelihood rises from strength 0 on.
+
+        The slope at 0 decides, so that a fit which ended at the boundary of negative expectations is not needed.
+        """
+        if self._free is not None and self._free.status.usable:
+            return self._free.n_sig < 0.0
+        _, gradient, _ = self.model.nll_and_gradient(self.at(0.0).values)
+        return bool(gradient[0] > 0.0)
+
+    def q0(self) -> float:
+        """Return the discovery statistic (CCGV eq. 12); raise `FitError` if a fit failed."""
+        if self.deficit:
+            return 0.0
+        return float(asymptotics.q0(self.at(0.0).nll, self.best.nll, self.best.n_sig))
+
+    def qmu_tilde(self, strength: float) -> float:
+        """Return q~mu (CCGV eq. 16) at a tested strength; raise `FitError` if a fit failed."""
+        if self.deficit:
+            null = self.at(0.0).nll
+            return float(asymptotics.qmu_tilde(strength, self.at(strength).nll, null, -1.0, null))
+        if self.best.n_sig > strength:
+            return 0.0
+        best = self.best
+        return float(asymptotics.qmu_tilde(strength, self.at(strength).nll, best.nll, best.n_sig, best.nll))
+
+    def likelihood_ratio(self, strength: float) -> float:
+        """Return -2 ln lambda (CCGV eq. 7) at a tested strength; raise `FitError` if a fit failed."""
+        return max(2.0 * (self.at(strength).nll - self.best.nll), 0.0)
+
+    def asimov(self, strength: float = 0.0) -> Profile:
+        """Return the profile of the Asimov data of the fit at a strength, whose best fit is known (CCGV sec. 3.2)."""
+        null = self.at(strength)
+        n = len(self.model.names)
+        best = ModelFit(
+            names=self.model.names,
+            values=null.values,
+            errors=np.full(n, np.nan),
+            covariance=np.full((n, n), np.nan),
+            nll=0.0,  # the Asimov data are saturated by construction
+            status=null.status,
+            iterations=0,
+            engine=null.engine,
+        )
+        profile = Profile(self.model.asimov(null.values), self.engine, best)
+        profile._fits[strength] = best
+        return profile
+
+
+def _usable(fit: ModelFit) -> ModelFit:
+    """Return the fit, or raise `FitError` with the flag of its status."""
+    if not fit.status.usable:
+        raise FitError(fit.status.flag)
+    return fit

@@ -1,0 +1,495 @@
+"""Likelihood: regions put together into one function of named parameters.
+
+`likelihood` turns regions into expected counts nu(theta) in all their bins, with derivatives. Poisson constraints are
+further bins with an expectation tau theta; normal constraints have a centre and a precision. Asimov data are then
+nothing but other counts and centres. `linear_channel` gives the same model as a `Channel` for the convex engine
+where it is linear in its parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError
+from bumphunt.models.background import BackgroundModel, first_coefficients, integrals
+from bumphunt.models.channel import Channel
+from bumphunt.models.peaks import Peak
+from bumphunt.models.region import Region, Sample, histogram
+from bumphunt.models.systematics import (
+    ControlRegion,
+    Free,
+    Gaussian,
+    Interpolation,
+    LogNormal,
+    PeakPosition,
+    PeakWidth,
+    PerBin,
+    ShapeVariation,
+    SpuriousSignal,
+    Uncertainty,
+    interpolated_factor,
+    interpolated_shift,
+)
+
+__all__ = ["Likelihood", "likelihood", "linear_channel"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+STRENGTH = "strength"
+"""Name of the first parameter, the signal strength."""
+PEAK_STEP = 1e-4
+"""Step of the central differences in the position and width of a peak [standard deviations]: relative error 1e-8."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Linear:
+    """The factor constant + slope theta."""
+
+    index: int
+    constant: float
+    slope: float
+
+    def __call__(self, theta: Array) -> tuple[Array, Array]:
+        return np.asarray(self.constant + self.slope * theta[self.index]), np.asarray(self.slope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Power:
+    """A log-normal factor."""
+
+    index: int
+    up: float
+    down: float
+    interpolation: Interpolation
+
+    def __call__(self, theta: Array) -> tuple[Array, Array]:
+        value, slope = interpolated_factor(float(theta[self.index]), self.up, self.down, self.interpolation)
+        return np.asarray(value), np.asarray(slope)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bins:
+    """One factor a bin: bin ``bins[k]`` of the region is multiplied with parameter ``indices[k]``."""
+
+    indices: Indices
+    bins: Indices
+    n_bins: int
+
+    def __call__(self, theta: Array) -> tuple[Array, Array]:
+        value = np.ones(self.n_bins)
+        value[self.bins] = theta[self.indices]
+        return value, np.ones(self.n_bins)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """A shape of its own parameters: function(theta[indices]) -> counts ``(b,)``, derivatives ``(K, b)``."""
+
+    indices: Indices
+    function: Callable[[Array], tuple[Array, Array]]
+    linear: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Component:
+    """A sample in bins first to last: a shape times factors."""
+
+    first: int
+    last: int
+    shape: _Shape
+    factors: tuple[_Linear | _Power | _Bins, ...]
+
+    @property
+    def linear(self) -> bool:
+        """Whether the component is linear in all parameters together."""
+        varying = len(self.factors) + (self.shape.indices.size > 0)
+        return self.shape.linear and varying <= 1 and not any(isinstance(f, _Power) for f in self.factors)
+
+    def add(self, theta: Array, nu: Array, jacobian: Array | None) -> None:
+        """Add the expected counts ``(B,)``, and the derivatives ``(P, B)`` if they are wanted."""
+        here = slice(self.first, self.last)
+        shape, shape_slopes = self.shape.function(theta[self.shape.indices])
+        evaluated = [factor(theta) for factor in self.factors]
+        product = np.ones(self.last - self.first)
+        before = []
+        for value, _ in evaluated:
+            before.append(product)
+            product = product * value
+        nu[here] += shape * product
+        if jacobian is None:
+            return
+        for row, index in enumerate(self.shape.indices):
+            jacobian[index, here] += shape_slopes[row] * product
+        after = shape
+        for factor, (value, slope), others in zip(
+            reversed(self.factors), reversed(evaluated), reversed(before), strict=True
+        ):
+            change = others * slope * after
+            if isinstance(factor, _Bins):
+                jacobian[factor.indices, self.first + factor.bins] += change[factor.bins]
+            else:
+                jacobian[factor.index, here] += change
+            after = after * value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Likelihood:
+    """The likelihood of one or several regions.
+
+    Parameters
+    ----------
+    names
+        Names of the parameters, the strength first, P of them.
+    counts
+        Observed counts: the bins of all regions, then the auxiliary counts of Poisson constraints, shape ``(B,)``.
+    n_bins
+        Number of bins that belong to regions.
+    start
+        First values, shape ``(P,)``.
+    centres, precisions
+        Of the normal constraints, shape ``(P,)``; precision 0 is no constraint.
+    held
+        Parameters that keep their first value, shape ``(P,)``.
+    linear
+        Whether the expected counts are linear in the parameters.
+    regions
+        What was described.
+    """
+
+    names: tuple[str, ...]
+    counts: Array
+    n_bins: int
+    start: Array
+    centres: Array
+    precisions: Array
+    held: NDArray[np.bool_]
+    linear: bool
+    regions: tuple[Region, ...]
+    components: tuple[_Component, ...] = field(repr=False)
+    auxiliary: tuple[tuple[int, float], ...] = field(repr=False)
+
+    def expected(self, theta: ArrayLike) -> Array:
+        """Return the expected counts, auxiliary ones included, shape ``(B,)``, at parameters of shape ``(P,)``."""
+        return self._evaluate(np.asarray(theta, dtype=np.float64), None)
+
+    def expected_and_slopes(self, theta: ArrayLike) -> tuple[Array, Array]:
+        """Return the expected counts ``(B,)`` and their derivatives ``(P, B)``."""
+        jacobian = np.zeros((len(self.names), self.counts.size))
+        return self._evaluate(np.asarray(theta, dtype=np.float64), jacobian), jacobian
+
+    def _evaluate(self, theta: Array, jacobian: Array | None) -> Array:
+        nu = np.zeros(self.counts.size)
+        for component in self.components:
+            component.add(theta, nu, jacobian)
+        for row, (index, tau) in enumerate(self.auxiliary, start=self.n_bins):
+            nu[row] = tau * theta[index]
+            if jacobian is not None:
+                jacobian[index, row] = tau
+        return nu
+
+    def nll(self, theta: ArrayLike) -> float:
+        """Return the negative log-likelihood relative to the saturated model; inf where an expectation is negative."""
+        t = np.asarray(theta, dtype=np.float64)
+        return _poisson(self.counts, self.expected(t)) + 0.5 * float(self.precisions @ (t - self.centres) ** 2)
+
+    def nll_and_gradient(self, theta: ArrayLike) -> tuple[float, Array, Array]:
+        """Return the NLL, its gradient ``(P,)``, and the expected information ``(P, P)``.
+
+        The NLL is inf, and the others NaN, where an expectation is negative, or 0 with counts.
+        """
+        t = np.asarray(theta, dtype=np.float64)
+        nu, slopes = self.expected_and_slopes(t)
+        poisson = _poisson(self.counts, nu)
+        if not np.isfinite(poisson):
+            return np.inf, np.full(t.size, np.nan), np.full((t.size, t.size), np.nan)
+        inverse = np.divide(1.0, nu, out=np.zeros_like(nu), where=nu > 0.0)
+        pull = t - self.centres
+        information = (slopes * inverse) @ slopes.T
+        information[np.diag_indices(t.size)] += self.precisions
+        gradient = slopes @ (1.0 - self.counts * inverse) + self.precisions * pull
+        return poisson + 0.5 * float(self.precisions @ pull**2), gradient, information
+
+    def asimov(self, theta: ArrayLike) -> Likelihood:
+        """Return the likelihood of Asimov data: counts, auxiliary ones and centres at their expectation."""
+        t = np.asarray(theta, dtype=np.float64)
+        return replace(self, counts=np.maximum(self.expected(t), 0.0), centres=t.copy(), start=t.copy())
+
+
+def _poisson(n: Array, nu: Array) -> float:
+    """Return sum nu - n + n ln(n / nu), or inf."""
+    if not np.all(nu >= 0.0) or np.any((nu == 0.0) & (n > 0.0)) or not np.all(np.isfinite(nu)):
+        return np.inf
+    some = n > 0.0
+    return float(np.sum(nu - n) + np.sum(n[some] * np.log(n[some] / nu[some])))
+
+
+class _Parameters:
+    """The parameters met so far, by name."""
+
+    def __init__(self) -> None:
+        self.index: dict[str, int] = {}
+        self.kind: list[str] = []
+        self.start: list[float] = []
+        self.precision: list[float] = []
+        self.auxiliary: dict[int, tuple[float, float]] = {}  # index -> (tau, auxiliary count)
+
+    def add(self, name: str, kind: str, *, start: float = 0.0, precision: float = 0.0) -> int:
+        """Return the index of a parameter, which is new or has the same constraint."""
+        if name in self.index:
+            known = self.kind[self.index[name]]
+            if known != kind:
+                msg = f"parameter {name!r} is {known} in one place and {kind} in another: give it two names"
+                raise InputError(msg)
+            return self.index[name]
+        self.index[name] = len(self.kind)
+        self.kind.append(kind)
+        self.start.append(start)
+        self.precision.append(precision)
+        return self.index[name]
+
+    def normal(self, name: str) -> int:
+        """Return the index of a standard normal parameter."""
+        return self.add(name, "normal", precision=1.0)
+
+    def counted(self, name: str, tau: float, events: float, start: float) -> int:
+        """Return the index of a parameter with an auxiliary count."""
+        index = self.add(name, f"constrained by {events:g} events of {tau:g} each", start=start)
+        self.auxiliary[index] = (tau, events)
+        return index
+
+
+def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
+    """Return the likelihood of one or several regions with a shared signal strength.
+
+    Raises
+    ------
+    InputError
+        If there is no region, two have the same name, a name stands for parameters with different constraints, or an
+        uncertainty has another number of bins than its sample.
+    """
+    several = (regions,) if isinstance(regions, Region) else tuple(regions)
+    names = [r.name for r in several]
+    if not several or len(set(names)) != len(names):
+        msg = f"a fit needs regions with different names, got {names}"
+        raise InputError(msg)
+    parameters = _Parameters()
+    parameters.add(STRENGTH, "the signal strength")
+    components: list[_Component] = []
+    first = 0
+    for r in several:
+        shared = _simulated(r, parameters)
+        for sample in (r.signal, *r.backgrounds):
+            strength = (_Linear(0, 0.0, 1.0),) if sample is r.signal else ()
+            components.extend(_compiled(r, sample, first, parameters, strength, shared))
+        first += r.counts.size
+    auxiliary = tuple((index, tau) for index, (tau, _) in parameters.auxiliary.items())
+    counts = np.concatenate([*(r.counts for r in several), [n for _, n in parameters.auxiliary.values()]])
+    start = np.array(parameters.start)
+    return Likelihood(
+        names=tuple(parameters.index),
+        counts=counts,
+        n_bins=first,
+        start=start,
+        centres=start.copy(),
+        precisions=np.array(parameters.precision),
+        held=np.zeros(start.size, dtype=np.bool_),
+        linear=all(component.linear for component in components),
+        regions=several,
+        components=tuple(components),
+        auxiliary=auxiliary,
+    )
+
+
+def _simulated(r: Region, parameters: _Parameters) -> _Bins | None:
+    """Return the factors for the statistical errors of a region's simulated samples, all together."""
+    total, variance = np.zeros(r.counts.size), np.zeros(r.counts.size)
+    for sample in (r.signal, *r.backgrounds):
+        nominal = histogram(sample, r.edges)
+        if sample.errors is not None and nominal is not None:
+            total += nominal
+            variance += (sample.scale * _errors(sample.name, sample.errors, r)) ** 2
+    if not np.any(variance > 0.0):
+        return None
+    return _per_bin(f"mc_{r.name}", total, np.sqrt(variance), r.mc_constraint, parameters)
+
+
+def _errors(name: str, errors: ArrayLike, r: Region) -> Array:
+    """Return errors as an array of the region's bins."""
+    array = np.atleast_1d(np.asarray(errors, dtype=np.float64))
+    if array.shape != r.counts.shape:
+        msg = f"the errors of {name!r} have shape {array.shape}, region {r.name!r} has {r.counts.size} bins"
+        raise InputError(msg)
+    if not np.all((array >= 0.0) & (array < np.inf)):
+        bad = array[~((array >= 0.0) & (array < np.inf))][0]
+        msg = f"the errors of {name!r} must be numbers >= 0, found {bad}"
+        raise InputError(msg)
+    return array
+
+
+def _per_bin(name: str, nominal: Array, errors: Array, constraint: str, parameters: _Parameters) -> _Bins:
+    """Return one factor a bin, for the bins that have content and an error."""
+    bins = np.flatnonzero((errors > 0.0) & (nominal > 0.0))
+    indices = []
+    for b in bins:
+        relative = float(errors[b] / nominal[b])
+        if constraint == "poisson":
+            indices.append(parameters.counted(f"{name}[{b}]", relative**-2, relative**-2, 1.0))
+        else:
+            indices.append(parameters.add(f"{name}[{b}]", f"normal {relative}", start=1.0, precision=relative**-2))
+    return _Bins(np.array(indices, dtype=np.intp), bins, nominal.size)
+
+
+def _compiled(
+    r: Region,
+    sample: Sample,
+    first: int,
+    parameters: _Parameters,
+    strength: tuple[_Linear, ...],
+    shared: _Bins | None,
+) -> list[_Component]:
+    """Return the components of one sample: itself, and a spurious signal."""
+    last, nominal = first + r.counts.size, histogram(sample, r.edges)
+    if isinstance(sample.shape, BackgroundModel):
+        return [_Component(first, last, _smooth(r, sample, sample.shape, parameters), ())]
+    nominal_counts = np.zeros(0) if nominal is None else nominal
+    factors: list[_Linear | _Power | _Bins] = list(strength)
+    for uncertainty in sample.uncertainties:
+        factors.extend(_factor(uncertainty, r, nominal_counts, parameters))
+    if shared is not None and sample.errors is not None:
+        factors.append(shared)
+    gamma = [u for u in sample.uncertainties if isinstance(u, ControlRegion) and u.alpha is not None]
+    if gamma:
+        nominal_counts = nominal_counts / nominal_counts.sum()
+    if isinstance(sample.shape, Peak):
+        shape = _moving_peak(sample, sample.shape, r.edges, parameters)
+    else:
+        shape = _morphed(sample, nominal_counts, parameters)
+    components = [_Component(first, last, shape, tuple(factors))]
+    for uncertainty in sample.uncertainties:
+        if isinstance(uncertainty, SpuriousSignal):
+            spurious = _Linear(parameters.normal(uncertainty.name), 0.0, uncertainty.strength)
+            components.append(_Component(first, last, _constant(nominal_counts), (spurious,)))
+    return components
+
+
+def _factor(
+    uncertainty: Uncertainty, r: Region, nominal: Array, parameters: _Parameters
+) -> list[_Linear | _Power | _Bins]:
+    """Return the factor of an uncertainty that multiplies the sample; none for the others."""
+    name = uncertainty.name
+    if isinstance(uncertainty, LogNormal):
+        exponential = uncertainty.down is None
+        interpolation: Interpolation = "piecewise" if exponential else uncertainty.interpolation
+        return [_Power(parameters.normal(name), *uncertainty.factors, interpolation)]
+    if isinstance(uncertainty, Gaussian):
+        return [_Linear(parameters.normal(name), 1.0, uncertainty.relative)]
+    if isinstance(uncertainty, Free):
+        return [_Linear(parameters.add(name, "free", start=1.0), 0.0, 1.0)]
+    if isinstance(uncertainty, ControlRegion):
+        n = uncertainty.events
+        if uncertainty.alpha is None:
+            return [_Linear(parameters.counted(name, n, n, 1.0), 0.0, 1.0)]
+        return [_Linear(parameters.counted(name, 1.0, n, max(n, 0.5)), 0.0, uncertainty.alpha)]
+    if isinstance(uncertainty, PerBin):
+        errors = _errors(name, uncertainty.errors, r)
+        return [_per_bin(name, nominal, errors, uncertainty.constraint, parameters)]
+    return []
+
+
+def _constant(counts: Array) -> _Shape:
+    """Return a shape without parameters."""
+    none = np.empty((0, counts.size))
+    return _Shape(np.empty(0, dtype=np.intp), lambda _: (counts, none), True)
+
+
+def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Parameters) -> _Shape:
+    """Return a smooth background: coefficients are scaled to 1 where the family is linear."""
+    first = first_coefficients(model, r.counts, r.edges)
+    linear = model.linear
+    scale = np.full(first.size, float(np.abs(first).max())) if linear else np.ones(first.size)
+    indices = [
+        parameters.add(f"{sample.name}_{r.name}[{k}]", "free", start=float(c)) for k, c in enumerate(first / scale)
+    ]
+    if linear:
+        terms = integrals(model, first, r.edges)[1] * scale[:, None]
+        return _Shape(np.array(indices, dtype=np.intp), lambda c: (c @ terms, terms), True)
+    return _Shape(np.array(indices, dtype=np.intp), lambda c: integrals(model, c, r.edges), False)
+
+
+def _morphed(sample: Sample, nominal: Array, parameters: _Parameters) -> _Shape:
+    """Return a histogram with its shape variations."""
+    variations = [u for u in sample.uncertainties if isinstance(u, ShapeVariation)]
+    if not variations:
+        return _constant(nominal)
+    shifts: list[tuple[Array, Array, Interpolation]] = []
+    for u in variations:
+        up = sample.scale * np.asarray(u.up, dtype=np.float64)
+        down = 2.0 * nominal - up if u.down is None else sample.scale * np.asarray(u.down, dtype=np.float64)
+        if up.shape != nominal.shape or down.shape != nominal.shape:
+            msg = f"shape variation {u.name!r} has {up.shape} and {down.shape} bins, {sample.name!r} {nominal.shape}"
+            raise InputError(msg)
+        shifts.append((up - nominal, down - nominal, u.interpolation))
+    linear = all(np.allclose(up, -down, rtol=1e-12, atol=1e-12 * nominal.max(initial=0.0)) for up, down, _ in shifts)
+
+    def function(theta: Array) -> tuple[Array, Array]:
+        moved = [interpolated_shift(float(t), *shift) for t, shift in zip(theta, shifts, strict=True)]
+        return nominal + np.sum([m for m, _ in moved], axis=0), np.array([slope for _, slope in moved])
+
+    indices = np.array([parameters.normal(u.name) for u in variations], dtype=np.intp)
+    return _Shape(indices, function, linear)
+
+
+def _moving_peak(sample: Sample, peak: Peak, edges: Array, parameters: _Parameters) -> _Shape:
+    """Return a peak with uncertain position and width."""
+    moves = [u for u in sample.uncertainties if isinstance(u, PeakPosition | PeakWidth)]
+    if not moves:
+        return _constant(sample.scale * peak.fractions(edges))
+
+    def counts(theta: Array) -> Array:
+        shift = sum(float(t) * u.shift for t, u in zip(theta, moves, strict=True) if isinstance(u, PeakPosition))
+        log_stretch = sum(
+            float(t) * np.log1p(u.relative) for t, u in zip(theta, moves, strict=True) if isinstance(u, PeakWidth)
+        )
+        return sample.scale * peak.fractions(edges, shift=shift, stretch=float(np.exp(log_stretch)))
+
+    def function(theta: Array) -> tuple[Array, Array]:
+        steps = PEAK_STEP * np.eye(theta.size)
+        slopes = [(counts(theta + step) - counts(theta - step)) / (2.0 * PEAK_STEP) for step in steps]
+        return counts(theta), np.array(slopes)
+
+    return _Shape(np.array([parameters.normal(u.name) for u in moves], dtype=np.intp), function, False)
+
+
+def linear_channel(model: Likelihood) -> Channel:
+    """Return a linear likelihood as a `Channel`: auxiliary counts are bins, fixed samples a held template.
+
+    Template k belongs to parameter k + 1; a held template, if there is one, comes last.
+
+    Raises
+    ------
+    InputError
+        If the likelihood is not linear.
+    """
+    if not model.linear:
+        msg = f"the likelihood of {[r.name for r in model.regions]} is not linear in its parameters: use iminuit"
+        raise InputError(msg)
+    nu, slopes = model.expected_and_slopes(model.start)
+    offset = nu - model.start @ slopes
+    offset = np.where(np.abs(offset) < 1e-12 * np.maximum(np.abs(nu), 1e-300), 0.0, offset)
+    some = bool(np.any(offset != 0.0))
+    sigmas = np.divide(
+        1.0, np.sqrt(model.precisions), out=np.full(len(model.names), np.inf), where=model.precisions > 0.0
+    )
+    sigmas = np.where(model.held, 0.0, sigmas)[1:]
+    return Channel(
+        counts=model.counts,
+        signal=np.maximum(slopes[0], 0.0),
+        templates=np.vstack([slopes[1:], offset[None]]) if some else slopes[1:],
+        centres=np.append(model.centres[1:], 1.0) if some else model.centres[1:],
+        sigmas=np.append(sigmas, 0.0) if some else sigmas,
+    )

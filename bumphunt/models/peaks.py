@@ -1,0 +1,149 @@
+"""Peak: a density of known shape at one mass, whose position and width can move.
+
+Make one with `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`, or from a `SignalModel`
+with `peak_at`. The unit of the observable is the caller's: GeV for a mass, GeV^2 for a squared recoil mass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError
+from bumphunt.models import shapes
+from bumphunt.models.shapes import Tail
+from bumphunt.models.signal import SignalModel
+
+__all__ = [
+    "Peak",
+    "crystal_ball",
+    "crystal_ball_gaussian",
+    "gaussian",
+    "peak_at",
+    "two_sided_crystal_ball",
+]
+
+Array = NDArray[np.float64]
+PeakFamily = Literal["gaussian", "crystal_ball", "two_sided_crystal_ball", "crystal_ball_gaussian"]
+
+N_PARAMETERS = {"gaussian": 2, "crystal_ball": 4, "two_sided_crystal_ball": 6, "crystal_ball_gaussian": 6}
+"""Parameters of each family, the mean and the core's width first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peak:
+    """A peak in a spectrum.
+
+    Parameters
+    ----------
+    family
+        Name of the shape in `bumphunt.models.shapes`.
+    parameters
+        Mean, width of the core, then the tails, in the order of the shape's function.
+    tail
+        Side of the tail, where there is one.
+    support
+        Range on which the shape is normalised; the whole line by default.
+
+    Raises
+    ------
+    InputError
+        If the family is unknown, a parameter is not finite or missing, or the width is not positive.
+    """
+
+    family: PeakFamily
+    parameters: tuple[float, ...]
+    tail: Tail = "low"
+    support: tuple[float, float] = (-np.inf, np.inf)
+
+    def __post_init__(self) -> None:
+        if self.family not in N_PARAMETERS:
+            msg = f"unknown peak {self.family!r}: want one of {sorted(N_PARAMETERS)}"
+            raise InputError(msg)
+        if len(self.parameters) != N_PARAMETERS[self.family] or not np.all(np.isfinite(self.parameters)):
+            msg = f"a {self.family} wants {N_PARAMETERS[self.family]} finite parameters, got {self.parameters}"
+            raise InputError(msg)
+        if not self.parameters[1] > 0.0:
+            msg = f"the width of a {self.family} must be positive, got {self.parameters[1]}"
+            raise InputError(msg)
+        if not self.support[0] < self.support[1]:
+            msg = f"the support of a peak must rise, got {self.support}"
+            raise InputError(msg)
+        self.cdf(self.mean)  # the shapes check their tails
+
+    @property
+    def mean(self) -> float:
+        """Position of the core."""
+        return self.parameters[0]
+
+    @property
+    def sigma(self) -> float:
+        """Width of the core."""
+        return self.parameters[1]
+
+    def cdf(self, x: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
+        """Return the cumulative distribution in the shape of x, the core moved by `shift` and widened by `stretch`."""
+        mean, sigma, tails = self.mean + shift, self.sigma * stretch, self.parameters[2:]
+        if self.family == "gaussian":
+            return shapes.gaussian_cdf(x, mean, sigma)
+        if self.family == "crystal_ball":
+            return shapes.crystal_ball_cdf(x, mean, sigma, *tails, tail=self.tail)
+        if self.family == "two_sided_crystal_ball":
+            return shapes.two_sided_crystal_ball_cdf(x, mean, sigma, (tails[0], tails[1]), (tails[2], tails[3]))
+        return shapes.crystal_ball_gaussian_cdf(x, (mean, sigma, *tails), self.support, tail=self.tail)
+
+    def pdf(self, x: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
+        """Return the density [1/x] in the shape of x; arguments as in `cdf`."""
+        mean, sigma, tails = self.mean + shift, self.sigma * stretch, self.parameters[2:]
+        if self.family == "gaussian":
+            return shapes.gaussian_pdf(x, mean, sigma)
+        if self.family == "crystal_ball":
+            return shapes.crystal_ball_pdf(x, mean, sigma, *tails, tail=self.tail)
+        if self.family == "two_sided_crystal_ball":
+            return shapes.two_sided_crystal_ball_pdf(x, mean, sigma, (tails[0], tails[1]), (tails[2], tails[3]))
+        return shapes.crystal_ball_gaussian_pdf(x, (mean, sigma, *tails), self.support, tail=self.tail)
+
+    def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
+        """Return the fraction of the peak in each bin; edges ``(B + 1,)``, result ``(B,)``."""
+        return np.maximum(np.diff(self.cdf(edges, shift=shift, stretch=stretch)), 0.0)
+
+
+def gaussian(mean: float, sigma: float) -> Peak:
+    """Return a normal peak.
+
+    Examples
+    --------
+    >>> float(gaussian(5.0, 0.1).fractions([4.9, 5.1])[0].round(4))
+    0.6827
+    """
+    return Peak(family="gaussian", parameters=(mean, sigma))
+
+
+def crystal_ball(mean: float, sigma: float, alpha: float, n: float, *, tail: Tail = "low") -> Peak:
+    """Return a Crystal Ball; parameters as in `shapes.crystal_ball_pdf`."""
+    return Peak(family="crystal_ball", parameters=(mean, sigma, alpha, n), tail=tail)
+
+
+def two_sided_crystal_ball(mean: float, sigma: float, low: tuple[float, float], high: tuple[float, float]) -> Peak:
+    """Return a Crystal Ball with two tails, each (alpha, n); as in `shapes.two_sided_crystal_ball_pdf`."""
+    return Peak(family="two_sided_crystal_ball", parameters=(mean, sigma, *low, *high))
+
+
+def crystal_ball_gaussian(parameters: tuple[float, ...], support: tuple[float, float], *, tail: Tail = "high") -> Peak:
+    """Return a Crystal Ball plus Gaussian; arguments as in `shapes.crystal_ball_gaussian_pdf`."""
+    return Peak(family="crystal_ball_gaussian", parameters=parameters, tail=tail, support=support)
+
+
+def peak_at(model: SignalModel, mass: float) -> Peak:
+    """Return the peak of a signal model at one mass [GeV], in the squared mass [GeV^2].
+
+    Raises
+    ------
+    InputError
+        If the mass is outside the simulated range.
+    """
+    p = model.shape_parameters(float(mass))
+    return crystal_ball_gaussian((float(mass) ** 2 + float(p[0]), *map(float, p[1:])), model.support, tail=model.tail)

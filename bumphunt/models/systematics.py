@@ -1,0 +1,327 @@
+"""What is not known exactly about a sample: named uncertainties, each with its constraint.
+
+==================  =================================================================  ==========================
+uncertainty         what it does to the sample                                         constraint
+==================  =================================================================  ==========================
+`LogNormal`         multiplies it with (1 + relative)^theta                            normal
+`Gaussian`          multiplies it with 1 + relative theta                              normal
+`Free`              multiplies it with theta                                           none: the data decide
+`ControlRegion`     multiplies it with theta, or sets it to alpha theta (gamma)        Poisson: events seen there
+`ShapeVariation`    moves the histogram towards one for +1 and one for -1 sigma        normal
+`PerBin`            multiplies each bin with a theta of its own                        Poisson or normal, per bin
+`PeakPosition`      moves a peak by theta shift                                        normal
+`PeakWidth`         multiplies the width of a peak with (1 + relative)^theta           normal
+`SpuriousSignal`    adds theta x strength to the signal strength                       normal
+==================  =================================================================  ==========================
+
+Uncertainties of the same name are one and the same parameter, in all samples and all regions. They move together:
+that is how correlations are described. "normal" is a standard normal theta.
+
+References
+----------
+HistFactory: K. Cranmer et al., CERN-OPEN-2012-016, section 4.1 (interpolation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError
+
+__all__ = [
+    "ControlRegion",
+    "Free",
+    "Gaussian",
+    "LogNormal",
+    "PeakPosition",
+    "PeakWidth",
+    "PerBin",
+    "ShapeVariation",
+    "SpuriousSignal",
+    "Uncertainty",
+    "interpolated_factor",
+    "interpolated_shift",
+]
+
+Array = NDArray[np.float64]
+Interpolation = Literal["piecewise", "smooth"]
+"""Between -1 and +1 sigma: a "smooth" polynomial of order six (the default of ROOT and pyhf, codes 4 and 4p), or
+"piecewise" exponential or linear, with a kink at 0 (codes 1 and 0) that minimisers may stumble over."""
+
+
+def _checked(name: str, what: str, value: float, low: float) -> None:
+    """Raise unless an uncertainty has a name and its number is finite and above `low`."""
+    if not name:
+        msg = f"an uncertainty needs a name, got {name!r} for {what} {value}"
+        raise InputError(msg)
+    if not low < value < np.inf:
+        msg = f"{what} of {name!r} must be above {low} and finite, got {value}"
+        raise InputError(msg)
+
+
+def _checked_interpolation(name: str, interpolation: str) -> None:
+    """Raise unless the interpolation is known."""
+    if interpolation not in ("piecewise", "smooth"):
+        msg = f"interpolation of {name!r} must be 'piecewise' or 'smooth', got {interpolation!r}"
+        raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class LogNormal:
+    """A relative uncertainty of the normalisation that cannot make it negative.
+
+    Parameters
+    ----------
+    name
+        Of the parameter; the same name elsewhere is the same parameter.
+    relative
+        Relative change at +1 sigma, above -1: 0.02 multiplies with 1.02.
+    down
+        Relative change at -1 sigma, above -1. By default 1 / (1 + relative) - 1: exactly exponential.
+    interpolation
+        Between the two, where both are given.
+
+    Raises
+    ------
+    InputError
+        If the name is empty, a change is -1 or less, or the interpolation is unknown.
+    """
+
+    name: str
+    relative: float
+    down: float | None = None
+    interpolation: Interpolation = "smooth"
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "relative change", self.relative, -1.0)
+        _checked(self.name, "relative change", 0.0 if self.down is None else self.down, -1.0)
+        _checked_interpolation(self.name, self.interpolation)
+
+    @property
+    def factors(self) -> tuple[float, float]:
+        """The factors at +1 and -1 sigma."""
+        up = 1.0 + self.relative
+        return up, 1.0 / up if self.down is None else 1.0 + self.down
+
+
+@dataclass(frozen=True, slots=True)
+class Gaussian:
+    """A relative uncertainty of the normalisation, linear: the factor is 1 + relative theta, theta normal."""
+
+    name: str
+    relative: float
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "relative uncertainty", self.relative, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """A normalisation that the data alone determine: a factor theta, 1 at the start."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "value", 1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ControlRegion:
+    """A normalisation from a control region of N events: a Poisson constraint, a gamma distribution for Bayes.
+
+    Parameters
+    ----------
+    name
+        Of the parameter.
+    events
+        Events seen in the control region, N >= 0.
+    alpha
+        Events of the sample per control event. The sample's histogram is then only a shape, and its expectation
+        alpha N at the start. By default the sample's own counts stand for alpha N, and N must not be 0.
+
+    Raises
+    ------
+    InputError
+        If the name is empty, a number is negative, or N = 0 has no alpha.
+    """
+
+    name: str
+    events: float
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "alpha", 1.0 if self.alpha is None else self.alpha, 0.0)
+        if not 0.0 <= self.events < np.inf:
+            msg = f"the events of control region {self.name!r} must be a number >= 0, got {self.events}"
+            raise InputError(msg)
+        if self.events == 0.0 and self.alpha is None:
+            msg = f"control region {self.name!r} with 0 events needs alpha, the events of the sample per control event"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShapeVariation:
+    """A shape uncertainty: the sample's histogram at +1 and at -1 sigma.
+
+    Parameters
+    ----------
+    name
+        Of the parameter.
+    up, down
+        Histograms, shape ``(B,)``, in the unit of the sample's. `down` is mirrored at the nominal one by default.
+    interpolation
+        Between the three.
+
+    Raises
+    ------
+    InputError
+        If the name is empty, a value is not finite, or the interpolation is unknown.
+    """
+
+    name: str
+    up: ArrayLike
+    down: ArrayLike | None = None
+    interpolation: Interpolation = "smooth"
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "variation", 1.0, 0.0)
+        _checked_interpolation(self.name, self.interpolation)
+        for values in (self.up, self.up if self.down is None else self.down):
+            array = np.asarray(values, dtype=np.float64)
+            if not np.all(np.isfinite(array)):
+                msg = f"shape variation {self.name!r} must be finite, found {array[~np.isfinite(array)][0]}"
+                raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PerBin:
+    """An uncertainty of each bin that is independent of the others.
+
+    Parameters
+    ----------
+    name
+        Of the parameters: bin i has ``name[i]``.
+    errors
+        Standard deviation of the sample's counts in each bin, shape ``(B,)``; 0 for an exact bin.
+    constraint
+        "poisson" (an auxiliary count of (counts / error)^2 events, as Monte Carlo or sideband events) or "normal".
+
+    Raises
+    ------
+    InputError
+        If the name is empty, an error is negative or not finite, or the constraint is unknown.
+    """
+
+    name: str
+    errors: ArrayLike
+    constraint: Literal["poisson", "normal"] = "poisson"
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "uncertainty", 1.0, 0.0)
+        array = np.asarray(self.errors, dtype=np.float64)
+        if not np.all((array >= 0.0) & (array < np.inf)):
+            msg = (
+                f"errors of {self.name!r} must be numbers >= 0, found {array[~((array >= 0.0) & (array < np.inf))][0]}"
+            )
+            raise InputError(msg)
+        if self.constraint not in ("poisson", "normal"):
+            msg = f"constraint of {self.name!r} must be 'poisson' or 'normal', got {self.constraint!r}"
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class PeakPosition:
+    """An uncertainty of a peak's position, `shift` in the unit of the observable at one sigma."""
+
+    name: str
+    shift: float
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "shift", self.shift, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class PeakWidth:
+    """A relative uncertainty of a peak's width, log-normal."""
+
+    name: str
+    relative: float
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "relative uncertainty", self.relative, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SpuriousSignal:
+    """A signal that a wrong background shape would fake: normal, with this width in units of the signal strength."""
+
+    name: str
+    strength: float
+
+    def __post_init__(self) -> None:
+        _checked(self.name, "strength", self.strength, 0.0)
+
+
+Uncertainty = (
+    LogNormal | Gaussian | Free | ControlRegion | ShapeVariation | PerBin | PeakPosition | PeakWidth | SpuriousSignal
+)
+"""Anything in the table above."""
+
+
+def interpolated_factor(theta: float, up: float, down: float, interpolation: Interpolation) -> tuple[float, float]:
+    """Return the factor of a log-normal uncertainty at theta, and its derivative.
+
+    Parameters
+    ----------
+    theta
+        In standard deviations.
+    up, down
+        Factors at +1 and -1, positive.
+    interpolation
+        What to do between them; outside it is up^theta and down^-theta.
+
+    Examples
+    --------
+    >>> round(interpolated_factor(-2.0, 1.1, 0.8, "smooth")[0], 6)
+    0.64
+    """
+    if interpolation == "smooth" and abs(theta) < 1.0:
+        a = _smooth_coefficients(up, down)
+        powers = theta ** np.arange(7.0)
+        return float(powers @ a), float(powers[:-1] @ (np.arange(1.0, 7.0) * a[1:]))
+    log = np.log(up) if theta >= 0.0 else -np.log(down)
+    value = float(np.exp(min(theta * log, 700.0)))
+    return value, value * float(log)
+
+
+def _smooth_coefficients(up: float, down: float) -> Array:
+    """Return the polynomial, shape ``(7,)``, that meets up^theta and down^-theta at +-1 with two derivatives."""
+    k = np.arange(1.0, 7.0)
+    rows = [k**0, (-1.0) ** k, k, k * (-1.0) ** (k - 1), k * (k - 1), k * (k - 1) * (-1.0) ** k]
+    log_up, log_down = np.log(up), np.log(down)
+    wanted = [up - 1, down - 1, up * log_up, -down * log_down, up * log_up**2, down * log_down**2]
+    return np.concatenate([[1.0], np.linalg.solve(np.array(rows), np.array(wanted))])
+
+
+def interpolated_shift(theta: float, up: Array, down: Array, interpolation: Interpolation) -> tuple[Array, Array]:
+    """Return the shift of a histogram at theta, and its derivative; linear outside -1 to +1.
+
+    Parameters
+    ----------
+    theta
+        In standard deviations.
+    up, down
+        Differences to the nominal histogram at +1 and -1, shape ``(B,)``.
+    interpolation
+        What to do between them.
+    """
+    if interpolation == "smooth" and abs(theta) < 1.0:
+        odd, even = 0.5 * (up - down), (up + down) / 16.0
+        square = theta * theta
+        value = odd * theta + even * square * (15.0 + square * (-10.0 + 3.0 * square))
+        return value, odd + even * theta * (30.0 + square * (-40.0 + 18.0 * square))
+    return (theta * up, up) if theta >= 0.0 else (-theta * down, -down)

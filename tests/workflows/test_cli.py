@@ -1,0 +1,218 @@
+"""The command line on bad input: one line on standard error, exit status 2, and nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import uproot
+
+from bumphunt.kinematics import BEAMS
+from bumphunt.montecarlo.detector import DETECTORS
+from workflows import cli
+from workflows.ntuples import escape
+from workflows.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
+
+MASSES = (1.0, 2.0, 3.0, 4.0)
+P_BRANCH = escape("daughter(0, p)")
+
+
+@pytest.fixture(scope="module")
+def ntuples(tmp_path_factory) -> Path:
+    """Small simulated files, as a user would have them."""
+    folder = tmp_path_factory.mktemp("ntuples")
+    samples = [SampleSpec(name="mumu", process="mumu", n=2000)]
+    samples += [
+        SampleSpec(name=f"signal_{m:g}", process="zprime", n=3000, parameters={"mass": m, "coupling": 0.1})
+        for m in MASSES
+    ]
+    plan = SimulationPlan(
+        beams=BEAMS["belle2"],
+        detector=DETECTORS["belle2"],
+        seed=3,
+        luminosity=0.001,
+        samples=tuple(samples),
+        pseudodata=(DrawnSample(process="mumu"),),
+    )
+    simulate(plan, folder)
+    return folder
+
+
+@pytest.fixture
+def analysis(ntuples, tmp_path):
+    """Return a function that writes a YAML over those files, with one text replaced by another."""
+
+    def write(old: str = "", new: str = "") -> Path:
+        points = "\n".join(
+            f"    - {{mass: {m}, files: [{ntuples}/signal_{m:g}.root], generated: 1000.0}}" for m in MASSES
+        )
+        text = f"""\
+channel: zprime-invisible
+data:
+  luminosity: 0.001
+  files: ["{ntuples}/pseudodata.root"]
+samples:
+  mumu: {{files: ["{ntuples}/mumu.root"], luminosity: 0.001}}
+signal:
+  points:
+{points}
+search: {{low: 1.0, high: 4.0}}
+"""
+        assert old in text
+        path = tmp_path / "analysis.yaml"
+        path.write_text(text.replace(old, new))
+        return path
+
+    return write
+
+
+def run(monkeypatch, capsys, *arguments: object) -> tuple[int, str, str]:
+    """Return exit status, standard output and standard error of the command."""
+    monkeypatch.setattr(sys, "argv", ["bumphunt", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    captured = capsys.readouterr()
+    return int(stop.value.code or 0), captured.out, captured.err
+
+
+def refused(monkeypatch, capsys, path: Path, verb: str = "check") -> str:
+    """Return the line that a refused analysis prints, after a check that it left nothing behind."""
+    results = path.parent / "results"
+    status, _, err = run(monkeypatch, capsys, verb, path, "--output", results)
+    assert status == cli.BAD_INPUT
+    assert err.startswith("bumphunt: ")
+    assert err.count("\n") == 1
+    stages = [p.name for p in results.iterdir() if p.name != ".lock"] if results.exists() else []
+    assert set(stages) <= ({"check"} if verb != "check" else set())
+    return err
+
+
+def test_check_lists_what_would_be_processed(analysis, monkeypatch, capsys):
+    path = analysis()
+    status, out, _ = run(monkeypatch, capsys, "check", path, "--output", path.parent / "results")
+    assert status == 0
+    assert "check" in out
+    table = (path.parent / "results" / "check" / "inputs.csv").read_text().splitlines()
+    assert len(table) == 1 + 2 + len(MASSES)
+    assert table[1].startswith("data,data,")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "parts"),
+    [
+        ("data:\n  luminosity: 0.001", "data:\n  luminosty: 0.001", ["data.luminosty", "did you mean 'luminosity'"]),
+        ("data:\n  luminosity: 0.001", "data:\n  luminosity: -1", ["data.luminosity = -1", "greater than 0"]),
+        ("data:\n  luminosity: 0.001", "data:\n  luminosity: lots", ["data.luminosity = 'lots'", "number"]),
+        ("high: 4.0", "high: 11.0", ["search.high = 11.0", "kinematic limit"]),
+        ("mumu.root", "nowhere.root", ["samples.mumu.files", "nowhere.root"]),
+    ],
+)
+def test_wrong_yaml_is_refused(analysis, monkeypatch, capsys, old, new, parts):
+    line = refused(monkeypatch, capsys, analysis(old, new))
+    for part in (*parts, "analysis.yaml"):
+        assert part in line
+
+
+def test_missing_yaml_is_refused(tmp_path, monkeypatch, capsys):
+    assert "no such file" in refused(monkeypatch, capsys, tmp_path / "nowhere.yaml")
+
+
+def test_missing_tree_is_refused(analysis, monkeypatch, capsys):
+    line = refused(monkeypatch, capsys, analysis("search:", "ntuples: {tree: tuples}\nsearch:"))
+    assert "no tree 'tuples'" in line
+    assert "'events'" in line
+
+
+def rewritten(ntuples: Path, target: Path, change) -> Path:
+    """Copy a file with its columns changed."""
+    with uproot.open(ntuples / "mumu.root") as file:
+        columns = file["events"].arrays(library="np")
+    columns = change(columns)
+    with uproot.recreate(target) as file:
+        file.mktree("events", {name: values.dtype for name, values in columns.items()})
+        if len(next(iter(columns.values()))):
+            file["events"].extend(columns)
+    return target
+
+
+@pytest.mark.parametrize(
+    ("change", "verb", "parts"),
+    [
+        (lambda c: {k: v for k, v in c.items() if k != P_BRANCH}, "check", [P_BRANCH, "ntuples.names"]),
+        (lambda c: {k: v[:0] for k, v in c.items()}, "check", ["no rows"]),
+        (
+            lambda c: c | {P_BRANCH: np.where(np.arange(c[P_BRANCH].size) == 7, np.nan, c[P_BRANCH])},
+            "process",
+            [P_BRANCH, "nan", "entry 7"],
+        ),
+    ],
+    ids=["branch", "empty", "nan"],
+)
+def test_bad_ntuple_is_refused(ntuples, analysis, tmp_path, monkeypatch, capsys, change, verb, parts):
+    bad = rewritten(ntuples, tmp_path / "bad.root", change)
+    line = refused(monkeypatch, capsys, analysis(f"{ntuples}/mumu.root", str(bad)), verb)
+    for part in (*parts, "bad.root"):
+        assert part in line
+
+
+@pytest.mark.parametrize("keep", [0, 100, 0.5, 0.99])
+def test_truncated_file_is_refused(ntuples, analysis, tmp_path, monkeypatch, capsys, keep):
+    content = (ntuples / "mumu.root").read_bytes()
+    bad = tmp_path / "bad.root"
+    bad.write_bytes(content[: int(keep * len(content)) if keep < 1 else keep])
+    line = refused(monkeypatch, capsys, analysis(f"{ntuples}/mumu.root", str(bad)))
+    assert "bad.root" in line
+    assert "truncated" in line or "empty" in line
+
+
+def test_unknown_verb_and_option_are_usage_errors(monkeypatch, capsys):
+    for arguments in (
+        ["fit", "a.yaml"],
+        ["run", "a.yaml", "--worker", "2"],
+        ["run"],
+        ["run", "a.yaml", "--workers", "0"],
+    ):
+        status, _, _ = run(monkeypatch, capsys, *arguments)
+        assert status == cli.BAD_INPUT
+
+
+def test_channels_and_version_answer(monkeypatch, capsys):
+    status, out, _ = run(monkeypatch, capsys, "channels")
+    assert status == 0
+    assert "zprime-invisible" in out
+    status, out, _ = run(monkeypatch, capsys, "--version")
+    assert status == 0
+    assert out.startswith("bumphunt 0.")
+
+
+def test_interrupt_leaves_nothing_half_written(tmp_path):
+    """Ctrl-C in the middle of the simulation: exit status 130, no partial output, and the folder is free again."""
+    path = tmp_path / "analysis.yaml"
+    path.write_text(
+        """\
+channel: zprime-invisible
+data: {luminosity: 1, simulate: {}}
+samples: {mumu: {simulate: {events: 50_000_000}}}
+signal: {simulate: {events: 1000, masses: [1, 2, 3, 4]}}
+search: {low: 1, high: 4}
+"""
+    )
+    results = tmp_path / "results"
+    command = [sys.executable, "-c", "from workflows.cli import main; main()", "simulate", str(path)]
+    process = subprocess.Popen(
+        [*command, "--output", str(results)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}
+    )
+    deadline = time.monotonic() + 120
+    while not list(results.glob(".simulate.partial/*/*")) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == cli.INTERRUPTED, err
+    assert b"interrupted" in err
+    assert [p.name for p in results.iterdir()] == [".lock"]
