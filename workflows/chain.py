@@ -44,7 +44,7 @@ from workflows.simulate import simulate
 
 __all__ = ["Chain", "Summary"]
 
-HEAD_COLUMNS = ("mass", "n_obs", "n_bkg", "z0", "efficiency", "n_sig_ul_exp", "xsec_ul_obs", "coupling_ul_obs")
+HEAD_COLUMNS = ("mass", "n_obs", "n_bkg", "z0", "xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
 HEAD_ROWS = 5
 
 
@@ -176,7 +176,14 @@ class Chain:
     def _check(self, folder: Path) -> None:
         selection = SEARCHES[self.config.channel].selection(self.config.beams_record)
         variables = needed_variables(selection, candidate_rule(self.config))
-        check(self._inputs(), self.config, variables, folder, self.progress)
+        check(
+            self._inputs(),
+            self.config,
+            variables,
+            folder,
+            allow_missing=self.allow_missing,
+            progress=self.progress,
+        )
 
     def _tensors(self, folder: Path) -> None:
         make_tensors(

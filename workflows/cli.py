@@ -75,7 +75,8 @@ def _make(analysis: Path, output: Path | None, workers: int, allow_missing: bool
             chain = Chain(config=config, folder=folder, workers=workers, allow_missing=allow_missing, progress=progress)
             for stage in chain.up_to(verb):
                 done = stage.run()
-                out.print(f"{stage.name:<9} {'made' if done else 'up to date'}: {stage.folder}", highlight=False)
+                state = "made" if done else "up to date"
+                out.print(f"{stage.name:<9} {state}: {stage.folder}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         err.print("bumphunt: interrupted; finished stages are kept, the interrupted one left nothing", style="red")
         raise typer.Exit(INTERRUPTED) from None
@@ -124,11 +125,12 @@ def channels() -> None:
     """List the shipped searches."""
     from selections.registry import SEARCHES
 
-    table = Table("channel", "final state", "observable", "masses [GeV]", "reference")
     for name, search in SEARCHES.items():
         low, high = search.mass_range
-        table.add_row(name, search.final_state, search.observable, f"{low:g} to {high:g}", search.reference)
-    out.print(table)
+        out.print(f"{name}: {search.final_state}", highlight=False, soft_wrap=True)
+        out.print(
+            f"    {search.observable}, {low:g} to {high:g} GeV; {search.reference}", highlight=False, soft_wrap=True
+        )
 
 
 def _version(value: bool) -> None:

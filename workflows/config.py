@@ -291,7 +291,7 @@ class Optimise(_Section):
     """Power level, for 'punzi-full'."""
     window: Positive = 2.0
     """Half width of the signal window, in units of the resolution."""
-    background_error: NonNegative = 1.0
+    background_error: NonNegative = 0.5
     """How many Monte Carlo standard deviations are added to the background in the figure of merit."""
     bin_width: Positive = 4.0
     """Width of the mass bins, in units of the resolution."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from bumphunt.errors import NtupleError
 from bumphunt.montecarlo.detector import DETECTORS
 from bumphunt.montecarlo.simulation import SIGNAL
 from workflows.config import Analysis
@@ -152,6 +153,8 @@ def check(
     config: Analysis,
     variables: tuple[str, ...],
     folder: Path,
+    *,
+    allow_missing: bool,
     progress: Progress,
 ) -> None:
     """Open every input and write what would be processed as ``inputs.csv``.
@@ -166,6 +169,8 @@ def check(
         Variables that must be there.
     folder
         Where the table goes.
+    allow_missing
+        List a file that cannot be used with its problem, instead of stopping.
     progress
         Called after each file.
 
@@ -174,15 +179,22 @@ def check(
     NtupleError
         If a file cannot be used: names file, tree and branch.
     """
-    columns: dict[str, list[object]] = {
-        name: [] for name in ("sample", "kind", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass")
-    }
+    names = ("sample", "kind", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass", "problem")
+    columns: dict[str, list[object]] = {name: [] for name in names}
     total = sum(len(sample.files) for sample in inputs)
     for sample in inputs:
         for path in sample.files:
-            info = inspect(path, tree=config.ntuples.tree, variables=variables, names=config.ntuples.names)
-            row = (sample.name, sample.kind, str(path), info.kind, info.rows, round(info.rows_per_cluster))
-            for column, value in zip(columns.values(), (*row, sample.luminosity, sample.mass), strict=True):
+            found: tuple[object, ...] = (None, None, None)
+            problem = None
+            try:
+                info = inspect(path, tree=config.ntuples.tree, variables=variables, names=config.ntuples.names)
+                found = (info.kind, info.rows, round(info.rows_per_cluster))
+            except NtupleError as error:
+                if not allow_missing:
+                    raise
+                problem = str(error)
+            row = (sample.name, sample.kind, str(path), *found, sample.luminosity, sample.mass, problem)
+            for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
             progress("check", len(columns["file"]), total)
         if sample.kind == "signal":

@@ -146,7 +146,7 @@ def _poisson_interval(counts: Array) -> tuple[Array, Array]:
     from scipy.stats import chi2
 
     tail = (1 - 0.6827) / 2
-    return chi2.ppf(tail, 2 * counts) / 2, chi2.ppf(1 - tail, 2 * counts + 2) / 2
+    return np.asarray(chi2.ppf(tail, 2 * counts) / 2), np.asarray(chi2.ppf(1 - tail, 2 * counts + 2) / 2)
 
 
 def signal_parameters(

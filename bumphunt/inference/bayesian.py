@@ -44,6 +44,8 @@ NEGLIGIBLE = 30.0
 """The posterior is followed down to exp(-30) of its maximum."""
 INTERVALS, ORDER = 64, 6
 """Gauss-Legendre intervals, in sqrt(S), and their order: an interval is a quarter of a standard deviation."""
+LARGER_RANGES = 40
+"""How often the range is enlarged by half before a posterior is said not to be normalisable."""
 COARSE = 65
 """Points of the search for the range of the posterior."""
 CORRECTED = 25
@@ -145,27 +147,27 @@ def _nodes(ends: Array) -> Array:
 def _range(log_marginal: Callable[[Array], Array], guess: float, width: float) -> tuple[float, float]:
     """Return the range of u = sqrt(y) outside of which the posterior is negligible; raise `FitError` if there is none.
 
-    The range is narrowed twice, for peaks that are narrow in it.
+    The upper end is moved out until it is beyond; then the range is narrowed twice, for a narrow peak in it.
     """
-    low, high = 0.0, float(np.sqrt(guess + 10.0 * width))
-    for _ in range(40):
-        u = np.union1d(np.linspace(low, high, COARSE)[1:], np.sqrt(max(guess, 1e-3 * width)))
-        drop = log_marginal(u**2)
-        drop = np.max(drop) - drop
-        if not np.any(np.isfinite(drop)):
-            break
-        if drop[-1] >= NEGLIGIBLE:
-            for _ in range(2):
-                peak = int(np.argmin(drop))
-                left, right = np.flatnonzero(drop[:peak] >= NEGLIGIBLE), np.flatnonzero(drop[peak:] >= NEGLIGIBLE)
-                high = float(u[peak + right[0]]) if right.size else high
-                low = float(u[left[-1]]) if left.size else low
-                u = np.linspace(low, high, COARSE)[1:]
-                drop = log_marginal(u**2)
-                drop = np.max(drop) - drop
-            return low, high
+    high = float(np.sqrt(guess + 10.0 * width))
+    for _ in range(LARGER_RANGES):
+        u = np.union1d(np.linspace(0.0, high, COARSE)[1:], np.sqrt(max(guess, 1e-3 * width)))
+        values = log_marginal(u**2)
+        if values[-1] <= np.max(values) - NEGLIGIBLE:
+            low, high = _narrowed(u, values, 0.0)
+            u = np.linspace(low, high, COARSE)[1:]
+            return _narrowed(u, log_marginal(u**2), low)
         high *= 1.5
-    raise FitError("posterior_not_normalisable")
+    msg = "posterior_not_normalisable"
+    raise FitError(msg)
+
+
+def _narrowed(u: Array, values: Array, low: float) -> tuple[float, float]:
+    """Return the points next to the maximum where the posterior is negligible; `low` and the last one if it is not."""
+    peak = int(np.argmax(values))
+    negligible = values <= values[peak] - NEGLIGIBLE
+    left, right = np.flatnonzero(negligible[:peak]), np.flatnonzero(negligible[peak:])
+    return float(u[left[-1]]) if left.size else low, float(u[peak + right[0]]) if right.size else float(u[-1])
 
 
 def limit_from_marginal(

@@ -217,7 +217,7 @@ class _Roots:
         self._stack, self._alpha = stack, alpha
         band = asymptotics.BAND if expected else ()
         self._targets = asymptotics.expected_sqrt_qmu_asimov(alpha, band)
-        n, n_roots = stack.start.shape[0], len(band) + 1
+        n_roots = len(band) + 1
         self._root_of_lane = np.append(np.arange(n_roots), n_roots - 1)
         self._which = np.append(np.zeros(n_roots, np.int64), 1)  # Asimov set, ..., data
         self.failure = _first_failure(stack, fits)

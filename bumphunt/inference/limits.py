@@ -1,7 +1,9 @@
 """Upper limits on a signal yield: what was excluded, and what was expected to be.
 
 `asymptotic_limit` gives the CLs limit of a `Channel` from q~mu and its asymptotic distribution: use it where the
-background is large enough (some ten events under the peak). Few events go to `bumphunt.inference.counting`.
+background is large enough (some ten events under the peak). Few events go to `bumphunt.inference.counting`. Many
+channels at once go to `asymptotic_limits`: a tenth of a millisecond each. With another engine than the convex one the
+limit is found fit by fit, as the reference.
 
 A limit that does not exist is a record with ``valid = False``, a flag that says why, and NaN: never a number.
 
@@ -12,7 +14,7 @@ CCGV: G. Cowan, K. Cranmer, E. Gross, O. Vitells, EPJC 71 (2011) 1554, arXiv:100
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,7 +24,8 @@ from scipy.optimize import toms748
 
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics, convex
-from bumphunt.inference.fit_result import FitResult
+from bumphunt.inference.fit_result import FitResult, FitStatus
+from bumphunt.inference.hypotheses import Inference, infer
 from bumphunt.models.channel import Channel
 
 __all__ = [
@@ -30,9 +33,12 @@ __all__ = [
     "ProfiledFits",
     "UpperLimit",
     "asymptotic_limit",
+    "asymptotic_limits",
     "bracketed_root",
+    "checked_cl",
     "cross_section",
     "failed_limit",
+    "limit_of",
 ]
 
 Array = NDArray[np.float64]
@@ -203,11 +209,13 @@ def asymptotic_limit(
     ----------
     CCGV eqs 16, 31, 65, 66, 89, 90.
     """
+    if fitter is convex.fit_channel:
+        return asymptotic_limits([channel], cl=cl, expected=expected)[0]
     method, alpha = "cls_asymptotic", 1.0 - checked_cl(cl)
     data = ProfiledFits(channel, fitter)
     try:
         best = data.best
-        asimov = _asimov_fits(channel, data.at(0.0), fitter)
+        asimov = _asimov_fits(channel, _null(data, channel), fitter)
         scale = _yield_scale(asimov, channel)
 
         def log_excess(n_sig: float) -> float:
@@ -230,6 +238,37 @@ def asymptotic_limit(
         return failed_limit(method, cl, flag)
     flags = (best.status.flag,) if best.status.flag else ()
     return UpperLimit(observed=observed, expected=band, method=method, cl=cl, valid=True, flags=flags)
+
+
+def asymptotic_limits(channels: Sequence[Channel], *, cl: float = 0.9, expected: bool = True) -> list[UpperLimit]:
+    """Return `asymptotic_limit` of many channels, by the convex engine, together; arguments and errors as there."""
+    return [limit_of(result, cl=cl) for result in infer(channels, cl=checked_cl(cl), expected=expected)]
+
+
+def limit_of(result: Inference, *, cl: float) -> UpperLimit:
+    """Return the record of the limit of a channel at the confidence level that it was inferred with."""
+    if result.failure:
+        return failed_limit("cls_asymptotic", cl, result.failure)
+    flags = (result.best.status.flag,) if result.best.status.flag else ()
+    return UpperLimit(
+        observed=result.observed, expected=result.expected, method="cls_asymptotic", cl=cl, valid=True, flags=flags
+    )
+
+
+def _null(data: ProfiledFits, channel: Channel) -> FitResult:
+    """Return the fit without signal; where nothing is to be fitted, the data may be impossible without signal."""
+    if not np.all(channel.held):
+        return data.at(0.0)
+    return FitResult(
+        n_sig=0.0,
+        n_sig_error=0.0,
+        background=channel.centres,
+        background_errors=np.zeros_like(channel.centres),
+        nll=np.nan,
+        status=FitStatus.CONVERGED,
+        iterations=0,
+        engine=data.best.engine,
+    )
 
 
 def _asimov_fits(channel: Channel, null: FitResult, fitter: Fitter) -> ProfiledFits:

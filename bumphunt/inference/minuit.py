@@ -161,7 +161,7 @@ def fit_likelihood(
     start
         Parameters to start from, shape ``(P,)``; those of the model by default.
     errors
-        Whether the covariance is wanted.
+        Whether the covariance is wanted. If not, Minuit is left out where the scoring has reached the minimum.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def fit_likelihood(
         theta[0], free[0] = strength, False
     if not np.isfinite(model.nll(theta)) and start is not None:
         theta = np.where(free, model.start, theta)
-    theta, calls = _scored(model, _feasible_start(model, theta, free), free)
+    theta, scored, calls = _scored(model, _feasible_start(model, theta, free), free)
     value, gradient, information = model.nll_and_gradient(theta)
     if not np.isfinite(value):
         return _model_fit(model, theta, None, np.inf, FitStatus.INFEASIBLE, calls)
@@ -182,17 +182,20 @@ def fit_likelihood(
         return _model_fit(model, theta, np.zeros(information.shape), value, FitStatus.CONVERGED, calls)
     inside = np.ix_(free, free)
     whiten = _whitening(information[inside])
-    theta, valid, more = _migrad(model, theta, free, whiten)
-    value, gradient, information = model.nll_and_gradient(theta)
-    flat = whiten.T @ gradient[free]
-    converged = np.isfinite(value) and (valid or 0.5 * float(flat @ flat) < STATIONARY)
+    if errors or not scored:
+        theta, valid, more = _migrad(model, theta, free, whiten)
+        calls += more
+        value, gradient, information = model.nll_and_gradient(theta)
+        flat = whiten.T @ gradient[free]
+        scored = np.isfinite(value) and (valid or 0.5 * float(flat @ flat) < STATIONARY)
+    converged = bool(scored)
     status = FitStatus.CONVERGED if converged else FitStatus.NOT_CONVERGED
     covariance = np.full(information.shape, np.nan)
     if errors and converged:
         covariance[:], covariance[inside] = 0.0, _covariance(model, theta, free, whiten)
         if not np.all(np.isfinite(covariance)):
             status = FitStatus.SINGULAR if strength is None else status
-    return _model_fit(model, theta, covariance if errors else None, value, status, calls + more)
+    return _model_fit(model, theta, covariance if errors else None, value, status, calls)
 
 
 def _model_fit(
@@ -225,9 +228,9 @@ def _feasible_start(model: Likelihood, theta: Array, free: NDArray[np.bool_]) ->
     return theta
 
 
-def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[Array, int]:
-    """Return parameters near the minimum, and the calls of the likelihood that it took."""
-    damping, calls = 1e-3, 1
+def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[Array, bool, int]:
+    """Return parameters near the minimum, whether they are at it, and the calls of the likelihood that it took."""
+    damping, calls, at_minimum = 1e-6, 1, False
     value, gradient, information = model.nll_and_gradient(theta)
     inside = np.ix_(free, free)
     while np.isfinite(value) and free.any() and calls < SCORING_CALLS:
@@ -235,7 +238,8 @@ def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[A
         diagonal = np.diag(f)
         ridge = np.where(diagonal > 0.0, diagonal, 1.0)
         step = -np.linalg.solve(f + damping * np.diag(ridge), g)
-        if -float(g @ step) < SCORED:
+        if damping < 1.0 and -float(g @ step) < SCORED:
+            at_minimum = True
             break
         trial = theta.copy()
         trial[free] += step
@@ -244,10 +248,10 @@ def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[A
         if new[0] < value:
             theta, (value, gradient, information), damping = trial, new, max(damping / 10.0, 1e-9)
         else:
-            damping *= 10.0
+            damping = max(10.0 * damping, 1e-3)
             if damping > 1e12:
                 break
-    return theta, calls
+    return theta, at_minimum, calls
 
 
 def _whitening(information: Array) -> Array:

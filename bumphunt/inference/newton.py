@@ -325,13 +325,16 @@ def _interior(columns, held, counts, theta, centres, precision, status, iteratio
     decrement, longest, length, gap = np.empty(lanes), np.empty(lanes), np.empty(lanes), np.empty(lanes)
     walls, barrier, bad = np.ones((n_bins, lanes)), np.full(lanes, BARRIER_START), np.zeros(lanes, np.bool_)
     _expected(columns, theta, nu)
+    _constrain(held, theta, centres, precision, gradient, hessian)  # identifiable, away from the boundary?
+    away = np.where(nu > 0.0, np.maximum(nu, BARRIER_START), nu)
+    _accumulate_walls(columns, held, counts, away, walls, barrier, inverse, gradient, hessian)
+    _cholesky_solve(held, hessian, gradient, step, decrement, bad)
     for iteration in range(INTERIOR_ITERATIONS):
         _constrain(held, theta, centres, precision, gradient, hessian)
         _accumulate_walls(columns, held, counts, nu, walls, barrier, inverse, gradient, hessian)
-        if iteration > 0:  # identifiable, as the first step has found: only rounding is left
-            for p in range(held, n_par):
-                for lane in range(lanes):
-                    hessian[p, p, lane] *= 1.0 + RIDGE
+        for p in range(held, n_par):
+            for lane in range(lanes):
+                hessian[p, p, lane] *= 1.0 + RIDGE
         _cholesky_solve(held, hessian, gradient, step, decrement, bad)
         _step_in_counts(columns, held, step, inverse, nu_step, longest)
         for lane in range(lanes):
@@ -351,7 +354,7 @@ def _interior(columns, held, counts, theta, centres, precision, status, iteratio
             if status[lane] != RUNNING:
                 continue
             iterations[lane] += 1
-            done = length[lane] > 0.9 and decrement[lane] < 0.1 * BARRIER_STOP
+            done = length[lane] > 0.9 and decrement[lane] < 1e-3 * BARRIER_STOP
             if done and barrier[lane] == BARRIER_STOP and gap[lane] < 2.0 * BARRIER_STOP:
                 status[lane] = CONVERGED
             elif length[lane] > 0.5:

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics, convex, minuit
 from bumphunt.inference.fit_result import FitResult, FitStatus
+from bumphunt.inference.limits import UpperLimit, bracketed_root, failed_limit
 from bumphunt.inference.model_fit import ModelFit
 from bumphunt.models.likelihood import Likelihood, linear_channel
 
-__all__ = ["Engine", "Profile", "chosen_engine", "fit_convex"]
+__all__ = ["Engine", "Profile", "chosen_engine", "fit_convex", "profile_limit"]
 
 Array = NDArray[np.float64]
 Engine = Literal["auto", "convex", "minuit"]
@@ -203,3 +204,46 @@ def _usable(fit: ModelFit) -> ModelFit:
     if not fit.status.usable:
         raise FitError(fit.status.flag)
     return fit
+
+
+def profile_limit(data: Profile, *, cl: float, expected: bool = True) -> UpperLimit:
+    """Return the CLs limit on the strength from q~mu and one Asimov set, as `bumphunt.inference.fit.limit` does.
+
+    References
+    ----------
+    CCGV eqs 16, 31, 65, 66, 89, 90.
+    """
+    method, alpha = "cls_asymptotic", 1.0 - cl
+    try:
+        asimov = data.asimov()
+        scale = _strength_scale(asimov)
+
+        def log_excess(strength: float) -> float:
+            root, root_a = np.sqrt(data.qmu_tilde(strength)), np.sqrt(asimov.qmu_tilde(strength))
+            return float(np.log(asymptotics.cls(root, root_a) / alpha))
+
+        low = 1e-6 * scale if data.deficit else max(data.best.n_sig, 1e-6 * scale)
+        observed = bracketed_root(log_excess, low, scale)
+        band = np.full(5, np.nan)
+        if expected:
+            for index, target in enumerate(asymptotics.expected_sqrt_qmu_asimov(alpha, asymptotics.BAND)):
+
+                def missing(strength: float, target: float = target) -> float:
+                    return float(target - np.sqrt(asimov.qmu_tilde(strength)))
+
+                band[index] = bracketed_root(missing, 0.0, scale * target)
+    except FitError as failure:
+        return failed_limit(method, cl, str(failure) if str(failure).startswith("fit_") else "no_root")
+    status = data.free.status.flag
+    return UpperLimit(
+        observed=observed, expected=band, method=method, cl=cl, valid=True, flags=(status,) if status else ()
+    )
+
+
+def _strength_scale(asimov: Profile) -> float:
+    """Return the standard deviation of the strength on the Asimov data, from q~mu at a rough one (CCGV eq. 31)."""
+    model: Likelihood = asimov.model
+    nu, slopes = model.expected_and_slopes(asimov.best.values)
+    level = np.maximum(nu, 1e-2 * max(float(nu[: model.n_bins].max()), 1.0))
+    rough = float(1.0 / np.sqrt(np.sum(slopes[0] ** 2 / level)))
+    return float(asymptotics.sigma_from_asimov(rough, max(asimov.qmu_tilde(rough), 1e-12)))

@@ -128,7 +128,8 @@ class ToyLimit:
     limit
         The limit; `method` is "cls_toys".
     error, expected_errors
-        Standard deviations of the observed limit, and of the band, shape ``(5,)``, from the number of toys.
+        Standard deviations of the observed limit, and of the band, shape ``(5,)``, from the number of toys. Where few
+        different data sets are possible the band has steps, and a quantile close to one may fall on its other side.
     tested, cls, cls_errors
         The tested signals, CLs of the data at them, and its standard deviation, shape ``(T,)``; NaN where no toy was
         as extreme.
@@ -425,8 +426,9 @@ def _root(tested: Array, excess: Array, errors: Array, common: Array) -> tuple[f
     """
     last = np.flatnonzero(excess > 0.0)[-1]
     rough = np.sqrt(tested[last] * tested[last + 1])
-    use = np.isfinite(excess) & (tested < NEIGHBOURHOOD * rough) & (tested > rough / NEIGHBOURHOOD)
-    x, y, sigma = np.log(tested[use] / rough), excess[use], np.maximum(errors[use], 1e-9)
+    near = (tested < NEIGHBOURHOOD * rough) & (tested > rough / NEIGHBOURHOOD)
+    use = near & np.isfinite(excess) & (errors > 0.0)  # CLs is 0 / 0, or exactly 1 below the best fit
+    x, y, sigma = np.log(tested[use] / rough), excess[use], errors[use]
     if use.sum() < 2:
         return float(rough), float("nan")
     degree = 2 if use.sum() > 3 else 1
@@ -486,28 +488,28 @@ def limit_from_toys(
     lines = np.empty((0, 0, 3))
     wanted: list[float] = [0.7 * guess, guess, 1.4 * guess]
     flag = ""
-    try:
-        while wanted:
+    while wanted and not flag:
+        try:
             for value in wanted:
                 found[value] = statistics(value, len(found))
-            tested = np.array(sorted(found))
-            lines = np.array([[_log_cls(found[s], t) for t in _thresholds(found[s], expected)] for s in tested])
-            lines[:, :, 0] -= np.log(alpha)
-            nexts = [_next_tested(tested, lines[:, i, 0], 1.0 + 4.0 / (8 + len(found))) for i in range(lines.shape[1])]
-            wanted = sorted({value for value in nexts if value is not None})
-            if len(found) > MAX_TESTED or tested[-1] > 1e6 * guess:
-                raise FitError("no_root")
-    except FitError as failure:
-        flag = str(failure)
-    return _record(found, lines, cl, alpha, expected, flag, seed)
+        except FitError as failure:
+            flag = str(failure)
+            break
+        tested = np.array(sorted(found))
+        lines = np.array([[_log_cls(found[s], t) for t in _thresholds(found[s], expected)] for s in tested])
+        lines[:, :, 0] -= np.log(alpha)
+        step = 1.0 + 4.0 / (8.0 + len(found))
+        nexts = [_next_tested(tested, lines[:, line, 0], step) for line in range(lines.shape[1])]
+        wanted = sorted({value for value in nexts if value is not None})
+        if wanted and len(found) > MAX_TESTED:
+            flag = "no_root"
+    return _record(found, lines, cl, flag, seed)
 
 
 def _record(
     found: dict[float, ToyStatistics],
     lines: Array,
     cl: float,
-    alpha: float,
-    expected: bool,
     flag: str,
     seed: np.random.SeedSequence,
 ) -> ToyLimit:
@@ -526,7 +528,7 @@ def _record(
         )
     complete = lines.shape[0] == tested.size and tested.size > 0
     observed = lines[:, 0] if complete else np.full((tested.size, 3), np.nan)
-    cls = alpha * np.exp(observed[:, 0])
+    cls = (1.0 - cl) * np.exp(observed[:, 0])
     return ToyLimit(
         limit=limit,
         error=float(roots[0, 1]),
@@ -582,5 +584,5 @@ def toy_limit(
             raise FitError(start.flags[0])
         statistics = _ChannelToys(channel, n_toys, seed)
     except FitError as failure:
-        return _record({}, np.empty((0, 0, 3)), cl, 1.0 - cl, expected, str(failure), seed)
+        return _record({}, np.empty((0, 0, 3)), cl, str(failure), seed)
     return limit_from_toys(statistics, cl=cl, guess=start.observed, seed=seed, expected=expected)

@@ -8,7 +8,7 @@ where it is linear in its parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,7 +35,7 @@ from bumphunt.models.systematics import (
     interpolated_shift,
 )
 
-__all__ = ["Likelihood", "likelihood", "linear_channel"]
+__all__ = ["Likelihood", "held_at", "likelihood", "linear_channel"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -57,6 +57,10 @@ class _Linear:
     def __call__(self, theta: Array) -> tuple[Array, Array]:
         return np.asarray(self.constant + self.slope * theta[self.index]), np.asarray(self.slope)
 
+    def many(self, theta: Array) -> Array:
+        """Return the factors ``(N, 1)`` at N points ``(N, P)``."""
+        return self.constant + self.slope * theta[:, self.index, None]
+
 
 @dataclass(frozen=True, slots=True)
 class _Power:
@@ -71,6 +75,14 @@ class _Power:
         value, slope = interpolated_factor(float(theta[self.index]), self.up, self.down, self.interpolation)
         return np.asarray(value), np.asarray(slope)
 
+    def many(self, theta: Array) -> Array:
+        """Return the factors ``(N, 1)`` at N points ``(N, P)``."""
+        column = theta[:, self.index]
+        if self.interpolation == "piecewise":
+            log = np.where(column >= 0.0, np.log(self.up), -np.log(self.down))
+            return np.asarray(np.exp(np.minimum(column * log, 700.0)))[:, None]
+        return np.array([[interpolated_factor(float(t), self.up, self.down, self.interpolation)[0]] for t in column])
+
 
 @dataclass(frozen=True, slots=True)
 class _Bins:
@@ -84,6 +96,12 @@ class _Bins:
         value = np.ones(self.n_bins)
         value[self.bins] = theta[self.indices]
         return value, np.ones(self.n_bins)
+
+    def many(self, theta: Array) -> Array:
+        """Return the factors ``(N, b)`` at N points ``(N, P)``."""
+        value = np.ones((theta.shape[0], self.n_bins))
+        value[:, self.bins] = theta[:, self.indices]
+        return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +153,16 @@ class _Component:
             else:
                 jacobian[factor.index, here] += change
             after = after * value
+
+    def add_many(self, theta: Array, nu: Array) -> None:
+        """Add the expected counts ``(N, B)`` at N points ``(N, P)``."""
+        if self.shape.indices.size:
+            counts = np.array([self.shape.function(row)[0] for row in theta[:, self.shape.indices]])
+        else:
+            counts = self.shape.function(theta[0, :0])[0][None]
+        for factor in self.factors:
+            counts = counts * factor.many(theta)
+        nu[:, self.first : self.last] += counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -197,6 +225,18 @@ class Likelihood:
         t = np.asarray(theta, dtype=np.float64)
         return _poisson(self.counts, self.expected(t)) + 0.5 * float(self.precisions @ (t - self.centres) ** 2)
 
+    def nll_many(self, theta: Array) -> Array:
+        """Return `nll` at N points, shape ``(N, P)`` to ``(N,)``."""
+        n, nu = self.counts, np.zeros((theta.shape[0], self.counts.size))
+        for component in self.components:
+            component.add_many(theta, nu)
+        for row, (index, tau) in enumerate(self.auxiliary, start=self.n_bins):
+            nu[:, row] = tau * theta[:, index]
+        possible = np.all((nu > 0.0) | ((nu == 0.0) & (n == 0.0)), axis=1)
+        ratio = np.divide(n, nu, out=np.ones_like(nu), where=(nu > 0.0) & (n > 0.0))
+        value = np.sum(nu - n + n * np.log(ratio), axis=1) + 0.5 * (theta - self.centres) ** 2 @ self.precisions
+        return np.where(possible, value, np.inf)
+
     def nll_and_gradient(self, theta: ArrayLike) -> tuple[float, Array, Array]:
         """Return the NLL, its gradient ``(P,)``, and the expected information ``(P, P)``.
 
@@ -218,6 +258,24 @@ class Likelihood:
         """Return the likelihood of Asimov data: counts, auxiliary ones and centres at their expectation."""
         t = np.asarray(theta, dtype=np.float64)
         return replace(self, counts=np.maximum(self.expected(t), 0.0), centres=t.copy(), start=t.copy())
+
+
+def held_at(model: Likelihood, values: Mapping[str, float]) -> Likelihood:
+    """Return the likelihood with parameters held at given values.
+
+    Raises
+    ------
+    InputError
+        If there is no parameter of a name.
+    """
+    held, start, centres = model.held.copy(), model.start.copy(), model.centres.copy()
+    for name, value in values.items():
+        if name not in model.names:
+            msg = f"there is no parameter {name!r} to hold: the likelihood has {model.names}"
+            raise InputError(msg)
+        index = model.names.index(name)
+        held[index], start[index], centres[index] = True, value, value
+    return replace(model, held=held, start=start, centres=centres)
 
 
 def _poisson(n: Array, nu: Array) -> float:

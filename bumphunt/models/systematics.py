@@ -25,6 +25,7 @@ HistFactory: K. Cranmer et al., CERN-OPEN-2012-016, section 4.1 (interpolation).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -298,6 +299,7 @@ def interpolated_factor(theta: float, up: float, down: float, interpolation: Int
     return value, value * float(log)
 
 
+@lru_cache(maxsize=1024)
 def _smooth_coefficients(up: float, down: float) -> Array:
     """Return the polynomial, shape ``(7,)``, that meets up^theta and down^-theta at +-1 with two derivatives."""
     k = np.arange(1.0, 7.0)

@@ -80,7 +80,7 @@ def test_shipped_examples_load():
         ("3, 8]", "3, 11]", ["signal masses = 11.0", "kinematic limit"]),
         ("high: 8.0", "high: 0.3", [":9:", "search", "high = 0.3 GeV must be above low = 0.5"]),
         ("high: 8.0", "high: 8.5", ["search", "reach beyond the simulated signal"]),
-        ("[0.5, 1, 2, 3, 8]", "[0.5, 2, 1, 3, 8]", [":8:", "ascending"]),
+        ("[0.5, 1, 2, 3, 8]", "[0.5, 2, 1, 3, 8]", [":7:", "signal", "ascending"]),
         ("channel: zprime-invisible\n", "", ["key 'channel' is missing"]),
         ("search:", "channel: x\nsearch:", [":9:", "'channel' stands here and in line 1"]),
         ("data:", "data: [", ["is no YAML"]),

@@ -145,7 +145,7 @@ def rewritten(ntuples: Path, target: Path, change) -> Path:
     ("change", "verb", "parts"),
     [
         (lambda c: {k: v for k, v in c.items() if k != P_BRANCH}, "check", [P_BRANCH, "ntuples.names"]),
-        (lambda c: {k: v[:0] for k, v in c.items()}, "check", ["no rows"]),
+        (lambda c: {k: v[:0] for k, v in c.items()}, "check", ["0 rows"]),
         (
             lambda c: c | {P_BRANCH: np.where(np.arange(c[P_BRANCH].size) == 7, np.nan, c[P_BRANCH])},
             "process",

@@ -1,0 +1,92 @@
+"""Feldman-Cousins intervals against the published table, and a construction with scipy's distributions."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bumphunt.errors import InputError
+from bumphunt.inference.feldman_cousins import accepted, feldman_cousins
+
+BACKGROUNDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
+TABLE = {
+    0: "0 2.44  0 1.94  0 1.61  0 1.33  0 1.26  0 1.18  0 1.08  0 1.06  0 1.01  0 0.98",
+    1: "0.11 4.36  0 3.86  0 3.36  0 2.91  0 2.53  0 2.19  0 1.88  0 1.59  0 1.39  0 1.22",
+    2: "0.53 5.91  0.03 5.41  0 4.91  0 4.41  0 3.91  0 3.45  0 3.04  0 2.67  0 2.33  0 1.73",
+    3: "1.10 7.42  0.60 6.92  0.10 6.42  0 5.92  0 5.42  0 4.92  0 4.42  0 3.95  0 3.53  0 2.78",
+    4: "1.47 8.60  1.17 8.10  0.74 7.60  0.24 7.10  0 6.60  0 6.10  0 5.60  0 5.10  0 4.60  0 3.60",
+    5: "1.84 9.99  1.53 9.49  1.25 8.99  0.93 8.49  0.43 7.99  0 7.49  0 6.99  0 6.49  0 5.99  0 4.99",
+}
+"""Table IV of the paper: 90 % intervals, one row a count, one pair of ends a background."""
+
+
+@pytest.mark.parametrize("n", TABLE)
+def test_intervals_are_those_of_the_published_table(n):
+    want = np.array(TABLE[n].split(), dtype=float).reshape(-1, 2)
+    for b, ends in zip(BACKGROUNDS, want, strict=True):
+        interval = feldman_cousins(n, b)
+        # two decimals, on a grid of 0.005 events
+        np.testing.assert_allclose([interval.lower, interval.upper], ends, atol=0.0085)
+
+
+def accepted_counts(s, b, cl):
+    """The acceptance region, count by count, with scipy's probabilities."""
+    n = np.arange(int(s + b + 12.0 * np.sqrt(s + b + 1.0) + 20))
+    p = stats.poisson.pmf(n, s + b)
+    ratio = p / stats.poisson.pmf(n, np.maximum(n, b))
+    order = sorted(n, key=lambda k: -ratio[k])
+    total, region = 0.0, set()
+    for k in order:
+        region.add(int(k))
+        total += p[k]
+        if total >= cl:
+            return region
+    raise AssertionError(total)
+
+
+@pytest.mark.parametrize(("n", "b", "cl"), [(3, 0.7, 0.9), (12, 4.2, 0.95), (0, 2.1, 0.6827), (25, 9.3, 0.99)])
+def test_acceptance_is_that_of_an_independent_construction(n, b, cl):
+    s = np.linspace(0.013, 50.0, 400)
+    ours = accepted(n, s, b, cl)
+    assert ours.tolist() == [n in accepted_counts(x, b, cl) for x in s]
+    interval = feldman_cousins(n, b, cl=cl)
+    inside = s[ours]
+    if inside.size:
+        assert interval.lower <= inside[0]
+        assert interval.upper >= inside[-1]
+    assert n in accepted_counts(interval.lower + 1e-4, b, cl)
+
+
+@pytest.mark.parametrize("b", [0.0, 3.0])
+def test_intervals_cover(b):
+    intervals = [feldman_cousins(n, b) for n in range(30)]
+    for s in np.linspace(0.05, 10.0, 41):
+        p = stats.poisson.pmf(np.arange(30), s + b)
+        inside = np.array([i.lower <= s <= i.upper for i in intervals])
+        assert p @ inside >= 0.9 - 1e-9
+
+
+def test_upper_end_never_rises_with_the_background():
+    for n in (0, 1, 4):
+        upper = [feldman_cousins(n, b).upper for b in np.arange(0.0, 9.0, 0.45)]
+        assert np.all(np.diff(upper) < 1e-5)
+
+
+def test_large_count_is_the_normal_interval():
+    interval = feldman_cousins(400, 0.0, cl=0.6827)
+    assert (interval.lower, interval.upper) == pytest.approx((380.0, 420.5), abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("n", "b", "cl", "message"),
+    [
+        (-1, 1.0, 0.9, "integer from 0 to 500, got -1"),
+        (2.5, 1.0, 0.9, "got 2.5"),
+        (501, 1.0, 0.9, "got 501"),
+        (1, -1.0, 0.9, "number from 0 to 500, got -1.0"),
+        (1, np.nan, 0.9, "got nan"),
+        (1, 1.0, 1.0, "between 0 and 1, got 1.0"),
+    ],
+)
+def test_bad_input_raises(n, b, cl, message):
+    with pytest.raises(InputError, match=message):
+        feldman_cousins(n, b, cl=cl)

@@ -1,0 +1,252 @@
+"""The chain from simulation to the limit table: complete, blind, made once, independent of workers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from bumphunt.errors import NtupleError
+from workflows import cli
+from workflows.analysis_file import load
+from workflows.chain import Chain
+from workflows.limits import COLUMNS
+from workflows.selecting import read_selected
+
+MASSES = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
+ANALYSIS = {
+    "channel": "zprime-invisible",
+    "seed": 5,
+    "data": {
+        "luminosity": 0.276,
+        "luminosity_uncertainty": 0.007,
+        "simulate": {"inject": [{"mass": 3.0, "coupling": 0.6}]},
+    },
+    "samples": {
+        name: {"simulate": {"events": events}, "scale": 0.65, "uncertainty": 0.2}
+        for name, events in (("mumu", 100_000), ("tautau", 150_000), ("eemumu", 100_000))
+    },
+    "signal": {"simulate": {"events": 15_000, "masses": MASSES}, "scale": 0.65, "uncertainty": 0.15},
+    "search": {"low": 1.0, "high": 4.0},
+    "optimise": {"smooth": True},
+    "fit": {"method": "counting"},
+}
+
+
+def make(path: Path, folder: Path, *, verb: str = "report", workers: int = 1, allow_missing: bool = False) -> list[str]:
+    """Make the stages up to a verb; return the names of those that had to be made."""
+    chain = Chain(
+        config=load(path), folder=folder, workers=workers, allow_missing=allow_missing, progress=lambda *_: None
+    )
+    return [stage.name for stage in chain.up_to(verb) if stage.run()]
+
+
+def write(path: Path, **changes) -> Path:
+    path.write_text(yaml.safe_dump(ANALYSIS | changes))
+    return path
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory) -> Path:
+    """Return the folder of a finished analysis; its YAML lies beside it."""
+    folder = tmp_path_factory.mktemp("chain")
+    made = make(write(folder / "analysis.yaml"), folder / "results")
+    assert made == ["simulate", "check", "tensors", "optimise", "process", "scan", "limits", "report"]
+    return folder / "results"
+
+
+def table(folder: Path) -> dict[str, list[str]]:
+    with (folder / "limits" / "limits.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def test_limit_table_has_exactly_the_promised_columns(done):
+    limits = table(done)
+    expected = """
+        mass window_lo window_hi n_obs n_bkg n_sig n_sig_error q0 p0 z0 efficiency resolution
+        n_sig_ul_obs n_sig_ul_exp_m2 n_sig_ul_exp_m1 n_sig_ul_exp n_sig_ul_exp_p1 n_sig_ul_exp_p2
+        xsec_ul_obs xsec_ul_exp_m2 xsec_ul_exp_m1 xsec_ul_exp xsec_ul_exp_p1 xsec_ul_exp_p2
+        coupling_ul_obs coupling_ul_exp_m2 coupling_ul_exp_m1 coupling_ul_exp coupling_ul_exp_p1 coupling_ul_exp_p2
+        method cl valid flags
+    """.split()
+    assert list(limits) == expected == list(COLUMNS)
+    assert set(limits["method"]) == {"cls_counting"}
+    assert set(limits["valid"]) == {"true"}
+    document = json.loads((done / "limits" / "limits.json").read_text())
+    assert list(document["columns"]) == expected
+
+
+def test_limits_are_consistent(done):
+    limits = {k: np.array(v, dtype=float) for k, v in table(done).items() if k not in ("method", "valid", "flags")}
+    for quantity in ("n_sig", "xsec", "coupling"):
+        bands = np.array([limits[f"{quantity}_ul_exp{suffix}"] for suffix in ("_m2", "_m1", "", "_p1", "_p2")])
+        assert np.all(np.diff(bands, axis=0) >= 0)
+    np.testing.assert_allclose(
+        limits["xsec_ul_exp"], limits["n_sig_ul_exp"] / (0.276 * limits["efficiency"]), rtol=1e-5
+    )
+    # twice the coupling is four times the cross section
+    ratio = limits["xsec_ul_exp_p2"] / limits["xsec_ul_exp"]
+    np.testing.assert_allclose((limits["coupling_ul_exp_p2"] / limits["coupling_ul_exp"]) ** 2, ratio, rtol=1e-5)
+    steps = np.diff(limits["mass"] ** 2) / (2 * limits["mass"] * limits["resolution"])[:-1]
+    np.testing.assert_allclose(steps, 0.5, rtol=0.05)
+
+
+def test_injected_signal_is_the_largest_excess(done):
+    limits = table(done)
+    z0 = np.array(limits["z0"], dtype=float)
+    best = int(z0.argmax())
+    assert z0[best] > 5
+    assert float(limits["mass"][best]) == pytest.approx(3.0, abs=2 * float(limits["resolution"][best]))
+
+
+def test_second_run_does_nothing(done):
+    before = {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()}
+    assert make(done.parent / "analysis.yaml", done, workers=2) == []
+    assert before == {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()}
+
+
+def test_only_stages_that_depend_on_a_change_are_remade(done, tmp_path):
+    changed = write(tmp_path / "analysis.yaml", fit={"method": "counting", "cl": 0.95})
+    at_90 = [float(x) for x in table(done)["n_sig_ul_exp"]]
+    try:
+        assert make(changed, done) == ["scan", "limits", "report"]
+        at_95 = [float(x) for x in table(done)["n_sig_ul_exp"]]
+        assert all(b > a for a, b in zip(at_90, at_95, strict=True))
+    finally:
+        make(done.parent / "analysis.yaml", done)
+
+
+def test_every_stage_has_provenance_and_every_figure_is_there(done):
+    for stage in ("simulate", "check", "tensors", "optimise", "process", "scan", "limits", "report"):
+        record = json.loads((done / stage / "provenance.json").read_text())
+        assert record["stage"] == stage
+        assert record["outputs"]
+    figures = {"spectrum", "signal", "signal_closure", "cuts", "p0", "limit_cross_section", "limit_coupling"}
+    for suffix in ("png", "pdf"):
+        assert {path.stem for path in (done / "report").glob(f"*.{suffix}")} == figures
+
+
+def test_backgrounds_come_in_the_published_order(done):
+    """Belle II, arXiv:1912.11276: mumu at low recoil mass, tau pairs in the middle (before the tau veto)."""
+    spectra = read_selected(done / "process").before
+    mass = np.sqrt(np.maximum(spectra["mumu"].centres, 0))
+
+    def largest(low: float, high: float) -> str:
+        inside = (mass >= low) & (mass < high)
+        return max(spectra, key=lambda name: float(spectra[name].counts[inside].sum()))
+
+    assert largest(0.0, 1.0) == "mumu"
+    assert largest(2.0, 6.0) == "tautau"
+
+
+def test_cutflow_falls_and_ends_in_the_spectrum(done):
+    with (done / "process" / "cutflow.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["sample"] == "tautau"]
+    assert rows[0]["step"] == "all rows"
+    assert rows[-1]["step"] == "optimised cuts"
+    for column in ("raw", "sum_w", "sum_w2"):
+        assert np.all(np.diff([float(row[column]) for row in rows]) <= 0)
+
+
+def test_result_does_not_depend_on_workers(done, tmp_path):
+    make(done.parent / "analysis.yaml", tmp_path / "results", verb="limits", workers=2)
+    assert (tmp_path / "results" / "limits" / "limits.csv").read_bytes() == (
+        done / "limits" / "limits.csv"
+    ).read_bytes()
+
+
+def files_analysis(done: Path, **changes) -> dict:
+    """Return the analysis over the simulated files as if they were given ones."""
+    simulated = done / "simulate"
+    return ANALYSIS | {
+        "data": {"luminosity": 0.276, "files": [str(simulated / "pseudodata.root")]},
+        "samples": {
+            name: {"files": [str(simulated / f"{name}.root")], "luminosity": 0.276, "scale": 0.65, "uncertainty": 0.2}
+            for name in ("mumu", "tautau", "eemumu")
+        },
+        "signal": {
+            "points": [{"mass": m, "files": [str(simulated / f"zprime_{m:g}.root")], "generated": 1e3} for m in MASSES]
+        },
+        **changes,
+    }
+
+
+def test_blinded_data_leave_no_trace_inside_the_search_range(done, tmp_path):
+    path = tmp_path / "analysis.yaml"
+    path.write_text(yaml.safe_dump(files_analysis(done)))
+    folder = tmp_path / "results"
+    made = make(path, folder)
+    assert "simulate" not in made
+    limits = table(folder)
+    assert {flags.split(";")[-1] for flags in limits["flags"]} == {"blinded"}
+    assert limits["n_obs"] == limits["n_bkg"]
+    assert {float(p) for p in limits["p0"]} == {0.5}
+    data = read_selected(folder / "process").data
+    inside = (data.centres > 1.0) & (data.centres < 16.0)
+    assert data.counts[inside].sum() == 0
+    assert data.counts[~inside].sum() > 0
+    with (folder / "process" / "cutflow.csv").open() as file:
+        first = next(row for row in csv.DictReader(file) if row["sample"] == "data")
+    with (done / "process" / "cutflow.csv").open() as file:
+        everything = next(row for row in csv.DictReader(file) if row["sample"] == "data")
+    assert int(first["raw"]) < int(everything["raw"])
+
+
+def test_lost_rows_stop_the_run_or_are_marked_in_every_row(done, tmp_path):
+    simulated = done / "simulate"
+    broken = tmp_path / "broken.root"
+    broken.write_bytes((simulated / "tautau.root").read_bytes()[:-5000])
+    content = files_analysis(
+        done, data={"luminosity": 0.276, "files": [str(simulated / "pseudodata.root")], "pseudo": True}
+    )
+    content["samples"]["tautau"]["files"].append(str(broken))
+    content["samples"]["tautau"]["luminosity"] = 0.552
+    path = tmp_path / "analysis.yaml"
+    path.write_text(yaml.safe_dump(content))
+    with pytest.raises(NtupleError, match=r"broken\.root"):
+        make(path, tmp_path / "results")
+    make(path, tmp_path / "results", allow_missing=True, verb="limits")
+    limits = table(tmp_path / "results")
+    assert all("incomplete" in flags.split(";") for flags in limits["flags"])
+    whole = read_selected(done / "process").before["tautau"].total
+    assert read_selected(tmp_path / "results" / "process").before["tautau"].total == pytest.approx(whole, rel=1e-6)
+
+
+def test_template_method_and_no_optimisation(done, tmp_path):
+    path = tmp_path / "analysis.yaml"
+    content = files_analysis(done, fit={"method": "templates"}, optimise=None, search={"low": 1.2, "high": 2.0})
+    path.write_text(yaml.safe_dump(content))
+    made = make(path, tmp_path / "results", verb="limits")
+    assert made == ["check", "process", "scan", "limits"]
+    limits = table(tmp_path / "results")
+    assert set(limits["method"]) == {"cls_asymptotic"}
+    assert all(float(x) > 0 for x, ok in zip(limits["n_sig_ul_exp"], limits["valid"], strict=True) if ok == "true")
+
+
+def test_stage_that_is_not_there_is_named(done, tmp_path, monkeypatch, capsys):
+    path = tmp_path / "analysis.yaml"
+    path.write_text(yaml.safe_dump(files_analysis(done)))
+    monkeypatch.setattr(sys, "argv", ["bumphunt", "simulate", str(path), "--output", str(tmp_path / "results")])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    assert stop.value.code == cli.BAD_INPUT
+    assert "asks for no stage 'simulate'" in capsys.readouterr().err
+
+
+def test_run_prints_the_table_the_figures_and_the_largest_excess(done, monkeypatch, capsys):
+    arguments = ["bumphunt", "run", str(done.parent / "analysis.yaml"), "--output", str(done)]
+    monkeypatch.setattr(sys, "argv", arguments)
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    out = capsys.readouterr().out
+    assert stop.value.code == 0
+    assert "coupling_ul_obs" in out
+    assert str(done / "limits" / "limits.csv") in out
+    assert "limit_coupling.png" in out
+    assert "most significant mass: " in out

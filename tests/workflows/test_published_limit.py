@@ -1,0 +1,63 @@
+"""The shipped Z' -> invisible example against the published search of 2018: Belle II, arXiv:1912.11276."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workflows.analysis_file import load
+from workflows.chain import Chain
+from workflows.scan import read_columns
+from workflows.selecting import read_selected
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
+PUBLISHED = {1.16: 0.051, 2.29: 0.100, 3.70: 0.226, 4.69: 0.461, 5.97: 0.994}
+"""Mass [GeV]: 90 % limit on g' read off figure 3, 276 pb^-1."""
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("example") / "results"
+    chain = Chain(config=load(EXAMPLE), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
+    for stage in chain.up_to("limits"):
+        stage.run()
+    return folder
+
+
+@pytest.mark.parametrize(("mass", "published"), PUBLISHED.items())
+def test_expected_coupling_limit_is_within_30_percent_of_the_published_one(results, mass, published):
+    limits = read_columns(results / "limits" / "limits.json")
+    expected = np.exp(np.interp(mass, limits["mass"], np.log(limits["coupling_ul_exp"])))
+    assert expected / published == pytest.approx(1.0, abs=0.30), f"expected / published = {expected / published:.3f}"
+
+
+def test_efficiency_after_the_tau_veto_is_a_few_to_twenty_percent(results):
+    limits = read_columns(results / "limits" / "limits.json")
+    below_7 = limits["mass"] < 7
+    assert np.all((limits["efficiency"][below_7] > 0.02) & (limits["efficiency"][below_7] < 0.20))
+
+
+def test_backgrounds_come_in_the_published_order(results):
+    """Figure 2: mumu(gamma) at low recoil mass, tau pairs from about 1 to 7 GeV, eemumu above."""
+    spectra = read_selected(results / "process").before
+    mass = np.sqrt(np.maximum(spectra["mumu"].centres, 0))
+    for low, high, name in ((0.0, 0.8, "mumu"), (2.0, 6.5, "tautau"), (7.5, 9.0, "eemumu")):
+        inside = (mass >= low) & (mass < high)
+        assert max(spectra, key=lambda sample: float(spectra[sample].counts[inside].sum())) == name
+
+
+def test_tau_veto_removes_most_tau_pairs(results):
+    selected = read_selected(results / "process")
+    mass = np.sqrt(np.maximum(selected.data.centres, 0))
+    inside = (mass >= 2) & (mass < 6)
+    before, after = (float(s["tautau"].counts[inside].sum()) for s in (selected.before, selected.after))
+    assert after < 0.1 * before
+
+
+def test_both_halves_agree_on_the_figure_of_merit(results):
+    """Cuts were chosen on one half of the events and are quoted on the other: no large overtraining."""
+    cuts = read_columns(results / "optimise" / "cuts.json")
+    ratio = cuts["merit_quoting"] / cuts["merit_choosing"]
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.15)
