@@ -46,6 +46,9 @@ class CutTable:
         Observables, V of them.
     lower
         Lower bounds [unit of the observable], shape (M, V).
+    smooth
+        Whether the bounds are interpolated linearly in squared mass between the centres of the bins; else they are
+        steps. The quantities below are those of the steps.
     merit_choosing, merit_quoting
         Figure of merit, shape (M,).
     efficiency_choosing, efficiency_quoting, efficiency_before
@@ -62,6 +65,7 @@ class CutTable:
     edges: Array
     names: tuple[str, ...]
     lower: Array
+    smooth: bool
     merit_choosing: Array
     merit_quoting: Array
     efficiency_choosing: Array
@@ -103,12 +107,14 @@ class CutTable:
         """
         x = np.asarray(m2, dtype=np.float64)
         index = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.lower) - 1)
+        centres = (self.edges[1:] + self.edges[:-1]) / 2
         mask = np.ones(x.shape, dtype=np.bool_)
         for column, name in enumerate(self.names):
             if name not in observables:
                 msg = f"the cut table needs the observable {name!r}; known are {', '.join(observables)}"
                 raise InputError(msg)
-            mask &= observables[name] >= self.lower[index, column]
+            bound = np.interp(x, centres, self.lower[:, column]) if self.smooth else self.lower[index, column]
+            mask &= observables[name] >= bound
         return mask
 
     def to_columns(self) -> dict[str, list[float]]:
@@ -116,6 +122,7 @@ class CutTable:
         columns = {"mass": self.masses, "m2_low": self.edges[:-1], "m2_high": self.edges[1:]}
         columns |= {f"min_{name}": self.lower[:, i] for i, name in enumerate(self.names)}
         columns |= {name: getattr(self, name) for name in _QUANTITIES}
+        columns["smooth"] = np.full(self.masses.size, float(self.smooth))
         return {name: [float(x) for x in values] for name, values in columns.items()}
 
     @classmethod
@@ -131,7 +138,7 @@ class CutTable:
         try:
             numbers = {
                 name: np.array([float(x) for x in columns[name]])
-                for name in ("m2_low", "m2_high", *(f"min_{n}" for n in names), *_QUANTITIES)
+                for name in ("m2_low", "m2_high", *(f"min_{n}" for n in names), *_QUANTITIES, "smooth")
             }
         except (KeyError, ValueError) as error:
             msg = f"the cut table has a missing or broken column: {error}"
@@ -142,7 +149,11 @@ class CutTable:
             raise InputError(msg)
         lower = np.stack([numbers[f"min_{n}"] for n in names], axis=-1) if names else np.empty((low.size, 0))
         return cls(
-            edges=np.append(low, high[-1:]), names=names, lower=lower, **{name: numbers[name] for name in _QUANTITIES}
+            edges=np.append(low, high[-1:]),
+            names=names,
+            lower=lower,
+            smooth=bool(numbers["smooth"].all()),
+            **{name: numbers[name] for name in _QUANTITIES},
         )
 
 

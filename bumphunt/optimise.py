@@ -173,11 +173,13 @@ def signal_window(mass: float, resolution: Resolution, *, window: float = 2.0) -
     return np.array([mass**2 - half, mass**2 + half])
 
 
-def mass_bins(resolution: Resolution, *, low: float, high: float, width: float = 4.0) -> Array:
+def mass_bins(
+    resolution: Resolution, *, low: float, high: float, width: float = 4.0, minimum_width: float = 0.0
+) -> Array:
     """Return edges in squared mass [GeV^2] of bins that are `width` resolutions wide, shape (M + 1,).
 
     The first bin starts at `low`^2 and the last one ends at or above `high`^2. The width is `width` times sigma(M^2) at
-    the lower edge of the bin.
+    the lower edge of the bin, but no bin is narrower than `minimum_width` in mass [GeV].
 
     Raises
     ------
@@ -194,7 +196,8 @@ def mass_bins(resolution: Resolution, *, low: float, high: float, width: float =
         raise InputError(msg)
     edges = [low**2]
     while edges[-1] < high**2:
-        edges.append(edges[-1] + width * _positive_resolution(float(np.sqrt(edges[-1])), resolution))
+        mass = float(np.sqrt(edges[-1]))
+        edges.append(max(edges[-1] + width * _positive_resolution(mass, resolution), (mass + minimum_width) ** 2))
     return np.array(edges)
 
 
@@ -259,7 +262,8 @@ def best_cuts(
     window
         Half width of the signal window in units of the resolution, as that of the signal tensors.
     smooth
-        Replace each bound by the median of three neighbouring bins.
+        Choose by the mean of the relative figures of merit of a bin and its two neighbours, and interpolate the bounds
+        linearly between the centres of the bins, so that the signal efficiency varies smoothly with mass.
 
     Raises
     ------
@@ -274,13 +278,13 @@ def best_cuts(
     yields = {half: _background_yields(backgrounds, half, share) for half in (CHOOSING, QUOTING)}
     efficiencies = {half: _efficiencies(signals, half) for half in (CHOOSING, QUOTING)}
     known = np.array([point.mass for point in signals])
-    choice = np.empty((masses.size, len(axes)), dtype=np.intp)
+    values = []
     for i, mass in enumerate(masses):
         efficiency = _interpolate(mass, known, efficiencies[CHOOSING])
-        value = merit(efficiency, yields[CHOOSING][0][i], yields[CHOOSING][1][i])
-        choice[i] = np.unravel_index(int(np.argmax(value)), value.shape)
+        values.append(merit(efficiency, yields[CHOOSING][0][i], yields[CHOOSING][1][i]))
     if smooth:
-        choice = _median_of_three(choice)
+        values = _mean_of_neighbours(values)
+    choice = np.array([np.unravel_index(int(np.argmax(value)), value.shape) for value in values])
     loosest = (0,) * len(axes)
     quantities: dict[str, Array] = {}
     for half, name in ((CHOOSING, "choosing"), (QUOTING, "quoting")):
@@ -293,6 +297,7 @@ def best_cuts(
     return CutTable(
         edges=edges,
         names=tuple(axis.name for axis in axes),
+        smooth=smooth,
         lower=np.stack([axis.thresholds[choice[:, v]] for v, axis in enumerate(axes)], axis=-1),
         efficiency_before=np.array([_interpolate(m, known, _at(efficiencies[QUOTING], loosest)) for m in masses]),
         background_before=_at(yields[QUOTING][0], loosest),
@@ -366,9 +371,7 @@ def _interpolate(mass: float, known: Array, values: Array) -> Array:
     return np.asarray((1 - t) * values[right - 1] + t * values[right])
 
 
-def _median_of_three(choice: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Return the running median over three mass bins of positions (M, V); the ends stay."""
-    if len(choice) < 3:
-        return choice
-    inner = np.median(np.stack([choice[:-2], choice[1:-1], choice[2:]]), axis=0).astype(np.intp)
-    return np.concatenate([choice[:1], inner, choice[-1:]])
+def _mean_of_neighbours(values: Sequence[Array]) -> list[Array]:
+    """Return the figure of merit of each bin, over its largest value, averaged with those of the bins beside it."""
+    relative = [value / max(float(value.max()), np.finfo(np.float64).tiny) for value in values]
+    return [np.mean(relative[max(i - 1, 0) : i + 2], axis=0) for i in range(len(relative))]

@@ -295,8 +295,10 @@ class Optimise(_Section):
     """How many Monte Carlo standard deviations are added to the background in the figure of merit."""
     bin_width: Positive = 4.0
     """Width of the mass bins, in units of the resolution."""
-    smooth: bool = False
-    """Smooth the chosen cuts over neighbouring bins."""
+    min_bin_width: NonNegative = 0.2
+    """Least width of the mass bins [GeV]."""
+    smooth: bool = True
+    """Choose with the neighbouring bins, and interpolate the cuts between the centres of the bins."""
     variables: dict[str, ThresholdRange] = Field(default_factory=dict)
     """Observables to cut on, each with its candidate bounds; those of the search unless given."""
 

@@ -212,6 +212,8 @@ def cuts_against_mass(
     thresholds: Mapping[str, Array],
     merit: Mapping[str, Array],
     spectrum: tuple[Array, Mapping[str, Array]],
+    *,
+    smooth: bool,
 ) -> Figure:
     """Return the optimised cuts: background before and after, thresholds, and the figure of merit on both halves.
 
@@ -225,6 +227,8 @@ def cuts_against_mass(
         Legend entry -> figure of merit in each bin, shape (K,) each.
     spectrum
         Edges [GeV] and, by legend entry, expected background events per bin.
+    smooth
+        Whether the bounds are interpolated between the centres of the bins.
     """
     with mpl.rc_context(STYLE):
         figure = _figure(7.0, 9.0)
@@ -238,10 +242,14 @@ def cuts_against_mass(
         top.set_ylim(low, 20 * high)
         top.legend(loc="upper right", ncols=2)
         for colour, (name, values) in zip(COLOURS, thresholds.items(), strict=False):
-            middle.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
+            if smooth:
+                centres = np.sqrt((mass_edges[1:] ** 2 + mass_edges[:-1] ** 2) / 2)
+                middle.plot(centres, values, marker="o", markersize=3, color=colour, label=name)
+            else:
+                middle.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
         middle.set_ylabel("lower bound [GeV]")
-        middle.set_ylim(bottom=0)
-        middle.legend()
+        middle.set_ylim(0, 1.35 * max(0.5, *(float(values.max()) for values in thresholds.values())))
+        middle.legend(loc="upper right", ncols=3)
         for colour, (name, values) in zip(COLOURS, merit.items(), strict=False):
             bottom.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
         bottom.set_ylabel("figure of merit")
@@ -283,7 +291,9 @@ def p0_scan(masses: Array, p0: Array, *, label: str, injected: Sequence[float] =
             )
         for mass in injected:
             axes.axvline(mass, color="0.5", linewidth=0.8, linestyle=":")
-            axes.text(mass, 0.97, " injected", color="0.4", fontsize=9, va="top", transform=axes.get_xaxis_transform())
+            axes.text(
+                mass, 0.03, " injected", color="0.4", fontsize=9, va="bottom", transform=axes.get_xaxis_transform()
+            )
         axes.set_yscale("log")
         axes.set_ylim(lowest, 2)
         axes.set_xlim(masses[0], masses[-1])

@@ -180,4 +180,4 @@ def _cuts(cuts: CutTable, selected: Selected) -> plots.Figure:
         keep = (inside >= 0) & (inside < cuts.edges.size - 1)
         binned = np.bincount(inside[keep], total.counts[keep], minlength=cuts.edges.size - 1)
         counts[name] = binned.astype(np.float64)
-    return plots.cuts_against_mass(mass_edges, thresholds, merit, (mass_edges, counts))
+    return plots.cuts_against_mass(mass_edges, thresholds, merit, (mass_edges, counts), smooth=cuts.smooth)

@@ -220,7 +220,13 @@ def make_tensors(
     def resolution(mass: float) -> float:
         return float(model.resolution(np.clip(mass, model.masses[0], model.masses[-1])))
 
-    edges = mass_bins(resolution, low=config.search.low, high=config.search.high, width=settings.bin_width)
+    edges = mass_bins(
+        resolution,
+        low=config.search.low,
+        high=config.search.high,
+        width=settings.bin_width,
+        minimum_width=settings.min_bin_width,
+    )
     simulated = [sample for sample in inputs if sample.kind != "data"]
     tensor_edges = {
         s.name: edges if s.kind == "background" else signal_window(_mass(s), resolution, window=settings.window)

@@ -2,8 +2,7 @@
 
 The expected counts are ``nu_i = sum_p theta_p A_pi``, the counts are Poisson, and any parameter may have a Gaussian
 constraint. The negative log-likelihood is then convex (and self-concordant), so that Newton's method with the exact
-Hessian finds its only minimum in three to five steps. Fits of the same columns ``A`` (toys, tested values) run 16 at
-a time in SIMD lanes (`bumphunt.inference.newton`).
+Hessian finds its only minimum in three to five steps (`bumphunt.inference.newton`).
 
 The minimum may lie where ``nu_i = 0`` for an empty bin, since an empty bin contributes ``nu_i`` alone and puts no
 logarithmic wall there. Such fits are finished by an interior-point method, with status `AT_BOUNDARY`.
@@ -23,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.inference.fit_result import BatchFit, FitResult, FitStatus
-from bumphunt.inference.newton import fit_blocks
+from bumphunt.inference.newton import RUNNING, fit_rows, fit_rows_threaded
 from bumphunt.models.channel import Channel
 
 __all__ = ["fit_batch", "fit_channel", "fit_tested"]
@@ -41,6 +40,7 @@ def fit_batch(
     held: int = 0,
     warm: bool = False,
     errors: bool = True,
+    threads: bool = False,
 ) -> BatchFit:
     """Return the maximum-likelihood fits of ``N`` data sets to the same linear model.
 
@@ -61,6 +61,9 @@ def fit_batch(
         Whether the start is near the minimum: then the first step uses the observed, not the expected information.
     errors
         Whether the errors are wanted; NaN if not.
+    threads
+        Whether the fits are shared out to numba's threads (`numba.set_num_threads`), for many thousand fits; the
+        results are the same.
 
     Returns
     -------
@@ -92,9 +95,11 @@ def fit_batch(
     centre = np.array(
         np.broadcast_to(np.zeros(n_par) if centres is None else centres, (n_fits, n_par)), dtype=np.float64
     )
-    nll, sigma = np.empty(n_fits), np.empty((n_fits, n_par))
-    status, iterations = np.empty(n_fits, np.int8), np.empty(n_fits, np.int32)
-    fit_blocks(a, held, n, theta, centre, width**-2.0, warm, errors, nll, sigma, status, iterations)
+    nll, sigma = np.empty(n_fits), np.full((n_fits, n_par), np.nan)
+    status, iterations = np.full(n_fits, RUNNING, np.int8), np.zeros(n_fits, np.int32)
+    inputs = (a[None], np.zeros(n_fits, np.int64), held, np.ascontiguousarray(n), np.arange(n_fits), theta, centre)
+    kernel = fit_rows_threaded if threads else fit_rows
+    kernel(*inputs, (width**-2.0)[None], warm, errors, nll, sigma, status, iterations)
     return BatchFit(parameters=theta, errors=sigma, nll=nll, status=status, iterations=iterations)
 
 

@@ -87,7 +87,7 @@ def accepted(n_obs: int, n_sig: Array, background: float, cl: float) -> NDArray[
 
     Examples
     --------
-    >>> accepted(0, np.array([1.0, 1.1]), 3.0, 0.9)
+    >>> accepted(0, np.array([0.95, 0.96]), 3.0, 0.9)
     array([ True, False])
     """
     mean = np.asarray(n_sig, dtype=np.float64)[:, None] + background

@@ -9,6 +9,8 @@ Z, p-value           `significance`
 CLs of a strength    `hypotest`
 upper limit          `limit`
 all, over masses     `scan`
+Bayesian limit       `bumphunt.inference.marginal.bayesian_region_limit`
+unbinned fit         `bumphunt.inference.unbinned.fit_unbinned`
 one source at a time `bumphunt.inference.impacts.impacts`
 ===================  ==========================================================
 
@@ -68,6 +70,9 @@ Examples
 (5.57, 5.27)
 >>> round(hypotest(count, 6.0).observed, 3)
 0.037
+>>> from bumphunt.inference.marginal import bayesian_region_limit
+>>> round(bayesian_region_limit(count, rng=rng, cl=0.95).upper, 1)
+6.1
 
 (d) Two channels with a shared signal (a branching fraction times efficiency each) and a shared nuisance parameter:
 

@@ -2,8 +2,8 @@
 
 `infer` gives for every channel the fit with the signal free and the one without signal, and the upper limit of
 `bumphunt.inference.limits.asymptotic_limit`, with its band. The six equations of a channel (one observed limit, five
-expected) are solved side by side: at each round the likelihood is profiled at six tested yields, in the lanes of one
-block (`bumphunt.inference.newton.fit_profiles`), each fit starting from the last.
+expected) are solved side by side: at each round the likelihood of every channel is profiled at six tested yields,
+each fit starting from the last.
 
 The roots are found by Newton's method inside a bracket: the slope of a profile likelihood in the tested yield is its
 partial derivative at the minimum, and needs no further fit.
@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from bumphunt.inference import asymptotics
-from bumphunt.inference.fit_result import FitResult, FitStatus
-from bumphunt.inference.newton import RUNNING, fit_hypotheses, fit_profiles
+from bumphunt.inference.fit_result import BatchFit, FitResult, FitStatus
+from bumphunt.inference.newton import BARRIER_STOP, BOUNDARY_LEVEL, RUNNING, fit_rows
 from bumphunt.models.channel import Channel
 
 __all__ = ["Inference", "infer"]
@@ -39,6 +39,8 @@ LAST_STEP = 1e-6
 """Relative step of Newton's method that is the last one: the next would be about its square."""
 NARROW = 1e-13
 """Relative width of a bracket that cannot be halved."""
+SINGULAR = 1e-13
+"""Smallest eigenvalue of the scaled information (unit diagonal) that gives a first guess."""
 DIFFERENCE = 1e-6
 """Relative step in the signal of the derivative of ln CLs, by a central difference."""
 LOWEST = -30.0
@@ -140,24 +142,13 @@ def _stacked(channels: Sequence[Channel]) -> _Stack:
 def _infer(channels: Sequence[Channel], alpha: float, expected: bool) -> list[Inference]:
     """Return the results of channels that can be stacked."""
     stack = _stacked(channels)
-    n, p = stack.start.shape
-    fits = _Fits(
-        theta=np.empty((n, 2, p)),
-        errors=np.empty((n, 2, p)),
-        nll=np.empty((n, 2)),
-        status=np.empty((n, 2), np.int8),
-        steps=np.empty((n, 2), np.int32),
-        asimov=np.empty_like(stack.counts),
-        tangent=np.empty((n, p)),
-    )
-    inputs = (stack.columns, stack.held, stack.counts, stack.start, stack.centres, stack.precision)
-    fit_hypotheses(*inputs, fits.theta, fits.errors, fits.nll, fits.status, fits.steps, fits.asimov, fits.tangent)
+    fits = _fits(stack)
     limits = _Roots(stack, fits, alpha, expected)
     limits.solve()
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(fits.tangent[:, stack.held])
     results = []
-    for m in range(n):
+    for m in range(len(channels)):
         null, best = (_fit_result(stack, fits, m, which) for which in (0, 1))
         failure = FitStatus(int(limits.failure[m])).flag if limits.failure[m] >= 0 else ""
         if not failure and limits.active[m].any():
@@ -180,7 +171,11 @@ def _infer(channels: Sequence[Channel], alpha: float, expected: bool) -> list[In
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Fits:
-    """The fits of a stack as `newton.fit_hypotheses` fills them: without signal, and with it free."""
+    """The fits of a stack without signal (index 0 of axis 1) and with it free (index 1), and the Asimov sets.
+
+    theta and errors (N, 2, P), nll, status and steps (N, 2); Asimov counts of the fits without signal (N, B); the
+    column of the inverse information there that belongs to the signal (N, P), NaN if it is singular.
+    """
 
     theta: Array
     errors: Array
@@ -189,6 +184,63 @@ class _Fits:
     steps: NDArray[np.int32]
     asimov: Array
     tangent: Array
+
+
+def _fits(stack: _Stack) -> _Fits:
+    """Return the fits of a stack; those with a free signal begin at those without, where they can."""
+    null_start = stack.start.copy()
+    null_start[:, stack.held] = 0.0
+    null = _fit_rows(stack, null_start, stack.held + 1)
+    near = (null.status <= int(FitStatus.AT_BOUNDARY)) & (stack.start[:, stack.held] == 0.0)
+    best = _fit_rows(stack, np.where(near[:, None], null.parameters, stack.start), stack.held)
+    nu = np.einsum("mp,mpb->mb", null.parameters, stack.columns)
+    asimov = np.where(nu > BOUNDARY_LEVEL, nu, 0.0)
+    both = (null, best)
+    return _Fits(
+        theta=np.stack([fit.parameters for fit in both], axis=1),
+        errors=np.stack([fit.errors for fit in both], axis=1),
+        nll=np.stack([fit.nll for fit in both], axis=1),
+        status=np.stack([fit.status for fit in both], axis=1),
+        steps=np.stack([fit.iterations for fit in both], axis=1),
+        asimov=asimov,
+        tangent=_tangent(stack, asimov),
+    )
+
+
+def _fit_rows(stack: _Stack, start: Array, held: int) -> BatchFit:
+    """Return the fits of each channel of a stack to its data with the first `held` parameters held."""
+    theta, rows = start.copy(), np.arange(start.shape[0])
+    fit = BatchFit(
+        parameters=theta,
+        errors=np.full_like(theta, np.nan),
+        nll=np.empty(rows.size),
+        status=np.full(rows.size, RUNNING, np.int8),
+        iterations=np.zeros(rows.size, np.int32),
+    )
+    inputs = (stack.columns, rows, held, stack.counts, rows, theta, stack.centres, stack.precision, False, True)
+    fit_rows(*inputs, fit.nll, fit.errors, fit.status, fit.iterations)
+    return fit
+
+
+def _tangent(stack: _Stack, asimov: Array) -> Array:
+    """Return the signal's column of the inverse of the expected information at Asimov data, shape ``(N, P)``."""
+    free = stack.columns[:, stack.held :]
+    weight = np.divide(1.0, asimov, out=np.zeros_like(asimov), where=asimov > 0.0)
+    information = (free * weight[:, None]) @ free.transpose(0, 2, 1)
+    index = np.arange(free.shape[1])
+    information[:, index, index] += stack.precision[:, stack.held :]
+    scale = np.sqrt(information[:, index, index])
+    tangent = np.full_like(stack.start, np.nan)
+    good = np.all((scale > 0.0) & (scale < np.inf), axis=1)
+    scaled = information[good] / (scale[good, :, None] * scale[good, None, :])
+    good[good] = np.linalg.eigvalsh(scaled)[:, 0] > SINGULAR
+    if good.any():
+        unit = np.zeros((int(good.sum()), index.size, 1))
+        unit[:, 0, 0] = 1.0 / scale[good, 0]
+        scaled = information[good] / (scale[good, :, None] * scale[good, None, :])
+        tangent[good, stack.held :] = np.linalg.solve(scaled, unit)[:, :, 0] / scale[good]
+        tangent[good, : stack.held] = 0.0
+    return tangent
 
 
 def _fit_result(stack: _Stack, fits: _Fits, m: int, which: int) -> FitResult:
@@ -210,7 +262,7 @@ class _Roots:
     """The equations for the limits of a stack, solved together.
 
     `tested` (N, R) are the yields under test: five for the expected band, if wanted, and the observed one as the last.
-    Each is fitted on the Asimov set, the observed one also on the data: R + 1 lanes.
+    Each is fitted on the Asimov set, the observed one also on the data: R + 1 fits.
     """
 
     def __init__(self, stack: _Stack, fits: _Fits, alpha: float, expected: bool) -> None:
@@ -224,10 +276,8 @@ class _Roots:
         self.active = np.repeat((self.failure < 0)[:, None], n_roots, axis=1)
         s_hat = np.where(self.failure < 0, fits.theta[:, 1, stack.held], 0.0)
         self._s_hat, self._reference = s_hat, np.where(s_hat < 0.0, fits.nll[:, 0], fits.nll[:, 1])  # CCGV eq. 10
-        self._data = np.stack([fits.asimov, stack.counts], axis=1)
-        centres = fits.theta[:, 0].copy()
-        centres[:, : stack.held] = stack.centres[:, : stack.held]
-        self._centres = np.stack([centres, stack.centres], axis=1)
+        self._data = np.stack([fits.asimov, stack.counts], axis=1).reshape(-1, stack.counts.shape[1])
+        self._centres = np.stack([fits.theta[:, 0]] * n_roots + [stack.centres], axis=1)
         best = np.where(s_hat[:, None] < 0.0, fits.theta[:, 0], fits.theta[:, 1])
         self._base = np.stack([fits.theta[:, 0]] * n_roots + [best], axis=1)  # where the lanes begin, (N, L, P)
         self._first_guess(fits)
@@ -265,24 +315,41 @@ class _Roots:
 
     def _fit(self) -> None:
         """Profile the likelihood at the tested values, once more from the base where that fails."""
-        stack = self._stack
-        wanted = self.active[:, self._root_of_lane]
-        tested = self.tested[:, self._root_of_lane]
-        for start in (self._start, self._base):
+        held = self._stack.held
+        wanted, tested = self.active[:, self._root_of_lane], self.tested[:, self._root_of_lane]
+        base = self._base.copy()
+        base[:, :, held] = tested
+        negative = np.any(self._start @ self._stack.columns < 0.0, axis=2)
+        for start in (np.where(negative[:, :, None], base, self._start), base):
             self._start = np.where(wanted[:, :, None], start, self._start)
-            self._start[:, :, stack.held] = tested
-            base = self._base.copy()
-            base[:, :, stack.held] = tested
-            status = np.where(wanted, RUNNING, int(FitStatus.CONVERGED)).astype(np.int8)
-            steps = np.zeros(status.shape, np.int32)
-            tables = (self._data, self._which, self._start, base, self._centres, stack.precision)
-            fit_profiles(stack.columns, stack.held + 1, *tables, self._nll, self._slope, status, steps)
+            self._start[:, :, held] = tested
+            status = self._fit_lanes(wanted)
             wanted = status > int(FitStatus.AT_BOUNDARY)
             if not wanted.any():
                 return
         rows = wanted.any(axis=1)
         self.failure[rows] = status.max(axis=1)[rows]
         self.active[rows] = False
+
+    def _fit_lanes(self, wanted: NDArray[np.bool_]) -> NDArray[np.int8]:
+        """Make the wanted fits from their starts; return the status of each, and keep NLL and its slope in S."""
+        stack, (models, lanes, parameters) = self._stack, self._start.shape
+        status = np.where(wanted, RUNNING, int(FitStatus.CONVERGED)).astype(np.int8)
+        flat = (models * lanes, parameters)
+        steps, unused = np.zeros(flat[0], np.int32), np.empty((0, parameters))
+        data = (2 * np.arange(models)[:, None] + self._which).ravel()
+        inputs = (stack.columns, np.repeat(np.arange(models), lanes), stack.held + 1, self._data, data)
+        start = np.ascontiguousarray(self._start).reshape(flat)
+        options = (stack.precision, True, False, self._nll.reshape(-1), unused)
+        fit_rows(*inputs, start, self._centres.reshape(flat), *options, status.reshape(-1), steps)
+        self._start = start.reshape(self._start.shape)
+        nu, counts = self._start @ stack.columns, self._data[data].reshape(models, lanes, -1)
+        at_boundary = (status == int(FitStatus.AT_BOUNDARY))[:, :, None]
+        counts = np.where(at_boundary & (counts == 0.0), BARRIER_STOP, counts)  # the multipliers t / nu of the walls
+        ratio = np.divide(counts, nu, out=np.zeros_like(nu), where=nu > 0.0)
+        slope = np.einsum("mlb,mb->ml", 1.0 - ratio, stack.columns[:, stack.held])
+        self._slope = np.where(wanted, slope, self._slope)
+        return status
 
     def _equations(self) -> tuple[Array, Array]:
         """Return the functions whose roots are wanted, positive below them, and their derivatives, shape ``(N, R)``."""

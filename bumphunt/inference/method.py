@@ -7,18 +7,31 @@ formulae where there are `ASYMPTOTIC_FROM` events or more, toys elsewhere. The r
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bumphunt.errors import InputError
+from bumphunt.errors import FitError, InputError
 from bumphunt.inference import convex
-from bumphunt.inference.limits import UpperLimit, asymptotic_limit
+from bumphunt.inference.limits import UpperLimit, asymptotic_limit, checked_cl
+from bumphunt.inference.profile import Profile, profile_limit
+from bumphunt.inference.region_toys import toy_region_limit
 from bumphunt.inference.toys import toy_limit
 from bumphunt.models.channel import Channel
+from bumphunt.models.likelihood import likelihood
+from bumphunt.models.region import Region
 
-__all__ = ["ASYMPTOTIC_FROM", "CORE", "LimitMethod", "chosen_method", "core_background", "upper_limit"]
+__all__ = [
+    "ASYMPTOTIC_FROM",
+    "CORE",
+    "LimitMethod",
+    "chosen_method",
+    "core_background",
+    "region_upper_limit",
+    "upper_limit",
+]
 
 LimitMethod = Literal["auto", "asymptotic", "toys"]
 
@@ -29,26 +42,25 @@ CORE = 0.9545
 """Fraction of the signal in the core: +-2 standard deviations of a normal peak."""
 
 
-def core_background(channel: Channel, background: ArrayLike) -> float:
+def core_background(signal: ArrayLike, expected: ArrayLike) -> float:
     """Return the expected background in the core of the signal: the fewest bins that hold 95.45 % of it [events].
 
     Parameters
     ----------
-    channel
-        Signal and templates; the signal outside of its bins does not count.
-    background
-        Coefficients of the templates, shape ``(K,)``.
+    signal
+        Signal in each bin, in any unit, shape ``(B,)``.
+    expected
+        Expected background in each bin [events], shape ``(B,)``.
 
     Examples
     --------
-    >>> from bumphunt.models.channel import template_channel
-    >>> core_background(template_channel([9, 9, 9], [0.01, 0.98, 0.01], [[8.0, 9.0, 10.0]], (0.1,)), [1.0])
+    >>> core_background([0.01, 0.98, 0.01], [8.0, 9.0, 10.0])
     9.0
     """
-    order = np.argsort(channel.signal)[::-1]
-    held = np.cumsum(channel.signal[order]) / channel.signal.sum()
-    core = order[: int(np.searchsorted(held, CORE * (1.0 - 1e-12))) + 1]
-    return float(channel.expected(0.0, background)[core].sum())
+    s = np.asarray(signal, dtype=np.float64)
+    order = np.argsort(s)[::-1]
+    core = order[: int(np.searchsorted(np.cumsum(s[order]), CORE * (1.0 - 1e-12) * s.sum())) + 1]
+    return float(np.asarray(expected, dtype=np.float64)[core].sum())
 
 
 def chosen_method(channel: Channel, *, threshold: float = ASYMPTOTIC_FROM) -> Literal["asymptotic", "toys"]:
@@ -64,8 +76,10 @@ def chosen_method(channel: Channel, *, threshold: float = ASYMPTOTIC_FROM) -> Li
         Expected background in the core from which on the formulae are used [events].
     """
     null = convex.fit_channel(channel, n_sig=0.0)
-    enough = not null.status.usable or core_background(channel, null.background) >= threshold
-    return "asymptotic" if enough else "toys"
+    if not null.status.usable:
+        return "asymptotic"
+    b = core_background(channel.signal, channel.expected(0.0, null.background))
+    return "asymptotic" if b >= threshold else "toys"
 
 
 def upper_limit(
@@ -107,11 +121,60 @@ def upper_limit(
     InputError
         If the method is unknown, the level not in (0, 1), or the number of toys not positive.
     """
-    if method not in ("auto", "asymptotic", "toys"):
-        msg = f"the method must be 'auto', 'asymptotic' or 'toys', got {method!r}"
-        raise InputError(msg)
-    if method == "auto":
+    if _checked_method(method) == "auto":
         method = chosen_method(channel, threshold=threshold)
     if method == "asymptotic":
         return asymptotic_limit(channel, cl=cl, expected=expected)
     return toy_limit(channel, rng=rng, n_toys=n_toys, cl=cl, expected=expected).limit
+
+
+def _checked_method(method: str) -> str:
+    """Return the method, or raise an `InputError` if there is no such one."""
+    if method not in ("auto", "asymptotic", "toys"):
+        msg = f"the method must be 'auto', 'asymptotic' or 'toys', got {method!r}"
+        raise InputError(msg)
+    return method
+
+
+def region_upper_limit(
+    regions: Region | Sequence[Region],
+    *,
+    rng: np.random.Generator,
+    method: LimitMethod = "auto",
+    cl: float = 0.9,
+    expected: bool = True,
+    n_toys: int = 4000,
+    threshold: float = ASYMPTOTIC_FROM,
+) -> UpperLimit:
+    """Return the CLs upper limit on the signal strength of regions by the method that suits them.
+
+    Parameters
+    ----------
+    regions
+        One region, or several with a shared signal: the core is that of all of them together.
+    rng, method, cl, expected, n_toys, threshold
+        As in `upper_limit`.
+
+    Raises
+    ------
+    InputError
+        As `upper_limit`, and if the regions do not fit together.
+    """
+    checked_cl(cl)
+    profile = Profile(likelihood(regions))
+    if _checked_method(method) == "auto":
+        method = _chosen_of(profile, threshold)
+    if method == "asymptotic":
+        return profile_limit(profile, cl=cl, expected=expected)
+    return toy_region_limit(regions, rng=rng, n_toys=n_toys, cl=cl, expected=expected).limit
+
+
+def _chosen_of(profile: Profile, threshold: float) -> LimitMethod:
+    """Return the method for a profile, from its background-only fit."""
+    try:
+        null = profile.at(0.0).values
+    except FitError:
+        return "asymptotic"
+    expected, slopes = profile.model.expected_and_slopes(null)
+    inside = slice(0, profile.model.n_bins)
+    return "asymptotic" if core_background(slopes[0, inside], expected[inside]) >= threshold else "toys"

@@ -10,6 +10,7 @@ constraint to express it with, and reports NOT_CONVERGED: use the convex engine 
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 from iminuit import Minuit
@@ -35,6 +36,10 @@ SCORED = 1e-9
 """Twice the estimated distance to the minimum, in NLL, at which the scoring hands over."""
 STATIONARY = 1e-8
 """Estimated distance to the minimum, in NLL, at which a point is one whatever Minuit says."""
+BARRIERS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-8)
+"""Counts given to empty bins, one after the other: the NLL is off by about the last one times the bins."""
+NEAR_BOUNDARY = 1e-5
+"""Expected count of an empty bin that is called at the boundary [events]."""
 HESSIAN_STEP = 1e-3
 """Step of the differences that give the Hessian, in standard deviations."""
 
@@ -181,20 +186,22 @@ def fit_likelihood(
     if not free.any():
         return _model_fit(model, theta, np.zeros(information.shape), value, FitStatus.CONVERGED, calls)
     inside = np.ix_(free, free)
-    whiten = _whitening(information[inside])
+    whiten, singular = _whitening(information[inside])
     if errors or not scored:
         theta, valid, more = _migrad(model, theta, free, whiten)
         calls += more
-        value, gradient, information = model.nll_and_gradient(theta)
+        value, gradient, _ = model.nll_and_gradient(theta)
         flat = whiten.T @ gradient[free]
         scored = np.isfinite(value) and (valid or 0.5 * float(flat @ flat) < STATIONARY)
-    converged = bool(scored)
-    status = FitStatus.CONVERGED if converged else FitStatus.NOT_CONVERGED
+    status = FitStatus.CONVERGED if scored else FitStatus.NOT_CONVERGED
+    if not scored or (model.counts == 0.0).any():
+        theta, value, status, more = _at_boundary(model, theta, free, value, status)
+        calls += more
+    if singular and strength is None and status is not FitStatus.AT_BOUNDARY:
+        status = FitStatus.SINGULAR
     covariance = np.full(information.shape, np.nan)
-    if errors and converged:
+    if errors and status is FitStatus.CONVERGED:
         covariance[:], covariance[inside] = 0.0, _covariance(model, theta, free, whiten)
-        if not np.all(np.isfinite(covariance)):
-            status = FitStatus.SINGULAR if strength is None else status
     return _model_fit(model, theta, covariance if errors else None, value, status, calls)
 
 
@@ -254,14 +261,41 @@ def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[A
     return theta, at_minimum, calls
 
 
-def _whitening(information: Array) -> Array:
-    """Return A with A^T F A = 1 for the information F, shape ``(F, F)``; directions without information keep size 1."""
+def _at_boundary(
+    model: Likelihood, theta: Array, free: NDArray[np.bool_], value: float, status: FitStatus
+) -> tuple[Array, float, FitStatus, int]:
+    """Return parameters, NLL, status and calls of a fit whose minimum may be where an empty bin expects nothing.
+
+    An empty bin has no logarithm to keep its expectation positive: it is given a small count, which is then taken
+    away (a barrier method). The fit is left as it is unless that ends at the boundary.
+    """
+    empty = model.counts == 0.0
+    if status is FitStatus.CONVERGED and not np.any(model.expected(theta)[empty] < NEAR_BOUNDARY):
+        return theta, value, status, 0
+    point, calls = theta if np.all(model.expected(theta)[empty] > 0.0) else model.start.copy(), 0
+    point = np.where(free, point, theta)
+    for count in BARRIERS:
+        padded = replace(model, counts=np.where(empty, count, model.counts))
+        point, settled, more = _scored(padded, point, free)
+        calls += more
+    reached = model.nll(point)
+    at_boundary = bool(np.any(model.expected(point)[empty] < NEAR_BOUNDARY))
+    if not (at_boundary and settled and reached <= value + empty.size * BARRIERS[-2]):
+        return theta, value, status, calls
+    return point, reached, FitStatus.AT_BOUNDARY, calls
+
+
+def _whitening(information: Array) -> tuple[Array, bool]:
+    """Return A with A^T F A = 1 for the information F, shape ``(F, F)``, and whether a direction has none.
+
+    Directions without information keep size 1.
+    """
     scale = np.sqrt(np.diag(information))
     scale = np.where(scale > 0.0, scale, 1.0)
     values, vectors = np.linalg.eigh(information / np.outer(scale, scale))
-    values = np.where(values > 1e-12, values, 1.0)
-    whiten: Array = vectors / np.sqrt(values) / scale[:, None]
-    return whiten
+    known = values > 1e-12
+    whiten: Array = vectors / np.sqrt(np.where(known, values, 1.0)) / scale[:, None]
+    return whiten, not known.all()
 
 
 def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Array) -> tuple[Array, bool, int]:
@@ -290,7 +324,10 @@ def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Ar
 
 
 def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Array) -> Array:
-    """Return the inverse of the observed information, by differences of the gradient; NaN if it is not positive."""
+    """Return the inverse of the observed information, by differences of the gradient.
+
+    Where that is not positive (at the kink of a piecewise interpolation) the expected information takes its place.
+    """
     n = int(free.sum())
     hessian = np.empty((n, n))
     for k in range(n):
@@ -300,6 +337,6 @@ def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten
         hessian[k] = whiten.T @ (high - low) / (2.0 * HESSIAN_STEP)
     symmetric = 0.5 * (hessian + hessian.T)
     if not np.all(np.isfinite(symmetric)) or np.linalg.eigvalsh(symmetric)[0] < 1e-6:
-        return np.full((n, n), np.nan)
+        symmetric = np.eye(n)
     covariance: Array = whiten @ np.linalg.inv(symmetric) @ whiten.T
     return covariance

@@ -1,235 +1,48 @@
 """The mass scan: one row of results per mass hypothesis.
 
-`scan_templates` fits peak and background templates in a wide window; `scan_counting` counts events in a narrow one.
-Both take histograms in the squared (recoil) mass as plain arrays and return a `ScanResult`.
+=================  ==================================================================
+`scan_templates`   fits a peak and background templates in a wide window
+`scan_smooth`      fits a peak and a polynomial, left to the data, in a wide window
+`scan_counting`    counts events in a narrow window, over simulated backgrounds
+=================  ==================================================================
 
-A hypothesis whose fit failed is a row like the others: ``valid`` is False, ``flags`` names the reason, and what could
-not be determined is NaN (an empty cell in the table). Without observed counts (a blinded search) the background
-expectation takes the place of the data, and every row carries the flag "blinded".
+They take histograms in the squared (recoil) mass as plain arrays and return a `ScanResult`. The fits are made a block
+of masses at a time.
 
-Flags: "blinded"; "low_counts" (fewer than `LOW_COUNTS` expected background events within two standard deviations of
-the mass: the asymptotic formulae are not to be trusted, use counting); "no_background" (no template reaches into the
-window); "fit_at_boundary", "fit_singular", "fit_not_converged", "fit_infeasible"; "no_root"; "clb_underflow".
+Rows of failed fits, blinded rows and their flags are described in `bumphunt.inference.scan_result`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.inference import asymptotics, convex
-from bumphunt.inference.counting import (
-    CountingModel,
-    counting_limit,
-    counting_p0,
-    event_weight,
-    simulated_background,
-)
-from bumphunt.inference.limits import Fitter, UpperLimit, asymptotic_limit
+from bumphunt.inference.hypotheses import Inference, infer
+from bumphunt.inference.limits import Fitter, asymptotic_limit, checked_cl, limit_of
+from bumphunt.inference.scan_counting import scan_counting
+from bumphunt.inference.scan_result import ScanPoint, ScanResult, scan_row
+from bumphunt.inference.scan_spectra import Spectra, checked_spectra
 from bumphunt.inference.windows import window_edges
+from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.models.channel import Channel, template_channel
 from bumphunt.models.signal import SignalModel
 
-__all__ = ["LOW_COUNTS", "ScanPoint", "ScanResult", "scan_counting", "scan_templates"]
+__all__ = ["LOW_COUNTS", "ScanPoint", "ScanResult", "scan_counting", "scan_smooth", "scan_templates"]
 
 Array = NDArray[np.float64]
 
 LOW_COUNTS = 10.0
 """Expected background events within +-2 sigma of a mass below which asymptotic results are flagged. For one bin with
 known background and n = b the asymptotic 90 % CLs limit is 13 % below the exact one at b = 3, 7 % at 10, 4 % at 30."""
-NEARBY = 10.0
-"""Half width [standard deviations] of the region that the typical weight of a template's events is taken from."""
+BLOCK = 64
+"""Masses that are fitted together."""
 CORE = 2.0
 """Half width [standard deviations] of the region that `LOW_COUNTS` speaks of."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanPoint:
-    """The result for one mass hypothesis.
-
-    Parameters
-    ----------
-    mass
-        Hypothesis [GeV].
-    window_lo, window_hi
-        Ends of the window in mass [GeV]: square roots of its ends in the squared mass, negative for negative squares.
-    n_obs, n_bkg
-        Observed events in the window, and background events in it: fitted together with the signal (templates), or
-        expected (counting). Blinded: `n_obs` is the expected background.
-    n_sig, n_sig_error
-        Fitted signal events in the whole peak, inside the window or not; negative for a deficit. At the boundary of
-        the fit the error is that of the background-only expectation.
-    q0, p0, z0
-        Discovery statistic, local p-value and significance. Templates: asymptotic, p0 = 0.5 for a deficit. Counting:
-        p0 = P(N >= n_obs), z0 = 0 for p0 > 0.5, and q0 = z0^2.
-    efficiency
-        Total signal efficiency.
-    resolution
-        Resolution in mass [GeV].
-    n_sig_ul_obs, n_sig_ul_exp_m2, n_sig_ul_exp_m1, n_sig_ul_exp, n_sig_ul_exp_p1, n_sig_ul_exp_p2
-        Upper limits on the signal events in the whole peak.
-    method, cl, valid, flags
-        As in `bumphunt.inference.limits.UpperLimit`; flags as in the head of this module.
-    """
-
-    mass: float
-    window_lo: float
-    window_hi: float
-    n_obs: float
-    n_bkg: float
-    n_sig: float
-    n_sig_error: float
-    q0: float
-    p0: float
-    z0: float
-    efficiency: float
-    resolution: float
-    n_sig_ul_obs: float
-    n_sig_ul_exp_m2: float
-    n_sig_ul_exp_m1: float
-    n_sig_ul_exp: float
-    n_sig_ul_exp_p1: float
-    n_sig_ul_exp_p2: float
-    method: str
-    cl: float
-    valid: bool
-    flags: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanResult:
-    """The results of a scan, one `ScanPoint` a mass hypothesis, in the order of the masses."""
-
-    points: tuple[ScanPoint, ...]
-
-    def __len__(self) -> int:
-        return len(self.points)
-
-    def column(self, name: str) -> NDArray[np.generic]:
-        """Return one field of all points as an array, shape ``(N,)``; flags are joined by ";".
-
-        Raises
-        ------
-        InputError
-            If there is no such field.
-        """
-        if name not in (field.name for field in fields(ScanPoint)):
-            msg = f"a scan has no column {name!r}: it has {[field.name for field in fields(ScanPoint)]}"
-            raise InputError(msg)
-        values = [getattr(point, name) for point in self.points]
-        return np.array([";".join(v) for v in values] if name == "flags" else values)
-
-    def columns(self) -> dict[str, NDArray[np.generic]]:
-        """Return all columns by name, in the order of the limit table."""
-        return {field.name: self.column(field.name) for field in fields(ScanPoint)}
-
-    @property
-    def most_significant(self) -> ScanPoint | None:
-        """The valid point with the largest local significance; None if there is none."""
-        return max((point for point in self.points if point.valid), key=lambda point: point.z0, default=None)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Spectra:
-    """Checked input of a scan: observed (B,) or None, templates and variances (K, B), edges (B + 1,) [GeV^2]."""
-
-    counts: Array | None
-    templates: Array
-    variances: Array
-    uncertainties: tuple[float | None, ...]
-    edges: Array
-
-    def __post_init__(self) -> None:
-        n_bins, shape = self.edges.size - 1, self.templates.shape
-        if self.templates.ndim != 2 or shape[1] != n_bins or self.variances.shape != shape:
-            msg = f"{n_bins} bins want templates and variances (K, {n_bins}), got {shape}, {self.variances.shape}"
-            raise InputError(msg)
-        if len(self.uncertainties) != shape[0]:
-            msg = f"{shape[0]} templates want as many relative uncertainties, got {len(self.uncertainties)}"
-            raise InputError(msg)
-        if n_bins < 1 or not np.all(np.diff(self.edges) > 0.0):
-            msg = f"the edges of the spectrum must rise, got {self.edges}"
-            raise InputError(msg)
-        if self.counts is not None and self.counts.shape != (n_bins,):
-            msg = f"{n_bins} bins want counts ({n_bins},), got {self.counts.shape}"
-            raise InputError(msg)
-        for name, values in (("templates", self.templates), ("variances", self.variances), ("counts", self.counts)):
-            if values is not None and not np.all((values >= 0.0) & (values < np.inf)):
-                msg = (
-                    f"{name} must be finite and not negative, found {values[~((values >= 0.0) & (values < np.inf))][0]}"
-                )
-                raise InputError(msg)
-        for value in self.uncertainties:
-            if value is not None and not 0.0 <= value < np.inf:
-                msg = f"relative uncertainties must be numbers >= 0, or None for a free normalisation, got {value}"
-                raise InputError(msg)
-
-    def cut(self, window: Array) -> _Spectra:
-        """Return the spectra in the bins of a window, whose edges are a subset of theirs."""
-        cuts = np.searchsorted(self.edges, window)
-
-        def joined(values: Array) -> Array:
-            return np.add.reduceat(np.append(values, np.zeros((*values.shape[:-1], 1)), axis=-1), cuts, axis=-1)[
-                ..., :-1
-            ]
-
-        return replace(
-            self,
-            counts=None if self.counts is None else joined(self.counts),
-            templates=joined(self.templates),
-            variances=joined(self.variances),
-            edges=window,
-        )
-
-
-def _spectra(
-    counts: ArrayLike | None,
-    templates: ArrayLike,
-    variances: ArrayLike,
-    uncertainties: Sequence[float | None],
-    edges: ArrayLike,
-) -> _Spectra:
-    """Return the input of a scan as checked arrays."""
-    x = np.asarray(edges, dtype=np.float64)
-    return _Spectra(
-        counts=None if counts is None else np.asarray(counts, dtype=np.float64),
-        templates=np.asarray(templates, dtype=np.float64).reshape(-1, x.size - 1),
-        variances=np.asarray(variances, dtype=np.float64).reshape(-1, x.size - 1),
-        uncertainties=tuple(uncertainties),
-        edges=x,
-    )
-
-
-def _signed_root(square: float) -> float:
-    """Return the mass [GeV] of a squared mass, negative for a negative square."""
-    return float(np.sign(square) * np.sqrt(abs(square)))
-
-
-def _row(mass: float, sigma: float, signal: SignalModel, edges: Array, limit: UpperLimit, **fitted: float) -> ScanPoint:
-    """Return a row from its limit and its fitted numbers."""
-    m2, m1, median, p1, p2 = (float(value) for value in limit.expected)
-    return ScanPoint(
-        mass=mass,
-        window_lo=_signed_root(edges[0]),
-        window_hi=_signed_root(edges[-1]),
-        **fitted,
-        efficiency=float(signal.efficiency(mass)),
-        resolution=sigma / (2.0 * mass) if mass > 0.0 else np.inf,
-        n_sig_ul_obs=limit.observed,
-        n_sig_ul_exp_m2=m2,
-        n_sig_ul_exp_m1=m1,
-        n_sig_ul_exp=median,
-        n_sig_ul_exp_p1=p1,
-        n_sig_ul_exp_p2=p2,
-        method=limit.method,
-        cl=limit.cl,
-        valid=limit.valid,
-        flags=limit.flags,
-    )
 
 
 def scan_templates(
@@ -287,13 +100,121 @@ def scan_templates(
     InputError
         If shapes disagree, a number is negative or not finite, or a mass is outside the signal model or the spectrum.
     """
-    spectra = _spectra(counts, templates, variances, relative_uncertainties, edges)
+    spectra = checked_spectra(counts, templates, variances, relative_uncertainties, edges)
+
+    def window_at(mass: float, sigma: float) -> _Window:
+        return _template_window(spectra, signal, mass, sigma, window, bins_per_sigma)
+
+    return _scan(window_at, signal, masses, cl, fitter, progress)
+
+
+def scan_smooth(
+    counts: ArrayLike,
+    edges: ArrayLike,
+    *,
+    signal: SignalModel,
+    masses: ArrayLike,
+    background: BackgroundModel,
+    window: float = 10.0,
+    bins_per_sigma: float = 5.0,
+    cl: float = 0.9,
+    fitter: Fitter = convex.fit_channel,
+    progress: Callable[[], object] | None = None,
+) -> ScanResult:
+    """Return the scan of a spectrum with a fit of a peak and a polynomial at every mass, coefficients free.
+
+    Parameters
+    ----------
+    counts
+        Observed counts, shape ``(B,)``.
+    background
+        A linear family and its order, in each window.
+    edges, signal, masses, window, bins_per_sigma, cl, fitter, progress
+        As in `scan_templates`.
+
+    Returns
+    -------
+    ScanResult
+        One point a mass; `method` is "cls_asymptotic".
+
+    Raises
+    ------
+    InputError
+        As `scan_templates`, and if the family is not linear or has more terms than a window has bins.
+    """
+    if not background.linear:
+        msg = f"a scan with the family {background.family!r} is not linear: want 'bernstein' or 'chebyshev'"
+        raise InputError(msg)
+    n_bins = np.asarray(edges).size - 1
+    spectra = checked_spectra(counts, np.empty((0, n_bins)), np.empty((0, n_bins)), (), edges)
+    terms: dict[bytes, Array] = {}
+
+    def window_at(mass: float, sigma: float) -> _Window:
+        return _smooth_window(spectra, signal, mass, sigma, window, bins_per_sigma, background, terms)
+
+    return _scan(window_at, signal, masses, cl, fitter, progress)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Window:
+    """The channel of one mass, and the bins of it within `CORE` standard deviations.
+
+    `edges` are those of the window [GeV^2]; `core` is the expected background within `CORE`, None if the fit must
+    say, from the fraction of each bin that lies within, `inside` (B,); `blinded` says whether there are no data.
+    """
+
+    mass: float
+    sigma: float
+    edges: Array
+    channel: Channel
+    core: float | None
+    inside: Array
+    blinded: bool
+
+
+def _scan(
+    window_at: Callable[[float, float], _Window],
+    signal: SignalModel,
+    masses: ArrayLike,
+    cl: float,
+    fitter: Fitter,
+    progress: Callable[[], object] | None,
+) -> ScanResult:
+    """Return the scan whose windows `window_at` makes from mass and resolution, a block of masses at a time."""
+    checked_cl(cl)
+    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+    sigma, efficiency = signal.resolution(m), signal.efficiency(m)
     points = []
-    for mass in np.atleast_1d(np.asarray(masses, dtype=np.float64)):
-        points.append(_fit_point(spectra, signal, float(mass), window, bins_per_sigma, cl, fitter))
-        if progress is not None:
-            progress()
+    for first in range(0, m.size, BLOCK):
+        block = slice(first, first + BLOCK)
+        windows = [window_at(float(x), float(s)) for x, s in zip(m[block], sigma[block], strict=True)]
+        channels = [window.channel for window in windows]
+        if fitter is convex.fit_channel:
+            results = infer(channels, cl=cl)
+        else:
+            results = [_infer_by(fitter, channel, cl) for channel in channels]
+        for window, result, epsilon in zip(windows, results, efficiency[block], strict=True):
+            points.append(_fitted_point(window, result, float(epsilon), cl))
+            if progress is not None:
+                progress()
     return ScanResult(points=tuple(points))
+
+
+def _infer_by(fitter: Fitter, channel: Channel, cl: float) -> Inference:
+    """Return what `infer` does, fit by fit, with any engine."""
+    best, null = fitter(channel), fitter(channel, n_sig=0.0)
+    limit = asymptotic_limit(channel, cl=cl, fitter=fitter)
+    error = np.nan
+    if null.status.usable and not np.isfinite(best.n_sig_error):
+        error = fitter(channel.asimov(0.0, null.background)).n_sig_error
+    return Inference(
+        best=best,
+        null=null,
+        background_error=error,
+        observed=limit.observed,
+        expected=limit.expected,
+        failure="" if limit.valid else limit.flags[0],
+    )
 
 
 def _joined_empty(edges: Array, background: Array) -> Array:
@@ -302,7 +223,7 @@ def _joined_empty(edges: Array, background: Array) -> Array:
     return edges if filled.size == 0 else np.concatenate([edges[:1], edges[filled[1:]], edges[-1:]])
 
 
-def _window_channel(spectra: _Spectra, signal: SignalModel, mass: float) -> Channel:
+def _window_channel(spectra: Spectra, signal: SignalModel, mass: float) -> Channel:
     """Return the channel of a cut spectrum: templates with content, and their uncertainties."""
     sums = spectra.templates.sum(axis=1)
     some = np.flatnonzero(sums > 0.0)
@@ -315,149 +236,105 @@ def _window_channel(spectra: _Spectra, signal: SignalModel, mass: float) -> Chan
     return template_channel(counts, signal.fractions(mass, spectra.edges), spectra.templates[some], tuple(total))
 
 
-def _fit_point(
-    spectra: _Spectra, signal: SignalModel, mass: float, window: float, bins_per_sigma: float, cl: float, fitter: Fitter
-) -> ScanPoint:
-    """Return the row of one mass from a template fit."""
-    sigma = float(signal.resolution(mass))
+def _template_window(
+    spectra: Spectra, signal: SignalModel, mass: float, sigma: float, window: float, bins_per_sigma: float
+) -> _Window:
+    """Return the window of one mass with background templates."""
     edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=bins_per_sigma)
     inside = spectra.cut(edges)
     inside = inside.cut(_joined_empty(edges, inside.templates.sum(axis=0)))
-    channel = _window_channel(inside, signal, mass)
-    best, null = fitter(channel), fitter(channel, n_sig=0.0)
-    limit = asymptotic_limit(channel, cl=cl, fitter=fitter)
-    flags = list(limit.flags)
     core = window_edges(spectra.edges, mass**2, sigma, half_width=CORE, bins_per_sigma=None)
-    if spectra.cut(core).templates.sum() < LOW_COUNTS:
+    return _Window(
+        mass=mass,
+        sigma=sigma,
+        edges=edges,
+        channel=_window_channel(inside, signal, mass),
+        core=float(spectra.cut(core).templates.sum()),
+        inside=np.empty(0),
+        blinded=spectra.counts is None,
+    )
+
+
+def _smooth_window(
+    spectra: Spectra,
+    signal: SignalModel,
+    mass: float,
+    sigma: float,
+    window: float,
+    bins_per_sigma: float,
+    background: BackgroundModel,
+    terms: dict[bytes, Array],
+) -> _Window:
+    """Return the window of one mass with a polynomial; `terms` keeps those of windows that are divided alike."""
+    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=bins_per_sigma)
+    n_terms = background.order + 1
+    if edges.size - 1 <= n_terms:
+        msg = f"the window at {mass} GeV has {edges.size - 1} bins, too few for a peak and {n_terms} terms"
+        raise InputError(msg)
+    unit = np.round((edges - edges[0]) / (edges[-1] - edges[0]), 9)
+    columns = terms.get(unit.tobytes())
+    if columns is None:
+        columns = terms[unit.tobytes()] = np.diff(basis_cdf(background, unit, (0.0, 1.0)), axis=-1)
+    counts = spectra.cut(edges).counts
+    n = np.zeros(edges.size - 1) if counts is None else counts
+    flat = np.zeros(n_terms)
+    flat[: n_terms if background.family == "bernstein" else 1] = 1.0
+    scale = max(float(n.sum()), 1.0) / float((flat @ columns).sum())
+    channel = Channel(
+        counts=n,
+        signal=signal.fractions(mass, edges),
+        templates=scale * columns,
+        centres=flat,
+        sigmas=np.full(n_terms, np.inf),
+    )
+    ends = np.clip(edges, mass**2 - CORE * sigma, mass**2 + CORE * sigma)
+    return _Window(
+        mass=mass,
+        sigma=sigma,
+        edges=edges,
+        channel=channel,
+        core=None,
+        inside=np.diff(ends) / np.diff(edges),
+        blinded=False,
+    )
+
+
+def _fitted_point(window: _Window, result: Inference, efficiency: float, cl: float) -> ScanPoint:
+    """Return the row of one mass from its fits."""
+    channel, best, null = window.channel, result.best, result.null
+    limit = limit_of(result, cl=cl)
+    flags = list(limit.flags)
+    core = window.core
+    if core is None:
+        core = float(channel.expected(0.0, null.background) @ window.inside) if null.status.usable else np.nan
+    if core < LOW_COUNTS:
         flags.append("low_counts")
     if channel.templates.shape[0] == 0:
         flags.append("no_background")
-    if spectra.counts is None:
+    if window.blinded:
         flags.append("blinded")
     usable = best.status.usable and null.status.usable
-    flags.extend(fit.status.flag for fit in (best, null) if not fit.status.usable)
+    if limit.valid and not usable:
+        flags.append("no_significance")
+    elif not usable:
+        flags.extend(fit.status.flag for fit in (best, null) if not fit.status.usable)
     q0 = float(asymptotics.q0(null.nll, best.nll, best.n_sig)) if usable else np.nan
+    if window.blinded and usable:
+        q0 = 0.0  # up to rounding
     z0 = float(asymptotics.z0_from_q0(q0))
-    return _row(
-        mass,
-        sigma,
-        signal,
-        edges,
-        replace(limit, flags=tuple(dict.fromkeys(flags)), valid=limit.valid and usable),
+    error = best.n_sig_error if np.isfinite(best.n_sig_error) else result.background_error
+    known = best.status.usable and (usable or limit.valid)
+    return scan_row(
+        window.mass,
+        window.sigma,
+        efficiency,
+        window.edges,
+        replace(limit, flags=tuple(dict.fromkeys(flags)), valid=limit.valid),
         n_obs=float(channel.counts.sum()),
-        n_bkg=float(channel.expected(0.0, best.background).sum()) if usable else np.nan,
+        n_bkg=float(channel.expected(0.0, best.background).sum()) if known else np.nan,
         n_sig=best.n_sig,
-        n_sig_error=_yield_error(channel, best.n_sig_error, null.background) if usable else np.nan,
+        n_sig_error=error if known else np.nan,
         q0=q0,
         p0=float(asymptotics.p_value(z0)),
-        z0=z0,
-    )
-
-
-def _yield_error(channel: Channel, error: float, background: Array) -> float:
-    """Return the fitted error, or that of the background-only expectation where the fit could not tell."""
-    if np.isfinite(error):
-        return error
-    return convex.fit_channel(channel.asimov(0.0, background)).n_sig_error
-
-
-def scan_counting(
-    counts: ArrayLike | None,
-    templates: ArrayLike,
-    variances: ArrayLike,
-    relative_uncertainties: Sequence[float],
-    edges: ArrayLike,
-    *,
-    signal: SignalModel,
-    masses: ArrayLike,
-    window: float = 2.0,
-    efficiency_uncertainty: float = 0.0,
-    cl: float = 0.9,
-    progress: Callable[[], object] | None = None,
-) -> ScanResult:
-    """Return the scan of a spectrum that counts events in a window around every mass.
-
-    The background is the sum of the templates in the window, each with its statistical uncertainty, which is never
-    below that of an empty window (`bumphunt.inference.counting.simulated_background`). It has a gamma distribution
-    with the sum of these variances and of the squared normalisation uncertainties. The signal efficiency has a
-    log-normal distribution. The events counted are divided by the fraction of the peak inside the window.
-
-    Parameters
-    ----------
-    counts, templates, variances, edges, signal, masses, cl, progress
-        As in `scan_templates`.
-    relative_uncertainties
-        Of the normalisation of each template, independent of each other.
-    window
-        Half width of the window in units of the resolution.
-    efficiency_uncertainty
-        Relative uncertainty of efficiency and luminosity together; the statistical error of the signal model's
-        efficiency is added in quadrature.
-
-    Returns
-    -------
-    ScanResult
-        One point a mass; `method` is "cls_counting".
-
-    Raises
-    ------
-    InputError
-        As `scan_templates`, and if a relative uncertainty is None.
-    """
-    spectra = _spectra(counts, templates, variances, relative_uncertainties, edges)
-    if None in spectra.uncertainties:
-        msg = "counting needs a number for the uncertainty of every template, got None: use the template fit"
-        raise InputError(msg)
-    points = []
-    for mass in np.atleast_1d(np.asarray(masses, dtype=np.float64)):
-        points.append(_count_point(spectra, signal, float(mass), window, efficiency_uncertainty, cl))
-        if progress is not None:
-            progress()
-    return ScanResult(points=tuple(points))
-
-
-def _event_weights(nearby: _Spectra, spectra: _Spectra) -> Array:
-    """Return the typical weight of a simulated event of each template, shape ``(K,)``: nearby, or else anywhere."""
-    local, overall = (event_weight(s.templates.sum(axis=1), s.variances.sum(axis=1)) for s in (nearby, spectra))
-    return np.where(nearby.templates.sum(axis=1) > 0.0, local, overall)
-
-
-def _count_point(
-    spectra: _Spectra, signal: SignalModel, mass: float, window: float, efficiency_uncertainty: float, cl: float
-) -> ScanPoint:
-    """Return the row of one mass from a count."""
-    sigma = float(signal.resolution(mass))
-    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=None)
-    inside = spectra.cut(edges)
-    fraction = float(signal.fractions(mass, edges).sum())
-    nearby = spectra.cut(window_edges(spectra.edges, mass**2, sigma, half_width=NEARBY, bins_per_sigma=None))
-    b, b_error = simulated_background(
-        inside.templates.sum(axis=1), inside.variances.sum(axis=1), _event_weights(nearby, spectra)
-    )
-    relative = np.array(spectra.uncertainties, dtype=np.float64)
-    efficiency = float(signal.efficiency(mass))
-    statistical = float(signal.efficiency_error(mass)) / efficiency if efficiency > 0.0 else 0.0
-    model = CountingModel(
-        background=float(b.sum()),
-        background_sigma=float(np.sqrt(np.sum((relative * b) ** 2 + b_error**2))),
-        efficiency_sigma=float(np.hypot(efficiency_uncertainty, statistical)),
-    )
-    n_obs = model.background if inside.counts is None else float(inside.counts.sum())
-    limit = counting_limit(None if inside.counts is None else n_obs, model, cl=cl)
-    flags = (*limit.flags, *(("no_background",) if model.background == 0.0 else ()))
-    p0 = 0.5 if inside.counts is None else counting_p0(n_obs, model)
-    z0 = max(float(asymptotics.z_score(p0)), 0.0)
-    return _row(
-        mass,
-        sigma,
-        signal,
-        edges,
-        replace(limit, observed=limit.observed / fraction, expected=limit.expected / fraction, flags=flags),
-        n_obs=n_obs,
-        n_bkg=model.background,
-        n_sig=(n_obs - model.background) / fraction,
-        n_sig_error=float(np.sqrt(n_obs + model.background_sigma**2)) / fraction,
-        q0=z0**2,
-        p0=p0,
         z0=z0,
     )

@@ -5,7 +5,8 @@ draws all counts from the expectation at the tested signal, nuisances profiled o
 constraints ("global observables") around the profiled values. Each toy has its own child of a seed, so that the result
 does not depend on how toys are grouped, and any toy can be made again (`make_toys`).
 
-A toy whose fit failed is counted, and left out of the p-value; if more than `MAX_FAILED` of them did, the result is
+A toy whose fit failed is counted, and left out of the p-value; if more than
+`bumphunt.inference.toy_limits.MAX_FAILED` of them did, the result is
 invalid with the flag "toys_failed".
 
 References
@@ -16,28 +17,32 @@ ATLAS and CMS, ATL-PHYS-PUB-2011-11, section 2 (toys at profiled nuisances, fluc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
 
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics, convex
 from bumphunt.inference.fit_result import BatchFit, FitResult, FitStatus
-from bumphunt.inference.limits import UpperLimit, asymptotic_limit, checked_cl, failed_limit
+from bumphunt.inference.limits import asymptotic_limit, failed_limit
+from bumphunt.inference.toy_limits import (
+    MAX_FAILED,
+    TIE,
+    ToyLimit,
+    ToyStatistics,
+    failed_toy_limit,
+    limit_from_toys,
+)
 from bumphunt.models.channel import Channel
 
 __all__ = [
-    "MAX_FAILED",
-    "ToyLimit",
     "ToyPValue",
-    "ToyStatistics",
     "Toys",
     "child_seed",
+    "draw_toys",
     "fit_toys",
-    "limit_from_toys",
     "make_toys",
     "seed_of",
     "toy_limit",
@@ -45,17 +50,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-MAX_FAILED = 0.01
-"""Largest fraction of failed toys in a valid result: about the relative bias that they could cause."""
-TIE = 1e-6
-"""Statistics closer than this are the same: data sets of few events repeat, and their fits agree to 1e-8."""
-CLOSE = 1.25
-"""A limit is interpolated between tested values that are closer than this factor."""
-NEIGHBOURHOOD = 1.6
-"""The interpolating parabola uses the tested values within this factor of the limit."""
-MAX_TESTED = 60
-"""Tested values before a limit is said not to exist."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,60 +89,6 @@ class ToyPValue:
     n_failed: int
     valid: bool
     flags: tuple[str, ...]
-    seed: tuple[object, tuple[int, ...]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToyStatistics:
-    """The statistic q~mu at one tested value: of the data, and of toys with and without the signal.
-
-    Parameters
-    ----------
-    observed
-        Of the data.
-    signal, background
-        Of toys at the tested signal, and at none; failed ones are left out.
-    n_toys, n_failed
-        Toys fitted, of both kinds together, and those that failed.
-    """
-
-    observed: float
-    signal: Array
-    background: Array
-    n_toys: int
-    n_failed: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToyLimit:
-    """A CLs limit from toys, with its statistical error.
-
-    Parameters
-    ----------
-    limit
-        The limit; `method` is "cls_toys".
-    error, expected_errors
-        Standard deviations of the observed limit, and of the band, shape ``(5,)``, from the number of toys. Where few
-        different data sets are possible the band has steps, and a quantile close to one may fall on its other side.
-    tested, cls, cls_errors
-        The tested signals, CLs of the data at them, and its standard deviation, shape ``(T,)``; NaN where no toy was
-        as extreme.
-    n_toys, n_failed
-        Toys fitted at all tested values, with and without signal (which are the same at each value), and those whose
-        fit failed.
-    seed
-        Entropy and spawn key of the seed; tested value number t has the children ``(t, 0, toy)`` with signal, all
-        share ``(0, 1, toy)`` without.
-    """
-
-    limit: UpperLimit
-    error: float
-    expected_errors: Array
-    tested: Array
-    cls: Array
-    cls_errors: Array
-    n_toys: int
-    n_failed: int
     seed: tuple[object, tuple[int, ...]]
 
 
@@ -202,12 +142,19 @@ def make_toys(
     fluctuating = (channel.sigmas > 0.0) & np.isfinite(channel.sigmas)
     widths = np.where(fluctuating, channel.sigmas, 0.0)
     middles = np.where(fluctuating, theta, channel.centres)
+    return draw_toys(nu, middles, widths, seed=seed, indices=indices)
+
+
+def draw_toys(
+    expected: Array, middles: Array, widths: Array, *, seed: np.random.SeedSequence, indices: Iterable[int]
+) -> Toys:
+    """Return toys with Poisson counts of given means ``(B,)`` and normal centres ``(K,)``, as `make_toys`."""
     children = [child_seed(seed, i) for i in indices]
-    counts, centres = np.empty((len(children), nu.size)), np.empty((len(children), theta.size))
+    counts, centres = np.empty((len(children), expected.size)), np.empty((len(children), middles.size))
     for row, child in enumerate(children):
         generator = np.random.Generator(np.random.PCG64(child))
-        counts[row] = generator.poisson(nu)
-        centres[row] = middles + widths * generator.standard_normal(theta.size)
+        counts[row] = generator.poisson(expected)
+        centres[row] = middles + widths * generator.standard_normal(middles.size)
     return Toys(counts=counts, centres=centres)
 
 
@@ -263,7 +210,7 @@ def _usable(fit: BatchFit) -> NDArray[np.bool_]:
     return (fit.status == FitStatus.CONVERGED) | (fit.status == FitStatus.AT_BOUNDARY)
 
 
-def _checked_toys(n_toys: int) -> int:
+def checked_toys(n_toys: int) -> int:
     """Return the number of toys, or raise an `InputError` if it is not positive."""
     if n_toys < 1:
         msg = f"the number of toys must be positive, got {n_toys}"
@@ -292,7 +239,7 @@ def toy_p0(channel: Channel, *, rng: np.random.Generator, n_toys: int = 10_000) 
     ----------
     CCGV eq. 12 (q0) and section 3.1.
     """
-    _checked_toys(n_toys)
+    checked_toys(n_toys)
     seed = seed_of(rng)
     origin = (seed.entropy, tuple(seed.spawn_key))
     best, null = convex.fit_channel(channel), convex.fit_channel(channel, n_sig=0.0)
@@ -387,161 +334,6 @@ class _ChannelToys:
         )
 
 
-def _log_cls(statistics: ToyStatistics, threshold: float) -> tuple[float, float, float]:
-    """Return ln CLs for a value of the statistic, and the standard deviations of ln CLsb and of ln CLb."""
-    above = int(np.sum(statistics.signal >= threshold - TIE))
-    below = int(np.sum(statistics.background >= threshold - TIE))
-    if above == 0 or below == 0:
-        return -np.inf, np.inf, np.inf
-    sb, b = above / statistics.signal.size, below / statistics.background.size
-    return float(np.log(sb / b)), float(np.sqrt((1.0 - sb) / above)), float(np.sqrt((1.0 - b) / below))
-
-
-def _thresholds(statistics: ToyStatistics, expected: bool) -> list[float]:
-    """Return the value of the statistic for the data, and for the quantiles of the background-only toys."""
-    if not expected:
-        return [statistics.observed]
-    falling = np.sort(statistics.background)[::-1]
-    ranks = np.ceil(ndtr(np.array(asymptotics.BAND)) * falling.size).astype(int) - 1  # CLb >= Phi(N), CCGV eq. 89
-    return [statistics.observed, *falling[ranks.clip(0, falling.size - 1)].tolist()]
-
-
-def _next_tested(tested: Array, excess: Array, step: float) -> float | None:
-    """Return where to test next for one line; None if its root is closely bracketed. `tested` rises."""
-    below = np.flatnonzero(excess > 0.0)
-    if below.size == 0:
-        return float(tested[0]) / step
-    if below[-1] == tested.size - 1:
-        return float(tested[-1]) * step
-    low, high = tested[below[-1]], tested[below[-1] + 1]
-    if high <= CLOSE * low:
-        return None
-    return float(np.sqrt(low * high))
-
-
-def _root(tested: Array, excess: Array, errors: Array, common: Array) -> tuple[float, float]:
-    """Return where a line crosses zero and the standard deviation, from a parabola through its neighbourhood.
-
-    `errors` are independent between tested values, `common` is shared by all.
-    """
-    last = np.flatnonzero(excess > 0.0)[-1]
-    rough = np.sqrt(tested[last] * tested[last + 1])
-    near = (tested < NEIGHBOURHOOD * rough) & (tested > rough / NEIGHBOURHOOD)
-    use = near & np.isfinite(excess) & (errors > 0.0)  # CLs is 0 / 0, or exactly 1 below the best fit
-    x, y, sigma = np.log(tested[use] / rough), excess[use], errors[use]
-    if use.sum() < 2:
-        return float(rough), float("nan")
-    degree = 2 if use.sum() > 3 else 1
-    powers = np.vander(x, degree + 1) / sigma[:, None]
-    covariance = np.linalg.pinv(powers.T @ powers)
-    p = covariance @ (powers.T @ (y / sigma))
-    roots = np.roots(p)
-    real = roots[np.abs(roots.imag) < 1e-12].real
-    root = float(real[np.argmin(np.abs(real))]) if real.size else float(-p[-1] / p[-2])
-    slope = float(np.polyval(np.polyder(p), root))
-    at_root = root ** np.arange(degree, -1, -1)
-    variance = float(at_root @ covariance @ at_root) + float(np.median(common[use])) ** 2
-    return float(rough * np.exp(root)), float(rough * np.exp(root) * np.sqrt(variance) / abs(slope))
-
-
-def limit_from_toys(
-    statistics: Callable[[float, int], ToyStatistics],
-    *,
-    cl: float,
-    guess: float,
-    seed: np.random.SeedSequence,
-    expected: bool = True,
-) -> ToyLimit:
-    """Return the CLs limit of anything that can make toys, by interpolation of ln CLs in the logarithm of the signal.
-
-    Tested values are added until each limit lies between two that are at most a factor 1.25 apart; a parabola through
-    those near it, weighted with their errors, gives the limit and its error.
-
-    Parameters
-    ----------
-    statistics
-        Gives the statistics at a tested value, with the number of the tested value for its seed; may raise `FitError`.
-    cl
-        Confidence level.
-    guess
-        About where the limit is, > 0.
-    seed
-        Of the toys, for the record.
-    expected
-        Whether the band is wanted.
-
-    Returns
-    -------
-    ToyLimit
-        Invalid with a flag: "no_root", "toys_failed", or the status of a fit.
-
-    Raises
-    ------
-    InputError
-        If the confidence level is not in (0, 1), or the guess is not positive.
-    """
-    alpha = 1.0 - checked_cl(cl)
-    if not 0.0 < guess < np.inf:
-        msg = f"the first tested value must be positive, got {guess}"
-        raise InputError(msg)
-    found: dict[float, ToyStatistics] = {}
-    lines = np.empty((0, 0, 3))
-    wanted: list[float] = [0.7 * guess, guess, 1.4 * guess]
-    flag = ""
-    while wanted and not flag:
-        try:
-            for value in wanted:
-                found[value] = statistics(value, len(found))
-        except FitError as failure:
-            flag = str(failure)
-            break
-        tested = np.array(sorted(found))
-        lines = np.array([[_log_cls(found[s], t) for t in _thresholds(found[s], expected)] for s in tested])
-        lines[:, :, 0] -= np.log(alpha)
-        step = 1.0 + 4.0 / (8.0 + len(found))
-        nexts = [_next_tested(tested, lines[:, line, 0], step) for line in range(lines.shape[1])]
-        wanted = sorted({value for value in nexts if value is not None})
-        if wanted and len(found) > MAX_TESTED:
-            flag = "no_root"
-    return _record(found, lines, cl, flag, seed)
-
-
-def _record(
-    found: dict[float, ToyStatistics],
-    lines: Array,
-    cl: float,
-    flag: str,
-    seed: np.random.SeedSequence,
-) -> ToyLimit:
-    """Return the record of the tested values; its limit is failed if there is a flag."""
-    tested = np.array(sorted(found))
-    n_toys, n_failed = (sum(getattr(s, name) for s in found.values()) for name in ("n_toys", "n_failed"))
-    if not flag and n_failed > MAX_FAILED * n_toys:
-        flag = "toys_failed"
-    limit = failed_limit("cls_toys", cl, flag)
-    roots = np.full((6, 2), np.nan)
-    if not flag:
-        for i in range(lines.shape[1]):
-            roots[i] = _root(tested, lines[:, i, 0], lines[:, i, 1], lines[:, i, 2])
-        limit = UpperLimit(
-            observed=float(roots[0, 0]), expected=roots[1:, 0], method="cls_toys", cl=cl, valid=True, flags=()
-        )
-    complete = lines.shape[0] == tested.size and tested.size > 0
-    observed = lines[:, 0] if complete else np.full((tested.size, 3), np.nan)
-    cls = (1.0 - cl) * np.exp(observed[:, 0])
-    return ToyLimit(
-        limit=limit,
-        error=float(roots[0, 1]),
-        expected_errors=roots[1:, 1],
-        tested=tested,
-        cls=cls,
-        cls_errors=cls * np.where(cls > 0.0, np.hypot(observed[:, 1], observed[:, 2]), np.nan),
-        n_toys=n_toys,
-        n_failed=n_failed,
-        seed=(seed.entropy, tuple(seed.spawn_key)),
-    )
-
-
 def toy_limit(
     channel: Channel, *, rng: np.random.Generator, n_toys: int = 4000, cl: float = 0.9, expected: bool = True
 ) -> ToyLimit:
@@ -576,7 +368,7 @@ def toy_limit(
     ----------
     CCGV eqs 16 (q~mu) and 89 (band); A. L. Read, J. Phys. G 28 (2002) 2693 (CLs).
     """
-    _checked_toys(n_toys)
+    checked_toys(n_toys)
     seed = seed_of(rng)
     start = asymptotic_limit(channel, cl=cl, expected=False)
     try:
@@ -584,5 +376,5 @@ def toy_limit(
             raise FitError(start.flags[0])
         statistics = _ChannelToys(channel, n_toys, seed)
     except FitError as failure:
-        return _record({}, np.empty((0, 0, 3)), cl, str(failure), seed)
+        return failed_toy_limit(failed_limit("cls_toys", cl, str(failure)), seed)
     return limit_from_toys(statistics, cl=cl, guess=start.observed, seed=seed, expected=expected)

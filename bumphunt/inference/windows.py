@@ -90,7 +90,8 @@ def window_edges(
     n_bins = 1 if bins_per_sigma is None else max(1, round((high - low) / sigma * bins_per_sigma))
     wanted = np.linspace(low, high, n_bins + 1)
     upper = np.clip(np.searchsorted(x, wanted), 1, x.size - 1)
-    nearest = np.unique(np.where(wanted - x[upper - 1] < x[upper] - wanted, upper - 1, upper))
+    nearest = np.where(wanted - x[upper - 1] < x[upper] - wanted, upper - 1, upper)
+    nearest = nearest[np.append(True, np.diff(nearest) > 0)]
     if nearest.size == 1:  # narrower than a bin: that bin
         nearest = np.array([nearest[0] - 1, nearest[0]]) if nearest[0] > 0 else np.array([0, 1])
     return x[nearest]

@@ -24,7 +24,15 @@ from scipy.special import betainc, binom
 
 from bumphunt.errors import InputError
 
-__all__ = ["FAMILIES", "BackgroundModel", "basis_cdf", "basis_pdf", "exponential_pdf", "integrals"]
+__all__ = [
+    "FAMILIES",
+    "BackgroundModel",
+    "basis_cdf",
+    "basis_pdf",
+    "exponential_pdf",
+    "first_coefficients",
+    "integrals",
+]
 
 Array = NDArray[np.float64]
 Family = Literal["bernstein", "chebyshev", "exponential"]
@@ -188,4 +196,6 @@ def first_coefficients(model: BackgroundModel, counts: ArrayLike, edges: ArrayLi
     density = (n + 0.5) / np.diff(x) * (x[-1] - x[0])
     order = min(model.order, max(n.size - 1, 0))
     slope = chebyshev.chebfit(t, np.log(density), order, w=np.sqrt(n + 0.5))
-    return np.concatenate([slope, np.zeros(model.order - order)])
+    first = np.concatenate([slope, np.zeros(model.order - order)])
+    first[0] += np.log(total / integrals(model, first, x)[0].sum())
+    return first

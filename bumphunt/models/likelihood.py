@@ -8,7 +8,7 @@ where it is linear in its parameters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import InputError
 from bumphunt.models.background import BackgroundModel, first_coefficients, integrals
 from bumphunt.models.channel import Channel
+from bumphunt.models.components import BinFactors, Component, LinearFactor, PowerFactor, Shape
 from bumphunt.models.peaks import Peak
 from bumphunt.models.region import Region, Sample, histogram
 from bumphunt.models.systematics import (
@@ -31,138 +32,17 @@ from bumphunt.models.systematics import (
     ShapeVariation,
     SpuriousSignal,
     Uncertainty,
-    interpolated_factor,
     interpolated_shift,
 )
 
 __all__ = ["Likelihood", "held_at", "likelihood", "linear_channel"]
 
 Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
 STRENGTH = "strength"
 """Name of the first parameter, the signal strength."""
 PEAK_STEP = 1e-4
 """Step of the central differences in the position and width of a peak [standard deviations]: relative error 1e-8."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Linear:
-    """The factor constant + slope theta."""
-
-    index: int
-    constant: float
-    slope: float
-
-    def __call__(self, theta: Array) -> tuple[Array, Array]:
-        return np.asarray(self.constant + self.slope * theta[self.index]), np.asarray(self.slope)
-
-    def many(self, theta: Array) -> Array:
-        """Return the factors ``(N, 1)`` at N points ``(N, P)``."""
-        return self.constant + self.slope * theta[:, self.index, None]
-
-
-@dataclass(frozen=True, slots=True)
-class _Power:
-    """A log-normal factor."""
-
-    index: int
-    up: float
-    down: float
-    interpolation: Interpolation
-
-    def __call__(self, theta: Array) -> tuple[Array, Array]:
-        value, slope = interpolated_factor(float(theta[self.index]), self.up, self.down, self.interpolation)
-        return np.asarray(value), np.asarray(slope)
-
-    def many(self, theta: Array) -> Array:
-        """Return the factors ``(N, 1)`` at N points ``(N, P)``."""
-        column = theta[:, self.index]
-        if self.interpolation == "piecewise":
-            log = np.where(column >= 0.0, np.log(self.up), -np.log(self.down))
-            return np.asarray(np.exp(np.minimum(column * log, 700.0)))[:, None]
-        return np.array([[interpolated_factor(float(t), self.up, self.down, self.interpolation)[0]] for t in column])
-
-
-@dataclass(frozen=True, slots=True)
-class _Bins:
-    """One factor a bin: bin ``bins[k]`` of the region is multiplied with parameter ``indices[k]``."""
-
-    indices: Indices
-    bins: Indices
-    n_bins: int
-
-    def __call__(self, theta: Array) -> tuple[Array, Array]:
-        value = np.ones(self.n_bins)
-        value[self.bins] = theta[self.indices]
-        return value, np.ones(self.n_bins)
-
-    def many(self, theta: Array) -> Array:
-        """Return the factors ``(N, b)`` at N points ``(N, P)``."""
-        value = np.ones((theta.shape[0], self.n_bins))
-        value[:, self.bins] = theta[:, self.indices]
-        return value
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """A shape of its own parameters: function(theta[indices]) -> counts ``(b,)``, derivatives ``(K, b)``."""
-
-    indices: Indices
-    function: Callable[[Array], tuple[Array, Array]]
-    linear: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Component:
-    """A sample in bins first to last: a shape times factors."""
-
-    first: int
-    last: int
-    shape: _Shape
-    factors: tuple[_Linear | _Power | _Bins, ...]
-
-    @property
-    def linear(self) -> bool:
-        """Whether the component is linear in all parameters together."""
-        varying = len(self.factors) + (self.shape.indices.size > 0)
-        return self.shape.linear and varying <= 1 and not any(isinstance(f, _Power) for f in self.factors)
-
-    def add(self, theta: Array, nu: Array, jacobian: Array | None) -> None:
-        """Add the expected counts ``(B,)``, and the derivatives ``(P, B)`` if they are wanted."""
-        here = slice(self.first, self.last)
-        shape, shape_slopes = self.shape.function(theta[self.shape.indices])
-        evaluated = [factor(theta) for factor in self.factors]
-        product = np.ones(self.last - self.first)
-        before = []
-        for value, _ in evaluated:
-            before.append(product)
-            product = product * value
-        nu[here] += shape * product
-        if jacobian is None:
-            return
-        for row, index in enumerate(self.shape.indices):
-            jacobian[index, here] += shape_slopes[row] * product
-        after = shape
-        for factor, (value, slope), others in zip(
-            reversed(self.factors), reversed(evaluated), reversed(before), strict=True
-        ):
-            change = others * slope * after
-            if isinstance(factor, _Bins):
-                jacobian[factor.indices, self.first + factor.bins] += change[factor.bins]
-            else:
-                jacobian[factor.index, here] += change
-            after = after * value
-
-    def add_many(self, theta: Array, nu: Array) -> None:
-        """Add the expected counts ``(N, B)`` at N points ``(N, P)``."""
-        if self.shape.indices.size:
-            counts = np.array([self.shape.function(row)[0] for row in theta[:, self.shape.indices]])
-        else:
-            counts = self.shape.function(theta[0, :0])[0][None]
-        for factor in self.factors:
-            counts = counts * factor.many(theta)
-        nu[:, self.first : self.last] += counts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -198,7 +78,7 @@ class Likelihood:
     held: NDArray[np.bool_]
     linear: bool
     regions: tuple[Region, ...]
-    components: tuple[_Component, ...] = field(repr=False)
+    components: tuple[Component, ...] = field(repr=False)
     auxiliary: tuple[tuple[int, float], ...] = field(repr=False)
 
     def expected(self, theta: ArrayLike) -> Array:
@@ -337,12 +217,12 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         raise InputError(msg)
     parameters = _Parameters()
     parameters.add(STRENGTH, "the signal strength")
-    components: list[_Component] = []
+    components: list[Component] = []
     first = 0
     for r in several:
         shared = _simulated(r, parameters)
         for sample in (r.signal, *r.backgrounds):
-            strength = (_Linear(0, 0.0, 1.0),) if sample is r.signal else ()
+            strength = (LinearFactor(0, 0.0, 1.0),) if sample is r.signal else ()
             components.extend(_compiled(r, sample, first, parameters, strength, shared))
         first += r.counts.size
     auxiliary = tuple((index, tau) for index, (tau, _) in parameters.auxiliary.items())
@@ -363,7 +243,7 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
     )
 
 
-def _simulated(r: Region, parameters: _Parameters) -> _Bins | None:
+def _simulated(r: Region, parameters: _Parameters) -> BinFactors | None:
     """Return the factors for the statistical errors of a region's simulated samples, all together."""
     total, variance = np.zeros(r.counts.size), np.zeros(r.counts.size)
     for sample in (r.signal, *r.backgrounds):
@@ -389,7 +269,7 @@ def _errors(name: str, errors: ArrayLike, r: Region) -> Array:
     return array
 
 
-def _per_bin(name: str, nominal: Array, errors: Array, constraint: str, parameters: _Parameters) -> _Bins:
+def _per_bin(name: str, nominal: Array, errors: Array, constraint: str, parameters: _Parameters) -> BinFactors:
     """Return one factor a bin, for the bins that have content and an error."""
     bins = np.flatnonzero((errors > 0.0) & (nominal > 0.0))
     indices = []
@@ -399,7 +279,7 @@ def _per_bin(name: str, nominal: Array, errors: Array, constraint: str, paramete
             indices.append(parameters.counted(f"{name}[{b}]", relative**-2, relative**-2, 1.0))
         else:
             indices.append(parameters.add(f"{name}[{b}]", f"normal {relative}", start=1.0, precision=relative**-2))
-    return _Bins(np.array(indices, dtype=np.intp), bins, nominal.size)
+    return BinFactors(np.array(indices, dtype=np.intp), bins, nominal.size)
 
 
 def _compiled(
@@ -407,65 +287,65 @@ def _compiled(
     sample: Sample,
     first: int,
     parameters: _Parameters,
-    strength: tuple[_Linear, ...],
-    shared: _Bins | None,
-) -> list[_Component]:
+    strength: tuple[LinearFactor, ...],
+    shared: BinFactors | None,
+) -> list[Component]:
     """Return the components of one sample: itself, and a spurious signal."""
     last, nominal = first + r.counts.size, histogram(sample, r.edges)
     if isinstance(sample.shape, BackgroundModel):
-        return [_Component(first, last, _smooth(r, sample, sample.shape, parameters), ())]
+        return [Component(first, last, _smooth(r, sample, sample.shape, parameters), ())]
     nominal_counts = np.zeros(0) if nominal is None else nominal
-    factors: list[_Linear | _Power | _Bins] = list(strength)
+    factors: list[LinearFactor | PowerFactor | BinFactors] = list(strength)
     for uncertainty in sample.uncertainties:
         factors.extend(_factor(uncertainty, r, nominal_counts, parameters))
     if shared is not None and sample.errors is not None:
         factors.append(shared)
-    gamma = [u for u in sample.uncertainties if isinstance(u, ControlRegion) and u.alpha is not None]
-    if gamma:
-        nominal_counts = nominal_counts / nominal_counts.sum()
+    scale = sample.scale
+    if any(isinstance(u, ControlRegion) and u.alpha is not None for u in sample.uncertainties):
+        scale, nominal_counts = scale / nominal_counts.sum(), nominal_counts / nominal_counts.sum()
     if isinstance(sample.shape, Peak):
-        shape = _moving_peak(sample, sample.shape, r.edges, parameters)
+        shape = _moving_peak(sample, sample.shape, scale, r.edges, parameters)
     else:
-        shape = _morphed(sample, nominal_counts, parameters)
-    components = [_Component(first, last, shape, tuple(factors))]
+        shape = _morphed(sample, nominal_counts, scale, parameters)
+    components = [Component(first, last, shape, tuple(factors))]
     for uncertainty in sample.uncertainties:
         if isinstance(uncertainty, SpuriousSignal):
-            spurious = _Linear(parameters.normal(uncertainty.name), 0.0, uncertainty.strength)
-            components.append(_Component(first, last, _constant(nominal_counts), (spurious,)))
+            spurious = LinearFactor(parameters.normal(uncertainty.name), 0.0, uncertainty.strength)
+            components.append(Component(first, last, _constant(nominal_counts), (spurious,)))
     return components
 
 
 def _factor(
     uncertainty: Uncertainty, r: Region, nominal: Array, parameters: _Parameters
-) -> list[_Linear | _Power | _Bins]:
+) -> list[LinearFactor | PowerFactor | BinFactors]:
     """Return the factor of an uncertainty that multiplies the sample; none for the others."""
     name = uncertainty.name
     if isinstance(uncertainty, LogNormal):
         exponential = uncertainty.down is None
         interpolation: Interpolation = "piecewise" if exponential else uncertainty.interpolation
-        return [_Power(parameters.normal(name), *uncertainty.factors, interpolation)]
+        return [PowerFactor(parameters.normal(name), *uncertainty.factors, interpolation)]
     if isinstance(uncertainty, Gaussian):
-        return [_Linear(parameters.normal(name), 1.0, uncertainty.relative)]
+        return [LinearFactor(parameters.normal(name), 1.0, uncertainty.relative)]
     if isinstance(uncertainty, Free):
-        return [_Linear(parameters.add(name, "free", start=1.0), 0.0, 1.0)]
+        return [LinearFactor(parameters.add(name, "free", start=1.0), 0.0, 1.0)]
     if isinstance(uncertainty, ControlRegion):
         n = uncertainty.events
         if uncertainty.alpha is None:
-            return [_Linear(parameters.counted(name, n, n, 1.0), 0.0, 1.0)]
-        return [_Linear(parameters.counted(name, 1.0, n, max(n, 0.5)), 0.0, uncertainty.alpha)]
+            return [LinearFactor(parameters.counted(name, n, n, 1.0), 0.0, 1.0)]
+        return [LinearFactor(parameters.counted(name, 1.0, n, max(n, 0.5)), 0.0, uncertainty.alpha)]
     if isinstance(uncertainty, PerBin):
         errors = _errors(name, uncertainty.errors, r)
         return [_per_bin(name, nominal, errors, uncertainty.constraint, parameters)]
     return []
 
 
-def _constant(counts: Array) -> _Shape:
+def _constant(counts: Array) -> Shape:
     """Return a shape without parameters."""
     none = np.empty((0, counts.size))
-    return _Shape(np.empty(0, dtype=np.intp), lambda _: (counts, none), True)
+    return Shape(np.empty(0, dtype=np.intp), lambda _: (counts, none), True)
 
 
-def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Parameters) -> _Shape:
+def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Parameters) -> Shape:
     """Return a smooth background: coefficients are scaled to 1 where the family is linear."""
     first = first_coefficients(model, r.counts, r.edges)
     linear = model.linear
@@ -475,23 +355,24 @@ def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Para
     ]
     if linear:
         terms = integrals(model, first, r.edges)[1] * scale[:, None]
-        return _Shape(np.array(indices, dtype=np.intp), lambda c: (c @ terms, terms), True)
-    return _Shape(np.array(indices, dtype=np.intp), lambda c: integrals(model, c, r.edges), False)
+        return Shape(np.array(indices, dtype=np.intp), lambda c: (c @ terms, terms), True)
+    return Shape(np.array(indices, dtype=np.intp), lambda c: integrals(model, c, r.edges), False)
 
 
-def _morphed(sample: Sample, nominal: Array, parameters: _Parameters) -> _Shape:
-    """Return a histogram with its shape variations."""
+def _morphed(sample: Sample, nominal: Array, scale: float, parameters: _Parameters) -> Shape:
+    """Return a histogram with its shape variations, which are multiplied with `scale`."""
     variations = [u for u in sample.uncertainties if isinstance(u, ShapeVariation)]
     if not variations:
         return _constant(nominal)
     shifts: list[tuple[Array, Array, Interpolation]] = []
     for u in variations:
-        up = sample.scale * np.asarray(u.up, dtype=np.float64)
-        down = 2.0 * nominal - up if u.down is None else sample.scale * np.asarray(u.down, dtype=np.float64)
+        up, down = (np.asarray(side, dtype=np.float64) for side in (u.up, u.up if u.down is None else u.down))
         if up.shape != nominal.shape or down.shape != nominal.shape:
             msg = f"shape variation {u.name!r} has {up.shape} and {down.shape} bins, {sample.name!r} {nominal.shape}"
             raise InputError(msg)
-        shifts.append((up - nominal, down - nominal, u.interpolation))
+        up = scale * up - nominal
+        down = -up if u.down is None else scale * down - nominal
+        shifts.append((up, down, u.interpolation))
     linear = all(np.allclose(up, -down, rtol=1e-12, atol=1e-12 * nominal.max(initial=0.0)) for up, down, _ in shifts)
 
     def function(theta: Array) -> tuple[Array, Array]:
@@ -499,28 +380,28 @@ def _morphed(sample: Sample, nominal: Array, parameters: _Parameters) -> _Shape:
         return nominal + np.sum([m for m, _ in moved], axis=0), np.array([slope for _, slope in moved])
 
     indices = np.array([parameters.normal(u.name) for u in variations], dtype=np.intp)
-    return _Shape(indices, function, linear)
+    return Shape(indices, function, linear)
 
 
-def _moving_peak(sample: Sample, peak: Peak, edges: Array, parameters: _Parameters) -> _Shape:
-    """Return a peak with uncertain position and width."""
+def _moving_peak(sample: Sample, peak: Peak, scale: float, edges: Array, parameters: _Parameters) -> Shape:
+    """Return a peak of `scale` events with uncertain position and width."""
     moves = [u for u in sample.uncertainties if isinstance(u, PeakPosition | PeakWidth)]
     if not moves:
-        return _constant(sample.scale * peak.fractions(edges))
+        return _constant(scale * peak.fractions(edges))
 
     def counts(theta: Array) -> Array:
         shift = sum(float(t) * u.shift for t, u in zip(theta, moves, strict=True) if isinstance(u, PeakPosition))
         log_stretch = sum(
             float(t) * np.log1p(u.relative) for t, u in zip(theta, moves, strict=True) if isinstance(u, PeakWidth)
         )
-        return sample.scale * peak.fractions(edges, shift=shift, stretch=float(np.exp(log_stretch)))
+        return scale * peak.fractions(edges, shift=shift, stretch=float(np.exp(log_stretch)))
 
     def function(theta: Array) -> tuple[Array, Array]:
         steps = PEAK_STEP * np.eye(theta.size)
         slopes = [(counts(theta + step) - counts(theta - step)) / (2.0 * PEAK_STEP) for step in steps]
         return counts(theta), np.array(slopes)
 
-    return _Shape(np.array([parameters.normal(u.name) for u in moves], dtype=np.intp), function, False)
+    return Shape(np.array([parameters.normal(u.name) for u in moves], dtype=np.intp), function, False)
 
 
 def linear_channel(model: Likelihood) -> Channel:

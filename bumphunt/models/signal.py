@@ -38,10 +38,13 @@ Array = NDArray[np.float64]
 PARAMETERS = ("mean_shift", "sigma", "alpha", "n", "fraction", "ratio")
 """Shape parameters: mean - m^2 [GeV^2], sigma [GeV^2], start of the tail [sigma], its power, the Crystal Ball's
 fraction, and the width of the Gaussian over sigma."""
-LIMITS = ((-np.inf, np.inf), (1e-6, np.inf), (0.3, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
-"""Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core."""
+LIMITS = ((-np.inf, np.inf), (1e-6, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
+"""Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
+that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
 LOGARITHMIC = (False, True, True, True, False, False)
 """Which parameters are interpolated as logarithms."""
+AT_LIMIT = 1e-3
+"""A parameter closer to its limit than this fraction of its range is held for the errors."""
 MAX_SHIFT = 5.0
 """How far the mean may move from its start value, in units of the first width."""
 MAX_STRETCH = 20.0
@@ -61,7 +64,8 @@ class ShapeFit:
     mass
         Simulated mass [GeV].
     parameters, errors
-        Values and standard deviations of `PARAMETERS`, shape ``(6,)``; an error is NaN where it could not be found.
+        Values and standard deviations of `PARAMETERS`, shape ``(6,)``. An error is NaN where it could not be found, and 0
+        for a parameter that is held, or at its limit.
     resolution, resolution_error
         Half width of the core (`shapes.core_half_width`) and its standard deviation [GeV^2].
     support
@@ -170,6 +174,10 @@ def fit_shape(
         minuit.fixed = False
         minuit.migrad(ncall=20_000)
     valid = bool(minuit.valid)
+    for index, (low, high) in enumerate(LIMITS):  # at its limit a parameter has no parabola, and no error
+        distance = min(minuit.values[index] - low, high - minuit.values[index])
+        if np.isfinite(high - low) and distance < AT_LIMIT * (high - low):
+            minuit.fixed[index] = True
     minuit.hesse()
     p, nu = np.array(minuit.values), expected(np.array(minuit.values))
     covariance = _weighted_covariance(minuit, expected, v * scale**2)

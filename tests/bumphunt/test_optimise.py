@@ -186,25 +186,45 @@ def test_efficiency_is_interpolated_between_masses_and_kept_beyond() -> None:
 
 
 def test_smoothing_replaces_an_outlier_by_its_neighbours() -> None:
-    edges = np.array([15.4, 16.6, 17.8, 19.0])
-    shape = (2, 3, 7, 7, 7)
-    content = np.zeros(shape)
-    for i, cell in enumerate([2, 6, 2]):
+    edges = np.array([14.2, 15.4, 16.6, 17.8, 19.0, 20.2])
+    content = np.zeros((2, 5, 7, 7, 7))
+    for i, cell in enumerate([2, 2, 6, 2, 2]):
         content[:, i, cell - 1, 0, 0] = 100.0
     background = CountTensor(edges=edges, axes=AXES, sum_w=content, sum_w2=content)
     signal = np.zeros((2, 1, 7, 7, 7))
-    signal[:, 0, 2:, 0, 0] = 100.0
+    signal[:, 0, 2:6, 0, 0] = 500.0
     signal[:, 0, 6, 0, 0] = 1000.0
     window = opt.signal_window(4.0, resolution)
     point = SignalPoint(
-        mass=4.0, tensor=CountTensor(edges=window, axes=AXES, sum_w=signal, sum_w2=signal), generated=GENERATED
+        mass=4.0, tensor=CountTensor(edges=window, axes=AXES, sum_w=signal, sum_w2=signal), generated=1e5
     )
     rough = best_cuts([background], [point], resolution=resolution)
     smooth = best_cuts([background], [point], resolution=resolution, smooth=True)
-    np.testing.assert_allclose(rough.lower[:, 0], THRESHOLDS[[2, 6, 2]])
-    np.testing.assert_allclose(smooth.lower[:, 0], THRESHOLDS[[2, 2, 2]])
+    np.testing.assert_allclose(rough.lower[:, 0], THRESHOLDS[[2, 2, 6, 2, 2]])
+    np.testing.assert_allclose(smooth.lower[:, 0], THRESHOLDS[[2, 2, 2, 2, 2]])
     # what is quoted belongs to the smoothed bounds
-    assert smooth.background_quoting[1] > rough.background_quoting[1]
+    assert smooth.background_quoting[2] > rough.background_quoting[2]
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_bounds_are_steps_or_interpolated_between_the_centres_of_the_bins(smooth: bool) -> None:
+    zeros = np.zeros(2)
+    table = opt.CutTable(
+        edges=np.array([0.0, 2.0, 4.0]), names=("p",), lower=np.array([[1.0], [2.0]]), smooth=smooth,
+        merit_choosing=zeros, merit_quoting=zeros, efficiency_choosing=zeros, efficiency_quoting=zeros,
+        efficiency_before=zeros, background_choosing=zeros, background_quoting=zeros, background_before=zeros,
+    )  # fmt: skip
+    m2 = np.array([-1.0, 1.5, 2.0, 2.5, 9.0])
+    bounds = [1.0, 1.25, 1.5, 1.75, 2.0] if smooth else [1.0, 1.0, 2.0, 2.0, 2.0]
+    for shift, expected in ((0.0, True), (-1e-9, False)):
+        assert np.all(table.apply(m2, {"p": np.array(bounds) + shift}) == expected)
+    assert opt.CutTable.from_columns(table.to_columns()).smooth is smooth
+
+
+def test_mass_bins_are_not_narrower_than_asked() -> None:
+    edges = opt.mass_bins(lambda m: 0.25, low=1.0, high=6.0, width=4.0, minimum_width=0.3)
+    assert np.diff(np.sqrt(edges)).min() == pytest.approx(0.3)
+    assert edges[1] == pytest.approx(2.0)
 
 
 def test_no_signal_leaves_the_loosest_cuts() -> None:

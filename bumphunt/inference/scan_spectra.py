@@ -1,0 +1,103 @@
+"""Spectra: the histograms that a scan reads, checked once and cut to a window many times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError
+
+__all__ = ["Spectra", "checked_spectra"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spectra:
+    """Checked input of a scan.
+
+    Parameters
+    ----------
+    counts
+        Observed counts, shape ``(B,)``; None if blinded.
+    templates, variances
+        Expected counts of each background and their variances, shape ``(K, B)``.
+    uncertainties
+        Relative uncertainties of their normalisations; None leaves one to the data.
+    edges
+        Bin edges in the squared mass [GeV^2], shape ``(B + 1,)``.
+
+    Raises
+    ------
+    InputError
+        If shapes disagree, or a number is negative or not finite.
+    """
+
+    counts: Array | None
+    templates: Array
+    variances: Array
+    uncertainties: tuple[float | None, ...]
+    edges: Array
+
+    def __post_init__(self) -> None:
+        n_bins, shape = self.edges.size - 1, self.templates.shape
+        if self.templates.ndim != 2 or shape[1] != n_bins or self.variances.shape != shape:
+            msg = f"{n_bins} bins want templates and variances (K, {n_bins}), got {shape}, {self.variances.shape}"
+            raise InputError(msg)
+        if len(self.uncertainties) != shape[0]:
+            msg = f"{shape[0]} templates want as many relative uncertainties, got {len(self.uncertainties)}"
+            raise InputError(msg)
+        if n_bins < 1 or not np.all(np.diff(self.edges) > 0.0):
+            msg = f"the edges of the spectrum must rise, got {self.edges}"
+            raise InputError(msg)
+        if self.counts is not None and self.counts.shape != (n_bins,):
+            msg = f"{n_bins} bins want counts ({n_bins},), got {self.counts.shape}"
+            raise InputError(msg)
+        for name, values in (("templates", self.templates), ("variances", self.variances), ("counts", self.counts)):
+            if values is not None and not np.all((values >= 0.0) & (values < np.inf)):
+                msg = (
+                    f"{name} must be finite and not negative, found {values[~((values >= 0.0) & (values < np.inf))][0]}"
+                )
+                raise InputError(msg)
+        for value in self.uncertainties:
+            if value is not None and not 0.0 <= value < np.inf:
+                msg = f"relative uncertainties must be numbers >= 0, or None for a free normalisation, got {value}"
+                raise InputError(msg)
+
+    def cut(self, window: Array) -> Spectra:
+        """Return the spectra in the bins of a window, whose edges are a subset of theirs."""
+        cuts = np.searchsorted(self.edges, window)
+
+        def joined(values: Array) -> Array:
+            return np.add.reduceat(np.append(values, np.zeros((*values.shape[:-1], 1)), axis=-1), cuts, axis=-1)[
+                ..., :-1
+            ]
+
+        return replace(
+            self,
+            counts=None if self.counts is None else joined(self.counts),
+            templates=joined(self.templates),
+            variances=joined(self.variances),
+            edges=window,
+        )
+
+
+def checked_spectra(
+    counts: ArrayLike | None,
+    templates: ArrayLike,
+    variances: ArrayLike,
+    uncertainties: Sequence[float | None],
+    edges: ArrayLike,
+) -> Spectra:
+    """Return the input of a scan as checked arrays."""
+    x = np.asarray(edges, dtype=np.float64)
+    return Spectra(
+        counts=None if counts is None else np.asarray(counts, dtype=np.float64),
+        templates=np.asarray(templates, dtype=np.float64).reshape(-1, x.size - 1),
+        variances=np.asarray(variances, dtype=np.float64).reshape(-1, x.size - 1),
+        uncertainties=tuple(uncertainties),
+        edges=x,
+    )
