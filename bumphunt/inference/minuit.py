@@ -30,6 +30,8 @@ TOLERANCE = 1e-5
 """Minuit's tolerance: it stops at an estimated distance to the minimum of 2e-3 times this, in NLL."""
 MAX_CALLS = 20_000
 """Likelihood evaluations before a fit is given up."""
+NEAR_CALLS = 2_000
+"""The same from a start near the minimum."""
 SCORING_CALLS = 200
 """Likelihood evaluations of the scoring that finds Minuit's start."""
 SCORED = 1e-9
@@ -185,18 +187,19 @@ def fit_likelihood(
         return _model_fit(model, theta, None, np.inf, FitStatus.INFEASIBLE, calls)
     if not free.any():
         return _model_fit(model, theta, np.zeros(information.shape), value, FitStatus.CONVERGED, calls)
-    inside = np.ix_(free, free)
-    whiten, singular = _whitening(information[inside])
-    if errors or not scored:
+    inside, empty = np.ix_(free, free), bool((model.counts == 0.0).any())
+    status = FitStatus.CONVERGED if scored else FitStatus.NOT_CONVERGED
+    if not scored and empty:
+        theta, value, status, more = _at_boundary(model, theta, free, value)
+        calls += more
+    whiten, singular = _whitening(model.nll_and_gradient(theta)[2][inside])
+    if status is not FitStatus.AT_BOUNDARY and (errors or not status.usable):
         theta, valid, more = _migrad(model, theta, free, whiten)
         calls += more
         value, gradient, _ = model.nll_and_gradient(theta)
         flat = whiten.T @ gradient[free]
-        scored = np.isfinite(value) and (valid or 0.5 * float(flat @ flat) < STATIONARY)
-    status = FitStatus.CONVERGED if scored else FitStatus.NOT_CONVERGED
-    if not scored or (model.counts == 0.0).any():
-        theta, value, status, more = _at_boundary(model, theta, free, value, status)
-        calls += more
+        if 0.5 * float(flat @ flat) < STATIONARY or (valid and not empty):  # else Minuit stopped at a wall
+            status = FitStatus.CONVERGED
     if singular and strength is None and status is not FitStatus.AT_BOUNDARY:
         status = FitStatus.SINGULAR
     covariance = np.full(information.shape, np.nan)
@@ -262,27 +265,24 @@ def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[A
 
 
 def _at_boundary(
-    model: Likelihood, theta: Array, free: NDArray[np.bool_], value: float, status: FitStatus
+    model: Likelihood, theta: Array, free: NDArray[np.bool_], value: float
 ) -> tuple[Array, float, FitStatus, int]:
     """Return parameters, NLL, status and calls of a fit whose minimum may be where an empty bin expects nothing.
 
     An empty bin has no logarithm to keep its expectation positive: it is given a small count, which is then taken
-    away (a barrier method). The fit is left as it is unless that ends at the boundary.
+    away (a barrier method).
     """
-    empty = model.counts == 0.0
-    if status is FitStatus.CONVERGED and not np.any(model.expected(theta)[empty] < NEAR_BOUNDARY):
-        return theta, value, status, 0
-    point, calls = theta if np.all(model.expected(theta)[empty] > 0.0) else model.start.copy(), 0
-    point = np.where(free, point, theta)
+    empty, calls, settled = model.counts == 0.0, 0, False
+    point = theta if np.all(model.expected(theta)[empty] > 0.0) else np.where(free, model.start, theta)
     for count in BARRIERS:
         padded = replace(model, counts=np.where(empty, count, model.counts))
         point, settled, more = _scored(padded, point, free)
         calls += more
     reached = model.nll(point)
+    if not (settled and reached <= value + empty.size * BARRIERS[-2]):
+        return theta, value, FitStatus.NOT_CONVERGED, calls
     at_boundary = bool(np.any(model.expected(point)[empty] < NEAR_BOUNDARY))
-    if not (at_boundary and settled and reached <= value + empty.size * BARRIERS[-2]):
-        return theta, value, status, calls
-    return point, reached, FitStatus.AT_BOUNDARY, calls
+    return point, reached, FitStatus.AT_BOUNDARY if at_boundary else FitStatus.CONVERGED, calls
 
 
 def _whitening(information: Array) -> tuple[Array, bool]:
@@ -318,7 +318,7 @@ def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Ar
     minuit.errors = 0.1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IMinuitWarning)
-        minuit.migrad(ncall=MAX_CALLS)
+        minuit.migrad(ncall=NEAR_CALLS)
     found = at(np.array(minuit.values))
     return (found if model.nll(found) <= model.nll(theta) else theta), bool(minuit.valid), int(minuit.nfcn)
 

@@ -5,9 +5,8 @@ draws all counts from the expectation at the tested signal, nuisances profiled o
 constraints ("global observables") around the profiled values. Each toy has its own child of a seed, so that the result
 does not depend on how toys are grouped, and any toy can be made again (`make_toys`).
 
-A toy whose fit failed is counted, and left out of the p-value; if more than
-`bumphunt.inference.toy_limits.MAX_FAILED` of them did, the result is
-invalid with the flag "toys_failed".
+A toy whose fit failed is counted, and left out of the p-value; if more than 1 % of them did
+(`bumphunt.inference.toy_limits.MAX_FAILED`), the result is invalid with the flag "toys_failed".
 
 References
 ----------

@@ -64,8 +64,8 @@ class ShapeFit:
     mass
         Simulated mass [GeV].
     parameters, errors
-        Values and standard deviations of `PARAMETERS`, shape ``(6,)``. An error is NaN where it could not be found, and 0
-        for a parameter that is held, or at its limit.
+        Values and standard deviations of `PARAMETERS`, shape ``(6,)``. An error is NaN where it could not be found,
+        and 0 for a parameter that is held, or at its limit.
     resolution, resolution_error
         Half width of the core (`shapes.core_half_width`) and its standard deviation [GeV^2].
     support

@@ -383,7 +383,8 @@ def test_tensor_and_optimised_spectrum_equal_the_table(tmp_path: Path) -> None:
     edges = np.array([0.0, 30.0, 100.0])
     zeros = np.zeros(2)
     table = CutTable(
-        edges=edges, names=("p",), lower=np.array([[1.5], [2.5]]), smooth=False, merit_choosing=zeros, merit_quoting=zeros,
+        edges=edges, names=("p",), lower=np.array([[1.5], [2.5]]), smooth=False,
+        merit_choosing=zeros, merit_quoting=zeros,
         efficiency_choosing=zeros, efficiency_quoting=zeros, efficiency_before=zeros,
         background_choosing=zeros, background_quoting=zeros, background_before=zeros,
     )  # fmt: skip
