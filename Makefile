@@ -18,7 +18,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[test,dev]'
+	$(PIP) --editable '.[test,dev,zfit]'
 	@touch $@ $(VENV)/.run
 
 demo: $(VENV)/.run ## environment, then the Z' -> invisible search on simulated events, into demo/

@@ -363,9 +363,8 @@ class _Roots:
         r = np.sqrt(q)
         r_slope = np.where(q > 0.0, self._slope[:, -1] / r, 0.0)
         step = DIFFERENCE * s
-        low, middle, high = (
-            np.log(asymptotics.cls(r + x * r_slope, a[:, -1] + x * a_slope[:, -1])) for x in (-step, 0.0, step)
-        )
+        x = np.stack([-step, np.zeros_like(step), step])
+        low, middle, high = np.log(asymptotics.cls(r + x * r_slope, a[:, -1] + x * a_slope[:, -1]))
         value[:, -1], slope[:, -1] = middle - np.log(self._alpha), (high - low) / (2.0 * step)
         return value, slope
 

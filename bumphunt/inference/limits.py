@@ -15,7 +15,7 @@ CCGV: G. Cowan, K. Cranmer, E. Gross, O. Vitells, EPJC 71 (2011) 1554, arXiv:100
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -26,6 +26,7 @@ from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics, convex
 from bumphunt.inference.fit_result import FitResult, FitStatus
 from bumphunt.inference.hypotheses import Inference, infer
+from bumphunt.inference.newton import BOUNDARY_LEVEL
 from bumphunt.models.channel import Channel
 
 __all__ = [
@@ -220,10 +221,11 @@ def asymptotic_limit(
 
         def log_excess(n_sig: float) -> float:
             q, q_asimov = data.qmu_tilde(n_sig), asimov.qmu_tilde(n_sig)
+            if q_asimov == 0.0:  # at s = 0 both statistics vanish, and CLs goes to 1
+                return float(-np.log(alpha))
             return float(np.log(asymptotics.cls(np.sqrt(q), np.sqrt(q_asimov)) / alpha))
 
-        low = max(best.n_sig, 1e-6 * scale)  # at s = 0 both statistics vanish: CLs is 0 / 0 there
-        observed = bracketed_root(log_excess, low, scale)
+        observed = bracketed_root(log_excess, max(best.n_sig, 0.0), scale)
         band = np.full(5, np.nan)
         if expected:
             reach = asymptotics.expected_sqrt_qmu_asimov(alpha, asymptotics.BAND)
@@ -283,7 +285,9 @@ def _asimov_fits(channel: Channel, null: FitResult, fitter: Fitter) -> ProfiledF
         iterations=0,
         engine=null.engine,
     )
-    return ProfiledFits(channel.asimov(0.0, null.background), fitter, best)
+    asimov = channel.asimov(0.0, null.background)
+    empty = asimov.counts < BOUNDARY_LEVEL  # at the boundary the barrier method leaves 1e-10 events in a bin
+    return ProfiledFits(replace(asimov, counts=np.where(empty, 0.0, asimov.counts)), fitter, best)
 
 
 def _yield_scale(asimov: ProfiledFits, channel: Channel) -> float:

@@ -188,8 +188,9 @@ def fit_likelihood(
     if not free.any():
         return _model_fit(model, theta, np.zeros(information.shape), value, FitStatus.CONVERGED, calls)
     inside, empty = np.ix_(free, free), bool((model.counts == 0.0).any())
-    status = FitStatus.CONVERGED if scored else FitStatus.NOT_CONVERGED
-    if not scored and empty:
+    near_wall = bool(np.any(model.expected(theta)[model.counts == 0.0] < NEAR_BOUNDARY))
+    status = FitStatus.CONVERGED if scored and not near_wall else FitStatus.NOT_CONVERGED
+    if not status.usable and empty:
         theta, value, status, more = _at_boundary(model, theta, free, value)
         calls += more
     whiten, singular = _whitening(model.nll_and_gradient(theta)[2][inside])
@@ -198,8 +199,8 @@ def fit_likelihood(
         calls += more
         value, gradient, _ = model.nll_and_gradient(theta)
         flat = whiten.T @ gradient[free]
-        if 0.5 * float(flat @ flat) < STATIONARY or (valid and not empty):  # else Minuit stopped at a wall
-            status = FitStatus.CONVERGED
+        if not near_wall and (0.5 * float(flat @ flat) < STATIONARY or (valid and not empty)):
+            status = FitStatus.CONVERGED  # near a wall both tests are deceived
     if singular and strength is None and status is not FitStatus.AT_BOUNDARY:
         status = FitStatus.SINGULAR
     covariance = np.full(information.shape, np.nan)
@@ -238,7 +239,9 @@ def _feasible_start(model: Likelihood, theta: Array, free: NDArray[np.bool_]) ->
     return theta
 
 
-def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[Array, bool, int]:
+def _scored(
+    model: Likelihood, theta: Array, free: NDArray[np.bool_], tolerance: float = SCORED
+) -> tuple[Array, bool, int]:
     """Return parameters near the minimum, whether they are at it, and the calls of the likelihood that it took."""
     damping, calls, at_minimum = 1e-6, 1, False
     value, gradient, information = model.nll_and_gradient(theta)
@@ -248,7 +251,7 @@ def _scored(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> tuple[A
         diagonal = np.diag(f)
         ridge = np.where(diagonal > 0.0, diagonal, 1.0)
         step = -np.linalg.solve(f + damping * np.diag(ridge), g)
-        if damping < 1.0 and -float(g @ step) < SCORED:
+        if damping < 1.0 and -float(g @ step) < tolerance:
             at_minimum = True
             break
         trial = theta.copy()
@@ -276,7 +279,7 @@ def _at_boundary(
     point = theta if np.all(model.expected(theta)[empty] > 0.0) else np.where(free, model.start, theta)
     for count in BARRIERS:
         padded = replace(model, counts=np.where(empty, count, model.counts))
-        point, settled, more = _scored(padded, point, free)
+        point, settled, more = _scored(padded, point, free, 1e-3 * count)
         calls += more
     reached = model.nll(point)
     if not (settled and reached <= value + empty.size * BARRIERS[-2]):

@@ -101,18 +101,14 @@ def _information(columns, spans, held, theta, centres, precision, ratio, curvatu
     gradient, hessian = small[0], small[2:]
     for p in range(held, columns.shape[0]):
         low, high = spans[p, 0], spans[p, 1]
-        a, slope, curved, w = columns[p, low:high], ratio[low:high], curvature[low:high], weighted[low:high]
-        first_sum, second_sum = 0.0, 0.0
+        a, curved, w = columns[p, low:high], curvature[low:high], weighted[low:high]
         for i in range(a.size):
-            value = a[i] * curved[i]
-            w[i] = value
-            first_sum += a[i] * slope[i]
-            second_sum += a[i] * value
-        gradient[p] = first_sum + precision[p] * (theta[p] - centres[p])
+            w[i] = a[i] * curved[i]
+        gradient[p] = _dot(a, ratio[low:high]) + precision[p] * (theta[p] - centres[p])
         for q in range(held, p):
             first, last = max(low, spans[q, 0]), min(high, spans[q, 1])
             hessian[p, q] = _dot(weighted[first:last], columns[q, first:last]) if first < last else 0.0
-        hessian[p, p] = second_sum + precision[p]
+        hessian[p, p] = _dot(w, a) + precision[p]
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
@@ -169,18 +165,27 @@ def _cholesky_solve(held, small):  # type: ignore[no-untyped-def]
     return decrement
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc", "nnan", "nsz"})
+@njit(cache=True, error_model="numpy")
 def _steepest_fall(step, inverse):  # type: ignore[no-untyped-def]
-    """Return max_i(-step_i / nu_i), at least 0: the inverse is the step length that reaches the boundary."""
+    """Return max_i(-step_i / nu_i): the inverse is the step length that reaches the boundary; 0 if that is not near."""
+    near = 0
+    for i in range(step.size):  # counted in SIMD lanes, as a maximum is not
+        near += -step[i] * inverse[i] > 0.5 * TO_BOUNDARY
     longest = 0.0
-    for i in range(step.size):
-        longest = max(longest, -step[i] * inverse[i])
+    if near > 0:
+        for i in range(step.size):
+            longest = max(longest, -step[i] * inverse[i])
     return longest
 
 
 @njit(cache=True, error_model="numpy")
 def _feasible(columns, held, counts, nu):  # type: ignore[no-untyped-def]
     """Return whether a fit can start: no counts without expectation, and no free column at nu <= 0."""
+    positive = 0
+    for i in range(nu.size):
+        positive += nu[i] > 0.0
+    if positive == nu.size:
+        return True
     for i in range(counts.size):
         if nu[i] > 0.0:
             continue
@@ -331,9 +336,7 @@ def _fit(columns, spans, held, counts, theta, centres, precision, warm, bins, sm
         return math.inf, status, steps
     if status != CONVERGED and status != AT_BOUNDARY:
         return math.nan, status, steps
-    nu = bins[0]
-    _expected(columns, spans, 0, theta, nu)
-    nll = _deviance(counts, nu, bins[3], bins[4])
+    nll = _deviance(counts, bins[0], bins[3], bins[4])
     for p in range(held, theta.size):
         pull = theta[p] - centres[p]
         nll += 0.5 * precision[p] * pull * pull

@@ -1,25 +1,42 @@
-"""Speed of the convex engine against iminuit and pyhf on the same data: 100 bins, one peak, three background terms.
+"""Speed of the convex engine against pyhf, iminuit and zfit on the same data: 100 bins, one peak, three backgrounds.
 
-Run as ``python tests/benchmarks/inference.py``; it prints a table and collects nothing for pytest.
+Run as ``make bench``; it prints a table, writes ``bench/inference.json`` and ``bench/inference.png`` (time against the
+number of masses, toys and bins, with the exponents of fitted power laws), and collects nothing for pytest. One core.
 """
 
 from __future__ import annotations
 
+import json
 import logging
+import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
-import pyhf
 
 from bumphunt.inference import convex, minuit
-from bumphunt.inference.limits import asymptotic_limit
-from bumphunt.models.channel import template_channel
+from bumphunt.inference.limits import asymptotic_limit, asymptotic_limits
+from bumphunt.inference.scan import scan_smooth
+from bumphunt.models.background import BackgroundModel
+from bumphunt.models.channel import Channel, template_channel
+from bumphunt.models.signal import SignalModel
 
+FOLDER = Path("bench")
 N_BINS = 100
 N_TOYS = 50_000
 N_PEER_TOYS = 40
+N_MASSES = 256
+N_DILEPTON = 5704
+"""Hypotheses of the BaBar dark photon search in electron and muon pairs (arXiv:1406.2980)."""
+FIRST_RESULT = """
+import numpy as np
+from bumphunt.inference.limits import asymptotic_limit
+from bumphunt.models.channel import template_channel
+asymptotic_limit(template_channel([3, 5, 4], [0.2, 0.6, 0.2], [[4.0, 4.0, 4.0]], (0.1,)))
+"""
 
 
 def seconds(function: Callable[[], object], repeat: int) -> float:
@@ -34,73 +51,222 @@ def seconds(function: Callable[[], object], repeat: int) -> float:
     return best
 
 
-def model() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def model(n_bins: int = N_BINS) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return signal (B,), templates (3, B) and their relative uncertainties (3,)."""
-    x = np.linspace(-1.0, 1.0, N_BINS)
+    x = np.linspace(-1.0, 1.0, n_bins)
     signal = np.exp(-0.5 * ((x - 0.1) / 0.05) ** 2)
     return signal / signal.sum(), np.array([50.0 + 0.0 * x, 20.0 * (1.0 + x), 20.0 * (1.0 - x) ** 2]), np.full(3, 0.2)
 
 
-def pyhf_model(signal: np.ndarray, templates: np.ndarray, relative: np.ndarray) -> pyhf.Model:
-    """Return the same model for pyhf."""
+def toys_of(n_toys: int, n_bins: int = N_BINS) -> np.ndarray:
+    """Return background-only counts, shape (N, B)."""
+    return np.random.default_rng(1).poisson(model(n_bins)[1].sum(axis=0), size=(n_toys, n_bins)).astype(float)
+
+
+def channels_of(n_masses: int, n_bins: int = N_BINS) -> list[Channel]:
+    """Return channels with different data: the masses of a scan."""
+    return [template_channel(counts, *model(n_bins)) for counts in toys_of(n_masses, n_bins)]
+
+
+def q0_toys(toys: np.ndarray, signal: np.ndarray, templates: np.ndarray, relative: np.ndarray) -> np.ndarray:
+    """Return q0 of background-only toys, shape (N,), by two batched fits."""
+    columns, start = np.vstack([signal, templates]), [0.0, 1.0, 1.0, 1.0]
+    arguments = {"centres": start, "sigmas": [np.inf, *relative], "errors": False}
+    null = convex.fit_batch(toys, columns, held=1, start=start, **arguments)
+    best = convex.fit_batch(toys, columns, start=null.parameters, warm=True, **arguments)
+    return np.where(best.parameters[:, 0] > 0.0, 2.0 * (null.nll - best.nll), 0.0)
+
+
+def dilepton_scan(n_masses: int) -> Callable[[], object]:
+    """Return a scan with windows of 200 bins and a third-order polynomial."""
+    edges = np.linspace(0.0, 101.0, 40_401)
+    signal = SignalModel(
+        masses=np.linspace(0.5, 9.9, 10),
+        parameters=np.tile([0.0, 0.025, 1.5, 3.0, 0.9, 1.5], (10, 1)),
+        errors=np.zeros((10, 6)),
+        efficiencies=np.full(10, 0.1),
+        efficiency_errors=np.zeros(10),
+        support=(0.0, 101.0),
+    )
+    counts = np.random.default_rng(2).poisson(100.0 * np.exp(-edges[1:] / 40.0))
+    masses = np.sqrt(np.linspace(1.0, 96.0, n_masses))
+    width = float(signal.resolution(5.0))
+    setting = {"window": 0.25 / width, "bins_per_sigma": 400.0 * width, "background": BackgroundModel("bernstein", 3)}
+    return lambda: scan_smooth(counts, edges, signal=signal, masses=masses, **setting)
+
+
+def peers() -> dict[str, dict[str, float | None]]:
+    """Return seconds per fit, limit with band and toy, of those peers that are installed; None where it has none."""
+    signal, templates, relative = model()
+    channel = channels_of(1)[0]
+    found: dict[str, dict[str, float | None]] = {
+        "iminuit": {
+            "one fit": seconds(lambda: minuit.fit_channel(channel), 20),
+            "limit with band": seconds(lambda: asymptotic_limit(channel, fitter=minuit.fit_channel), 1),
+            "q0 of one toy": None,
+        }
+    }
+    if find_spec("pyhf") is not None:
+        found["pyhf"] = _pyhf(signal, templates, relative)
+    if find_spec("zfit") is not None:
+        found["zfit"] = _zfit(channel.counts)
+    return found
+
+
+def _pyhf(signal: np.ndarray, templates: np.ndarray, relative: np.ndarray) -> dict[str, float | None]:
+    """Return the times of pyhf, with the same model as histosys modifiers."""
+    import pyhf
+
+    logging.getLogger("pyhf").setLevel(logging.ERROR)
     mu = {"name": "mu", "type": "normfactor", "data": None}
     samples = [{"name": "signal", "data": list(20.0 * signal), "modifiers": [mu]}]
     for k, (template, sigma) in enumerate(zip(templates, relative, strict=True)):
         data = {"lo_data": list(template * (1.0 - sigma)), "hi_data": list(template * (1.0 + sigma))}
         modifier = {"name": f"norm{k}", "type": "histosys", "data": data}
         samples.append({"name": f"b{k}", "data": list(template), "modifiers": [modifier]})
-    return pyhf.Model({"channels": [{"name": "c", "samples": samples}]}, poi_name="mu", validate=False)
+    peer = pyhf.Model({"channels": [{"name": "c", "samples": samples}]}, poi_name="mu", validate=False)
+    toys = toys_of(N_PEER_TOYS)
+    data = [*toys[0], *peer.config.auxdata]
+    bounds = [(-10.0, 10.0), *peer.config.suggested_bounds()[1:]]
 
+    def q0(counts: np.ndarray) -> object:
+        observed, start = [*counts, *peer.config.auxdata], peer.config.suggested_init()
+        return pyhf.infer.test_statistics.q0(0.0, observed, peer, start, bounds, peer.config.suggested_fixed())
 
-def q0_toys(toys: np.ndarray, signal: np.ndarray, templates: np.ndarray, relative: np.ndarray) -> np.ndarray:
-    """Return q0 of background-only toys, shape (N,), by two batched fits."""
-    arguments = {
-        "centres": [0.0, 1.0, 1.0, 1.0],
-        "sigmas": [np.inf, *relative],
-        "start": [0.0, 1.0, 1.0, 1.0],
-        "errors": False,
+    scan = pyhf.infer.intervals.upper_limits.toms748_scan
+    return {
+        "one fit": seconds(lambda: pyhf.infer.mle.fit(data, peer), 5),
+        "limit with band": seconds(lambda: scan(data, peer, 0.0, 10.0, level=0.1, rtol=1e-4), 1),
+        "q0 of one toy": seconds(lambda: [q0(t) for t in toys], 1) / N_PEER_TOYS,
     }
-    columns = np.vstack([signal, templates])
-    best = convex.fit_batch(toys, columns, **arguments)
-    null = convex.fit_batch(toys, columns, held=1, **arguments)
-    return np.where(best.parameters[:, 0] > 0.0, 2.0 * (null.nll - best.nll), 0.0)
+
+
+def _zfit(counts: np.ndarray) -> dict[str, float | None]:
+    """Return the time of a binned zfit fit: the same counts, a Gaussian and three Bernstein terms."""
+    from bumphunt.inference.unbinned import fit_zfit
+    from bumphunt.models.peaks import gaussian
+    from bumphunt.models.region import region
+
+    edges = np.linspace(-1.0, 1.0, N_BINS + 1)
+    values = np.repeat(0.5 * (edges[1:] + edges[:-1]), counts.astype(int))
+    shapes = {"signal": gaussian(0.1, 0.05), "backgrounds": BackgroundModel("bernstein", 2)}
+    described = region("bench", values=values, edges=edges, **shapes)
+    return {
+        "one fit": seconds(lambda: fit_zfit(described, binned=True), 1),
+        "limit with band": None,
+        "q0 of one toy": None,
+    }
+
+
+def ours() -> dict[str, float]:
+    """Return seconds per fit, limit with band and toy of the convex engine."""
+    channels, toys = channels_of(N_MASSES), toys_of(N_TOYS)
+    return {
+        "one fit": seconds(lambda: convex.fit_channel(channels[0]), 100),
+        "limit with band": seconds(lambda: asymptotic_limit(channels[0]), 50),
+        "limit with band, in a scan": seconds(lambda: asymptotic_limits(channels), 1) / N_MASSES,
+        "limit, observed only, in a scan": seconds(lambda: asymptotic_limits(channels, expected=False), 1) / N_MASSES,
+        "q0 of one toy": seconds(lambda: q0_toys(toys, *model()), 1) / N_TOYS,
+    }
+
+
+def scaling() -> dict[str, dict[str, object]]:
+    """Return seconds against numbers of masses, toys and bins, and the exponent of the power law."""
+
+    def bins(n: int) -> Callable[[], object]:
+        channels = channels_of(16, n)
+        return lambda: asymptotic_limits(channels)
+
+    def masses(n: int) -> Callable[[], object]:
+        channels = channels_of(n)
+        return lambda: asymptotic_limits(channels)
+
+    def toys(n: int) -> Callable[[], object]:
+        counts = toys_of(n)
+        return lambda: q0_toys(counts, *model())
+
+    cases = {
+        "masses": (masses, [64, 256, 1024, 4096]),
+        "toys": (toys, [1_000, 4_000, 16_000, 64_000]),
+        "bins": (bins, [200, 800, 3_200, 12_800]),
+    }
+    result: dict[str, dict[str, object]] = {}
+    for name, (make, sizes) in cases.items():
+        times = [seconds(make(n), 1) for n in sizes]
+        exponent = float(np.polyfit(np.log(sizes), np.log(times), 1)[0])
+        result[name] = {"n": sizes, "seconds": times, "exponent": exponent}
+    return result
+
+
+def first_result() -> float:
+    """Return the seconds from starting Python to a first limit, with compiled code on disk."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-c", FIRST_RESULT], check=True)
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def draw(scalings: dict[str, dict[str, object]], path: Path) -> None:
+    """Draw time against size."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.0, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(scalings))
+    labels = {"masses": "limits with band", "toys": "background-only toys", "bins": "bins (16 limits with band)"}
+    for axis, (name, case) in zip(axes, scalings.items(), strict=True):
+        axis.loglog(case["n"], case["seconds"], "o-", color="C0")
+        axis.set(xlabel=labels[name], ylabel="time [s]", title=f"time ~ n^{case['exponent']:.2f}")
+        axis.grid(alpha=0.3, which="both")
+    figure.savefig(path, dpi=150)
+
+
+def table(mine: dict[str, float], theirs: dict[str, dict[str, float | None]]) -> str:
+    """Return times in milliseconds and, in brackets, how many times faster the convex engine is."""
+    lines = [f"{'[ms]':34}{'convex':>10}" + "".join(f"{name:>22}" for name in theirs)]
+    for name, own in mine.items():
+        line = f"{name:34}{1e3 * own:10.4f}"
+        for times in theirs.values():
+            value = times.get(name.partition(",")[0])
+            line += " " * 22 if value is None else f"{f'{1e3 * value:.2f} ({value / own:.0f} x)':>22}"
+        lines.append(line)
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Print the table."""
-    logging.getLogger("pyhf").setLevel(logging.ERROR)
-    signal, templates, relative = model()
-    rng = np.random.default_rng(1)
-    toys = rng.poisson(templates.sum(axis=0), size=(N_TOYS, N_BINS)).astype(float)
-    channel = template_channel(toys[0], signal, templates, relative)
-    peer = pyhf_model(signal, templates, relative)
-    data = [*toys[0], *peer.config.auxdata]
-
-    def peer_q0(counts: np.ndarray) -> object:
-        bounds = [(-10.0, 10.0), *peer.config.suggested_bounds()[1:]]
-        fixed = peer.config.suggested_fixed()
-        observed = [*counts, *peer.config.auxdata]
-        return pyhf.infer.test_statistics.q0(0.0, observed, peer, peer.config.suggested_init(), bounds, fixed)
-
-    def peer_limit() -> object:
-        return pyhf.infer.intervals.upper_limits.toms748_scan(data, peer, 0.0, 10.0, level=0.1, rtol=1e-4)
-
-    q0_toys(toys[:64], signal, templates, relative)
-    peer_toys_per_second = 1.0 / seconds(lambda: [peer_q0(t) for t in toys[:N_PEER_TOYS]], 1) * N_PEER_TOYS
-    channel_fits = [1e3 * seconds(lambda fit=fit: fit(channel), 20) for fit in (convex.fit_channel, minuit.fit_channel)]
-    channel_fits.append(1e3 * seconds(lambda: pyhf.infer.mle.fit(data, peer), 5))
-    limits = [
-        1e3 * seconds(lambda: asymptotic_limit(channel), 10),
-        1e3 * seconds(lambda: asymptotic_limit(channel, fitter=minuit.fit_channel), 1),
-        1e3 * seconds(peer_limit, 1),
+    """Print the table, and write the JSON and the figure."""
+    FOLDER.mkdir(exist_ok=True)
+    mine, theirs, scalings = ours(), peers(), scaling()
+    dilepton_scan(2)()
+    start = time.perf_counter()
+    dilepton_scan(N_DILEPTON)()
+    scan = time.perf_counter() - start
+    first = first_result()
+    exponents = ", ".join(f"{name} {case['exponent']:.2f}" for name, case in scalings.items())
+    absent = [name for name in ("pyhf", "zfit") if name not in theirs]
+    lines = [
+        table(mine, theirs),
+        f"background-only q0 toys: {1.0 / mine['q0 of one toy']:.0f} / s",
+        f"scan of {N_DILEPTON} masses, 200 bins, third order, with limits and bands: {scan:.1f} s",
+        f"first limit in a new process, compiled code on disk: {first:.2f} s",
+        f"exponents of time: {exponents}",
+        *(f"{name} is not installed: no comparison" for name in absent),
     ]
-    ours = N_TOYS / seconds(lambda: q0_toys(toys, signal, templates, relative), 1)
-    out = sys.stdout.write
-    out(f"{'':24}{'convex':>12}{'iminuit':>12}{'pyhf':>12}{'convex : pyhf':>16}\n")
-    for name, (a, b, c) in (("one fit [ms]", channel_fits), ("limit with band [ms]", limits)):
-        out(f"{name:24}{a:12.3f}{b:12.2f}{c:12.2f}{c / a:16.0f}\n")
-    ratio = ours / peer_toys_per_second
-    out(f"{'q0 toys [1/s]':24}{ours:12.0f}{'':12}{peer_toys_per_second:12.1f}{ratio:16.0f}\n")
+    sys.stdout.write("\n".join(lines) + "\n")
+    record = {
+        "convex": mine,
+        "peers": theirs,
+        "toys_per_second": 1.0 / mine["q0 of one toy"],
+        "dilepton_scan_seconds": scan,
+        "first_result_seconds": first,
+        "scaling": scalings,
+    }
+    (FOLDER / "inference.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    draw(scalings, FOLDER / "inference.png")
 
 
 if __name__ == "__main__":

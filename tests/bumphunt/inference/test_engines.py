@@ -37,7 +37,7 @@ def test_engines_agree_where_the_model_is_linear(seed, order, mean, level, famil
         assert minuit.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
         assert minuit.n_sig_error == pytest.approx(convex.n_sig_error, rel=1e-2)
     elif minuit.status.usable:
-        assert minuit.nll == pytest.approx(convex.nll, abs=1e-5)
+        assert minuit.nll == pytest.approx(convex.nll, abs=1e-3)  # what the barrier leaves
     else:
         assert convex.status is FitStatus.AT_BOUNDARY or level == 0.0  # Minuit may fail there, and says so
 

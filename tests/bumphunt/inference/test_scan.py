@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from bumphunt.errors import InputError
 from bumphunt.inference import minuit
 from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.inference.scan import ScanPoint, scan_counting, scan_templates
+from bumphunt.inference.scan import ScanPoint, scan_counting, scan_smooth, scan_templates
 from bumphunt.inference.windows import mass_grid, window_edges
+from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
 
 EDGES = np.arange(-6.0, 100.0, 0.05)
@@ -195,6 +196,83 @@ def test_data_without_any_background_model_are_an_invalid_row():
     ).points
     assert not point.valid
     assert "fit_infeasible" in point.flags
+
+
+def test_events_without_a_background_model_are_taken_for_signal():
+    signal = gaussian_signal(tail_fraction=0.2)
+    counts = np.random.default_rng(3).poisson(6.0 * signal.fractions(3.0, EDGES))
+    none = np.zeros((1, CENTRES.size))
+    (point,) = scan_templates(counts, none, none, (0.1,), EDGES, signal=signal, masses=[3.0]).points
+    assert point.valid
+    assert {"no_background", "no_significance"} <= set(point.flags)
+    assert point.n_sig == pytest.approx(counts.sum(), rel=0.05)
+    assert point.n_sig_ul_obs > point.n_sig
+    assert point.n_bkg == 0.0
+    assert np.isnan([point.q0, point.p0, point.z0]).all()
+
+
+def test_rows_do_not_depend_on_what_is_scanned_with_them():
+    templates, variances = backgrounds(0.1)
+    counts = np.random.default_rng(8).poisson(templates.sum(axis=0))
+    masses = np.linspace(0.6, 8.8, 70)  # more than a block
+
+    def rows(some):
+        return scan_templates(counts, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=some)
+
+    together = rows(masses)
+    for index in (0, 63, 64, 69):
+        (alone,) = rows(masses[index : index + 1]).points
+        assert alone.flags == together.points[index].flags
+        for name in ("n_sig", "q0", "n_bkg", "n_sig_ul_obs", "n_sig_ul_exp_m2", "n_sig_ul_exp_p2"):
+            assert getattr(together.points[index], name) == pytest.approx(getattr(alone, name), rel=1e-6, abs=1e-9)
+
+
+def test_smooth_scan_finds_a_planted_peak_over_an_unknown_background():
+    templates, _ = backgrounds()
+    signal = gaussian_signal()
+    counts = np.random.default_rng(17).poisson(templates.sum(axis=0) + 300.0 * signal.fractions(4.0, EDGES))
+    masses = mass_grid(3.0, 5.0, signal)
+    best = [
+        scan_smooth(counts, EDGES, signal=signal, masses=masses, background=BackgroundModel(family, 3)).most_significant
+        for family in ("bernstein", "chebyshev")
+    ]
+    assert abs(best[0].mass - 4.0) < 2.0 * SIGMA / 8.0
+    assert abs(best[0].n_sig - 300.0) < 3.0 * best[0].n_sig_error
+    assert best[0].flags == ()
+    for name in ("mass", "n_sig", "q0", "n_bkg", "n_sig_ul_obs", "n_sig_ul_exp_p2"):  # polynomials span the same space
+        assert getattr(best[1], name) == pytest.approx(getattr(best[0], name), rel=1e-5)
+
+
+def test_smooth_scan_of_few_events_is_flagged():
+    counts = np.random.default_rng(1).poisson(0.02, size=CENTRES.size)
+    result = scan_smooth(
+        counts, EDGES, signal=gaussian_signal(), masses=[3.0, 6.0], background=BackgroundModel("bernstein", 2)
+    )
+    assert all("low_counts" in point.flags for point in result.points)
+
+
+def test_smooth_scan_of_a_family_that_is_not_linear_raises():
+    with pytest.raises(InputError, match="'exponential' is not linear"):
+        scan_smooth(
+            np.ones(CENTRES.size),
+            EDGES,
+            signal=gaussian_signal(),
+            masses=[3.0],
+            background=BackgroundModel("exponential", 2),
+        )
+
+
+def test_smooth_scan_with_more_terms_than_bins_raises():
+    with pytest.raises(InputError, match=r"window at 3.0 GeV has 2 bins, too few for a peak and 4 terms"):
+        scan_smooth(
+            np.ones(CENTRES.size),
+            EDGES,
+            signal=gaussian_signal(),
+            masses=[3.0],
+            window=1.0,
+            bins_per_sigma=1.0,
+            background=BackgroundModel("bernstein", 3),
+        )
 
 
 def test_empty_background_bins_are_joined_to_a_neighbour():
