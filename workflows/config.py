@@ -21,20 +21,21 @@ ntuples    tree, branch names, candidate rule
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from bumphunt.errors import ConfigError
 from bumphunt.kinematics import BEAMS, M_MUON, Beams
 from bumphunt.montecarlo.detector import DETECTORS
-from bumphunt.montecarlo.simulation import PROCESSES
+from bumphunt.montecarlo.simulation import PROCESSES, SIGNAL
 from selections.registry import SEARCHES
 
 __all__ = [
+    "DATA",
     "Analysis",
     "BackgroundSample",
     "Data",
@@ -49,12 +50,31 @@ __all__ = [
     "SimulatedData",
     "SimulatedSignal",
     "SpectrumBinning",
+    "signal_name",
     "unknown_name",
 ]
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
+DATA = "data"
+"""Name of the data among the samples."""
+
+
+def _no_truth_value(value: object) -> object:
+    """Refuse YAML's yes and no where a number is wanted: they would become 1 and 0."""
+    if isinstance(value, bool):
+        msg = f"{value} is no number"
+        raise ValueError(msg)
+    return value
+
+
+_Number = BeforeValidator(_no_truth_value)
+Positive = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, _Number, Field(allow_inf_nan=False)]
+Count = Annotated[int, _Number, Field(gt=0)]
+
+
+MARGIN = 1.0
+"""How far the spectrum must reach beyond the squares of the masses searched [GeV^2]: some resolutions."""
 
 
 class _Section(BaseModel):
@@ -136,6 +156,9 @@ class BackgroundSample(_Section):
     def _one_source(self) -> Self:
         if bool(self.files) == (self.simulate is not None):
             msg = "give either 'files' or 'simulate'"
+            raise ValueError(msg)
+        if self.simulate is not None and (self.luminosity, self.cross_section, self.generated) != (None, None, None):
+            msg = "'simulate' makes the sample at the luminosity of the data; remove 'luminosity', 'cross_section', 'generated'"
             raise ValueError(msg)
         if self.files and (self.luminosity is None) == (self.cross_section is None or self.generated is None):
             msg = "files need either 'luminosity' or both 'cross_section' and 'generated'"
@@ -240,9 +263,9 @@ class Search(_Section):
 class SpectrumBinning(_Section):
     """The fine binning of the observable, rebinned for each fit."""
 
-    low: float = -4.0
+    low: Finite = -4.0
     """Lower edge [GeV^2]."""
-    high: float = 100.0
+    high: Finite = 100.0
     """Upper edge [GeV^2]."""
     bins: Count = 5200
     """Number of bins."""
@@ -263,11 +286,11 @@ class SpectrumBinning(_Section):
 class ThresholdRange(_Section):
     """Candidate lower bounds on one observable."""
 
-    low: float
-    """Lowest bound."""
-    high: float
+    low: Finite
+    """Lowest bound: it is applied in every mass bin, and "before" the cuts means after it."""
+    high: Finite
     """Highest bound."""
-    steps: Annotated[int, Field(ge=2)] = 20
+    steps: Annotated[int, _Number, Field(ge=2)] = 20
     """Number of bounds."""
     unit: str = "GeV"
     """Unit, for tables and figures."""
@@ -312,7 +335,7 @@ class Fit(_Section):
     """Half width of the window in units of the resolution; 10 for templates and 2 for counting unless given."""
     bins_per_sigma: Positive = 4.0
     """Bins per standard deviation in a template fit."""
-    cl: float = Field(default=0.90, gt=0, lt=1)
+    cl: Annotated[float, _Number] = Field(default=0.90, gt=0, lt=1)
     """Confidence level of the limits."""
 
     @property
@@ -360,7 +383,7 @@ class Analysis(_Section):
     ntuples: Ntuples = Ntuples()
     unblind: bool = False
     """Show what was observed in real data inside the search range."""
-    seed: Annotated[int, Field(ge=0)] = 1
+    seed: Annotated[int, _Number, Field(ge=0)] = 1
     """Seed of the simulation."""
     path: Path = Field(default=Path(), exclude=True)
     """The YAML file itself."""
@@ -384,13 +407,30 @@ class Analysis(_Section):
                 f" {self.signal.masses[0]} to {self.signal.masses[-1]} GeV"
             )
             raise ValueError(msg)
-        for name, sample in self.samples.items():
-            if sample.simulate is not None and (process := sample.simulate.process or name) not in PROCESSES:
-                raise ValueError(unknown_name(f"samples.{name}.simulate.process", process, PROCESSES))
+        edges = (self.spectrum.low, self.search.low**2 - MARGIN, self.search.high**2 + MARGIN, self.spectrum.high)
+        if list(edges) != sorted(edges):
+            msg = (
+                f"spectrum: {self.spectrum.low} to {self.spectrum.high} GeV^2 must contain the squares of the masses"
+                f" searched with {MARGIN} GeV^2 on either side, {edges[1]:.3f} to {edges[2]:.3f} GeV^2"
+            )
+            raise ValueError(msg)
+        self._check_samples()
         if self.data.simulate is not None and any(s.simulate is None for s in self.samples.values()):
             msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
             raise ValueError(msg)
         return self
+
+    def _check_samples(self) -> None:
+        """Raise for a background that cannot be simulated, or has the name of another sample."""
+        backgrounds = [process for process in PROCESSES if process != SIGNAL]
+        for name, sample in self.samples.items():
+            if sample.simulate is not None and (process := sample.simulate.process or name) not in backgrounds:
+                raise ValueError(unknown_name(f"samples.{name}.simulate.process", process, backgrounds))
+        names = [DATA, *self.samples, *(signal_name(mass) for mass in self.signal.masses)]
+        for name in names:
+            if names.count(name) > 1:
+                msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {signal_name(1.0)!r} are taken)"
+                raise ValueError(msg)
 
     def _masses(self) -> Iterator[tuple[str, float]]:
         """Yield every mass of the file with the name of its key."""
@@ -440,8 +480,20 @@ class Analysis(_Section):
         return tuple(dict.fromkeys(found))
 
 
-def unknown_name(key: str, value: str, known: Mapping[str, object]) -> str:
+def unknown_name(key: str, value: str, known: Iterable[str]) -> str:
     """Return the sentence about an unknown name, with the nearest known one."""
-    near = difflib.get_close_matches(value, known, n=1)
+    names = sorted(known)
+    near = difflib.get_close_matches(value, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{key} = {value!r} is not one of {', '.join(sorted(known))}{hint}"
+    return f"{key} = {value!r} is not one of {', '.join(names)}{hint}"
+
+
+def signal_name(mass: float) -> str:
+    """Return the name of the signal sample of a mass [GeV].
+
+    Examples
+    --------
+    >>> signal_name(0.5)
+    'zprime_0.5'
+    """
+    return f"{SIGNAL}_{mass:g}"

@@ -9,15 +9,12 @@ from typing import Literal
 from bumphunt.errors import NtupleError
 from bumphunt.montecarlo.detector import DETECTORS
 from bumphunt.montecarlo.simulation import SIGNAL
-from workflows.config import Analysis
+from workflows.config import DATA, Analysis, signal_name
 from workflows.ntuples import inspect, read_simulation
 from workflows.results import write_csv
 from workflows.simulate import PSEUDODATA, DrawnSample, InjectedSignal, Progress, SampleSpec, SimulationPlan
 
-__all__ = ["DATA", "Sample", "check", "samples", "signal_name", "simulation_plan"]
-
-DATA = "data"
-"""Name of the data among the samples."""
+__all__ = ["Sample", "check", "samples", "simulation_plan"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,17 +57,6 @@ class Sample:
         return sum(read_simulation(path).sum_of_weights for path in self.files)
 
 
-def signal_name(mass: float) -> str:
-    """Return the name of the signal sample of a mass [GeV].
-
-    Examples
-    --------
-    >>> signal_name(0.5)
-    'zprime_0.5'
-    """
-    return f"{SIGNAL}_{mass:g}"
-
-
 def simulation_plan(config: Analysis) -> SimulationPlan | None:
     """Return what the YAML asks to simulate; None if it asks for nothing."""
     specs = [
@@ -95,7 +81,11 @@ def simulation_plan(config: Analysis) -> SimulationPlan | None:
             DrawnSample(process=(s.simulate.process if s.simulate else None) or name, yield_factor=s.scale)
             for name, s in config.samples.items()
         )
-        injected = tuple(InjectedSignal(mass=i.mass, coupling=i.coupling) for i in config.data.simulate.inject)
+        # the efficiency of the data is that of the simulation times the factor
+        injected = tuple(
+            InjectedSignal(mass=i.mass, coupling=i.coupling, yield_factor=config.signal.scale)
+            for i in config.data.simulate.inject
+        )
     if not specs and not drawn:
         return None
     return SimulationPlan(

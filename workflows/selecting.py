@@ -19,8 +19,8 @@ from bumphunt.tensor import QUOTING, CountTensor, VetoAxis, veto_axis
 from selections.candidates import REJECT, CandidateRule
 from selections.cuts import cutflow_columns
 from selections.registry import SEARCHES
-from workflows.config import Analysis
-from workflows.inputs import DATA, Sample
+from workflows.config import DATA, Analysis
+from workflows.inputs import Sample
 from workflows.processor import ProcessedSample, SampleFiles, process
 from workflows.results import read_json, write_csv, write_json
 

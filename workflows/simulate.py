@@ -91,6 +91,8 @@ class InjectedSignal:
 
     mass: float
     coupling: float
+    yield_factor: float = 1.0
+    """Factor on its yield, such as a data / simulation ratio of the efficiency."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,12 @@ class SimulationPlan:
     def drawn(self) -> tuple[DrawnSample, ...]:
         """Processes of the pseudo-data, with the injected signals."""
         signals = (
-            DrawnSample(process=SIGNAL, parameters={"mass": s.mass, "coupling": s.coupling}) for s in self.injected
+            DrawnSample(
+                process=SIGNAL,
+                yield_factor=s.yield_factor,
+                parameters={"mass": s.mass, "coupling": s.coupling},
+            )
+            for s in self.injected
         )
         return (*self.pseudodata, *signals) if self.pseudodata else ()
 
