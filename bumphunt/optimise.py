@@ -13,7 +13,7 @@ best_cuts               tensors -> cut table
 
 The bounds are chosen on one half of the simulated events and quoted on the other. A combination that leaves hardly any
 weighted event can look free of background by luck, and among thousands of combinations one will: so the background of
-the figure of merit is B + k sigma_B, with sigma_B its Monte Carlo error and k = 1 by default. Where no event is left,
+the figure of merit is B + k sigma_B, with sigma_B its Monte Carlo error and k = 1/2 by default. Where no event is left,
 sigma_B is the typical weight of one event, not zero.
 
 References
@@ -151,7 +151,7 @@ class FigureOfMerit:
     kind: Literal["punzi", "punzi-full"] = "punzi"
     a: float = 1.6
     b: float = 1.28155
-    background_error: float = 1.0
+    background_error: float = 0.5
 
     def __call__(self, efficiency: ArrayLike, background: ArrayLike, error: ArrayLike) -> Array:
         """Return the figure of merit of efficiencies, backgrounds and their Monte Carlo errors, broadcast shape."""

@@ -36,19 +36,18 @@ def load(path: Path) -> Analysis:
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        content = _content(path, node)
     except FileNotFoundError:
         msg = f"{path}: there is no such file"
         raise ConfigError(msg) from None
     except (OSError, UnicodeDecodeError) as error:
         msg = f"{path}: cannot be read: {error}"
         raise ConfigError(msg) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path}: is no YAML: {' '.join(str(error).split())}") from None  # noqa: EM102
-    if not isinstance(node, yaml.MappingNode):
-        msg = f"{path}: must be a mapping of keys; see examples/"
-        raise ConfigError(msg)
-    _refuse_repeated_keys(path, node)
-    content = yaml.SafeLoader("").construct_document(node)
+    except ConfigError:
+        raise
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
+        msg = f"{path}: is no YAML: {' '.join(str(error).split())}"
+        raise ConfigError(msg) from None
     try:
         return Analysis.model_validate({**content, "path": path})
     except InputError as error:
@@ -61,6 +60,25 @@ def load(path: Path) -> Analysis:
         raise ConfigError(_describe(path, node, errors[0]) + more) from None
 
 
+def _content(path: Path, node: yaml.Node | None) -> dict[str, Any]:
+    """Return what a document says.
+
+    Raises
+    ------
+    ConfigError
+        If it is no mapping, a key stands twice or is no text, or a key is the name we keep the file under.
+    """
+    if not isinstance(node, yaml.MappingNode):
+        msg = f"{path}: must be a mapping of keys; see examples/"
+        raise ConfigError(msg)
+    _refuse_repeated_keys(path, node)
+    content: dict[str, Any] = yaml.SafeLoader("").construct_document(node)
+    if "path" in content:
+        msg = f"{path}: unknown key 'path'; known are {', '.join(_known_keys([]))}"
+        raise ConfigError(msg)
+    return content
+
+
 def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
     """Raise for a key that stands twice in one mapping, where YAML would silently keep the last."""
     if isinstance(node, yaml.SequenceNode):
@@ -70,6 +88,9 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
         seen: dict[str, int] = {}
         for key, value in node.value:
             line = key.start_mark.line + 1
+            if not isinstance(key, yaml.ScalarNode):
+                msg = f"{path}:{line}: a key must be a word, not a list or a mapping"
+                raise ConfigError(msg)
             if key.value in seen:
                 msg = f"{path}:{line}: key {key.value!r} stands here and in line {seen[key.value]}; remove one"
                 raise ConfigError(msg)
@@ -77,9 +98,9 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node) -> None:
             _refuse_repeated_keys(path, value)
 
 
-def _describe(path: Path, node: yaml.Node, error: ErrorDetails) -> str:
+def _describe(path: Path, node: yaml.Node | None, error: ErrorDetails) -> str:
     """Return one line about a validation error: file, line, key, value and what is wrong."""
-    line, keys = node.start_mark.line + 1, []
+    line, keys = (1 if node is None else node.start_mark.line + 1), []
     inner: yaml.Node | None = node
     for step in error["loc"]:
         if isinstance(inner, yaml.MappingNode):

@@ -16,19 +16,22 @@ report    figures
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bumphunt.errors import ConfigError
+import numpy as np
+
+from bumphunt.errors import BumphuntError, ConfigError
 from selections.registry import SEARCHES
 from workflows.config import Analysis
 from workflows.event_processor import needed_variables
 from workflows.inputs import Sample, check, samples, simulation_plan
 from workflows.limits import LIMIT_TABLE, set_limits
 from workflows.report import Records, draw
-from workflows.results import Stage
+from workflows.results import PROVENANCE, Stage, read_json
 from workflows.scan import read_columns, run_scan
 from workflows.selecting import (
     candidate_rule,
@@ -39,6 +42,7 @@ from workflows.selecting import (
     read_cuts,
     read_selected,
     read_signal_model,
+    veto_axes,
 )
 from workflows.simulate import simulate
 
@@ -97,6 +101,7 @@ class Chain:
 
     def up_to(self, verb: str) -> list[Stage]:
         """Return the stages up to one, in order."""
+        veto_axes(self.config)  # a wrong name is an error before anything is made
         stages = self._stages()
         names = [stage.name for stage in stages]
         if verb not in names:
@@ -127,7 +132,7 @@ class Chain:
         settings = self._settings(
             "channel", "beams", "data", "samples", "signal", "ntuples", "spectrum", "search", "optimise", "unblind"
         )
-        settings["allow_missing"] = self.allow_missing
+        settings |= {"allow_missing": self.allow_missing, "seed": self.config.seed}
 
         def reading(name: str, make: Callable[[Path], None], upstream: tuple[Path, ...]) -> Stage:
             folder = self._folder(name)
@@ -143,7 +148,7 @@ class Chain:
         process = self._folder("process")
         stages.append(reading("process", self._process, (*upstream, *cuts)))
         results = self._settings(
-            "channel", "beams", "data", "samples", "signal", "search", "spectrum", "fit", "unblind", "optimise"
+            "channel", "beams", "data", "samples", "signal", "search", "spectrum", "fit", "unblind", "optimise", "seed"
         )
         scan, limits, report = (self._folder(name) for name in ("scan", "limits", "report"))
         stages += [
@@ -171,7 +176,8 @@ class Chain:
             if plan is not None:
                 simulate(plan, folder, workers=self.workers, progress=self.progress)
 
-        return Stage(name="simulate", folder=self._folder("simulate"), settings={"plan": repr(plan)}, make=make)
+        settings = {"plan": repr(plan), "seed": self.config.seed}
+        return Stage(name="simulate", folder=self._folder("simulate"), settings=settings, make=make)
 
     def _check(self, folder: Path) -> None:
         selection = SEARCHES[self.config.channel].selection(self.config.beams_record)
@@ -236,6 +242,18 @@ class Chain:
         )
         draw(records, folder)
 
+    def hide_unblinded(self) -> None:
+        """Remove the results of stages that were made unblinded, if the analysis now is blinded."""
+        if not self.config.blinded:
+            return
+        for stage in self._stages():
+            try:
+                settings = read_json(stage.folder / PROVENANCE)["settings"]
+            except (BumphuntError, KeyError, TypeError):
+                continue
+            if settings.get("unblind") or (settings.get("data") or {}).get("pseudo"):
+                shutil.rmtree(stage.folder)
+
     def summary(self) -> Summary:
         """Return what a run ends with, from the files it wrote."""
         table = self._folder("limits") / f"{LIMIT_TABLE}.csv"
@@ -245,14 +263,15 @@ class Chain:
         names = ", ".join(sorted(path.name for path in figures.glob("*.png")))
         if self.config.blinded:
             sentence = "blinded: no observed significance; set 'unblind: true' when the review agrees"
-        elif not valid.any():
+        elif not np.any(valid & np.isfinite(limits["z0"])):
             sentence = "no mass hypothesis has a valid fit: see the flags in the limit table"
         else:
-            best = max((i for i in range(valid.size) if valid[i]), key=lambda i: float(limits["z0"][i]))
+            best = int(np.nanargmax(np.where(valid, limits["z0"], np.nan)))
+            flags = f"; its flags: {limits['flags'][best]}" if limits["flags"][best] else ""
             sentence = (
                 f"most significant mass: {limits['mass'][best]:.3f} GeV, local significance"
                 f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); the largest of {valid.size} masses,"
-                " so not the global significance"
+                f" so not the global significance{flags}"
             )
         return Summary(
             head={name: [f"{value:.4g}" for value in limits[name][:HEAD_ROWS]] for name in HEAD_COLUMNS},

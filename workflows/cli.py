@@ -73,6 +73,7 @@ def _make(analysis: Path, output: Path | None, workers: int, allow_missing: bool
     try:
         with lock(folder), _progress() as progress:
             chain = Chain(config=config, folder=folder, workers=workers, allow_missing=allow_missing, progress=progress)
+            chain.hide_unblinded()
             for stage in chain.up_to(verb):
                 done = stage.run()
                 state = "made" if done else "up to date"
@@ -156,6 +157,6 @@ def main() -> None:
     """Run the command line: exit status 2 for bad input (one line on standard error), 130 after Ctrl-C."""
     try:
         app()
-    except BumphuntError as error:
+    except (BumphuntError, OSError) as error:  # OSError: a full disk, a folder that is not ours
         err.print(f"bumphunt: {error}", style="red", highlight=False, soft_wrap=True, markup=False)
         sys.exit(BAD_INPUT)

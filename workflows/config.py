@@ -158,7 +158,7 @@ class BackgroundSample(_Section):
             msg = "give either 'files' or 'simulate'"
             raise ValueError(msg)
         if self.simulate is not None and (self.luminosity, self.cross_section, self.generated) != (None, None, None):
-            msg = "'simulate' makes the sample at the luminosity of the data; remove 'luminosity', 'cross_section', 'generated'"
+            msg = "'simulate' sets the normalisation: remove 'luminosity', 'cross_section' and 'generated'"
             raise ValueError(msg)
         if self.files and (self.luminosity is None) == (self.cross_section is None or self.generated is None):
             msg = "files need either 'luminosity' or both 'cross_section' and 'generated'"
@@ -422,15 +422,15 @@ class Analysis(_Section):
 
     def _check_samples(self) -> None:
         """Raise for a background that cannot be simulated, or has the name of another sample."""
-        backgrounds = [process for process in PROCESSES if process != SIGNAL]
-        for name, sample in self.samples.items():
-            if sample.simulate is not None and (process := sample.simulate.process or name) not in backgrounds:
-                raise ValueError(unknown_name(f"samples.{name}.simulate.process", process, backgrounds))
         names = [DATA, *self.samples, *(signal_name(mass) for mass in self.signal.masses)]
         for name in names:
             if names.count(name) > 1:
                 msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {signal_name(1.0)!r} are taken)"
                 raise ValueError(msg)
+        backgrounds = [process for process in PROCESSES if process != SIGNAL]
+        for name, sample in self.samples.items():
+            if sample.simulate is not None and (process := sample.simulate.process or name) not in backgrounds:
+                raise ValueError(unknown_name(f"samples.{name}.simulate.process", process, backgrounds))
 
     def _masses(self) -> Iterator[tuple[str, float]]:
         """Yield every mass of the file with the name of its key."""

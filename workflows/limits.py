@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import bumphunt
 from bumphunt.inference.limits import cross_section
 from bumphunt.theory import zprime
 from workflows.config import Analysis
-from workflows.results import write_csv, write_json
+from workflows.results import PROVENANCE, code_digest, write_csv, write_json
 
 __all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "limit_table", "set_limits"]
 
@@ -84,6 +86,13 @@ def set_limits(
     write_csv(folder / f"{LIMIT_TABLE}.csv", table)
     units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "coupling": "g'", "n": "events"}
     content = {
+        "provenance": {
+            "bumphunt": bumphunt.__version__,
+            "code": code_digest(),
+            "seed": config.seed,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "record": PROVENANCE,
+        },
         "channel": config.channel,
         "luminosity": luminosity,
         "sqrt_s": config.beams_record.sqrt_s,

@@ -52,12 +52,20 @@ def _digest(content: object) -> str:
 
 def fingerprint(path: Path) -> dict[str, object]:
     """Return what identifies an input file: path, size, time of change and the SHA-256 of its first and last 64 KiB."""
-    stat = path.stat()
-    with path.open("rb") as file:
-        sha = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
-        file.seek(max(0, stat.st_size - _FINGERPRINT_BYTES))
-        sha.update(file.read())
-    return {"path": str(path), "size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256_ends": sha.hexdigest()}
+    try:
+        stat = path.stat()
+        with path.open("rb") as file:
+            sha = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
+            file.seek(max(0, stat.st_size - _FINGERPRINT_BYTES))
+            sha.update(file.read())
+    except OSError as error:  # whether it may be missing is decided where it is read
+        return {"path": str(path.resolve()), "unreadable": str(error.strerror)}
+    return {
+        "path": str(path.resolve()),
+        "size": stat.st_size,
+        "mtime_ns": stat.st_mtime_ns,
+        "sha256_ends": sha.hexdigest(),
+    }
 
 
 @cache
@@ -115,7 +123,7 @@ class Stage:
         try:
             record = read_json(self.folder / PROVENANCE)
             sizes = {name: (self.folder / name).stat().st_size for name in record["outputs"]}
-        except (OSError, BumphuntError):
+        except (OSError, BumphuntError, KeyError, TypeError, AttributeError):  # missing, or no record of ours
             return False
         return bool(record["key"] == _digest(self._dependencies()) and sizes == record["outputs"])
 
@@ -164,10 +172,15 @@ def lock(folder: Path) -> Iterator[None]:
     Raises
     ------
     BumphuntError
-        If another process holds it.
+        If another process holds it, or it is no folder that can be written.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = (folder / ".lock").open("w")
+    except OSError as error:
+        msg = f"{folder}: cannot hold results ({error.strerror}); choose another folder with --output"
+        raise BumphuntError(msg) from None
+    with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

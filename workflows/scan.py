@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.errors import InputError
 from bumphunt.inference.scan import ScanResult, scan_counting, scan_templates
 from bumphunt.inference.windows import mass_grid
 from bumphunt.models.signal import PARAMETERS, SignalModel, leave_one_out
@@ -17,7 +18,10 @@ from bumphunt.spectrum import Spectrum
 from workflows.config import Analysis
 from workflows.results import read_json, write_csv, write_json
 
-__all__ = ["read_columns", "run_scan"]
+__all__ = ["SIGNAL_AS_KNOWN", "read_columns", "run_scan"]
+
+SIGNAL_AS_KNOWN = "signal_as_known"
+"""Flag of template fits whose limits leave out the uncertainties of efficiency and luminosity that the YAML gives."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -51,6 +55,9 @@ def run_scan(
     masses = mass_grid(config.search.low, config.search.high, signal, step=config.search.step)
     result = _scan(config, data, backgrounds, signal, masses, progress)
     columns = result.columns()
+    signal_uncertainty = max(config.signal.uncertainty, config.data.luminosity_uncertainty)
+    if config.fit.method == "templates" and signal_uncertainty > 0:
+        columns["flags"] = np.array([";".join(filter(None, [flags, SIGNAL_AS_KNOWN])) for flags in columns["flags"]])
     write_csv(folder / "scan.csv", columns)
     write_json(folder / "scan.json", {"columns": columns})
     write_json(folder / "signal_model.json", asdict(signal))
@@ -79,6 +86,11 @@ def _scan(
         progress("mass hypotheses", done, masses.size)
 
     spectra = list(backgrounds.values())
+    for name, spectrum in backgrounds.items():
+        if np.any(spectrum.counts < 0):
+            worst = float(spectrum.counts.min())
+            msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
+            raise InputError(msg)
     arguments: tuple[Any, ...] = (
         None if data is None else data.counts,
         np.array([s.counts for s in spectra]),

@@ -11,7 +11,7 @@ import numpy as np
 import uproot
 
 from bumphunt.cut_table import CutTable
-from bumphunt.errors import InputError
+from bumphunt.errors import ConfigError, InputError, NtupleError
 from bumphunt.models.signal import SignalModel, fit_shapes, signal_model
 from bumphunt.optimise import FigureOfMerit, SignalPoint, best_cuts, mass_bins, signal_window
 from bumphunt.spectrum import Spectrum, luminosity_factor, scale
@@ -19,7 +19,7 @@ from bumphunt.tensor import QUOTING, CountTensor, VetoAxis, veto_axis
 from selections.candidates import REJECT, CandidateRule
 from selections.cuts import cutflow_columns
 from selections.registry import SEARCHES
-from workflows.config import DATA, Analysis
+from workflows.config import DATA, Analysis, unknown_name
 from workflows.inputs import Sample
 from workflows.processor import ProcessedSample, SampleFiles, process
 from workflows.results import read_json, write_csv, write_json
@@ -36,6 +36,7 @@ __all__ = [
     "read_cuts",
     "read_selected",
     "read_signal_model",
+    "veto_axes",
 ]
 
 Progress = Callable[[str, int, int], None]
@@ -138,7 +139,7 @@ def _process(
         )
         for sample in inputs
     }
-    return process(
+    done = process(
         files,
         selection=selection,
         edges=config.spectrum.edges,
@@ -151,6 +152,12 @@ def _process(
         allow_missing=allow_missing,
         progress=progress,
     )
+    for sample in inputs:
+        if sample.kind != "data" and not done[sample.name].cutflow.sum_w[0] > 0:
+            total = done[sample.name].cutflow.sum_w[0]
+            msg = f"{sample.files[0]}: the weights of sample {sample.name!r} add up to {total:g}; is __weight__ filled?"
+            raise NtupleError(msg)
+    return done
 
 
 def normalisation(sample: Sample, config: Analysis, *, data_luminosity: float, fraction: float) -> float:
@@ -178,13 +185,25 @@ def normalisation(sample: Sample, config: Analysis, *, data_luminosity: float, f
     return luminosity_factor(data_luminosity, sample.luminosity * fraction) * config.samples[sample.name].scale
 
 
-def _axes(config: Analysis) -> tuple[VetoAxis, ...]:
-    """Return the axes of the tensors: those of the search, or those of the YAML."""
+def veto_axes(config: Analysis) -> tuple[VetoAxis, ...]:
+    """Return the axes of the tensors: those of the search, or those of the YAML; none without optimised cuts.
+
+    Raises
+    ------
+    ConfigError
+        If the YAML names an observable that the search does not have.
+    """
     if config.optimise is None:
         return ()
     ranges = config.optimise.variables
     if not ranges:
         return SEARCHES[config.channel].veto
+    selection = SEARCHES[config.channel].selection(config.beams_record)
+    known = selection.observables({variable.name: np.ones(1) for variable in selection.variables})
+    for name in ranges:
+        if name not in known:
+            msg = f"{config.path}: {unknown_name('optimise.variables', name, known)}"
+            raise ConfigError(msg)
     return tuple(veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items())
 
 
@@ -232,7 +251,7 @@ def make_tensors(
         s.name: edges if s.kind == "background" else signal_window(_mass(s), resolution, window=settings.window)
         for s in simulated
     }
-    axes = _axes(config)
+    axes = veto_axes(config)
     done = _process(
         simulated,
         config,
@@ -298,7 +317,7 @@ def optimise_cuts(inputs: Sequence[Sample], config: Analysis, tensors: Path, fol
     if settings is None:
         msg = "optimise: null asks for no optimised cuts"
         raise InputError(msg)
-    axes = _axes(config)
+    axes = veto_axes(config)
     model = read_signal_model(tensors / MODEL)
     backgrounds, signals = [], []
     with np.load(tensors / TENSORS, allow_pickle=False) as arrays:

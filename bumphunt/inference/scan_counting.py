@@ -115,7 +115,7 @@ def _count_point(
     limit = counting_limit(None if inside.counts is None else n_obs, model, cl=cl)
     flags = (*limit.flags, *(("no_background",) if model.background == 0.0 else ()))
     p0 = 0.5 if inside.counts is None else counting_p0(n_obs, model)
-    z0 = max(float(asymptotics.z_score(p0)), 0.0)
+    z0 = max(float(asymptotics.z_score(p0)), 0.0) + 0.0  # no negative zero
     return scan_row(
         mass,
         sigma,

@@ -68,7 +68,7 @@ def test_shipped_examples_load():
         ),
         ("  luminosity: 0.276", "  luminosity: -0.276", [":3:", "data.luminosity = -0.276", "greater than 0"]),
         ("  luminosity: 0.276", "  luminosity: much", [":3:", "data.luminosity = 'much'", "valid number"]),
-        ("  luminosity: 0.276", "  luminosity: .nan", [":3:", "data.luminosity", "finite"]),
+        ("  luminosity: 0.276", "  luminosity: .nan", [":3:", "data.luminosity = nan", "greater than 0"]),
         ("{events: 1000}}", "{events: 1000.5}}", [":6:", "samples.mumu.simulate.events = 1000.5", "integer"]),
         (
             "{events: 1000}}",
@@ -88,6 +88,21 @@ def test_shipped_examples_load():
         ("  simulate: {}", "  pseudo: false", ["either 'files' or 'simulate'"]),
         ("{simulate: {events: 1000}}", "{files: [a.root]}", [":6:", "'luminosity' or both"]),
         ("channel: zprime-invisible", "channel: zprime-invisibel", [":1:", "did you mean 'zprime-invisible'"]),
+        ("  luminosity: 0.276", "  luminosity: yes", [":3:", "data.luminosity", "True is no number"]),
+        ("channel: zprime-invisible", "channel: !foo x", ["is no YAML", "!foo"]),
+        ("channel: zprime-invisible", "channel: zprime-invisible\nseed: 2020-99-99", ["is no YAML"]),
+        ("channel: zprime-invisible", "channel: zprime-invisible\n? [a, b]\n: c", [":2:", "a key must be a word"]),
+        ("channel: zprime-invisible", "channel: zprime-invisible\npath: foo", ["unknown key 'path'"]),
+        ("  mumu: {", "  data: {", ["'data'", "two samples"]),
+        ("  mumu: {simulate: {", "  zprime_3: {simulate: {process: mumu, ", ["'zprime_3'", "two samples"]),
+        (
+            "{simulate: {events: 1000}}",
+            "{simulate: {events: 1000}, luminosity: 3}",
+            [":6:", "'simulate' sets the norm"],
+        ),
+        ("{events: 1000}}", "{events: 1000, process: zprime}}", ["samples.mumu.simulate.process = 'zprime'"]),
+        ("search:", "spectrum: {high: 60}\nsearch:", ["spectrum: -4.0 to 60.0 GeV^2", "65.000"]),
+        ("search:", "spectrum: {high: .inf}\nsearch:", ["spectrum.high", "finite"]),
     ],
 )
 def test_wrong_file_says_where_and_what(write, old, new, expected):

@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from bumphunt.errors import NtupleError
+from bumphunt.kinematics import BEAMS
+from bumphunt.theory.zprime import branching_ratio_invisible, cross_section
 from workflows import cli
 from workflows.analysis_file import load
 from workflows.chain import Chain
@@ -105,6 +107,16 @@ def test_injected_signal_is_the_largest_excess(done):
     assert float(limits["mass"][best]) == pytest.approx(3.0, abs=2 * float(limits["resolution"][best]))
 
 
+def test_fitted_cross_section_is_the_injected_one(done):
+    limits = table(done)
+    near = int(np.argmin(np.abs(np.array(limits["mass"], dtype=float) - 3.0)))
+    n_sig, error, efficiency = (float(limits[name][near]) for name in ("n_sig", "n_sig_error", "efficiency"))
+    unit = 1 / (0.276 * efficiency)
+    injected = float(cross_section(3.0, coupling=0.6, sqrt_s=BEAMS["belle2"].sqrt_s) * branching_ratio_invisible(3.0))
+    assert error < 0.3 * n_sig
+    assert n_sig * unit == pytest.approx(injected, abs=3 * error * unit)
+
+
 def test_second_run_does_nothing(done):
     before = {path: path.stat().st_mtime_ns for path in done.rglob("*") if path.is_file()}
     assert make(done.parent / "analysis.yaml", done, workers=2) == []
@@ -196,6 +208,23 @@ def test_blinded_data_leave_no_trace_inside_the_search_range(done, tmp_path):
     with (done / "process" / "cutflow.csv").open() as file:
         everything = next(row for row in csv.DictReader(file) if row["sample"] == "data")
     assert int(first["raw"]) < int(everything["raw"])
+    scan = json.loads((folder / "scan" / "scan.json").read_text())["columns"]
+    assert scan["n_obs"] == scan["n_bkg"]
+    assert set(scan["q0"]) == {0.0}
+    assert (
+        json.loads((folder / "process" / "samples.json").read_text())["samples"]["data"]["events_after"] == data.total
+    )
+
+
+def test_blinding_again_removes_what_was_unblinded(done, tmp_path):
+    path, folder = tmp_path / "analysis.yaml", tmp_path / "results"
+    path.write_text(yaml.safe_dump(files_analysis(done, unblind=True)))
+    make(path, folder, verb="limits")
+    assert set(table(folder)["flags"]) == {""}
+    path.write_text(yaml.safe_dump(files_analysis(done)))
+    chain = Chain(config=load(path), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
+    chain.hide_unblinded()
+    assert not any((folder / stage).exists() for stage in ("process", "scan", "limits", "report"))
 
 
 def test_lost_rows_stop_the_run_or_are_marked_in_every_row(done, tmp_path):
@@ -221,12 +250,15 @@ def test_lost_rows_stop_the_run_or_are_marked_in_every_row(done, tmp_path):
 def test_template_method_and_no_optimisation(done, tmp_path):
     path = tmp_path / "analysis.yaml"
     content = files_analysis(done, fit={"method": "templates"}, optimise=None, search={"low": 1.2, "high": 2.0})
+    content["signal"]["uncertainty"] = 0.15
     path.write_text(yaml.safe_dump(content))
     made = make(path, tmp_path / "results", verb="limits")
     assert made == ["check", "process", "scan", "limits"]
     limits = table(tmp_path / "results")
     assert set(limits["method"]) == {"cls_asymptotic"}
-    assert all(float(x) > 0 for x, ok in zip(limits["n_sig_ul_exp"], limits["valid"], strict=True) if ok == "true")
+    assert set(limits["valid"]) == {"true"}
+    assert all(float(x) > 0 for x in limits["n_sig_ul_exp"])
+    assert all("signal_as_known" in flags.split(";") for flags in limits["flags"])
 
 
 def test_stage_that_is_not_there_is_named(done, tmp_path, monkeypatch, capsys):
@@ -244,8 +276,9 @@ def test_run_prints_the_table_the_figures_and_the_largest_excess(done, monkeypat
     monkeypatch.setattr(sys, "argv", arguments)
     with pytest.raises(SystemExit) as stop:
         cli.main()
-    out = capsys.readouterr().out
+    out, err = capsys.readouterr()
     assert stop.value.code == 0
+    assert err == ""  # no progress bars where there is no terminal
     assert "coupling_ul_obs" in out
     assert str(done / "limits" / "limits.csv") in out
     assert "limit_coupling.png" in out

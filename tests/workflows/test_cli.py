@@ -182,6 +182,28 @@ def test_unknown_verb_and_option_are_usage_errors(monkeypatch, capsys):
         assert status == cli.BAD_INPUT
 
 
+@pytest.mark.parametrize("output", ["afile", "afile/inside", "/proc/nowhere"])
+def test_output_that_is_no_folder_is_refused(analysis, tmp_path, monkeypatch, capsys, output):
+    (tmp_path / "afile").touch()
+    status, _, err = run(monkeypatch, capsys, "check", analysis(), "--output", tmp_path / output)
+    assert status == cli.BAD_INPUT
+    assert "choose another folder with --output" in err
+    assert err.count("\n") == 1
+
+
+def test_unknown_observable_is_refused_before_anything_is_made(analysis, monkeypatch, capsys):
+    path = analysis("search:", "optimise: {variables: {pt_pear: {low: 0, high: 2}}}\nsearch:")
+    line = refused(monkeypatch, capsys, path, "process")
+    assert "optimise.variables = 'pt_pear'" in line
+    assert "did you mean 'pt_pair'" in line
+
+
+def test_weights_of_zero_are_refused(ntuples, analysis, tmp_path, monkeypatch, capsys):
+    bad = rewritten(ntuples, tmp_path / "bad.root", lambda c: c | {"__weight__": 0 * c["__weight__"]})
+    line = refused(monkeypatch, capsys, analysis(f"{ntuples}/mumu.root", str(bad)), "process")
+    assert "bad.root: the weights of sample 'mumu' add up to 0" in line
+
+
 def test_channels_and_version_answer(monkeypatch, capsys):
     status, out, _ = run(monkeypatch, capsys, "channels")
     assert status == 0
