@@ -7,23 +7,19 @@ result does not depend on the number of workers, and it reports progress to a fu
 
 from __future__ import annotations
 
-import multiprocessing
-import signal
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase, WorkItem
 
 from bumphunt.errors import BumphuntError, IncompleteError
+from workflows.processes import in_order
 
 __all__ = ["LocalExecutor", "Missing", "root_error"]
 
-_IN_FLIGHT = 2
-"""Chunks a worker that may be at work or waiting to be merged."""
 _EXPLAINED = 300
 """Longest reason that is quoted, in characters."""
 
@@ -71,42 +67,18 @@ class LocalExecutor(ExecutorBase):
         self, items: Sequence[WorkItem], function: Callable[[WorkItem], Any], accumulator: Any
     ) -> tuple[Any, int]:
         """Return the merged results of `function` on the items, and 0, as coffea wants it."""
-        done = 0
+        tasks = [partial(_process, item, function, self.allow_missing) for item in items]
 
-        def results() -> Iterator[Any]:
-            nonlocal done
-            for item, result in zip(items, self._map(items, function), strict=True):
+        def reported(results: Iterator[Any]) -> Iterator[Any]:
+            done = 0
+            for item, result in zip(items, results, strict=True):
                 yield result
                 done += len(item)
                 if self.progress is not None:
                     self.progress(done)
 
-        return accumulate(results(), accumulator), 0
-
-    def _map(self, items: Sequence[WorkItem], function: Callable[[WorkItem], Any]) -> Iterator[Any]:
-        """Yield the results in the order of the items."""
-        if self.workers == 1 or len(items) == 1:
-            for item in items:
-                yield _process(item, function, self.allow_missing)
-            return
-        # spawned: a fork of a process with threads may hang
-        context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(min(self.workers, len(items)), mp_context=context, initializer=_ignore_interrupts)
-        waiting: deque[Future[Any]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(_process, item, function, self.allow_missing))
-                if len(waiting) >= _IN_FLIGHT * self.workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which reaches all processes of a terminal, to the one that waits for the workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+        with in_order(tasks, workers=self.workers) as results:
+            return accumulate(reported(results), accumulator), 0
 
 
 def _process(item: WorkItem, function: Callable[[WorkItem], Any], allow_missing: bool) -> Any:

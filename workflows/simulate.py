@@ -7,20 +7,14 @@ number of workers. Rows stream to the disk, so memory does not grow with the num
 from __future__ import annotations
 
 import math
-import multiprocessing
 import shutil
-import signal
 import tempfile
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from bumphunt.errors import BumphuntError, InputError
+from bumphunt.errors import InputError
 from bumphunt.kinematics import Beams
 from bumphunt.montecarlo.detector import Detector
 from bumphunt.montecarlo.simulation import (
@@ -34,6 +28,7 @@ from bumphunt.montecarlo.simulation import (
     simulate_chunk,
 )
 from workflows.ntuples import Columns, Simulation, write_tree
+from workflows.processes import in_order
 
 __all__ = [
     "CHUNK",
@@ -245,9 +240,8 @@ def simulate(
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".simulate-", dir=folder))
     try:
-        with _pool(workers) as pool:
-            files = _files(plan)
-            results = _in_order([task for file in files for task in file.tasks], pool, ahead=2 * workers)
+        files = _files(plan)
+        with in_order([task for file in files for task in file.tasks], workers=workers) as results:
             staged = [_write(plan, file, staging, results, progress) for file in files]
         written = []
         for file in staged:
@@ -264,9 +258,6 @@ def simulate(
                 )
             )
         return tuple(written)
-    except BrokenProcessPool as error:
-        msg = f"{folder}: one of {workers} worker processes died, often for lack of memory; try fewer workers"
-        raise BumphuntError(msg) from error
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -386,39 +377,3 @@ def _record(plan: SimulationPlan, file: _File, sums: _Sums) -> Simulation:
         sum_of_weights=mean * plan.luminosity if sample is not None else float(sums.drawn),
         effective_events=sums.weights**2 / sums.squares if sample is not None else float(sums.drawn),
     )
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Start worker processes, none for one worker; an interrupt is left to the process that waits for them.
-
-    They are spawned and not forked: a fork of a process with threads (Numba, progress bars) may hang.
-    """
-    if workers == 1:
-        yield None
-        return
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _in_order(tasks: list[Callable[[], Chunk]], pool: ProcessPoolExecutor | None, *, ahead: int) -> Iterator[Chunk]:
-    """Yield the results of the tasks in their order; at most `ahead` of them are made before they are asked for."""
-    if pool is None:
-        for task in tasks:
-            yield task()
-        return
-    waiting: deque[Future[Chunk]] = deque()
-    for task in tasks:
-        waiting.append(pool.submit(task))
-        if len(waiting) > ahead:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()

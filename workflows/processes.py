@@ -1,0 +1,68 @@
+"""Work in local processes, with results in the order of the tasks, so that nothing depends on who was faster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import TypeVar
+
+from bumphunt.errors import BumphuntError
+
+__all__ = ["in_order"]
+
+T = TypeVar("T")
+AHEAD = 2
+"""Tasks a worker that may be at work, or done and not yet asked for."""
+
+
+@contextmanager
+def in_order(tasks: Sequence[Callable[[], T]], *, workers: int) -> Iterator[Iterator[T]]:
+    """Yield an iterator over the results of the tasks, in their order.
+
+    Processes are spawned and not forked: a fork of a process with threads (Numba, progress bars) may hang. Ctrl-C is
+    left to this process, which stops the others.
+
+    Parameters
+    ----------
+    tasks
+        What to do; each can be pickled when there are several workers.
+    workers
+        Number of processes; with 1 everything is done in this one.
+
+    Raises
+    ------
+    BumphuntError
+        If a worker process dies.
+    """
+    if workers == 1 or not tasks:
+        yield (task() for task in tasks)
+        return
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_ignore_interrupts)
+    try:
+        yield _results(tasks, pool, ahead=AHEAD * workers)
+    except BrokenProcessPool as error:
+        msg = f"one of {workers} worker processes died, often for lack of memory; try fewer workers"
+        raise BumphuntError(msg) from error
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _results(tasks: Sequence[Callable[[], T]], pool: ProcessPoolExecutor, *, ahead: int) -> Iterator[T]:
+    """Yield the results; at most `ahead` of them are made before they are asked for."""
+    waiting: deque[Future[T]] = deque()
+    for task in tasks:
+        waiting.append(pool.submit(task))
+        if len(waiting) >= ahead:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
