@@ -168,6 +168,7 @@ class EventProcessor(ProcessorABC):
         chunk = events.metadata
         file, start = str(chunk["filename"]), int(chunk["entrystart"])
         columns = self._columns(events, file, start, int(chunk["entrystop"]))
+        self._refuse_repeats(columns, file, start)
         observables: dict[str, NDArray[Any]] = dict(self.selection.evaluate(columns))
         sample = self.samples[chunk["dataset"]]
         visible = _outside(observables[self.selection.mass_squared], sample.blind)
@@ -217,17 +218,37 @@ class EventProcessor(ProcessorABC):
                 raise NtupleError(msg)
         return columns
 
+    def _refuse_repeats(self, columns: Columns, file: str, start: int) -> None:
+        """Raise if two rows of a chunk have the same event key and candidate, whether or not they pass a cut.
+
+        Raises
+        ------
+        NtupleError
+            If so, or if a part of the key is not a whole number.
+        """
+        try:
+            keys = np.column_stack([event_keys(columns), whole_numbers(columns[CANDIDATE], CANDIDATE)])
+        except InputError as error:
+            msg = f"{file}: tree {self.tree!r}: {error}"
+            raise NtupleError(msg) from None
+        hashes = event_hash(keys)
+        order = np.argsort(hashes, kind="stable")
+        ordered = hashes[order]
+        for i in np.flatnonzero(ordered[1:] == ordered[:-1]):
+            first, second = order[i], order[i + 1]
+            if np.array_equal(keys[first], keys[second]):
+                key = describe_key(keys[second, :-1], int(keys[second, -1]))
+                entries = f"entry {start + second} repeats entry {start + first}"
+                msg = f"{file}: tree {self.tree!r}: {entries} ({key}); every row may be there once"
+                raise NtupleError(msg)
+
     def _rows(
         self, columns: Columns, observables: Columns, weights: Array, mask: Mask, file: str, start: int
     ) -> PassingRows:
         """Return the rows of a chunk that pass `mask`."""
         index = np.flatnonzero(mask)
-        try:
-            keys = event_keys({name: columns[name][index] for name in EVENT_KEY})
-            candidate = whole_numbers(columns[CANDIDATE][index], CANDIDATE)
-        except InputError as error:
-            msg = f"{file}: tree {self.tree!r}: {error}"
-            raise NtupleError(msg) from None
+        keys = event_keys({name: columns[name][index] for name in EVENT_KEY})
+        candidate = whole_numbers(columns[CANDIDATE][index], CANDIDATE)
         everything = {**columns, **observables}
         rank = np.zeros(len(weights)) if self.rule.best is None else everything[self.rule.best].astype(np.float64)
         kept = [self.selection.mass_squared, *(axis.name for axis in self.axes)]

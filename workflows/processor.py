@@ -6,7 +6,7 @@ neither on the number of workers nor, but for the rounding of sums of weights, o
 One row is one candidate. Rows that pass all cuts but the optimised ones are resolved to one candidate an event by a
 `selections.candidates.CandidateRule`; then the tensor, the spectrum before, and the spectrum after the cut table are
 filled (`workflows.event_processor`). A repeated row is an error, also across chunks and files; for this, 8 bytes are
-kept of every event that passes. Rows that fail a cut are not compared.
+kept of every event that passes. Rows that fail a cut, or are blinded, are compared within their chunk only.
 """
 
 from __future__ import annotations

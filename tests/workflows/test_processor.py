@@ -208,6 +208,20 @@ def test_repeated_row_in_one_chunk_names_file_entries_and_key(tmp_path: Path) ->
         one(path)
 
 
+@pytest.mark.parametrize("hidden", ["cut", "blinded"])
+def test_repeated_row_that_fails_a_cut_or_is_blinded_is_found_too(tmp_path: Path, hidden: str) -> None:
+    c = columns(20)
+    if hidden == "cut":
+        c["daughter(0, p)"][:] = 0.0
+    twice = {k: np.append(v, v[4]) for k, v in c.items()}
+    path = write(tmp_path / "a.root", twice)
+    files = SampleFiles(files=(path,), blind=(-1e9, 1e9) if hidden == "blinded" else None)
+    with pytest.raises(
+        NtupleError, match=rf"a\.root.*entry {len(c['m2'])} repeats entry 4 .*event {c['__event__'][4]}"
+    ):
+        process({"data": files}, selection=SELECTION, edges=EDGES)
+
+
 @pytest.mark.parametrize("chunk_size", [3, 1000])
 def test_repeated_row_far_away_names_both_places(tmp_path: Path, chunk_size: int) -> None:
     c = columns(200)
