@@ -6,7 +6,7 @@ times; the mass axis is derived. Bins hold sums of weights and their variances (
 ================= =====================================================
 fill              arrays -> spectrum
 window            the bins of a mass window
-rebin             coarser bins, for a resolution with `rebin_factor`
+rebin             coarser bins
 scale             to another luminosity: the one place where that is done
 add               the sum of several spectra
 ================= =====================================================
@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import InputError
 from bumphunt.kinematics import signed_mass
 
-__all__ = ["Spectrum", "add", "fill", "luminosity_factor", "rebin", "rebin_factor", "scale", "window"]
+__all__ = ["Spectrum", "add", "fill", "luminosity_factor", "rebin", "scale", "window"]
 
 Array = NDArray[np.float64]
 
@@ -189,26 +189,6 @@ def rebin(spectrum: Spectrum, factor: int) -> Spectrum:
         counts=np.add.reduceat(spectrum.counts, starts),
         variances=np.add.reduceat(spectrum.variances, starts),
     )
-
-
-def rebin_factor(spectrum: Spectrum, resolution: float, bins_per_sigma: float) -> int:
-    """Return how many fine bins to join for about `bins_per_sigma` bins per `resolution` [GeV^2]; at least 1.
-
-    Examples
-    --------
-    >>> rebin_factor(fill([], [0.0, 0.02, 0.04]), resolution=0.24, bins_per_sigma=4)
-    3
-
-    Raises
-    ------
-    InputError
-        If the resolution or the number of bins is not positive.
-    """
-    if not (resolution > 0 and bins_per_sigma > 0):
-        msg = f"resolution = {resolution} GeV^2, bins_per_sigma = {bins_per_sigma}; both must be positive"
-        raise InputError(msg)
-    width = float(np.median(spectrum.widths))
-    return max(1, int(resolution / bins_per_sigma / width + 1e-9))
 
 
 def luminosity_factor(data_luminosity: float, mc_luminosity: float) -> float:

@@ -34,6 +34,7 @@ from workflows.report import Records, draw
 from workflows.results import PROVENANCE, Stage, read_json
 from workflows.scan import read_columns, run_scan
 from workflows.selecting import (
+    MODEL,
     candidate_rule,
     fit_signal,
     make_spectra,
@@ -237,7 +238,7 @@ class Chain:
             config=self.config,
             selected=read_selected(self._folder("process")),
             cuts=read_cuts(self._folder("optimise")) if self.config.optimise is not None else None,
-            signal=read_signal_model(self._folder("scan") / "signal_model.json"),
+            signal=read_signal_model(self._folder("scan") / MODEL),
             limits=read_columns(self._folder("limits") / f"{LIMIT_TABLE}.json"),
         )
         draw(records, folder)

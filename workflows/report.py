@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bumphunt.cut_table import CutTable
 from bumphunt.models.signal import SignalModel, leave_one_out
-from bumphunt.spectrum import Spectrum, add, rebin
+from bumphunt.spectrum import Spectrum, add, rebin, window
 from selections.registry import SEARCHES
 from workflows import plots
 from workflows.config import Analysis
@@ -97,13 +97,7 @@ def _label(records: Records) -> str:
 def _coarse(spectrum: Spectrum, low: float, high: float) -> Spectrum:
     """Return a spectrum with bins for the eye, from `low` to `high` [GeV^2]."""
     joined = rebin(spectrum, max(1, round(BIN_WIDTH / float(spectrum.widths[0]))))
-    keep = (joined.edges[:-1] >= low - BIN_WIDTH) & (joined.edges[1:] <= high + BIN_WIDTH)
-    first, last = np.flatnonzero(keep)[[0, -1]]
-    return Spectrum(
-        edges=joined.edges[first : last + 2],
-        counts=joined.counts[first : last + 1],
-        variances=joined.variances[first : last + 1],
-    )
+    return window(joined, max(low, float(joined.edges[0])), min(high, float(joined.edges[-1])))
 
 
 def _spectrum(records: Records, label: str) -> plots.Figure:

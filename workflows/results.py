@@ -8,7 +8,6 @@ with the key of everything the outputs depend on. The stage is made again when t
 from __future__ import annotations
 
 import contextlib
-import csv
 import fcntl
 import hashlib
 import json
@@ -34,7 +33,6 @@ __all__ = [
     "code_digest",
     "fingerprint",
     "lock",
-    "read_csv",
     "read_json",
     "write_csv",
     "write_json",
@@ -229,23 +227,6 @@ def _cell(value: object) -> str:
         return f"{value:.7g}"
     text = ";".join(value) if isinstance(value, (tuple, list)) else str(value)
     return f'"{text}"' if "," in text or '"' in text else text
-
-
-def read_csv(path: Path) -> dict[str, list[str]]:
-    """Return the columns of a CSV file as text.
-
-    Raises
-    ------
-    BumphuntError
-        If the file is missing or empty.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            header, *rows = list(csv.reader(file))
-    except (OSError, ValueError) as error:
-        msg = f"{path}: cannot be read ({error}); make it again with 'bumphunt run'"
-        raise BumphuntError(msg) from None
-    return {name: [row[i] for row in rows] for i, name in enumerate(header)}
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError
 from bumphunt.inference.scan import ScanResult, scan_counting, scan_templates
 from bumphunt.inference.windows import mass_grid
-from bumphunt.models.signal import PARAMETERS, SignalModel, leave_one_out
+from bumphunt.models.signal import SignalModel, leave_one_out
+from bumphunt.models.signal_shape import PARAMETERS
 from bumphunt.spectrum import Spectrum
 from workflows.config import Analysis
 from workflows.results import read_json, write_csv, write_json
+from workflows.selecting import MODEL
 
 __all__ = ["SIGNAL_AS_KNOWN", "read_columns", "run_scan"]
 
@@ -60,7 +62,7 @@ def run_scan(
         columns["flags"] = np.array([";".join(filter(None, [flags, SIGNAL_AS_KNOWN])) for flags in columns["flags"]])
     write_csv(folder / "scan.csv", columns)
     write_json(folder / "scan.json", {"columns": columns})
-    write_json(folder / "signal_model.json", asdict(signal))
+    write_json(folder / MODEL, asdict(signal))
     table = {"mass": signal.masses, "efficiency": signal.efficiencies, "efficiency_error": signal.efficiency_errors}
     table["resolution"] = signal.resolution(signal.masses)
     for i, name in enumerate(PARAMETERS):

@@ -12,7 +12,8 @@ import uproot
 
 from bumphunt.cut_table import CutTable
 from bumphunt.errors import ConfigError, InputError, NtupleError
-from bumphunt.models.signal import SignalModel, fit_shapes, signal_model
+from bumphunt.models.signal import SignalModel, signal_model
+from bumphunt.models.signal_shape import fit_shapes
 from bumphunt.optimise import FigureOfMerit, SignalPoint, best_cuts, mass_bins, signal_window
 from bumphunt.spectrum import Spectrum, luminosity_factor, scale
 from bumphunt.tensor import QUOTING, CountTensor, VetoAxis, veto_axis
@@ -25,6 +26,7 @@ from workflows.processor import ProcessedSample, SampleFiles, process
 from workflows.results import read_json, write_csv, write_json
 
 __all__ = [
+    "MODEL",
     "FittedSignal",
     "Selected",
     "candidate_rule",

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import convex
+from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
 from bumphunt.inference.limits import UpperLimit, asymptotic_limit, checked_cl
 from bumphunt.inference.profile import Profile, profile_limit
 from bumphunt.inference.region_toys import toy_region_limit
@@ -24,7 +25,6 @@ from bumphunt.models.likelihood import likelihood
 from bumphunt.models.region import Region
 
 __all__ = [
-    "ASYMPTOTIC_FROM",
     "CORE",
     "LimitMethod",
     "chosen_method",
@@ -35,9 +35,6 @@ __all__ = [
 
 LimitMethod = Literal["auto", "asymptotic", "toys"]
 
-ASYMPTOTIC_FROM = 10.0
-"""Expected background events in the core from which on the formulae are used. For one bin with known background and
-n = b the asymptotic 90 % CLs limit is 13 % below the exact one at b = 3, 7 % at 10, 4 % at 30."""
 CORE = 0.9545
 """Fraction of the signal in the core: +-2 standard deviations of a normal peak."""
 

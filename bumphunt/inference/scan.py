@@ -32,17 +32,14 @@ from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.models.channel import Channel, template_channel
 from bumphunt.models.signal import SignalModel
 
-__all__ = ["LOW_COUNTS", "ScanPoint", "ScanResult", "scan_counting", "scan_smooth", "scan_templates"]
+__all__ = ["ScanPoint", "ScanResult", "scan_counting", "scan_smooth", "scan_templates"]
 
 Array = NDArray[np.float64]
 
-LOW_COUNTS = 10.0
-"""Expected background events within +-2 sigma of a mass below which asymptotic results are flagged. For one bin with
-known background and n = b the asymptotic 90 % CLs limit is 13 % below the exact one at b = 3, 7 % at 10, 4 % at 30."""
 BLOCK = 64
 """Masses that are fitted together."""
 CORE = 2.0
-"""Half width [standard deviations] of the region that `LOW_COUNTS` speaks of."""
+"""Half width [standard deviations] of the region that `asymptotics.ASYMPTOTIC_FROM` speaks of."""
 
 
 def scan_templates(
@@ -307,7 +304,7 @@ def _fitted_point(window: _Window, result: Inference, efficiency: float, cl: flo
     core = window.core
     if core is None:
         core = float(channel.expected(0.0, null.background) @ window.inside) if null.status.usable else np.nan
-    if core < LOW_COUNTS:
+    if core < asymptotics.ASYMPTOTIC_FROM:
         flags.append("low_counts")
     if channel.templates.shape[0] == 0:
         flags.append("no_background")

@@ -4,7 +4,7 @@ A hypothesis whose fit failed is a row like the others: ``valid`` is False, ``fl
 not be determined is NaN (an empty cell in the table). Without observed counts (a blinded search) the background
 expectation takes the place of the data, and every row carries the flag "blinded".
 
-Flags: "blinded"; "low_counts" (fewer than `LOW_COUNTS` expected background events within two standard deviations of
+Flags: "blinded"; "low_counts" (fewer than `ASYMPTOTIC_FROM` expected background events within +-2 sigma of
 the mass: the asymptotic formulae are not to be trusted, use counting); "no_background" (no template reaches into the
 window); "no_significance" (the data are impossible without signal, since no background is expected where they are:
 q0, p0 and z0 are NaN, the limit takes all events for signal); "fit_at_boundary", "fit_singular", "fit_not_converged",

@@ -112,17 +112,6 @@ def test_rebin_by_nothing_raises() -> None:
         sp.rebin(sp.fill([], EDGES), 0)
 
 
-@pytest.mark.parametrize(("resolution", "factor"), [(0.24, 3), (0.08, 1), (0.01, 1), (0.31, 3)])
-def test_rebin_factor_gives_at_least_the_wanted_bins_per_sigma(resolution: float, factor: int) -> None:
-    fine = sp.fill([], np.linspace(0, 2, 101))
-    assert sp.rebin_factor(fine, resolution, 4.0) == factor
-
-
-def test_rebin_factor_needs_a_resolution() -> None:
-    with pytest.raises(InputError, match="must be positive"):
-        sp.rebin_factor(sp.fill([], EDGES), 0.0, 4.0)
-
-
 def test_scaling_to_the_luminosity_of_the_data() -> None:
     m2, w = sample()
     factor = sp.luminosity_factor(0.276, 50.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import BumphuntError
-from workflows.results import PROVENANCE, Stage, lock, read_csv, read_json, write_csv, write_json
+from workflows.results import PROVENANCE, Stage, lock, read_json, write_csv, write_json
 
 
 def stage(folder: Path, source: Path, **changes) -> Stage:
@@ -92,7 +92,7 @@ def test_two_runs_in_one_folder_are_refused(tmp_path):
         pass
 
 
-def test_csv_round_trip_with_empty_cells(tmp_path):
+def test_csv_has_empty_cells_for_nan(tmp_path):
     path = tmp_path / "t.csv"
     columns = {
         "mass": np.array([1.0, math.nan]),
@@ -102,7 +102,6 @@ def test_csv_round_trip_with_empty_cells(tmp_path):
     }
     write_csv(path, columns)
     assert path.read_text() == "mass,valid,flags,n\n1,true,a;b,1\n,false,,2\n"
-    assert read_csv(path) == {"mass": ["1", ""], "valid": ["true", "false"], "flags": ["a;b", ""], "n": ["1", "2"]}
 
 
 def test_csv_of_unequal_columns_leaves_no_file(tmp_path):
@@ -117,7 +116,5 @@ def test_json_has_null_for_nan(tmp_path):
 
 
 def test_missing_record_says_how_to_make_it(tmp_path):
-    with pytest.raises(BumphuntError, match="make it again with 'bumphunt run'"):
-        read_csv(tmp_path / "none.csv")
     with pytest.raises(BumphuntError, match="make it again with 'bumphunt run'"):
         read_json(tmp_path / "none.json")
