@@ -29,6 +29,8 @@ class Events:
         Weights [fb] whose mean is the cross section, shape (N,).
     beams_p4
         Sum of the two beam momenta of each event [GeV], energy spread included, shape (N, 4).
+    vertex
+        Where each particle starts, relative to the collision [cm], laboratory, shape (N, P, 3); None if all start there.
 
     Raises
     ------
@@ -40,10 +42,14 @@ class Events:
     p4: Array
     weight: Array
     beams_p4: Array
+    vertex: Array | None = None
 
     def __post_init__(self) -> None:
         n, slots = self.pdgid.shape
-        for name, shape in (("p4", (n, slots, 4)), ("weight", (n,)), ("beams_p4", (n, 4))):
+        shapes = {"p4": (n, slots, 4), "weight": (n,), "beams_p4": (n, 4), "vertex": (n, slots, 3)}
+        if self.vertex is None:
+            del shapes["vertex"]
+        for name, shape in shapes.items():
             if np.shape(getattr(self, name)) != shape:
                 msg = f"{name} has shape {np.shape(getattr(self, name))}; with pdgid {(n, slots)} it must be {shape}"
                 raise InputError(msg)
