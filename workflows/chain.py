@@ -28,6 +28,7 @@ from bumphunt.errors import BumphuntError, ConfigError
 from selections.registry import SEARCHES
 from workflows.config import Analysis
 from workflows.event_processor import needed_variables
+from workflows.impacts import IMPACTS, run_impacts
 from workflows.inputs import Sample, check, samples, simulation_plan
 from workflows.limits import LIMIT_TABLE, set_limits
 from workflows.report import Records, draw
@@ -121,6 +122,46 @@ class Chain:
         content = self.config.model_dump(mode="json")
         return {name: content[name] for name in sections}
 
+    def impacts(self, mass: float) -> Stage:
+        """Return the stage that writes the impacts at one mass [GeV]; it reads `process` and `scan`.
+
+        Raises
+        ------
+        ConfigError
+            If the mass is outside the search.
+        """
+        low, high = self.config.search.low, self.config.search.high
+        if not low <= mass <= high:
+            msg = f"--mass {mass:g}: the search of {self.config.path} goes from {low:g} to {high:g} GeV"
+            raise ConfigError(msg)
+        process, scan = self._folder("process"), self._folder("scan")
+
+        def make(folder: Path) -> None:
+            selected = read_selected(process)
+            run_impacts(
+                self.config,
+                mass,
+                data=None if self.config.blinded else selected.data,
+                backgrounds=selected.after,
+                signal=read_signal_model(scan / MODEL),
+                folder=folder,
+            )
+
+        return Stage(
+            name=IMPACTS,
+            folder=self._folder(IMPACTS) / f"{mass:g}",
+            settings=self._results_settings() | {"mass": mass},
+            make=make,
+            upstream=(process, scan),
+        )
+
+    def _results_settings(self) -> dict[str, Any]:
+        """Return what the results of the scan depend on."""
+        return self._settings(
+            *("channel", "beams", "data", "samples", "signal", "search", "spectrum", "fit", "systematics"),
+            *("unblind", "optimise", "seed"),
+        )
+
     def _stages(self) -> list[Stage]:
         """Return all stages, in order."""
         stages = []
@@ -148,9 +189,7 @@ class Chain:
             stages.append(reading("optimise", self._optimise, (self._folder("tensors"),)))
         process = self._folder("process")
         stages.append(reading("process", self._process, (*upstream, *cuts)))
-        results = self._settings(
-            "channel", "beams", "data", "samples", "signal", "search", "spectrum", "fit", "unblind", "optimise", "seed"
-        )
+        results = self._results_settings()
         scan, limits, report = (self._folder(name) for name in ("scan", "limits", "report"))
         stages += [
             Stage(name="scan", folder=scan, settings=results, make=self._scan, upstream=(process,)),
@@ -225,6 +264,7 @@ class Chain:
             backgrounds=selected.after,
             signal=signal,
             folder=folder,
+            workers=self.workers,
             progress=self.progress,
         )
 
@@ -247,13 +287,14 @@ class Chain:
         """Remove the results of stages that were made unblinded, if the analysis now is blinded."""
         if not self.config.blinded:
             return
-        for stage in self._stages():
+        folders = [stage.folder for stage in self._stages()]
+        for folder in (*folders, *self._folder(IMPACTS).glob("*")):
             try:
-                settings = read_json(stage.folder / PROVENANCE)["settings"]
+                settings = read_json(folder / PROVENANCE)["settings"]
             except (BumphuntError, KeyError, TypeError):
                 continue
             if settings.get("unblind") or (settings.get("data") or {}).get("pseudo"):
-                shutil.rmtree(stage.folder)
+                shutil.rmtree(folder)
 
     def summary(self) -> Summary:
         """Return what a run ends with, from the files it wrote."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,8 +62,10 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
         yield advance
 
 
-def _make(analysis: Path, output: Path | None, workers: int, allow_missing: bool, verb: str) -> Chain:
-    """Make the stages up to `verb` that are out of date; return the chain."""
+def _make(
+    analysis: Path, output: Path | None, workers: int, allow_missing: bool, verb: str, masses: Sequence[float] = ()
+) -> Chain:
+    """Make the stages up to `verb` that are out of date, and the impacts at some masses; return the chain."""
     from workflows.analysis_file import load
     from workflows.chain import Chain
     from workflows.results import lock
@@ -74,7 +76,7 @@ def _make(analysis: Path, output: Path | None, workers: int, allow_missing: bool
         with lock(folder), _progress() as progress:
             chain = Chain(config=config, folder=folder, workers=workers, allow_missing=allow_missing, progress=progress)
             chain.hide_unblinded()
-            for stage in chain.up_to(verb):
+            for stage in (*chain.up_to(verb), *map(chain.impacts, masses)):
                 done = stage.run()
                 state = "made" if done else "up to date"
                 out.print(f"{stage.name:<9} {state}: {stage.folder}", highlight=False, soft_wrap=True)
@@ -119,6 +121,37 @@ def run(
     out.print(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)", highlight=False, soft_wrap=True)
     out.print(f"figures:      {summary.figures}", highlight=False, soft_wrap=True)
     out.print(summary.most_significant, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def impacts(
+    analysis: AnalysisFile,
+    mass: Annotated[list[float], typer.Option(help="Mass [GeV]; may be given several times.")],
+    output: Output = None,
+    workers: Workers = 1,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Show what each source of uncertainty does to the signal and to its limit at a mass."""
+    from workflows.impacts import IMPACTS
+    from workflows.results import read_json
+
+    chain = _make(analysis, output, workers, allow_missing, "scan", masses=mass)
+    for stage in map(chain.impacts, mass):
+        found = read_json(stage.folder / f"{IMPACTS}.json")
+        columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
+        title = f"impacts at {found['mass']:g} GeV: n_sig = {found['n_sig']:.4g} +- {found['n_sig_error']:.4g} events,"
+        title += f" limit {found['limit_obs']:.4g} (expected {found['limit_exp']:.4g}) at {found['cl']:.0%}"
+        table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
+        for name in columns:
+            table.add_column(name, justify="left" if name == "source" else "right", no_wrap=True)
+        for row in zip(*(found[name] for name in columns), strict=True):
+            table.add_row(*(v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row))
+        out.print(table)
+        out.print(
+            f"statistical error: {found['statistical']:.4g} events; table and figure: {stage.folder}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()

@@ -13,7 +13,8 @@ signal     simulated signal: ``points`` (files at masses), or ``simulate``
 search     mass range and step of the scan
 spectrum   the fine binning of the observable
 optimise   the tau veto in bins of mass
-fit        template fit or counting, window, confidence level
+fit        method, window, background family, how limits are set
+systematics what else is uncertain, by name of the source
 ntuples    tree, branch names, candidate rule
 ========== ===========================================================================
 """
@@ -25,326 +26,31 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from bumphunt.errors import ConfigError
+from bumphunt.inference.scan_counting import TEMPLATE_STATISTICS, UNCOUNTED
+from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, norm_source
 from bumphunt.kinematics import BEAMS, M_MUON, Beams
+from bumphunt.models.sources import Source, checked_sources
 from bumphunt.montecarlo.detector import DETECTORS
 from bumphunt.montecarlo.simulation import PROCESSES, SIGNAL
 from selections.registry import SEARCHES
+from workflows.config_fit import Fit, Optimise, Search, SpectrumBinning, Systematic
+from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Signal
+from workflows.config_types import Number, Section
 
-__all__ = [
-    "DATA",
-    "Analysis",
-    "BackgroundSample",
-    "Data",
-    "Fit",
-    "Injection",
-    "Ntuples",
-    "Optimise",
-    "Search",
-    "Signal",
-    "SignalPoint",
-    "SimulatedBackground",
-    "SimulatedData",
-    "SimulatedSignal",
-    "SpectrumBinning",
-    "signal_name",
-    "unknown_name",
-]
+__all__ = ["DATA", "Analysis", "Ntuples", "signal_name", "unknown_name"]
 
 DATA = "data"
 """Name of the data among the samples."""
-
-
-def _no_truth_value(value: object) -> object:
-    """Refuse YAML's yes and no where a number is wanted: they would become 1 and 0."""
-    if isinstance(value, bool):
-        msg = f"{value} is no number"
-        raise ValueError(msg)
-    return value
-
-
-_Number = BeforeValidator(_no_truth_value)
-Positive = Annotated[float, _Number, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, _Number, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, _Number, Field(allow_inf_nan=False)]
-Count = Annotated[int, _Number, Field(gt=0)]
 
 
 MARGIN = 1.0
 """How far the spectrum must reach beyond the squares of the masses searched [GeV^2]: some resolutions."""
 
 
-class _Section(BaseModel):
-    """Base of all sections: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
-
-
-class BeamEnergies(_Section):
-    """Beams given by numbers."""
-
-    electron_energy: Positive
-    """Electron energy [GeV]."""
-    positron_energy: Positive
-    """Positron energy [GeV]."""
-    crossing_angle: NonNegative = 0.0
-    """Full crossing angle [rad]."""
-    electron_spread: NonNegative = 0.0
-    """Energy spread [GeV]."""
-    positron_spread: NonNegative = 0.0
-    """Energy spread [GeV]."""
-
-
-class Injection(_Section):
-    """A signal put into the pseudo-data."""
-
-    mass: Positive
-    """Mass [GeV]."""
-    coupling: Positive
-    """Coupling g'."""
-
-
-class SimulatedBackground(_Section):
-    """A background made by bumphunt's own Monte Carlo."""
-
-    events: Count
-    """Events to generate (weighted)."""
-    process: str | None = None
-    """Name of the process; the sample's name unless given."""
-
-
-class SimulatedSignal(_Section):
-    """Signal made by bumphunt's own Monte Carlo."""
-
-    events: Count
-    """Events to generate at each mass."""
-    masses: tuple[Positive, ...] = Field(min_length=4)
-    """Simulated masses [GeV], ascending."""
-    coupling: Positive = 0.1
-    """Coupling g' of the generation; efficiencies do not depend on it."""
-
-
-class SimulatedData(_Section):
-    """Pseudo-data: unweighted Poisson draws from the sum of the simulated backgrounds."""
-
-    inject: tuple[Injection, ...] = ()
-    """Signals to inject."""
-
-
-class BackgroundSample(_Section):
-    """One simulated background, by files or by simulation."""
-
-    files: tuple[str, ...] = ()
-    """ROOT files; wildcards are expanded."""
-    luminosity: Positive | None = None
-    """Luminosity of the files [fb^-1]: the event weights add up to the expectation at this luminosity."""
-    cross_section: Positive | None = None
-    """Cross section [fb], with `generated`."""
-    generated: Positive | None = None
-    """Generated events (sum of weights), with `cross_section`."""
-    simulate: SimulatedBackground | None = None
-    """Make the sample instead of reading it."""
-    scale: Positive = 1.0
-    """Data / simulation factor from control samples."""
-    uncertainty: NonNegative = 0.0
-    """Relative uncertainty of the normalisation."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if bool(self.files) == (self.simulate is not None):
-            msg = "give either 'files' or 'simulate'"
-            raise ValueError(msg)
-        if self.simulate is not None and (self.luminosity, self.cross_section, self.generated) != (None, None, None):
-            msg = "'simulate' sets the normalisation: remove 'luminosity', 'cross_section' and 'generated'"
-            raise ValueError(msg)
-        if self.files and (self.luminosity is None) == (self.cross_section is None or self.generated is None):
-            msg = "files need either 'luminosity' or both 'cross_section' and 'generated'"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def mc_luminosity(self) -> float | None:
-        """Luminosity of the files [fb^-1]; None for a simulated sample."""
-        if self.luminosity is not None:
-            return self.luminosity
-        if self.cross_section is not None and self.generated is not None:
-            return self.generated / self.cross_section
-        return None
-
-
-class SignalPoint(_Section):
-    """Signal files at one mass."""
-
-    mass: Positive
-    """Mass [GeV]."""
-    files: tuple[str, ...] = Field(min_length=1)
-    """ROOT files; wildcards are expanded."""
-    generated: Positive
-    """Generated events (sum of weights), the denominator of the efficiency."""
-
-
-class Signal(_Section):
-    """The simulated signal."""
-
-    points: tuple[SignalPoint, ...] = ()
-    """Files at the simulated masses."""
-    simulate: SimulatedSignal | None = None
-    """Make the signal instead of reading it."""
-    scale: Positive = 1.0
-    """Data / simulation factor of the efficiency."""
-    uncertainty: NonNegative = 0.0
-    """Relative uncertainty of the efficiency."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if bool(self.points) == (self.simulate is not None):
-            msg = "give either 'points' or 'simulate'"
-            raise ValueError(msg)
-        masses = np.array(self.masses)
-        if masses.size < 4 or np.any(np.diff(masses) <= 0):
-            msg = f"masses {masses.tolist()} must be at least four, in ascending order"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def masses(self) -> tuple[float, ...]:
-        """Simulated masses [GeV], ascending."""
-        return self.simulate.masses if self.simulate is not None else tuple(p.mass for p in self.points)
-
-
-class Data(_Section):
-    """The data, or the pseudo-data in their place."""
-
-    luminosity: Positive
-    """Integrated luminosity [fb^-1]."""
-    luminosity_uncertainty: NonNegative = 0.0
-    """Relative uncertainty of the luminosity."""
-    files: tuple[str, ...] = ()
-    """ROOT files; wildcards are expanded."""
-    pseudo: bool = False
-    """The files hold simulated pseudo-data, which blinding need not hide."""
-    simulate: SimulatedData | None = None
-    """Make pseudo-data instead of reading data."""
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Self:
-        if bool(self.files) == (self.simulate is not None):
-            msg = "give either 'files' or 'simulate'"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def is_pseudo(self) -> bool:
-        """Whether these are no real data."""
-        return self.pseudo or self.simulate is not None
-
-
-class Search(_Section):
-    """The mass hypotheses."""
-
-    low: Positive
-    """Lowest mass [GeV]."""
-    high: Positive
-    """Highest mass [GeV]."""
-    step: Positive = 0.5
-    """Step in units of the resolution."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.high <= self.low:
-            msg = f"high = {self.high} GeV must be above low = {self.low} GeV"
-            raise ValueError(msg)
-        return self
-
-
-class SpectrumBinning(_Section):
-    """The fine binning of the observable, rebinned for each fit."""
-
-    low: Finite = -4.0
-    """Lower edge [GeV^2]."""
-    high: Finite = 100.0
-    """Upper edge [GeV^2]."""
-    bins: Count = 5200
-    """Number of bins."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.high <= self.low:
-            msg = f"high = {self.high} GeV^2 must be above low = {self.low} GeV^2"
-            raise ValueError(msg)
-        return self
-
-    @property
-    def edges(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Bin edges [GeV^2], shape (bins + 1,)."""
-        return np.linspace(self.low, self.high, self.bins + 1)
-
-
-class ThresholdRange(_Section):
-    """Candidate lower bounds on one observable."""
-
-    low: Finite
-    """Lowest bound: it is applied in every mass bin, and "before" the cuts means after it."""
-    high: Finite
-    """Highest bound."""
-    steps: Annotated[int, _Number, Field(ge=2)] = 20
-    """Number of bounds."""
-    unit: str = "GeV"
-    """Unit, for tables and figures."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.high <= self.low:
-            msg = f"high = {self.high} must be above low = {self.low}"
-            raise ValueError(msg)
-        return self
-
-
-class Optimise(_Section):
-    """The cuts optimised in bins of mass."""
-
-    figure_of_merit: Literal["punzi", "punzi-full"] = "punzi"
-    """eps / (a/2 + sqrt B), or the full S_min (Punzi, physics/0308063)."""
-    a: Positive = 1.6
-    """Significance level in the figure of merit, in standard deviations."""
-    b: Positive = 1.28155
-    """Power level, for 'punzi-full'."""
-    window: Positive = 2.0
-    """Half width of the signal window, in units of the resolution."""
-    background_error: NonNegative = 0.5
-    """How many Monte Carlo standard deviations are added to the background in the figure of merit."""
-    bin_width: Positive = 4.0
-    """Width of the mass bins, in units of the resolution."""
-    min_bin_width: NonNegative = 0.2
-    """Least width of the mass bins [GeV]."""
-    smooth: bool = True
-    """Choose with the neighbouring bins, and interpolate the cuts between the centres of the bins."""
-    variables: dict[str, ThresholdRange] = Field(default_factory=dict)
-    """Observables to cut on, each with its candidate bounds; those of the search unless given."""
-
-
-class Fit(_Section):
-    """How a mass hypothesis is tested."""
-
-    method: Literal["templates", "counting"] = "templates"
-    """Template fit in a window, or a count within +-2 standard deviations."""
-    window: Positive | None = None
-    """Half width of the window in units of the resolution; 10 for templates and 2 for counting unless given."""
-    bins_per_sigma: Positive = 4.0
-    """Bins per standard deviation in a template fit."""
-    cl: Annotated[float, _Number] = Field(default=0.90, gt=0, lt=1)
-    """Confidence level of the limits."""
-
-    @property
-    def half_width(self) -> float:
-        """Half width of the window in units of the resolution."""
-        return self.window if self.window is not None else {"templates": 10.0, "counting": 2.0}[self.method]
-
-
-class Best(_Section):
+class Best(Section):
     """Keep one candidate of an event."""
 
     best: Literal["highest", "lowest"]
@@ -353,7 +59,7 @@ class Best(_Section):
     """basf2 name of the variable."""
 
 
-class Ntuples(_Section):
+class Ntuples(Section):
     """How the ntuples are read."""
 
     tree: str = "events"
@@ -364,7 +70,7 @@ class Ntuples(_Section):
     """What becomes of events with several candidates."""
 
 
-class Analysis(_Section):
+class Analysis(Section):
     """One analysis."""
 
     channel: str
@@ -380,10 +86,12 @@ class Analysis(_Section):
     spectrum: SpectrumBinning = SpectrumBinning()
     optimise: Optimise | None = Optimise()
     fit: Fit = Fit()
+    systematics: dict[str, Systematic] = Field(default_factory=dict)
+    """What is uncertain besides the numbers given with data, samples and signal; by name of the source."""
     ntuples: Ntuples = Ntuples()
     unblind: bool = False
     """Show what was observed in real data inside the search range."""
-    seed: Annotated[int, _Number, Field(ge=0)] = 1
+    seed: Annotated[int, Number, Field(ge=0)] = 1
     """Seed of the simulation."""
     path: Path = Field(default=Path(), exclude=True)
     """The YAML file itself."""
@@ -415,6 +123,7 @@ class Analysis(_Section):
             )
             raise ValueError(msg)
         self._check_samples()
+        self._check_sources()
         if self.data.simulate is not None and any(s.simulate is None for s in self.samples.values()):
             msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
             raise ValueError(msg)
@@ -432,6 +141,19 @@ class Analysis(_Section):
             if sample.simulate is not None and (process := sample.simulate.process or name) not in backgrounds:
                 raise ValueError(unknown_name(f"samples.{name}.simulate.process", process, backgrounds))
 
+    def _check_sources(self) -> None:
+        """Raise for a source of uncertainty that the fit cannot use."""
+        checked_sources(self.sources, () if self.fit.method == "smooth" else tuple(self.samples))
+        taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(name) for name in self.samples)}
+        for name, section in self.systematics.items():
+            if name in taken or name.startswith("mc_") or "[" in name:
+                msg = f"systematics: the name {name!r} is taken by an uncertainty that is always there"
+                raise ValueError(msg)
+            uncounted = [what for what in section.source(name).moves if what in UNCOUNTED]
+            if self.fit.method == "counting" and uncounted:
+                msg = f"systematics.{name}: a count cannot use a {uncounted[0]}; want fit.method: templates"
+                raise ValueError(msg)
+
     def _masses(self) -> Iterator[tuple[str, float]]:
         """Yield every mass of the file with the name of its key."""
         yield "search.high", self.search.high
@@ -445,6 +167,17 @@ class Analysis(_Section):
         if isinstance(self.beams, str):
             return BEAMS[self.beams]
         return Beams(**self.beams.model_dump())
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """All sources of uncertainty but the normalisations of the samples."""
+        found = []
+        if self.signal.uncertainty > 0:
+            found.append(Source(name="efficiency", efficiency=self.signal.uncertainty))
+        if self.data.luminosity_uncertainty > 0:
+            found.append(Source(name="luminosity", efficiency=self.data.luminosity_uncertainty))
+        found.extend(section.source(name) for name, section in self.systematics.items())
+        return tuple(found)
 
     @property
     def blinded(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.inference.scan import ScanResult, scan_counting, scan_templates
+from bumphunt.inference.scan import ScanPoint, ScanResult, scan_counting, scan_smooth, scan_templates
+from bumphunt.inference.scan_spectra import Spectra, checked_spectra
 from bumphunt.inference.windows import mass_grid
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.models.signal_shape import PARAMETERS
 from bumphunt.spectrum import Spectrum
 from workflows.config import Analysis
+from workflows.processes import in_order
 from workflows.results import read_json, write_csv, write_json
 from workflows.selecting import MODEL
 
-__all__ = ["SIGNAL_AS_KNOWN", "read_columns", "run_scan"]
+__all__ = ["read_columns", "run_scan", "scan_input"]
 
-SIGNAL_AS_KNOWN = "signal_as_known"
-"""Flag of template fits whose limits leave out the uncertainties of efficiency and luminosity that the YAML gives."""
+SCAN_STREAM = 0x5CA4
+"""Tells the random numbers of the scan from others of the same seed."""
+BLOCK = 64
+"""Masses of one task: the same for any number of workers, so that random numbers are too."""
 
 Progress = Callable[[str, int, int], None]
 
@@ -35,6 +40,7 @@ def run_scan(
     backgrounds: Mapping[str, Spectrum],
     signal: SignalModel,
     folder: Path,
+    workers: int,
     progress: Progress,
 ) -> None:
     """Write the scan (``scan.csv``, ``scan.json``) and the signal model (``signal_model.csv``, ``signal_model.json``).
@@ -51,15 +57,13 @@ def run_scan(
         The signal model.
     folder
         Where the files go.
+    workers
+        Processes to use; the results do not depend on it.
     progress
-        Called after each hypothesis.
+        Called with the number of masses that are done.
     """
     masses = mass_grid(config.search.low, config.search.high, signal, step=config.search.step)
-    result = _scan(config, data, backgrounds, signal, masses, progress)
-    columns = result.columns()
-    signal_uncertainty = max(config.signal.uncertainty, config.data.luminosity_uncertainty)
-    if config.fit.method == "templates" and signal_uncertainty > 0:
-        columns["flags"] = np.array([";".join(filter(None, [flags, SIGNAL_AS_KNOWN])) for flags in columns["flags"]])
+    columns = _scan(config, scan_input(config, data, backgrounds), signal, masses, workers, progress).columns()
     write_csv(folder / "scan.csv", columns)
     write_json(folder / "scan.json", {"columns": columns})
     write_json(folder / MODEL, asdict(signal))
@@ -71,55 +75,81 @@ def run_scan(
     write_json(folder / "closure.json", asdict(leave_one_out(signal)))
 
 
-def _scan(
-    config: Analysis,
-    data: Spectrum | None,
-    backgrounds: Mapping[str, Spectrum],
-    signal: SignalModel,
-    masses: NDArray[np.float64],
-    progress: Progress,
-) -> ScanResult:
-    """Return the scan with the method that the YAML names."""
-    done = 0
+def scan_input(config: Analysis, data: Spectrum | None, backgrounds: Mapping[str, Spectrum]) -> Spectra:
+    """Return the spectra that are scanned, checked.
 
-    def advance() -> None:
-        nonlocal done
-        done += 1
-        progress("mass hypotheses", done, masses.size)
+    A smooth background is determined by the data: where they are blinded, the sum of the backgrounds takes their place.
 
-    spectra = list(backgrounds.values())
+    Parameters
+    ----------
+    config
+        The analysis.
+    data
+        Observed spectrum; None when blinded.
+    backgrounds
+        Expected spectra at the luminosity of the data.
+
+    Raises
+    ------
+    InputError
+        If weights leave a negative number of events in a bin.
+    """
     for name, spectrum in backgrounds.items():
         if np.any(spectrum.counts < 0):
             worst = float(spectrum.counts.min())
             msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
             raise InputError(msg)
-    arguments: tuple[Any, ...] = (
-        None if data is None else data.counts,
-        np.array([s.counts for s in spectra]),
-        np.array([s.variances for s in spectra]),
-        [config.samples[name].uncertainty for name in backgrounds],
-        spectra[0].edges,
-    )
+    edges = next(iter(backgrounds.values())).edges
+    templates = np.array([spectrum.counts for spectrum in backgrounds.values()])
+    counts = None if data is None else data.counts
+    if config.fit.method == "smooth":
+        expected = templates.sum(axis=0) if counts is None else counts
+        return checked_spectra(expected, np.empty((0, edges.size - 1)), np.empty((0, edges.size - 1)), (), edges)
+    variances = np.array([spectrum.variances for spectrum in backgrounds.values()])
+    uncertainties = [config.samples[name].uncertainty for name in backgrounds]
+    return checked_spectra(counts, templates, variances, uncertainties, edges, tuple(backgrounds))
+
+
+def _scan(
+    config: Analysis,
+    spectra: Spectra,
+    signal: SignalModel,
+    masses: NDArray[np.float64],
+    workers: int,
+    progress: Progress,
+) -> ScanResult:
+    """Return the scan with the method that the YAML names, in blocks of masses."""
+    blocks = [masses[first : first + BLOCK] for first in range(0, masses.size, BLOCK)]
+    tasks = [partial(_scan_block, config, spectra, signal, block, number) for number, block in enumerate(blocks)]
+    points: list[ScanPoint] = []
+    # counts are made faster than a process is started
+    with in_order(tasks, workers=1 if config.fit.method == "counting" else workers) as results:
+        for result in results:
+            points.extend(result.points)
+            progress("mass hypotheses", len(points), masses.size)
+    return ScanResult(points=tuple(points))
+
+
+def _scan_block(
+    config: Analysis, spectra: Spectra, signal: SignalModel, masses: NDArray[np.float64], number: int
+) -> ScanResult:
+    """Return the rows of one block, whose random numbers depend on the seed and its number."""
     fit = config.fit
+    shared: dict[str, Any] = {
+        "signal": signal,
+        "masses": masses,
+        "sources": config.sources,
+        "window": fit.half_width,
+        "limits": fit.limits,
+    }
     if fit.method == "counting":
-        return scan_counting(
-            *arguments,
-            signal=signal,
-            masses=masses,
-            window=fit.half_width,
-            efficiency_uncertainty=float(np.hypot(config.signal.uncertainty, config.data.luminosity_uncertainty)),
-            cl=fit.cl,
-            progress=advance,
-        )
-    return scan_templates(
-        *arguments,
-        signal=signal,
-        masses=masses,
-        window=fit.half_width,
-        bins_per_sigma=fit.bins_per_sigma,
-        cl=fit.cl,
-        progress=advance,
-    )
+        return scan_counting(*spectra.arrays, names=spectra.names, **shared)
+    rng = np.random.default_rng(np.random.SeedSequence([config.seed, SCAN_STREAM, number]))
+    shared |= {"bins_per_sigma": fit.bins_per_sigma, "rng": rng}
+    if fit.method == "smooth":
+        shared |= {"background": fit.smooth_background, "expectation": config.blinded}
+        return scan_smooth(np.asarray(spectra.counts), spectra.edges, **shared)
+    return scan_templates(*spectra.arrays, names=spectra.names, **shared)
 
 
 def read_columns(path: Path) -> dict[str, NDArray[Any]]:

@@ -35,7 +35,14 @@ from bumphunt.inference.counting import CountingModel, background_nodes, lognorm
 from bumphunt.inference.limits import bracketed_root, checked_cl
 from bumphunt.models.channel import Channel
 
-__all__ = ["BayesianLimit", "Prior", "bayesian_counting_limit", "bayesian_limit", "limit_from_marginal"]
+__all__ = [
+    "BayesianLimit",
+    "Prior",
+    "bayesian_counting_limit",
+    "bayesian_limit",
+    "limit_from_marginal",
+    "prior_power",
+]
 
 Array = NDArray[np.float64]
 Prior = Literal["flat", "1/sqrt"]
@@ -90,8 +97,8 @@ class BayesianLimit:
     flags: tuple[str, ...]
 
 
-def _prior_power(prior: Prior) -> float:
-    """Return the power a of the prior S^-a."""
+def prior_power(prior: Prior) -> float:
+    """Return the power a of the prior S^-a; raise an `InputError` for another prior."""
     powers = {"flat": 0.0, "1/sqrt": 0.5}
     if prior not in powers:
         msg = f"the prior must be 'flat' or '1/sqrt', got {prior!r}"
@@ -209,7 +216,7 @@ def limit_from_marginal(
     >>> round(limit_from_marginal(lambda s: -s, guess=0.0, width=1.0).upper, 5)  # no events: ln 10
     2.30259
     """
-    power = _prior_power(prior)
+    power = prior_power(prior)
     kappa, weight = _efficiency(efficiency_sigma, guess, width)
     method = "bayesian_quadrature"
     checked_cl(cl)
@@ -394,7 +401,7 @@ def bayesian_limit(
         If the level is not in (0, 1), the prior unknown, the uncertainty negative, or there are under 32 samples.
     """
     checked_cl(cl)
-    power = _prior_power(prior)
+    power = prior_power(prior)
     n_free = int((~channel.held).sum())
     if n_samples < 2 * PARTS:
         msg = f"the importance sample needs at least {2 * PARTS} members, got {n_samples}"

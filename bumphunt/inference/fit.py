@@ -132,6 +132,7 @@ __all__ = [
     "hypotest",
     "interval",
     "limit",
+    "profile_significance",
     "scan",
     "significance",
 ]
@@ -230,11 +231,11 @@ def fit(regions: Regions, *, strength: float | None = None, engine: Engine = "au
 
 def significance(regions: Regions, *, engine: Engine = "auto") -> Significance:
     """Return the significance of the signal (CCGV eqs 12 and 52); arguments as in `fit`."""
-    return _significance(Profile(likelihood(regions), engine))
+    return profile_significance(Profile(likelihood(regions), engine))
 
 
-def _significance(profile: Profile) -> Significance:
-    """Return the significance from a profile."""
+def profile_significance(profile: Profile) -> Significance:
+    """Return the significance from a profile, whose fits are kept (CCGV eqs 12 and 52)."""
     free = profile.free
     try:
         q0 = profile.q0()
@@ -376,7 +377,7 @@ def scan(
     points = []
     for mass in np.atleast_1d(np.asarray(masses, dtype=np.float64)):
         profile = Profile(likelihood(regions_at(float(mass))), engine)
-        found, upper = _significance(profile), profile_limit(profile, cl=cl)
+        found, upper = profile_significance(profile), profile_limit(profile, cl=cl)
         points.append(
             MassPoint(
                 mass=float(mass),

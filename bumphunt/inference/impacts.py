@@ -1,7 +1,8 @@
 """Impacts: how much each source of uncertainty moves the signal and its limit.
 
 The signal is fitted again with a source held one standard deviation above and below its best value. The limit is
-found again with the source held at its best value: the difference is what the source costs.
+found again with the source held at its best value: the difference is what the source costs. `impacts` does that for
+regions, `counting_impacts` for a count, where nothing is fitted and the limit is found again without the source.
 
 References
 ----------
@@ -17,12 +18,14 @@ import numpy as np
 
 from bumphunt.errors import FitError
 from bumphunt.inference.limits import checked_cl
+from bumphunt.inference.method import LimitSettings
 from bumphunt.inference.model_fit import ModelFit
 from bumphunt.inference.profile import Engine, Profile, profile_limit
+from bumphunt.inference.scan_counting import CountingWindow, window_limit
 from bumphunt.models.likelihood import Likelihood, held_at, likelihood
 from bumphunt.models.region import Region
 
-__all__ = ["Impact", "Impacts", "impacts"]
+__all__ = ["Impact", "Impacts", "counting_impacts", "impacts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +136,59 @@ def impacts(regions: Region | Sequence[Region], *, cl: float = 0.9, engine: Engi
         statistical=everything.free.n_sig_error,
         limit_obs=upper.observed,
         limit_exp=float(upper.expected[2]),
-        rows=tuple(sorted(final, key=lambda row: -row.n_sig_error if np.isfinite(row.n_sig_error) else np.inf)),
+        rows=_largest_first(final),
+    )
+
+
+def _largest_first(rows: list[Impact]) -> tuple[Impact, ...]:
+    """Return the rows, largest share of the error first; those without one are last."""
+    return tuple(sorted(rows, key=lambda row: -row.n_sig_error if np.isfinite(row.n_sig_error) else np.inf))
+
+
+def counting_impacts(found: CountingWindow, *, limits: LimitSettings | None = None) -> Impacts:
+    """Return what each source of uncertainty does to a counted signal and to its limit.
+
+    A count constrains no source: pulls are 0 and constraints 1.
+
+    Parameters
+    ----------
+    found
+        Counts, background and sources of one mass (`bumphunt.inference.scan_counting.counting_window`).
+    limits
+        How limits are set: exact CLs at 90 % by default.
+    """
+    settings = LimitSettings(method="auto") if limits is None else limits
+    n_obs = found.background if found.n_obs is None else found.n_obs
+    n_sig = (n_obs - found.background) / found.fraction
+    upper = window_limit(found, found.model(), settings)
+    rows = []
+    for name in dict.fromkeys((*found.background_shifts, *found.signal_shifts)):
+        background, signal = found.background_shifts.get(name, 0.0), found.signal_shifts.get(name, 0.0)
+        if background == 0.0 and signal == 0.0:
+            continue
+        up, down = ((n_obs - found.background - s * background) / found.fraction / (1.0 + s * signal) for s in (1, -1))
+        without = window_limit(found, found.model(without=name), settings)
+        rows.append(
+            Impact(
+                source=name,
+                pull=0.0,
+                constraint=1.0,
+                n_sig_up=up - n_sig,
+                n_sig_down=down - n_sig,
+                n_sig_error=0.5 * abs(up - down),
+                limit_obs=upper.observed - without.observed,
+                limit_exp=float(upper.expected[2] - without.expected[2]),
+                flags=tuple(flag for flag in without.flags if flag != "blinded"),
+            )
+        )
+    statistical = float(np.sqrt(n_obs)) / found.fraction
+    return Impacts(
+        n_sig=n_sig,
+        n_sig_error=float(np.sqrt(statistical**2 + sum(row.n_sig_error**2 for row in rows))),
+        statistical=statistical,
+        limit_obs=upper.observed,
+        limit_exp=float(upper.expected[2]),
+        rows=_largest_first(rows),
     )
 
 

@@ -3,11 +3,14 @@
 The asymptotic distribution of q~mu holds where the background under the peak is large. `upper_limit` with the method
 "auto" counts the expected background in the core of the signal (the bins of +-2 standard deviations) and takes the
 formulae where there are `ASYMPTOTIC_FROM` events or more, toys elsewhere. The record says which.
+
+`LimitSettings` holds what is decided once for a whole scan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,10 +19,11 @@ from numpy.typing import ArrayLike
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import convex
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
+from bumphunt.inference.bayesian import BayesianLimit, Prior, prior_power
 from bumphunt.inference.limits import UpperLimit, asymptotic_limit, checked_cl
 from bumphunt.inference.profile import Profile, profile_limit
 from bumphunt.inference.region_toys import toy_region_limit
-from bumphunt.inference.toys import toy_limit
+from bumphunt.inference.toys import checked_toys, toy_limit
 from bumphunt.models.channel import Channel
 from bumphunt.models.likelihood import likelihood
 from bumphunt.models.region import Region
@@ -27,8 +31,11 @@ from bumphunt.models.region import Region
 __all__ = [
     "CORE",
     "LimitMethod",
+    "LimitSettings",
+    "bayesian_upper_limit",
     "chosen_method",
     "core_background",
+    "profile_upper_limit",
     "region_upper_limit",
     "upper_limit",
 ]
@@ -37,6 +44,62 @@ LimitMethod = Literal["auto", "asymptotic", "toys"]
 
 CORE = 0.9545
 """Fraction of the signal in the core: +-2 standard deviations of a normal peak."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitSettings:
+    """How the limits of a scan are set.
+
+    Parameters
+    ----------
+    method
+        "asymptotic" or "toys" (CLs), "auto" (whichever holds), or "bayesian".
+    cl
+        Confidence level, or credibility.
+    n_toys
+        Toys at each tested value.
+    prior
+        Of the signal S >= 0, for "bayesian": "flat" or "1/sqrt".
+    threshold
+        Expected background within two standard deviations from which on "auto" uses the formulae [events].
+
+    Raises
+    ------
+    InputError
+        If the method or prior is unknown, the level not in (0, 1), or a number not positive.
+    """
+
+    method: Literal["asymptotic", "toys", "auto", "bayesian"] = "asymptotic"
+    cl: float = 0.9
+    n_toys: int = 1000
+    prior: Prior = "flat"
+    threshold: float = ASYMPTOTIC_FROM
+
+    def __post_init__(self) -> None:
+        if self.method != "bayesian":
+            _checked_method(self.method)
+        checked_cl(self.cl)
+        prior_power(self.prior)
+        checked_toys(self.n_toys)
+        if not self.threshold > 0.0:
+            msg = f"the threshold of the asymptotic formulae must be positive, got {self.threshold} events"
+            raise InputError(msg)
+
+    def random(self, core: float) -> bool:
+        """Return whether a limit over this expected background in the core [events] needs random numbers."""
+        return self.method in ("toys", "bayesian") or (self.method == "auto" and core < self.threshold)
+
+
+def bayesian_upper_limit(found: BayesianLimit) -> UpperLimit:
+    """Return a Bayesian limit as a row of a scan wants it: ``method`` names the prior, the band is NaN."""
+    return UpperLimit(
+        observed=found.upper,
+        expected=np.full(5, np.nan),
+        method=f"bayesian_{found.prior}",
+        cl=found.credibility,
+        valid=found.valid,
+        flags=found.flags,
+    )
 
 
 def core_background(signal: ArrayLike, expected: ArrayLike) -> float:
@@ -159,14 +222,42 @@ def region_upper_limit(
     """
     checked_cl(cl)
     profile = Profile(likelihood(regions))
-    if _checked_method(method) == "auto":
-        method = _chosen_of(profile, threshold)
+    chosen = _chosen_of(profile, threshold) if _checked_method(method) == "auto" else method
+    return profile_upper_limit(
+        profile,
+        rng=rng,
+        method="toys" if chosen == "toys" else "asymptotic",
+        cl=cl,
+        expected=expected,
+        n_toys=n_toys,
+    )
+
+
+def profile_upper_limit(
+    profile: Profile,
+    *,
+    rng: np.random.Generator | None,
+    method: Literal["asymptotic", "toys"],
+    cl: float = 0.9,
+    expected: bool = True,
+    n_toys: int = 4000,
+) -> UpperLimit:
+    """Return the CLs upper limit of a profile, whose fits are kept; arguments as in `region_upper_limit`.
+
+    Raises
+    ------
+    InputError
+        If toys are asked for without a generator.
+    """
     if method == "asymptotic":
         return profile_limit(profile, cl=cl, expected=expected)
-    return toy_region_limit(regions, rng=rng, n_toys=n_toys, cl=cl, expected=expected).limit
+    if rng is None:
+        msg = "limits from toys need random numbers: give rng=numpy.random.default_rng(seed)"
+        raise InputError(msg)
+    return toy_region_limit(profile.model.regions, rng=rng, n_toys=n_toys, cl=cl, expected=expected).limit
 
 
-def _chosen_of(profile: Profile, threshold: float) -> LimitMethod:
+def _chosen_of(profile: Profile, threshold: float) -> Literal["asymptotic", "toys"]:
     """Return the method for a profile, from its background-only fit."""
     try:
         null = profile.at(0.0).values

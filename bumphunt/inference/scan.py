@@ -1,13 +1,15 @@
 """The mass scan: one row of results per mass hypothesis.
 
 =================  ==================================================================
-`scan_templates`   fits a peak and background templates in a wide window
-`scan_smooth`      fits a peak and a polynomial, left to the data, in a wide window
+`scan_templates`   fits a peak and simulated backgrounds in a wide window
+`scan_smooth`      fits a peak and a function, left to the data, in a wide window
 `scan_counting`    counts events in a narrow window, over simulated backgrounds
 =================  ==================================================================
 
-They take histograms in the squared (recoil) mass as plain arrays and return a `ScanResult`. The fits are made a block
-of masses at a time.
+They take histograms in the squared (recoil) mass as plain arrays, and the sources of uncertainty
+(`bumphunt.models.sources`), and return a `ScanResult`. What is fitted at a mass is made in
+`bumphunt.inference.scan_windows`. A smooth background without uncertainties of the signal is linear in its parameters:
+such masses are fitted together, a block at a time, by the convex engine.
 
 Rows of failed fits, blinded rows and their flags are described in `bumphunt.inference.scan_result`.
 """
@@ -16,30 +18,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.errors import InputError
-from bumphunt.inference import asymptotics, convex
+from bumphunt.errors import FitError, InputError
+from bumphunt.inference import asymptotics
+from bumphunt.inference.fit import profile_significance
 from bumphunt.inference.hypotheses import Inference, infer
-from bumphunt.inference.limits import Fitter, asymptotic_limit, checked_cl, limit_of
+from bumphunt.inference.limits import UpperLimit, failed_limit, limit_of
+from bumphunt.inference.marginal import bayesian_region_limit
+from bumphunt.inference.method import LimitSettings, bayesian_upper_limit, profile_upper_limit
+from bumphunt.inference.profile import Engine, Profile
 from bumphunt.inference.scan_counting import scan_counting
 from bumphunt.inference.scan_result import ScanPoint, ScanResult, scan_row
 from bumphunt.inference.scan_spectra import Spectra, checked_spectra
+from bumphunt.inference.scan_windows import background_error, smooth_channel, smooth_region, template_region
+from bumphunt.inference.toys import child_seed, seed_of, toy_limit
 from bumphunt.inference.windows import window_edges
-from bumphunt.models.background import BackgroundModel, basis_cdf
-from bumphunt.models.channel import Channel, template_channel
+from bumphunt.models.background import BackgroundModel
+from bumphunt.models.channel import Channel
+from bumphunt.models.likelihood import likelihood
+from bumphunt.models.region import Region
 from bumphunt.models.signal import SignalModel
+from bumphunt.models.sources import Source, checked_sources
 
 __all__ = ["ScanPoint", "ScanResult", "scan_counting", "scan_smooth", "scan_templates"]
 
 Array = NDArray[np.float64]
+Progress = Callable[[], object]
 
 BLOCK = 64
-"""Masses that are fitted together."""
+"""Masses that the convex engine fits together."""
 CORE = 2.0
 """Half width [standard deviations] of the region that `asymptotics.ASYMPTOTIC_FROM` speaks of."""
+WITHOUT_SOURCES = "without_sources"
+"""Flag of a row whose window no background reaches: its limit leaves out the sources of uncertainty."""
 
 
 def scan_templates(
@@ -51,16 +66,19 @@ def scan_templates(
     *,
     signal: SignalModel,
     masses: ArrayLike,
+    names: Sequence[str] | None = None,
+    sources: Sequence[Source] = (),
     window: float = 10.0,
     bins_per_sigma: float = 5.0,
-    cl: float = 0.9,
-    fitter: Fitter = convex.fit_channel,
-    progress: Callable[[], object] | None = None,
+    limits: LimitSettings | None = None,
+    rng: np.random.Generator | None = None,
+    engine: Engine = "auto",
+    progress: Progress | None = None,
 ) -> ScanResult:
-    """Return the scan of a spectrum with a template fit at every mass.
+    """Return the scan of a spectrum with a fit of a peak and simulated backgrounds at every mass.
 
-    The statistical uncertainty of a template enters as that of its sum in the window, added in quadrature to its
-    relative normalisation uncertainty. Bins in which no background is expected are joined to a neighbour.
+    What is uncertain, and how it enters the likelihood, is told by
+    `bumphunt.inference.scan_windows.template_region`.
 
     Parameters
     ----------
@@ -69,40 +87,59 @@ def scan_templates(
     templates, variances
         Expected counts of each background and their variances (sums of squared weights), shape ``(K, B)``.
     relative_uncertainties
-        Of the normalisation of each template; None leaves it to the data.
+        Of the normalisation of each template, log-normal; None leaves it to the data.
     edges
         Bin edges in the squared mass [GeV^2], shape ``(B + 1,)``.
     signal
         Shape, resolution and efficiency.
     masses
         Hypotheses [GeV], shape ``(N,)``.
+    names
+        Of the backgrounds, for the sources; ``background_0``, ... by default.
+    sources
+        What else is uncertain.
     window
         Half width of the window in units of the resolution.
     bins_per_sigma
         Bins of the fit per resolution, as far as the spectrum's bins allow.
-    cl
-        Confidence level of the limits.
-    fitter
-        The engine: `convex.fit_channel` or `minuit.fit_channel`.
+    limits
+        How limits are set; asymptotic ones at 90 % by default.
+    rng
+        For limits from toys or integrals: each mass has a child of its seed.
+    engine
+        As in `bumphunt.inference.fit.fit`.
     progress
         Called after every hypothesis.
 
     Returns
     -------
     ScanResult
-        One point a mass; `method` is "cls_asymptotic".
+        One point a mass.
 
     Raises
     ------
     InputError
-        If shapes disagree, a number is negative or not finite, or a mass is outside the signal model or the spectrum.
+        If shapes disagree, a number is negative or not finite, a mass is outside the signal model or the spectrum, a
+        source moves an unknown sample, or random numbers are needed and `rng` is None.
     """
-    spectra = checked_spectra(counts, templates, variances, relative_uncertainties, edges)
-
-    def window_at(mass: float, sigma: float) -> _Window:
-        return _template_window(spectra, signal, mass, sigma, window, bins_per_sigma)
-
-    return _scan(window_at, signal, masses, cl, fitter, progress)
+    spectra = checked_spectra(counts, templates, variances, relative_uncertainties, edges, names)
+    blinded = spectra.counts is None
+    context = _context(spectra, signal, sources, window, bins_per_sigma, limits, rng, engine, blinded=blinded)
+    points = []
+    for index, mass in enumerate(_masses(masses, signal)):
+        found = template_region(
+            spectra, signal=signal, mass=mass, window=window, bins_per_sigma=bins_per_sigma, sources=context.sources
+        )
+        sigma = float(signal.resolution(mass))
+        core_edges = window_edges(spectra.edges, mass**2, sigma, half_width=CORE, bins_per_sigma=None)
+        core = float(spectra.cut(core_edges).templates.sum())
+        if found is None:
+            points.append(_point_without_background(context, mass))
+        else:
+            points.append(_region_point(context, found, mass, core, index))
+        if progress is not None:
+            progress()
+    return ScanResult(points=tuple(points))
 
 
 def scan_smooth(
@@ -112,221 +149,267 @@ def scan_smooth(
     signal: SignalModel,
     masses: ArrayLike,
     background: BackgroundModel,
+    sources: Sequence[Source] = (),
+    expectation: bool = False,
     window: float = 10.0,
     bins_per_sigma: float = 5.0,
-    cl: float = 0.9,
-    fitter: Fitter = convex.fit_channel,
-    progress: Callable[[], object] | None = None,
+    limits: LimitSettings | None = None,
+    rng: np.random.Generator | None = None,
+    engine: Engine = "auto",
+    progress: Progress | None = None,
 ) -> ScanResult:
-    """Return the scan of a spectrum with a fit of a peak and a polynomial at every mass, coefficients free.
+    """Return the scan of a spectrum with a fit of a peak and a smooth background at every mass, coefficients free.
 
     Parameters
     ----------
     counts
         Observed counts, shape ``(B,)``.
     background
-        A linear family and its order, in each window.
-    edges, signal, masses, window, bins_per_sigma, cl, fitter, progress
-        As in `scan_templates`.
+        A family and its order, in each window.
+    expectation
+        Whether the counts are an expectation in place of blinded data: every row then is "blinded".
+    edges, signal, masses, sources, window, bins_per_sigma, limits, rng, engine, progress
+        As in `scan_templates`; there are no samples whose yield a source could move.
 
     Returns
     -------
     ScanResult
-        One point a mass; `method` is "cls_asymptotic".
+        One point a mass.
 
     Raises
     ------
     InputError
-        As `scan_templates`, and if the family is not linear or has more terms than a window has bins.
+        As `scan_templates`, and if the family has more terms than a window has bins.
     """
-    if not background.linear:
-        msg = f"a scan with the family {background.family!r} is not linear: want 'bernstein' or 'chebyshev'"
-        raise InputError(msg)
     n_bins = np.asarray(edges).size - 1
     spectra = checked_spectra(counts, np.empty((0, n_bins)), np.empty((0, n_bins)), (), edges)
-    terms: dict[bytes, Array] = {}
-
-    def window_at(mass: float, sigma: float) -> _Window:
-        return _smooth_window(spectra, signal, mass, sigma, window, bins_per_sigma, background, terms)
-
-    return _scan(window_at, signal, masses, cl, fitter, progress)
+    context = _context(spectra, signal, sources, window, bins_per_sigma, limits, rng, engine, blinded=expectation)
+    m = _masses(masses, signal)
+    certain = not context.sources and not np.any(signal.efficiency_errors > 0.0)
+    if background.linear and certain and engine in ("auto", "convex") and context.limits.method != "bayesian":
+        return _scan_channels(context, background, m, progress)
+    points = []
+    for index, mass in enumerate(m):
+        found = smooth_region(
+            spectra,
+            signal=signal,
+            mass=mass,
+            window=window,
+            bins_per_sigma=bins_per_sigma,
+            background=background,
+            sources=context.sources,
+        )
+        points.append(_region_point(context, found, mass, None, index))
+        if progress is not None:
+            progress()
+    return ScanResult(points=tuple(points))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Window:
-    """The channel of one mass, and the bins of it within `CORE` standard deviations.
+class _Context:
+    """What all masses of a scan share."""
 
-    `edges` are those of the window [GeV^2]; `core` is the expected background within `CORE`, None if the fit must
-    say, from the fraction of each bin that lies within, `inside` (B,); `blinded` says whether there are no data.
-    """
-
-    mass: float
-    sigma: float
-    edges: Array
-    channel: Channel
-    core: float | None
-    inside: Array
+    spectra: Spectra
+    signal: SignalModel
+    sources: tuple[Source, ...]
+    window: float
+    bins_per_sigma: float
+    limits: LimitSettings
+    seed: np.random.SeedSequence | None
+    engine: Engine
     blinded: bool
 
+    def rng(self, index: int) -> np.random.Generator | None:
+        """Return the generator of the mass with a given number: it does not depend on the other masses."""
+        return None if self.seed is None else np.random.default_rng(child_seed(self.seed, index))
 
-def _scan(
-    window_at: Callable[[float, float], _Window],
+
+def _context(
+    spectra: Spectra,
     signal: SignalModel,
-    masses: ArrayLike,
-    cl: float,
-    fitter: Fitter,
-    progress: Callable[[], object] | None,
-) -> ScanResult:
-    """Return the scan whose windows `window_at` makes from mass and resolution, a block of masses at a time."""
-    checked_cl(cl)
+    sources: Sequence[Source],
+    window: float,
+    bins_per_sigma: float,
+    limits: LimitSettings | None,
+    rng: np.random.Generator | None,
+    engine: Engine,
+    *,
+    blinded: bool,
+) -> _Context:
+    """Return the shared part of a scan, checked."""
+    settings = LimitSettings() if limits is None else limits
+    if settings.method != "asymptotic" and rng is None:
+        msg = f"limits by the method {settings.method!r} need random numbers: give rng=numpy.random.default_rng(seed)"
+        raise InputError(msg)
+    return _Context(
+        spectra=spectra,
+        signal=signal,
+        sources=checked_sources(sources, spectra.names),
+        window=window,
+        bins_per_sigma=bins_per_sigma,
+        limits=settings,
+        seed=None if rng is None else seed_of(rng),
+        engine=engine,
+        blinded=blinded,
+    )
+
+
+def _masses(masses: ArrayLike, signal: SignalModel) -> list[float]:
+    """Return the hypotheses, or raise if one is outside the signal model."""
     m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
-    sigma, efficiency = signal.resolution(m), signal.efficiency(m)
-    points = []
-    for first in range(0, m.size, BLOCK):
-        block = slice(first, first + BLOCK)
-        windows = [window_at(float(x), float(s)) for x, s in zip(m[block], sigma[block], strict=True)]
-        channels = [window.channel for window in windows]
-        if fitter is convex.fit_channel:
-            results = infer(channels, cl=cl)
-        else:
-            results = [_infer_by(fitter, channel, cl) for channel in channels]
-        for window, result, epsilon in zip(windows, results, efficiency[block], strict=True):
-            points.append(_fitted_point(window, result, float(epsilon), cl))
+    signal.efficiency(m)
+    return [float(x) for x in m]
+
+
+def _core_fractions(edges: Array, mass: float, sigma: float) -> Array:
+    """Return the fraction of each bin that lies within `CORE` standard deviations of the mass, shape ``(B,)``."""
+    ends = np.clip(edges, mass**2 - CORE * sigma, mass**2 + CORE * sigma)
+    return np.diff(ends) / np.diff(edges)
+
+
+def _region_point(context: _Context, found: Region, mass: float, core: float | None, index: int) -> ScanPoint:
+    """Return the row of one mass from the fits of a region; without `core` the fit tells the background there."""
+    settings, rng = context.limits, context.rng(index)
+    model = likelihood(found)
+    profile = Profile(model, context.engine)
+    significance, best = profile_significance(profile), profile.free
+    sigma = float(context.signal.resolution(mass))
+    bins = slice(0, model.n_bins)
+    if core is None:
+        try:
+            core = float(model.expected(profile.at(0.0).values)[bins] @ _core_fractions(found.edges, mass, sigma))
+        except FitError:  # the row says so: without this fit there is neither significance nor limit
+            core = np.nan
+    method: Literal["asymptotic", "toys"] = "toys" if settings.random(core) else "asymptotic"
+    if not best.status.usable:
+        upper = failed_limit("cls_asymptotic", settings.cl, best.status.flag)
+    elif settings.method == "bayesian" and rng is not None:
+        upper = bayesian_upper_limit(
+            bayesian_region_limit(found, rng=rng, cl=settings.cl, prior=settings.prior, engine=context.engine)
+        )
+    else:
+        upper = profile_upper_limit(profile, rng=rng, method=method, cl=settings.cl, n_toys=settings.n_toys)
+    flags = [*upper.flags, *significance.flags]
+    if not core >= settings.threshold:
+        flags.append("low_counts")
+    n_bkg = np.nan
+    if best.status.usable:
+        n_bkg = float(model.expected(np.append(0.0, best.values[1:]))[bins].sum())
+    error = best.n_sig_error
+    if best.status.usable and not np.isfinite(error):
+        error = background_error(found)
+    known = significance.valid and best.status.usable
+    if context.blinded:
+        flags.append("blinded")
+    q0 = 0.0 if context.blinded and known else significance.q0
+    return scan_row(
+        mass,
+        sigma,
+        float(context.signal.efficiency(mass)),
+        found.edges,
+        replace(upper, flags=tuple(dict.fromkeys(flags)), valid=upper.valid and known),
+        n_obs=float(found.counts.sum()),
+        n_bkg=n_bkg,
+        n_sig=best.n_sig,
+        n_sig_error=error,
+        q0=q0 if known else np.nan,
+        p0=(0.5 if context.blinded else significance.p0) if known else np.nan,
+        z0=float(asymptotics.z0_from_q0(q0)) if known else np.nan,
+    )
+
+
+def _point_without_background(context: _Context, mass: float) -> ScanPoint:
+    """Return the row of a mass whose window no background reaches: all events are taken for signal."""
+    spectra, signal = context.spectra, context.signal
+    sigma = float(signal.resolution(mass))
+    edges = window_edges(
+        spectra.edges, mass**2, sigma, half_width=context.window, bins_per_sigma=context.bins_per_sigma
+    )
+    inside = spectra.cut(edges)
+    channel = Channel(
+        counts=inside.templates.sum(axis=0) if inside.counts is None else inside.counts,
+        signal=signal.fractions(mass, edges),
+        templates=np.empty((0, edges.size - 1)),
+        centres=np.empty(0),
+        sigmas=np.empty(0),
+    )
+    (result,) = infer([channel], cl=context.limits.cl)
+    flags = ("no_background", *((WITHOUT_SOURCES,) if context.sources else ()))
+    return _channel_point(context, mass, edges, channel, result, limit_of(result, cl=context.limits.cl), 0.0, flags)
+
+
+def _scan_channels(
+    context: _Context, background: BackgroundModel, masses: list[float], progress: Progress | None
+) -> ScanResult:
+    """Return the scan of windows that are linear in their parameters, a block of masses at a time."""
+    cl, points = context.limits.cl, []
+    terms: dict[bytes, Array] = {}
+    sigmas = context.signal.resolution(np.array(masses))
+    for first in range(0, len(masses), BLOCK):
+        block = masses[first : first + BLOCK]
+        windows = [
+            smooth_channel(
+                context.spectra,
+                signal=context.signal,
+                mass=mass,
+                sigma=float(sigma),
+                window=context.window,
+                bins_per_sigma=context.bins_per_sigma,
+                background=background,
+                terms=terms,
+            )
+            for mass, sigma in zip(block, sigmas[first : first + BLOCK], strict=True)
+        ]
+        results = infer([channel for _, channel in windows], cl=cl)
+        for k, (mass, (edges, channel), result) in enumerate(zip(block, windows, results, strict=True)):
+            core = np.nan
+            if result.null.status.usable:
+                inside = _core_fractions(edges, mass, float(sigmas[first + k]))
+                core = float(channel.expected(0.0, result.null.background) @ inside)
+            rng = context.rng(first + k)
+            upper = limit_of(result, cl=cl)
+            if context.limits.random(core) and rng is not None and upper.valid:
+                upper = toy_limit(channel, rng=rng, n_toys=context.limits.n_toys, cl=cl).limit
+            points.append(_channel_point(context, mass, edges, channel, result, upper, core, ()))
             if progress is not None:
                 progress()
     return ScanResult(points=tuple(points))
 
 
-def _infer_by(fitter: Fitter, channel: Channel, cl: float) -> Inference:
-    """Return what `infer` does, fit by fit, with any engine."""
-    best, null = fitter(channel), fitter(channel, n_sig=0.0)
-    limit = asymptotic_limit(channel, cl=cl, fitter=fitter)
-    error = np.nan
-    if null.status.usable and not np.isfinite(best.n_sig_error):
-        error = fitter(channel.asimov(0.0, null.background)).n_sig_error
-    return Inference(
-        best=best,
-        null=null,
-        background_error=error,
-        observed=limit.observed,
-        expected=limit.expected,
-        failure="" if limit.valid else limit.flags[0],
-    )
-
-
-def _joined_empty(edges: Array, background: Array) -> Array:
-    """Return the edges without those that would close a bin with no background."""
-    filled = np.flatnonzero(background > 0.0)
-    return edges if filled.size == 0 else np.concatenate([edges[:1], edges[filled[1:]], edges[-1:]])
-
-
-def _window_channel(spectra: Spectra, signal: SignalModel, mass: float) -> Channel:
-    """Return the channel of a cut spectrum: templates with content, and their uncertainties."""
-    sums = spectra.templates.sum(axis=1)
-    some = np.flatnonzero(sums > 0.0)
-    total: list[float | None] = []
-    for k in some:
-        relative = spectra.uncertainties[k]
-        statistical = np.sqrt(spectra.variances[k].sum()) / sums[k]
-        total.append(None if relative is None else float(np.hypot(relative, statistical)))
-    counts = spectra.templates.sum(axis=0) if spectra.counts is None else spectra.counts
-    return template_channel(counts, signal.fractions(mass, spectra.edges), spectra.templates[some], tuple(total))
-
-
-def _template_window(
-    spectra: Spectra, signal: SignalModel, mass: float, sigma: float, window: float, bins_per_sigma: float
-) -> _Window:
-    """Return the window of one mass with background templates."""
-    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=bins_per_sigma)
-    inside = spectra.cut(edges)
-    inside = inside.cut(_joined_empty(edges, inside.templates.sum(axis=0)))
-    core = window_edges(spectra.edges, mass**2, sigma, half_width=CORE, bins_per_sigma=None)
-    return _Window(
-        mass=mass,
-        sigma=sigma,
-        edges=edges,
-        channel=_window_channel(inside, signal, mass),
-        core=float(spectra.cut(core).templates.sum()),
-        inside=np.empty(0),
-        blinded=spectra.counts is None,
-    )
-
-
-def _smooth_window(
-    spectra: Spectra,
-    signal: SignalModel,
+def _channel_point(
+    context: _Context,
     mass: float,
-    sigma: float,
-    window: float,
-    bins_per_sigma: float,
-    background: BackgroundModel,
-    terms: dict[bytes, Array],
-) -> _Window:
-    """Return the window of one mass with a polynomial; `terms` keeps those of windows that are divided alike."""
-    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=bins_per_sigma)
-    n_terms = background.order + 1
-    if edges.size - 1 <= n_terms:
-        msg = f"the window at {mass} GeV has {edges.size - 1} bins, too few for a peak and {n_terms} terms"
-        raise InputError(msg)
-    unit = np.round((edges - edges[0]) / (edges[-1] - edges[0]), 9)
-    columns = terms.get(unit.tobytes())
-    if columns is None:
-        columns = terms[unit.tobytes()] = np.diff(basis_cdf(background, unit, (0.0, 1.0)), axis=-1)
-    counts = spectra.cut(edges).counts
-    n = np.zeros(edges.size - 1) if counts is None else counts
-    flat = np.zeros(n_terms)
-    flat[: n_terms if background.family == "bernstein" else 1] = 1.0
-    scale = max(float(n.sum()), 1.0) / float((flat @ columns).sum())
-    channel = Channel(
-        counts=n,
-        signal=signal.fractions(mass, edges),
-        templates=scale * columns,
-        centres=flat,
-        sigmas=np.full(n_terms, np.inf),
-    )
-    ends = np.clip(edges, mass**2 - CORE * sigma, mass**2 + CORE * sigma)
-    return _Window(
-        mass=mass,
-        sigma=sigma,
-        edges=edges,
-        channel=channel,
-        core=None,
-        inside=np.diff(ends) / np.diff(edges),
-        blinded=False,
-    )
-
-
-def _fitted_point(window: _Window, result: Inference, efficiency: float, cl: float) -> ScanPoint:
-    """Return the row of one mass from its fits."""
-    channel, best, null = window.channel, result.best, result.null
-    limit = limit_of(result, cl=cl)
-    flags = list(limit.flags)
-    core = window.core
-    if core is None:
-        core = float(channel.expected(0.0, null.background) @ window.inside) if null.status.usable else np.nan
-    if core < asymptotics.ASYMPTOTIC_FROM:
+    edges: Array,
+    channel: Channel,
+    result: Inference,
+    upper: UpperLimit,
+    core: float,
+    more_flags: tuple[str, ...],
+) -> ScanPoint:
+    """Return the row of one mass from the fits of the convex engine."""
+    best, null = result.best, result.null
+    flags = [*upper.flags, *more_flags]
+    if not core >= context.limits.threshold:
         flags.append("low_counts")
-    if channel.templates.shape[0] == 0:
-        flags.append("no_background")
-    if window.blinded:
+    if context.blinded:
         flags.append("blinded")
     usable = best.status.usable and null.status.usable
-    if limit.valid and not usable:
+    if upper.valid and not usable:
         flags.append("no_significance")
     elif not usable:
         flags.extend(fit.status.flag for fit in (best, null) if not fit.status.usable)
     q0 = float(asymptotics.q0(null.nll, best.nll, best.n_sig)) if usable else np.nan
-    if window.blinded and usable:
-        q0 = 0.0  # up to rounding
+    if context.blinded and usable:
+        q0 = 0.0
     z0 = float(asymptotics.z0_from_q0(q0))
     error = best.n_sig_error if np.isfinite(best.n_sig_error) else result.background_error
-    known = best.status.usable and (usable or limit.valid)
+    known = best.status.usable and (usable or upper.valid)
     return scan_row(
-        window.mass,
-        window.sigma,
-        efficiency,
-        window.edges,
-        replace(limit, flags=tuple(dict.fromkeys(flags)), valid=limit.valid),
+        mass,
+        float(context.signal.resolution(mass)),
+        float(context.signal.efficiency(mass)),
+        edges,
+        replace(upper, flags=tuple(dict.fromkeys(flags))),
         n_obs=float(channel.counts.sum()),
         n_bkg=float(channel.expected(0.0, best.background).sum()) if known else np.nan,
         n_sig=best.n_sig,

@@ -29,11 +29,13 @@ class Spectra:
         Relative uncertainties of their normalisations; None leaves one to the data.
     edges
         Bin edges in the squared mass [GeV^2], shape ``(B + 1,)``.
+    names
+        Of the backgrounds, K of them, all different.
 
     Raises
     ------
     InputError
-        If shapes disagree, or a number is negative or not finite.
+        If shapes disagree, a number is negative or not finite, or two backgrounds have the same name.
     """
 
     counts: Array | None
@@ -41,6 +43,7 @@ class Spectra:
     variances: Array
     uncertainties: tuple[float | None, ...]
     edges: Array
+    names: tuple[str, ...]
 
     def __post_init__(self) -> None:
         n_bins, shape = self.edges.size - 1, self.templates.shape
@@ -49,6 +52,9 @@ class Spectra:
             raise InputError(msg)
         if len(self.uncertainties) != shape[0]:
             msg = f"{shape[0]} templates want as many relative uncertainties, got {len(self.uncertainties)}"
+            raise InputError(msg)
+        if len(self.names) != shape[0] or len(set(self.names)) != shape[0]:
+            msg = f"{shape[0]} templates want as many different names, got {self.names}"
             raise InputError(msg)
         if n_bins < 1 or not np.all(np.diff(self.edges) > 0.0):
             msg = f"the edges of the spectrum must rise, got {self.edges}"
@@ -66,6 +72,11 @@ class Spectra:
             if value is not None and not 0.0 <= value < np.inf:
                 msg = f"relative uncertainties must be numbers >= 0, or None for a free normalisation, got {value}"
                 raise InputError(msg)
+
+    @property
+    def arrays(self) -> tuple[Array | None, Array, Array, tuple[float | None, ...], Array]:
+        """The first arguments of a scan: counts, templates, variances, uncertainties, edges."""
+        return self.counts, self.templates, self.variances, self.uncertainties, self.edges
 
     def cut(self, window: Array) -> Spectra:
         """Return the spectra in the bins of a window, whose edges are a subset of theirs."""
@@ -91,13 +102,16 @@ def checked_spectra(
     variances: ArrayLike,
     uncertainties: Sequence[float | None],
     edges: ArrayLike,
+    names: Sequence[str] | None = None,
 ) -> Spectra:
-    """Return the input of a scan as checked arrays."""
+    """Return the input of a scan as checked arrays; without names the backgrounds are ``background_0``, ..."""
     x = np.asarray(edges, dtype=np.float64)
+    t = np.asarray(templates, dtype=np.float64).reshape(-1, x.size - 1)
     return Spectra(
         counts=None if counts is None else np.asarray(counts, dtype=np.float64),
-        templates=np.asarray(templates, dtype=np.float64).reshape(-1, x.size - 1),
+        templates=t,
         variances=np.asarray(variances, dtype=np.float64).reshape(-1, x.size - 1),
         uncertainties=tuple(uncertainties),
         edges=x,
+        names=tuple(f"background_{k}" for k in range(t.shape[0])) if names is None else tuple(names),
     )

@@ -109,13 +109,23 @@ class SignalModel:
         """Return the statistical error of the efficiency, linear between the masses, in the shape of `mass`."""
         return np.interp(self._inside(mass), self.masses, self.efficiency_errors)
 
-    def fractions(self, mass: float, edges: ArrayLike) -> Array:
+    def fractions(self, mass: float, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
         """Return the fraction of the peak in each bin of the squared mass [GeV^2]; edges ``(B + 1,)``, result ``(B,)``.
 
         The fractions sum to 1 over the support; bins outside it are empty.
+
+        Parameters
+        ----------
+        mass
+            Hypothesis [GeV].
+        edges
+            Bin edges [GeV^2], rising.
+        shift, stretch
+            What the peak is moved by [GeV^2], and its width multiplied with, before: its uncertainties.
         """
         p = shifted_parameters(mass, self.shape_parameters(float(mass)))
-        return np.diff(crystal_ball_gaussian_cdf(edges, p, self.support, tail=self.tail))
+        x = p[0] + (np.asarray(edges, dtype=np.float64) - shift - p[0]) / stretch
+        return np.diff(crystal_ball_gaussian_cdf(x, p, self.support, tail=self.tail))
 
 
 def signal_model(fits: Sequence[ShapeFit], efficiencies: ArrayLike, efficiency_errors: ArrayLike) -> SignalModel:

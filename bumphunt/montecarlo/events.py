@@ -30,7 +30,7 @@ class Events:
     beams_p4
         Sum of the two beam momenta of each event [GeV], energy spread included, shape (N, 4).
     vertex
-        Where each particle starts, relative to the collision [cm], laboratory, shape (N, P, 3); None if all start there.
+        Where each particle starts, relative to the collision [cm], shape (N, P, 3); None if all start there.
 
     Raises
     ------

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bumphunt.errors import InputError
-from bumphunt.inference import minuit
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.scan import ScanPoint, scan_counting, scan_smooth, scan_templates
 from bumphunt.inference.windows import mass_grid, window_edges
@@ -104,7 +103,7 @@ def test_engines_give_the_same_rows():
     arguments = (counts, templates, variances, (None, 0.1), EDGES)
     masses = [2.0, 5.0]
     ours = scan_templates(*arguments, signal=gaussian_signal(), masses=masses)
-    theirs = scan_templates(*arguments, signal=gaussian_signal(), masses=masses, fitter=minuit.fit_channel)
+    theirs = scan_templates(*arguments, signal=gaussian_signal(), masses=masses, engine="minuit")
     for name in ("n_sig_ul_obs", "n_sig_ul_exp_m2", "n_sig_ul_exp_p2"):
         np.testing.assert_allclose(ours.column(name), theirs.column(name), rtol=1e-4)
     np.testing.assert_allclose(ours.column("q0"), theirs.column("q0"), atol=2e-6)
@@ -251,15 +250,17 @@ def test_smooth_scan_of_few_events_is_flagged():
     assert all("low_counts" in point.flags for point in result.points)
 
 
-def test_smooth_scan_of_a_family_that_is_not_linear_raises():
-    with pytest.raises(InputError, match="'exponential' is not linear"):
-        scan_smooth(
-            np.ones(CENTRES.size),
-            EDGES,
-            signal=gaussian_signal(),
-            masses=[3.0],
-            background=BackgroundModel("exponential", 2),
-        )
+def test_smooth_scan_with_the_exponential_of_a_polynomial_agrees_with_polynomials():
+    templates, _ = backgrounds()
+    signal = gaussian_signal()
+    counts = np.random.default_rng(19).poisson(templates.sum(axis=0) + 200.0 * signal.fractions(4.0, EDGES))
+    (exponential,), (polynomial,) = (
+        scan_smooth(counts, EDGES, signal=signal, masses=[4.0], background=BackgroundModel(family, 3)).points
+        for family in ("exponential", "bernstein")
+    )
+    assert exponential.valid
+    assert exponential.n_sig == pytest.approx(polynomial.n_sig, abs=0.1 * polynomial.n_sig_error)
+    assert exponential.n_sig_ul_obs == pytest.approx(polynomial.n_sig_ul_obs, rel=0.02)
 
 
 def test_smooth_scan_with_more_terms_than_bins_raises():

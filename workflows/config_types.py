@@ -1,0 +1,30 @@
+"""What the sections of the YAML have in common: an unknown key is an error, and numbers are numbers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+__all__ = ["Count", "Finite", "NonNegative", "Number", "Positive", "Section"]
+
+
+def _no_truth_value(value: object) -> object:
+    """Refuse YAML's yes and no where a number is wanted: they would become 1 and 0."""
+    if isinstance(value, bool):
+        msg = f"{value} is no number"
+        raise ValueError(msg)
+    return value
+
+
+Number = BeforeValidator(_no_truth_value)
+Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Number, Field(allow_inf_nan=False)]
+Count = Annotated[int, Number, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
