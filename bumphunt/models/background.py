@@ -69,7 +69,7 @@ class BackgroundModel:
         if self.family not in FAMILIES:
             msg = f"unknown background family {self.family!r}: want one of {FAMILIES}"
             raise InputError(msg)
-        if not 0 <= self.order <= MAX_ORDER or int(self.order) != self.order:
+        if not isinstance(self.order, int | np.integer) or not 0 <= self.order <= MAX_ORDER:
             msg = f"the order of a background must be a whole number from 0 to {MAX_ORDER}, got {self.order}"
             raise InputError(msg)
 

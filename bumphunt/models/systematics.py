@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,7 @@ __all__ = [
     "ControlRegion",
     "Free",
     "Gaussian",
+    "Histogram",
     "LogNormal",
     "PeakPosition",
     "PeakWidth",
@@ -46,12 +47,49 @@ __all__ = [
     "Uncertainty",
     "interpolated_factor",
     "interpolated_shift",
+    "numbers",
 ]
 
 Array = NDArray[np.float64]
+
+
+@runtime_checkable
+class Histogram(Protocol):
+    """A histogram as hist and boost-histogram have it; under- and overflow are left out."""
+
+    axes: Any
+
+    def values(self) -> Any:
+        """Return the bin contents."""
+
+
 Interpolation = Literal["piecewise", "smooth"]
 """Between -1 and +1 sigma: a "smooth" polynomial of order six (the default of ROOT and pyhf, codes 4 and 4p), or
 "piecewise" exponential or linear, with a kink at 0 (codes 1 and 0) that minimisers may stumble over."""
+
+
+def numbers(what: str, values: Any) -> Array:
+    """Return values as an array of numbers, or raise an `InputError` that says what they are.
+
+    Parameters
+    ----------
+    what
+        What the values are, for the error: "the counts of region 'sr'".
+    values
+        Anything that numpy can turn into an array of real numbers; of a histogram its contents.
+    """
+    try:
+        array = np.asarray(values.values() if isinstance(values, Histogram) else values)
+        if array.dtype.kind not in "biuf":
+            if array.dtype.kind != "O":
+                raise TypeError
+            array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        text = repr(values)
+        shown = text if len(text) < 60 else f"{text[:56]} ..."
+        msg = f"{what} must be real numbers in one array, got {shown}"
+        raise InputError(msg) from None
+    return np.asarray(array, dtype=np.float64)
 
 
 def _checked(name: str, what: str, value: float, low: float) -> None:
@@ -59,7 +97,7 @@ def _checked(name: str, what: str, value: float, low: float) -> None:
     if not name:
         msg = f"an uncertainty needs a name, got {name!r} for {what} {value}"
         raise InputError(msg)
-    if not low < value < np.inf:
+    if not isinstance(value, int | float | np.number) or not low < value < np.inf:
         msg = f"{what} of {name!r} must be above {low} and finite, got {value}"
         raise InputError(msg)
 
@@ -192,7 +230,7 @@ class ShapeVariation:
         _checked(self.name, "variation", 1.0, 0.0)
         _checked_interpolation(self.name, self.interpolation)
         for values in (self.up, self.up if self.down is None else self.down):
-            array = np.asarray(values, dtype=np.float64)
+            array = numbers(f"shape variation {self.name!r}", values)
             if not np.all(np.isfinite(array)):
                 msg = f"shape variation {self.name!r} must be finite, found {array[~np.isfinite(array)][0]}"
                 raise InputError(msg)
@@ -223,7 +261,7 @@ class PerBin:
 
     def __post_init__(self) -> None:
         _checked(self.name, "uncertainty", 1.0, 0.0)
-        array = np.asarray(self.errors, dtype=np.float64)
+        array = numbers(f"the errors of {self.name!r}", self.errors)
         if not np.all((array >= 0.0) & (array < np.inf)):
             msg = (
                 f"errors of {self.name!r} must be numbers >= 0, found {array[~((array >= 0.0) & (array < np.inf))][0]}"

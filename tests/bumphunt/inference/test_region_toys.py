@@ -8,7 +8,6 @@ import pytest
 from bumphunt.errors import InputError
 from bumphunt.inference import convex, minuit
 from bumphunt.inference.fit import limit
-from bumphunt.inference.method import region_upper_limit
 from bumphunt.inference.region_toys import fit_many, toy_region_limit
 from bumphunt.inference.toys import Toys, draw_toys, toy_limit
 from bumphunt.models.likelihood import likelihood, linear_channel
@@ -121,12 +120,17 @@ def test_linear_regions_go_to_the_batched_engine():
 
 def test_auto_takes_toys_for_few_events_and_says_so():
     rng = np.random.default_rng(1)
-    assert region_upper_limit(counted(), rng=rng, n_toys=200, expected=False).method == "cls_toys"
-    assert region_upper_limit(two_channels(), rng=rng, expected=False).method == "cls_asymptotic"
+    auto = {"rng": rng, "method": "auto", "expected": False}
+    assert limit(counted(), n_toys=200, **auto).method == "cls_toys"
+    assert "low_counts" in limit(counted()).flags
+    upper = limit(two_channels(), **auto)
+    assert (upper.method, upper.flags) == ("cls_asymptotic", ())
     with pytest.raises(InputError, match="got 'exact'"):
-        region_upper_limit(counted(), rng=rng, method="exact")
+        limit(counted(), rng=rng, method="exact")
     with pytest.raises(InputError, match="between 0 and 1"):
-        region_upper_limit(counted(), rng=rng, cl=2.0)
+        limit(counted(), rng=rng, method="auto", cl=2.0)
+    with pytest.raises(InputError, match="'auto' need random numbers"):
+        limit(counted(), method="auto")
 
 
 def test_bad_number_of_toys_raises():
