@@ -102,7 +102,8 @@ def generate(
     _decay(initial.pair, taus, cos, frame, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
     photons = taus[:, 2:]
     photon_id = np.where(photons[..., 0] > 0, np.int32(22), np.int32(0))
-    plus_id = np.where(plus.pdgid == 22, 22, -plus.pdgid)
+    own = (plus.pdgid == 22) | (plus.pdgid == 130)  # their own antiparticles
+    plus_id = np.where(own, plus.pdgid, -plus.pdgid)
     sigma = born_cross_section(s) * vacuum_polarisation(s)
     return Events(
         pdgid=np.concatenate([photon_id[:, 2:], minus.pdgid, plus_id, photon_id[:, :2]], axis=1),
