@@ -15,7 +15,7 @@ with the currents of soft photons v_p = p1 / p1.k - p2 / p2.k and v_q = q1 / q1.
 
 References
 ----------
-F. A. Berends, R. Kleiss, S. Jadach, Nucl. Phys. B 202 (1982) 63: the process, and the massless form (there eq. 2.12 on).
+F. A. Berends, R. Kleiss, S. Jadach, Nucl. Phys. B 202 (1982) 63: the process, and its massless form.
 D. R. Yennie, S. C. Frautschi, H. Suura, Ann. Phys. 13 (1961) 379: exponents of soft photons.
 M. H. Seymour, Comput. Phys. Commun. 90 (1995) 95: correcting the hardest emission.
 """
@@ -44,7 +44,7 @@ Array = NDArray[np.float64]
 SOFT_FRACTION = 1e-3
 """Photons below this fraction of the beam energy keep their angles: 5 MeV at 10.58 GeV, which no calorimeter counts."""
 LARGEST_RATIO = 2.5
-"""Bound on the exact over the generated density of a photon, a guard: it is 2 at most without masses (Cauchy, Schwarz)."""
+"""Guard on the exact over the generated density of a photon, which is at most 2 without masses (Cauchy, Schwarz)."""
 
 
 @njit(cache=True)
@@ -262,8 +262,8 @@ def hardest_photon_weight(electron: Array, positron: Array, momenta: Array, *, m
 
     delta = (4 alpha / pi) ln((1 - cos) / (1 + cos)), with masses, is what the interference adds to the exponent beta of
     soft photons, which go as beta x^(beta - 1): x^delta keeps the rate at every angle of the leptons. So the charge
-    asymmetry of events with photons and that of events without cancel, up to box diagrams, which have no such logarithm.
-    Below `SOFT_FRACTION` only the mean over softer photons counts, and the photon keeps its angle. The running of alpha
+    asymmetry of events with photons and that of events without cancel, up to box diagrams, which have no such
+    logarithm. Below `SOFT_FRACTION` only the mean over softer photons counts, and the photon keeps its angle. The running of alpha
     between s and s' is left to the cross section of the generated event.
 
     Parameters

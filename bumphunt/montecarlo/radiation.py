@@ -57,7 +57,7 @@ INITIAL_SHARES: Shares = (0.30, 0.25, 0.20, 0.20, 0.05)
 SMALLEST_FRACTION = 1e-4
 """Hard photons are drawn flat in the logarithm of their energy, down to this fraction of the largest."""
 SMALLEST_OF_TWO = 1e-2
-"""... or, where both legs radiate hard ones, down to this: two photons in two beam pipes leave a recoil in the barrel."""
+"""... or, where both legs radiate hard ones, down to this: photons in both beam pipes leave a recoil in the barrel."""
 SMALLEST_LOST = 1e-9
 """Fraction below which the angle of a photon is of no interest."""
 WIDE_FRACTION = 3e-3
@@ -142,7 +142,7 @@ def _ratios(u: float, beta: float, largest: float, log_kept: float) -> tuple[flo
 
 @njit(cache=True)
 def _one_fraction(kind: int, beta: float, largest: float, rng: np.random.Generator) -> float:
-    """Return a radiated fraction below `largest`: soft (0), hard (1), hard in both (2), or returning to low mass (3)."""
+    """Return a radiated fraction below `largest`: soft (0), hard (1), one of two (2), or returning to low mass (3)."""
     r = rng.random()
     if kind == 0:
         u = largest * r ** (2 / beta)  # as the singular factor u^(beta/2 - 1)

@@ -69,7 +69,9 @@ def test_every_mode_conserves_momentum_charge_and_mass_shells(name):
     assert np.abs(sample.p4.sum(axis=1) - [M_TAU, 0, 0, 0]).max() < 1e-12
     charge = {11: -1, 13: -1, -211: -1, 211: 1, -321: -1, 130: 0, 22: 0, 16: 0, -12: 0, -14: 0, 0: 0}
     assert np.all(np.vectorize(charge.get)(sample.pdgid).sum(axis=1) == -1)
-    mass = np.vectorize({11: M_ELECTRON, 13: M_MUON, 211: M_PION, 321: 0.493677, 130: 0.497611}.get)(np.abs(sample.pdgid), 0.0)
+    mass = np.vectorize({11: M_ELECTRON, 13: M_MUON, 211: M_PION, 321: 0.493677, 130: 0.497611}.get)(
+        np.abs(sample.pdgid), 0.0
+    )
     assert np.abs(mass_squared(sample.p4) - mass.astype(float) ** 2).max() < 1e-9
     # filled slots come first
     assert np.all(np.diff((sample.pdgid != 0).astype(int), axis=1) <= 0)
