@@ -263,7 +263,8 @@ def hardest_photon_weight(electron: Array, positron: Array, momenta: Array, *, m
     delta = (4 alpha / pi) ln((1 - cos) / (1 + cos)), with masses, is what the interference adds to the exponent beta of
     soft photons, which go as beta x^(beta - 1): x^delta keeps the rate at every angle of the leptons. So the charge
     asymmetry of events with photons and that of events without cancel, up to box diagrams, which have no such
-    logarithm. Below `SOFT_FRACTION` only the mean over softer photons counts, and the photon keeps its angle. The running of alpha
+    logarithm. Below `SOFT_FRACTION` only the mean over softer photons counts, and the photon keeps its angle. The
+    running of alpha
     between s and s' is left to the cross section of the generated event.
 
     Parameters
