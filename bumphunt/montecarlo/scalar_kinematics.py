@@ -137,7 +137,7 @@ def along(axis: P4, x: float, y: float, z: float) -> tuple[float, float, float]:
 def three_to_laboratory(particles: tuple[P4, P4, P4], electron: Array, total: Array, out: Array) -> None:
     """Fill out, (3, 4), with the laboratory momenta of three particles in the centre of mass.
 
-    There the electron beam is along z; `electron` and `total` are that beam and the sum of both in the laboratory, (4,).
+    There the electron beam is along z; `electron` and `total` are that beam and the sum of both, laboratory, (4,).
     Particles without energy stay empty.
     """
     frame = (total[0], total[1], total[2], total[3])
