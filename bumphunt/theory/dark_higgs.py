@@ -59,7 +59,9 @@ def born_cross_section(s: ArrayLike, mass: float, higgs_mass: float) -> Array:
     return np.where(open_, sigma * GEV2_TO_FB, 0.0)
 
 
-def differential_cross_section(cos: ArrayLike, mass: float, higgs_mass: float, *, coupling: float, sqrt_s: float) -> Array:
+def differential_cross_section(
+    cos: ArrayLike, mass: float, higgs_mass: float, *, coupling: float, sqrt_s: float
+) -> Array:
     """Return dsigma/dcos(theta) = (3/4) sigma (8 a + lambda sin^2) / (lambda + 12 a) [fb], tree level, shape of `cos`.
 
     Parameters
@@ -119,9 +121,7 @@ def cross_section(
     def one(m: float, h: float) -> float:
         if not radiation:
             return float(born_cross_section(sqrt_s**2, m, h))
-        return radiated_cross_section(
-            lambda s: born_cross_section(s, m, h), threshold=(m + h) ** 2, sqrt_s=sqrt_s
-        )
+        return radiated_cross_section(lambda s: born_cross_section(s, m, h), threshold=(m + h) ** 2, sqrt_s=sqrt_s)
 
     values = [one(float(x), float(y)) for x, y in zip(m.flat, h.flat, strict=True)]
     return np.asarray(coupling * np.array(values).reshape(m.shape))

@@ -1,8 +1,7 @@
 """Hadrons from a virtual photon: the ratio R, and the form factor of the charged pion.
 
 R(s) = sigma(e+e- -> hadrons) / sigma_0(e+e- -> mu+ mu-), sigma_0 = 4 pi alpha^2 / 3s, is smooth here: broad structures
-stand in it, omega, phi, J/psi, psi(2S) and the Upsilons do not. Do not use it within their widths, where mass scans have
-vetoes.
+stand in it, omega, phi, J/psi, psi(2S) and the Upsilons do not. Do not use it at those, where mass scans have vetoes.
 
 References
 ----------

@@ -30,7 +30,7 @@ NEAREST = 1e-10
 
 
 def radiator(lost: ArrayLike, s: float) -> Array:
-    """Return K Int dz D(z) D((1 - v)/z) / z, the density of the fraction v of s that the beams radiate, shape of `lost`.
+    """Return K Int dz D(z) D((1 - v)/z) / z, the density of the fraction v of s that beams radiate, shape of `lost`.
 
     A cross section after radiation is the integral of this times sigma_0((1 - v) s) over v.
 
@@ -57,13 +57,25 @@ def radiator(lost: ArrayLike, s: float) -> Array:
         raise InputError(msg)
     v = v[..., np.newaxis]
     half = float(radiator_exponent(s, M_ELECTRON)) / 2
-    # twice the half where the first beam loses less; t = u1^(beta/2) takes out the singularity of D(z1)
     x, w = np.polynomial.legendre.leggauss(NODES)
-    end = (v / (1 + np.sqrt(1 - v))) ** half
-    u1 = np.maximum((end * (x + 1) / 2) ** (1 / half), 1e-300)
-    u2 = (v - u1) / (1 - u1)
-    second = half * u2 ** (half - 1) * structure_function(u2, s)
-    return np.asarray(K_FACTOR * 2 * np.sum(end / 2 * w * structure_function(u1, s) * second / (1 - u1), axis=-1))
+
+    def both(u1: Array) -> Array:
+        """Return D(z1) D(z2) / z1 without the singular factor of D(z1)."""
+        u2 = (v - u1) / (1 - u1)
+        second = half * u2 ** (half - 1) * structure_function(u2, s)
+        return np.asarray(structure_function(u1, s) * second / (1 - u1))
+
+    # twice the half where the first beam loses less, z1 > sqrt(1 - v): soft photons in t = u1^(beta/2), which takes out
+    # the singularity of D(z1), hard ones in ln z1
+    most = v / (1 + np.sqrt(1 - v))
+    split = np.minimum(most, 0.5)
+    end = split**half
+    soft = np.sum(end / 2 * w * both(np.maximum((end * (x + 1) / 2) ** (1 / half), 1e-300)), axis=-1)
+    length = np.log((1 - split) / (1 - most))
+    z1 = (1 - most) * np.exp(length * (x + 1) / 2)
+    u1 = np.maximum(1 - z1, 1e-300)  # for a small v all are soft, and length is 0
+    hard = np.sum(length / 2 * w * z1 * half * u1 ** (half - 1) * both(u1), axis=-1)
+    return np.asarray(K_FACTOR * 2 * (soft + hard))
 
 
 def radiated_cross_section(sigma: Callable[[Array], Array], *, threshold: float, sqrt_s: float) -> float:
