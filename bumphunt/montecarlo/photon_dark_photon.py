@@ -67,10 +67,11 @@ def generate(
     radiation: bool = True,
     mode_enrichment: Mapping[str, float] | str = "none",
 ) -> Events:
-    """Return weighted events; their mean weight is the cross section over all angles without a branching ratio of the A'.
+    """Return weighted events: the products of the A', and the photons of the beams, among them that of the process.
 
-    Columns: the two products (negative first) and a photon from each, or the A', or the products of tau- and tau+; then
-    the photons of electron and positron, of which one is the photon of the process.
+    The mean weight is the cross section at all angles without any branching ratio of the A'. Columns: the two products
+    (negative first) and a photon from each, or the A', or the products of tau- and tau+; then the photons of electron
+    and positron.
 
     Parameters
     ----------

@@ -70,8 +70,8 @@ def _lost_fractions(kept: float, s: float, rng: np.random.Generator) -> tuple[fl
 def _single_photon(kept: float, s: float, rng: np.random.Generator) -> tuple[float, float, float]:
     """Return u1 and u2, one of them 0, and the density (beta/2) (1 + z^2) / (1 - z) of one photon at z = kept."""
     half = ALPHA / np.pi * (np.log(s / M_ELECTRON**2) - 1)
-    rate = 2 * half * (1 + kept * kept) / (1 - kept)
-    return (1 - kept, 0.0, rate / 2) if rng.random() < 0.5 else (0.0, 1 - kept, rate / 2)
+    rate = half * (1 + kept * kept) / (1 - kept)
+    return (1 - kept, 0.0, rate) if rng.random() < 0.5 else (0.0, 1 - kept, rate)
 
 
 @njit(cache=True)

@@ -35,7 +35,9 @@ Array = NDArray[np.float64]
 LOWEST_PAIR_MASS = 0.1
 """Lowest mass of the e+e- system after radiation [GeV]; below it are 1e-5 of the cross section."""
 GRID_POINTS = 60
-"""Masses of the table of cross sections after radiation; the interpolation between them is good to 1e-4."""
+"""Masses of the table of cross sections after radiation; the interpolation between them is good to 3e-4."""
+LONGEST = 25.0
+"""Last -ln(1 - m^2/s) of that table: beyond it, nothing is produced."""
 
 
 def width(mass: ArrayLike, *, coupling: float) -> Array:
@@ -133,23 +135,25 @@ def cross_section(mass: ArrayLike, *, coupling: float, sqrt_s: float, radiation:
     if np.any(bad):
         msg = f"mass = {m[bad].flat[0]} GeV; it must be from 0 to below sqrt(s) = {sqrt_s} GeV"
         raise InputError(msg)
-    ratio = _table(sqrt_s)(m / sqrt_s) if radiation else 1.0
-    born = ALPHA / 24 * (1 - m**2 / sqrt_s**2) ** 3 * GEV2_TO_FB
-    return np.asarray(coupling**2 * born * ratio)
+    x = m**2 / sqrt_s**2
+    ratio = np.exp(_table(sqrt_s)(-np.log1p(-x))) if radiation else 1.0
+    return np.asarray(coupling**2 * ALPHA / 24 * (1 - x) ** 3 * GEV2_TO_FB * ratio)
 
 
 @cache
 def _table(sqrt_s: float) -> CubicSpline:
-    """Return what radiation changes the cross section by, as a function of m / sqrt(s)."""
-    y = np.sin(np.linspace(0.0, np.pi / 2, GRID_POINTS + 1))[:-1]
-    masses = y * sqrt_s
-    sigma = [
-        radiated_cross_section(
-            lambda s, m=float(m): born_cross_section(s, m), threshold=max(m, LOWEST_PAIR_MASS) ** 2, sqrt_s=sqrt_s
-        )
-        for m in masses
-    ]
-    return CubicSpline(y, np.array(sigma) / [float(born_cross_section(sqrt_s**2, m)) for m in masses])
+    """Return the logarithm of what radiation multiplies the cross section by, as a function of -ln(1 - m^2/s)."""
+    t = np.linspace(0.0, np.sqrt(LONGEST), GRID_POINTS) ** 2
+    masses = sqrt_s * np.sqrt(-np.expm1(-t))
+    return CubicSpline(
+        t, [np.log(_radiated(float(m), sqrt_s) / born_cross_section(sqrt_s**2, float(m))) for m in masses]
+    )
+
+
+def _radiated(mass: float, sqrt_s: float) -> float:
+    """Return the cross section at g = 1 GeV^-1 after radiation [fb]."""
+    threshold = max(mass, LOWEST_PAIR_MASS) ** 2
+    return radiated_cross_section(lambda s: born_cross_section(s, mass), threshold=threshold, sqrt_s=sqrt_s)
 
 
 def coupling_from_cross_section(

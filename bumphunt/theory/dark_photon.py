@@ -131,7 +131,7 @@ def width_hadrons(mass: ArrayLike, *, coupling: float) -> Array:
 def width_pions(mass: ArrayLike, *, coupling: float) -> Array:
     """Return Gamma(A' -> pi+ pi-) = (alpha eps^2 m / 12) (1 - 4r)^(3/2) |F(m^2)|^2, r = m_pi^2 / m^2 [GeV].
 
-    It is part of `width_hadrons`, nearly all of it below 0.9 GeV; the two come from different fits, which agree to 6 %.
+    It is part of `width_hadrons`, nearly all of it below 0.9 GeV; the two come from different fits, which agree to 7 %.
 
     Raises
     ------
@@ -218,7 +218,7 @@ def branching_ratio(mass: ArrayLike, final_state: str) -> Array:
     Examples
     --------
     >>> branching_ratio([0.1, 2.0], "ee").round(3)
-    array([1.   , 0.24 ])
+    array([1.  , 0.24])
     """
     if final_state not in _WIDTHS:
         msg = f"final_state = {final_state!r}; choose from {', '.join(_WIDTHS)}"

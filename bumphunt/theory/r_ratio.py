@@ -45,7 +45,7 @@ M_RHO, WIDTH_RHO = 0.77609, 0.14446
 M_RHO_PRIME, WIDTH_RHO_PRIME = 1.465, 0.400
 """Mass and width of the rho(1450) [GeV] (PDG)."""
 BETA_RHO = -0.09
-"""Weight of the rho(1450), chosen here: R of two pions is then within 6 % of R below 0.73 GeV and from 0.8 to 0.94."""
+"""Weight of the rho(1450), chosen here: R of two pions is then within 7 % of R below 0.73 GeV and from 0.8 to 0.94."""
 
 _interpolator = PchipInterpolator(*np.array(((2 * M_PION, 0.0), *_TABLE, (HIGHEST_MASS, _TABLE[-1][1]))).T)
 
