@@ -40,9 +40,10 @@ ZPRIME = 32
 
 # The proposal; any values give the same cross section, these keep the weights of events level where the electron is
 # seen.
-FLAT_SHARE = 0.5
-"""Share of events with the squared mass of muon and Z' drawn flat; the others are flat in its logarithm."""
-SOFT_SHARE = 0.15
+FLAT_SHARE, STEEP_SHARE = 0.4, 0.3
+"""Shares of events with the squared mass of muon and Z' drawn flat, and flat in its inverse; the others are flat in its
+logarithm."""
+SOFT_SHARE = 0.2
 """Share of events with -t of the electron drawn flat in its logarithm over the whole range."""
 WIDE_SHARE = 0.5
 """Share with the electron isotropic; what is left is flat in ln(-t) from `HARD_T` of the largest on."""
@@ -113,9 +114,15 @@ def generate(
 @njit(cache=True)
 def _squared_mass(low: float, high: float, rng: np.random.Generator) -> tuple[float, float]:
     """Return the squared mass of muon and Z' between `low` and `high`, and its density."""
-    span = np.log(high / low)
-    w2 = low + (high - low) * rng.random() if rng.random() < FLAT_SHARE else low * np.exp(span * rng.random())
-    return w2, FLAT_SHARE / (high - low) + (1 - FLAT_SHARE) / (span * w2)
+    span, inverse, r = np.log(high / low), 1 / low - 1 / high, rng.random()
+    if r < FLAT_SHARE:
+        w2 = low + (high - low) * rng.random()
+    elif r < FLAT_SHARE + STEEP_SHARE:
+        w2 = 1 / (1 / low - inverse * rng.random())
+    else:
+        w2 = low * np.exp(span * rng.random())
+    density = FLAT_SHARE / (high - low) + STEEP_SHARE / (inverse * w2 * w2)
+    return w2, density + (1 - FLAT_SHARE - STEEP_SHARE) / (span * w2)
 
 
 @njit(cache=True)
