@@ -30,7 +30,7 @@ from bumphunt.montecarlo.scalar_kinematics import boost_from_rest
 from bumphunt.montecarlo.tau_decays import decay_at_rest, sample_modes
 from bumphunt.montecarlo.vacuum_polarisation import vacuum_polarisation
 
-__all__ = ["born_cross_section", "generate", "spin_correlation"]
+__all__ = ["antiparticles", "born_cross_section", "generate", "orient_decays", "spin_correlation"]
 
 Array = NDArray[np.float64]
 
@@ -102,15 +102,25 @@ def generate(
     _decay(initial.pair, taus, cos, frame, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
     photons = taus[:, 2:]
     photon_id = np.where(photons[..., 0] > 0, np.int32(22), np.int32(0))
-    own = (plus.pdgid == 22) | (plus.pdgid == 130)  # their own antiparticles
-    plus_id = np.where(own, plus.pdgid, -plus.pdgid)
     sigma = born_cross_section(s) * vacuum_polarisation(s)
     return Events(
-        pdgid=np.concatenate([photon_id[:, 2:], minus.pdgid, plus_id, photon_id[:, :2]], axis=1),
+        pdgid=np.concatenate([photon_id[:, 2:], minus.pdgid, antiparticles(plus.pdgid), photon_id[:, :2]], axis=1),
         p4=np.concatenate([photons[:, 2:], minus.p4, plus.p4, photons[:, :2]], axis=1),
         weight=initial.weight * sigma * final_weight * exact * minus_weight * plus_weight,
         beams_p4=electron + positron,
     )
+
+
+def antiparticles(pdgid: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the PDG numbers of the antiparticles of tau decay products, of any shape; 0 stays 0.
+
+    Examples
+    --------
+    >>> antiparticles(np.array([13, 22, 130, 0], dtype=np.int32))
+    array([-13,  22, 130,   0], dtype=int32)
+    """
+    own = (pdgid == 22) | (pdgid == 130)  # a photon and a K0_L are their own
+    return np.where(own, pdgid, -pdgid)
 
 
 @njit(cache=True)
@@ -193,6 +203,48 @@ def _back_to_back(axis: Array, s: Array, rng: np.random.Generator, cos: Array, f
         charged[i, :, 0] = np.sqrt(s[i]) / 2
         for j in range(3):
             charged[i, 0, 1 + j], charged[i, 1, 1 + j] = p * frame[i, 2, j], -p * frame[i, 2, j]
+
+
+@njit(cache=True)
+def orient_decays(
+    pair: Array,
+    axis: Array,
+    minus: Array,
+    plus: Array,
+    h_minus: Array,
+    h_plus: Array,
+    rng: np.random.Generator,
+) -> None:
+    """Turn decays at rest into laboratory momenta in place, with the angles and spins of tau pairs from one vector.
+
+    The taus do not radiate.
+
+    Parameters
+    ----------
+    pair
+        Laboratory momenta of the pairs [GeV], shape (N, 4).
+    axis
+        Directions of the beam from which angles count, unit vectors in the rest frame of the pair, shape (N, 3).
+    minus, plus
+        Products of the tau- and of the tau+, both decayed as tau- at rest [GeV], shape (N, P, 4).
+    h_minus, h_plus
+        Their polarimeter vectors, shape (N, 3).
+    rng
+        Source of randomness.
+    """
+    n = pair.shape[0]
+    s, cos, frame, charged = np.empty(n), np.empty(n), np.empty((n, 3, 3)), np.empty((n, 2, 4))
+    for i in range(n):
+        s[i] = pair[i, 0] ** 2 - pair[i, 1] ** 2 - pair[i, 2] ** 2 - pair[i, 3] ** 2
+    _back_to_back(axis, s, rng, cos, frame, charged)
+    taus = np.empty((n, 2, 4))
+    for i in range(n):
+        total = (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3])
+        for leg in range(2):
+            q = charged[i, leg]
+            tau = boost_from_rest((q[0], q[1], q[2], q[3]), total, np.sqrt(s[i]))
+            taus[i, leg, 0], taus[i, leg, 1], taus[i, leg, 2], taus[i, leg, 3] = tau
+    _decay(pair, taus, cos, frame, minus, plus, h_minus, h_plus, rng)
 
 
 @njit(cache=True)
