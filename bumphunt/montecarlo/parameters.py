@@ -1,4 +1,4 @@
-"""Checks of the named parameters of a record: what makes no sense is an error that names the parameter and its value."""
+"""Checks of the named parameters of a record: an error names the parameter, its value and what would be right."""
 
 from __future__ import annotations
 
