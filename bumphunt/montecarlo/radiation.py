@@ -34,6 +34,7 @@ __all__ = [
     "Shares",
     "angular_weight",
     "draw_lost_fractions",
+    "emit_from_both",
     "emit_photon",
     "initial_state_without_radiation",
     "radiate_initial_state",
@@ -311,6 +312,35 @@ def _common_scale(u1: float, u2: float, cos: float) -> float:
 
 
 @njit(cache=True)
+def emit_from_both(
+    a: P4, b: P4, total: P4, s: float, lost: tuple[float, float], rng: np.random.Generator
+) -> tuple[P4, P4, float]:
+    """Return one photon from each of the beams a and b, laboratory [GeV], and the weight of their angles, mean 1.
+
+    What is left has the squared mass (1 - u1)(1 - u2) s, with u1 and u2 the fractions `lost`.
+
+    Parameters
+    ----------
+    a, b
+        Momenta of the beams in the laboratory [GeV].
+    total, s
+        Their sum, and its squared mass [GeV^2].
+    lost
+        Fractions of their energies that they lose.
+    rng
+        Source of randomness.
+    """
+    root, back, log = np.sqrt(s), (total[0], -total[1], -total[2], -total[3]), np.log(s / M_ELECTRON**2)
+    k1, w1 = emit_photon(boost_from_rest(a, back, root), M_ELECTRON, lost[0], log, rng)
+    k2, w2 = emit_photon(boost_from_rest(b, back, root), M_ELECTRON, lost[1], log, rng)
+    cos = (k1[1] * k2[1] + k1[2] * k2[2] + k1[3] * k2[3]) / max(k1[0] * k2[0], 1e-300)
+    f = _common_scale(lost[0], lost[1], cos)
+    first = boost_from_rest((f * k1[0], f * k1[1], f * k1[2], f * k1[3]), total, root)
+    second = boost_from_rest((f * k2[0], f * k2[1], f * k2[2], f * k2[3]), total, root)
+    return first, second, w1 * w2
+
+
+@njit(cache=True)
 def _two_photons(a: P4, b: P4, total: P4, s: float, minimum: float, rng: np.random.Generator) -> tuple[P4, P4, float]:
     """Return the laboratory photons of the beams a and b, and the weight; no photons and 0 below the minimum mass."""
     none = (0.0, 0.0, 0.0, 0.0)
@@ -322,14 +352,8 @@ def _two_photons(a: P4, b: P4, total: P4, s: float, minimum: float, rng: np.rand
     u1, u2, weight = draw_lost_fractions(beta, largest, INITIAL_SHARES, rng)
     if (1 - u1) * (1 - u2) < 1 - largest:
         return none, none, 0.0
-    root, back = np.sqrt(s), (total[0], -total[1], -total[2], -total[3])
-    k1, w1 = emit_photon(boost_from_rest(a, back, root), M_ELECTRON, u1, log, rng)
-    k2, w2 = emit_photon(boost_from_rest(b, back, root), M_ELECTRON, u2, log, rng)
-    cos = (k1[1] * k2[1] + k1[2] * k2[2] + k1[3] * k2[3]) / max(k1[0] * k2[0], 1e-300)
-    f = _common_scale(u1, u2, cos)
-    first = boost_from_rest((f * k1[0], f * k1[1], f * k1[2], f * k1[3]), total, root)
-    second = boost_from_rest((f * k2[0], f * k2[1], f * k2[2], f * k2[3]), total, root)
-    return first, second, weight * w1 * w2 * K_FACTOR
+    k1, k2, angular = emit_from_both(a, b, total, s, (u1, u2), rng)
+    return k1, k2, weight * angular * K_FACTOR
 
 
 @njit(cache=True)

@@ -27,7 +27,7 @@ from bumphunt.montecarlo.scalar_kinematics import boost_from_rest
 from bumphunt.montecarlo.tau_decays import decay_at_rest, sample_modes
 from bumphunt.montecarlo.vacuum_polarisation import vacuum_polarisation
 
-__all__ = ["born_cross_section", "generate", "spin_correlation"]
+__all__ = ["born_cross_section", "generate", "orient_decays", "spin_correlation"]
 
 Array = NDArray[np.float64]
 
@@ -87,7 +87,7 @@ def generate(
     electron, positron = beam_particles(beams, n, rng=rng)
     initial = radiate_initial_state(electron, positron, minimum_mass=LOWEST_MASS, rng=rng)
     minus, plus = decay_at_rest(minus_mode, rng=rng), decay_at_rest(plus_mode, rng=rng)
-    _fill(initial.pair, electron, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
+    orient_decays(initial.pair, electron, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
     photon_id = np.where(initial.photons[..., 0] > 0, 22, 0).astype(np.int32)
     plus_id = np.where(plus.pdgid == 22, 22, -plus.pdgid)
     sigma = born_cross_section(initial.mass_squared) * vacuum_polarisation(initial.mass_squared)
@@ -167,28 +167,37 @@ def _quadrant(correlation: Array, h: Array, g: Array, rng: np.random.Generator) 
 
 
 @njit(cache=True)
-def _fill(
+def orient_decays(
     pair: Array,
-    electron: Array,
+    beam: Array,
     minus: Array,
     plus: Array,
     h_minus: Array,
     h_plus: Array,
     rng: np.random.Generator,
 ) -> None:
-    """Turn decays at rest, (N, P, 4), into lab momenta in place, with the angles and spins of tau pairs.
+    """Turn decays at rest into laboratory momenta in place, with the angles and spins of tau pairs from one vector.
 
-    `pair` and `electron` are lab momenta of the pairs and of the beam electrons, (N, 4).
+    Parameters
+    ----------
+    pair, beam
+        Laboratory momenta of the pairs, and of the beam from which angles count [GeV], shape (N, 4).
+    minus, plus
+        Products of the tau- and of the tau+, both decayed as tau- at rest [GeV], shape (N, P, 4).
+    h_minus, h_plus
+        Their polarimeter vectors, shape (N, 3).
+    rng
+        Source of randomness.
     """
     frame = np.zeros((3, 3))
     axis = np.zeros(3)
     for row in range(pair.shape[0]):
         t = pair[row]
         w = np.sqrt(t[0] * t[0] - t[1] * t[1] - t[2] * t[2] - t[3] * t[3])
-        k0, k1, k2, k3 = electron[row]
-        beam = boost_from_rest((k0, k1, k2, k3), (t[0], -t[1], -t[2], -t[3]), w)
-        norm = np.sqrt(beam[1] ** 2 + beam[2] ** 2 + beam[3] ** 2)
-        axis[0], axis[1], axis[2] = beam[1] / norm, beam[2] / norm, beam[3] / norm
+        k0, k1, k2, k3 = beam[row]
+        k = boost_from_rest((k0, k1, k2, k3), (t[0], -t[1], -t[2], -t[3]), w)
+        norm = np.sqrt(k[1] ** 2 + k[2] ** 2 + k[3] ** 2)
+        axis[0], axis[1], axis[2] = k[1] / norm, k[2] / norm, k[3] / norm
         r = 4 * M_TAU * M_TAU / (w * w)
         cos = _cosine(r, rng)
         _production_frame(axis, cos, 2 * np.pi * rng.random(), frame)
