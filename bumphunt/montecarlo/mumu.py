@@ -2,8 +2,10 @@
 
 Use it as the background at low recoil masses, where its photons are missed. Tree level with the muon mass, vacuum
 polarisation, one collinear photon from each beam (`bumphunt.montecarlo.radiation`) and from each muon
-(`bumphunt.montecarlo.final_state_radiation`). Events with hard photons, which leave a recoil mass, are generated more
-often than they happen, with smaller weights. There is no interference of the two kinds of radiation.
+(`bumphunt.montecarlo.final_state_radiation`), the hardest of which is that of the exact matrix element with all
+interference (`bumphunt.montecarlo.photon_matrix_element`). Events with hard photons, which leave a recoil mass, are
+generated more often than they happen, with smaller weights. A second photon that is hard and at a wide angle is good to
+tens of per cent; box diagrams are left out.
 
 References
 ----------
@@ -19,11 +21,8 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.kinematics import M_MUON, Beams
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.final_state_radiation import radiate_final_state
-from bumphunt.montecarlo.radiation import (
-    ALPHA,
-    GEV2_TO_FB,
-    radiate_initial_state,
-)
+from bumphunt.montecarlo.photon_matrix_element import hardest_photon_weight
+from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB, radiate_initial_state
 from bumphunt.montecarlo.scalar_kinematics import along
 from bumphunt.montecarlo.vacuum_polarisation import vacuum_polarisation
 
@@ -79,11 +78,12 @@ def generate(n: int, *, beams: Beams, rng: np.random.Generator) -> Events:
     p4, final_weight = radiate_final_state(initial.pair, charged, mass=M_MUON, rng=rng, slots=6)
     p4[:, 4:] = initial.photons
     pdgid = np.where(p4[:, :, 0] > 0, np.array([13, -13, 22, 22, 22, 22], dtype=np.int32), np.int32(0))
+    exact = hardest_photon_weight(electron, positron, p4, mass=M_MUON)
     cross_section = born_cross_section(s, M_MUON) * vacuum_polarisation(s)
     return Events(
         pdgid=pdgid,
         p4=p4,
-        weight=initial.weight * cross_section * angular * final_weight,
+        weight=initial.weight * cross_section * angular * final_weight * exact,
         beams_p4=electron + positron,
     )
 

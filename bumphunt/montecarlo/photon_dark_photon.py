@@ -26,13 +26,12 @@ from bumphunt.montecarlo.pair_decay import (
     decay_to_products,
     decay_vertices,
     fermion_slope_across,
-    to_laboratory,
 )
 from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB, InitialState
 from bumphunt.montecarlo.radiative_return import return_to_resonance
 from bumphunt.montecarlo.tau_decays import decay_at_rest, sample_modes
 from bumphunt.montecarlo.tau_spectra import M_PION
-from bumphunt.montecarlo.tautau import orient_decays
+from bumphunt.montecarlo.tautau import antiparticles, orient_decays
 
 __all__ = ["DARK_PHOTON", "FINAL_STATES", "LIGHTEST", "generate"]
 
@@ -156,10 +155,6 @@ def _taus(
     n = initial.weight.size
     modes = [sample_modes(n, enrichment=mode_enrichment, rng=rng) for _ in range(2)]
     minus, plus = (decay_at_rest(mode, rng=rng) for mode, _ in modes)
-    # the beam that polarises the A', as a momentum in the laboratory
-    rest = np.concatenate([np.ones((n, 1)), initial.axis], axis=1)
-    beam = to_laboratory(rest[:, np.newaxis], initial.pair, mass)[:, 0]
-    orient_decays(initial.pair, beam, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
-    plus_id = np.where(plus.pdgid == 22, 22, -plus.pdgid)
-    pdgid = np.concatenate([minus.pdgid, plus_id], axis=1).astype(np.int32)
+    orient_decays(initial.pair, initial.axis, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
+    pdgid = np.concatenate([minus.pdgid, antiparticles(plus.pdgid)], axis=1)
     return pdgid, np.concatenate([minus.p4, plus.p4], axis=1), modes[0][1] * modes[1][1]
