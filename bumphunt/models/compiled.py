@@ -1,0 +1,890 @@
+"""The likelihood in compiled code: expected counts, their derivatives, and the minimum of -ln L.
+
+`bumphunt.models.components` lays a likelihood out in the arrays of a `Flat`. What is here works on these: `expected`,
+`expected_and_slopes`, `nll_rows` and `hessian` evaluate, `fit_rows` minimises. Nothing here checks its input. All
+compiled code stands in this one file, because numba's cache on disk does not see changes of functions that are
+compiled into those of another file.
+
+The minimum is found by damped Gauss-Newton steps: the Hessian without the second derivatives of nu, which converges
+like a Newton method as nu is nearly linear within the errors, and exactly so if it is linear (K. Levenberg, Quart.
+Appl. Math. 2 (1944) 164; D. Marquardt, J. SIAM 11 (1963) 431). Parameters that belong to one bin alone (Barlow and
+Beeston's) are eliminated bin by bin: their block of the Hessian is a diagonal matrix plus one of rank one, whose
+inverse is known (J. Sherman, W. J. Morrison, Ann. Math. Stat. 21 (1950) 124), so that they cost as little as bins do.
+A minimum where an empty bin expects nothing is found by an interior-point method.
+
+Symbols: P parameters theta, of which the M `dense` ones have a row in the slopes J (M, b) and the others one slope
+a, in the bin where they are at home; b bins of regions, B counts with the auxiliary ones.
+
+References
+----------
+S. Boyd, L. Vandenberghe, Convex Optimization (2004): section 11.7 (primal-dual interior-point method, eq. 11.54: its
+step; 11.59: the surrogate duality gap), appendix C.4 (block elimination).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit, prange
+from numpy.typing import NDArray
+
+__all__ = [
+    "RUNNING",
+    "Flat",
+    "expected",
+    "expected_and_slopes",
+    "fit_rows",
+    "fit_rows_threaded",
+    "hessian",
+    "nll_rows",
+    "power_factor",
+    "shift_shape",
+]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+TEMPLATE, EXPONENTIAL, PEAK = 0, 1, 2
+"""Kinds of components."""
+LINEAR, POWER, BINS = 0, 1, 2
+"""Kinds of factors."""
+NODES = 8
+"""Points of the integral over a bin of an exponential."""
+BLOCK = 32
+"""Fits that share one set of work arrays, and go to one thread."""
+MAX_STEPS = 100
+"""Gauss-Newton steps before the interior-point method takes over; five are usual."""
+DECREMENT = 1e-9
+"""Twice the estimated distance to the minimum, in NLL, at which the last step is taken."""
+NOISE = 1e-14
+"""Relative rounding error of the NLL: an increase below it is none."""
+TO_BOUNDARY, BLOCKED_STEPS = 0.9, 4
+"""Largest fraction of the way to nu = 0 taken in one step; how many such steps before the interior-point method."""
+INTERIOR_STEPS, INTERIOR_STEP = 400, 0.95
+"""Steps of the interior-point method before a fit is given up; largest fraction of the way to nu = 0 in one."""
+BARRIER_START, BARRIER_STOP, BARRIER_FACTOR = 0.1, 1e-10, 0.1
+"""Barrier strength [counts per empty bin]: the likelihood is off by less than its last value times the bins."""
+BOUNDARY_LEVEL = 1e-6
+"""An empty bin whose expected count is below this is at the boundary [events]."""
+RIDGE, FIRST_DAMPING, MOST_DAMPING = 1e-12, 1e-3, 1e12
+"""Relative increase of the Hessian's diagonal: always, after a step that failed, and when a fit is given up."""
+PIVOT, SINGULAR_PIVOT = 1e-14, 1e-12
+"""Smallest pivot of the scaled Hessian that can be used, and that says that the parameters are determined."""
+CROSSINGS, RELEASES = 2, 6
+"""Steps across the kink of a piecewise interpolation after which it is held there; how often it may be let go."""
+KINK_SLOPE = 1e-5
+"""Slope of the NLL on a side of a kink that is called downhill [per standard deviation]."""
+HESSIAN_STEP = 1e-3
+"""Step of the differences that give the Hessian, in standard deviations."""
+
+CONVERGED, AT_BOUNDARY, SINGULAR, NOT_CONVERGED, INFEASIBLE = range(5)
+"""As in `bumphunt.inference.fit_result.FitStatus`."""
+RUNNING = -1
+"""Status of a fit that is to be made or under way."""
+
+
+class Flat(NamedTuple):
+    """A likelihood laid out in arrays, made by `bumphunt.models.components.flattened`.
+
+    Component c fills the bins ``first[c]`` to ``last[c]`` with a shape times factors. A template has its histogram at
+    ``values[base]`` and adds terms; the parameters of an exponential or a peak are its terms. Rows of `terms` and
+    `factors` (C, 2) are ranges of the arrays that follow them.
+    """
+
+    first: Indices
+    last: Indices
+    kind: Indices
+    base: Indices
+    terms: Indices
+    factors: Indices
+    term_index: Indices
+    term_odd: Indices
+    term_even: Indices
+    term_smooth: Indices
+    factor_kind: Indices
+    factor_index: Indices
+    factor_at: Indices
+    values: Array
+    bins: Indices
+    row: Indices
+    """Row of a parameter's auxiliary count, -1 for none, (P,)."""
+    tau: Array
+    """Its expectation per unit of the parameter, (P,)."""
+    place: Indices
+    """Row of a dense parameter in the slopes, -1 for the others, (P,)."""
+    dense: Indices
+    """The dense parameters, (M,)."""
+    spans: Indices
+    """First bin, and the one after the last, where they matter, (M, 2)."""
+    at_home: Indices
+    """Parameters by the bin where they are at home, (L,); those of bin i stand at ``home[i]`` to ``home[i + 1]``."""
+    home: Indices
+    kinked: NDArray[np.bool_]
+    """Whether a parameter has a piecewise interpolation, (P,)."""
+    n_bins: int
+    n_rows: int
+
+
+class _Work(NamedTuple):
+    """Work arrays of one fit: over bins, over rows (bins and auxiliary counts), and over parameters."""
+
+    shape: Array
+    scale: Array
+    slope: Array
+    pull: Array
+    stretch: Array
+    bin_weight: Array
+    bin_ratio: Array
+    bin_sum: Array
+    bin_pull: Array
+    weighted: Array
+    nu: Array
+    nu_step: Array
+    ratio: Array
+    weight: Array
+    walls: Array
+    slopes: Array
+    own: Array
+    prior: Array
+    gradient: Array
+    step: Array
+    trial: Array
+    reduced: Array
+    hessian: Array
+    factor: Array
+    factor_slope: Array
+    free: NDArray[np.bool_]
+    frozen: NDArray[np.bool_]
+    crossings: Indices
+
+
+@njit(cache=True, error_model="numpy")
+def _work(flat):  # type: ignore[no-untyped-def]
+    """Return work arrays for the fits of a likelihood."""
+    b, rows, p, m, f = flat.n_bins, flat.n_rows, flat.place.size, flat.dense.size, flat.factor_kind.size
+    edges = np.zeros((10, b + 3))
+    counts, parameters = np.zeros((5, rows)), np.zeros((5, p))
+    return _Work(
+        edges[0],
+        edges[1],
+        edges[2],
+        edges[3],
+        edges[4],
+        edges[5],
+        edges[6],
+        edges[7],
+        edges[8],
+        edges[9],
+        counts[0],
+        counts[1],
+        counts[2],
+        counts[3],
+        counts[4],
+        np.zeros((m, b)),
+        parameters[0],
+        parameters[1],
+        parameters[2],
+        parameters[3],
+        parameters[4],
+        np.zeros(m),
+        np.zeros((m, m)),
+        np.zeros(f),
+        np.zeros(f),
+        np.zeros(p, np.bool_),
+        np.zeros(p, np.bool_),
+        np.zeros(p, np.int64),
+    )
+
+
+@njit(cache=True, error_model="numpy")
+def power_factor(theta, smooth, values):  # type: ignore[no-untyped-def]
+    """Return a log-normal factor and its derivative; values: ln up, -ln down, and the polynomial inside -1 to 1."""
+    if smooth and abs(theta) < 1.0:
+        value, slope = values[8], 0.0
+        for k in range(7, 1, -1):
+            slope = slope * theta + value
+            value = value * theta + values[k]
+        return value, slope
+    log = values[0] if theta >= 0.0 else values[1]
+    value = math.exp(min(theta * log, 700.0))
+    return value, value * log
+
+
+@njit(cache=True, error_model="numpy")
+def _bend(theta, smooth):  # type: ignore[no-untyped-def]
+    """Return the even function of an interpolation, 8 |theta| outside -1 to 1, and its derivative."""
+    if smooth and abs(theta) < 1.0:
+        square = theta * theta
+        return square * (15.0 + square * (-10.0 + 3.0 * square)), theta * (30.0 + square * (-40.0 + 18.0 * square))
+    return (8.0 * theta, 8.0) if theta >= 0.0 else (-8.0 * theta, -8.0)
+
+
+@njit(cache=True, error_model="numpy")
+def shift_shape(theta, smooth, odd, even, shift, slope):  # type: ignore[no-untyped-def]
+    """Add the shift of a histogram, odd theta + even g(theta), and fill its derivative; all (b,)."""
+    bend, tilt = _bend(theta, smooth)
+    for i in range(odd.size):
+        shift[i] += odd[i] * theta + even[i] * bend
+        slope[i] = odd[i] + even[i] * tilt
+
+
+@njit(cache=True, error_model="numpy")
+def _exponential(flat, c, theta, shape):  # type: ignore[no-untyped-def]
+    """Fill the integrals of an exponential of a polynomial over the bins."""
+    b, at, start, stop = flat.last[c] - flat.first[c], flat.base[c], flat.terms[c, 0], flat.terms[c, 1]
+    for i in range(b):
+        total = 0.0
+        for q in range(NODES * i, NODES * (i + 1)):
+            exponent = 0.0
+            for k in range(start, stop):
+                exponent += theta[flat.term_index[k]] * flat.values[flat.term_odd[k] + q]
+            total += math.exp(exponent) * flat.values[at + q]
+        shape[i] = total
+
+
+@njit(cache=True, error_model="numpy")
+def _exponential_slope(flat, c, k, theta, slope):  # type: ignore[no-untyped-def]
+    """Fill the derivative of an exponential in the coefficient of term k."""
+    b, at, start, stop = flat.last[c] - flat.first[c], flat.base[c], flat.terms[c, 0], flat.terms[c, 1]
+    for i in range(b):
+        total = 0.0
+        for q in range(NODES * i, NODES * (i + 1)):
+            exponent = 0.0
+            for j in range(start, stop):
+                exponent += theta[flat.term_index[j]] * flat.values[flat.term_odd[j] + q]
+            total += math.exp(exponent) * flat.values[at + q] * flat.values[flat.term_odd[k] + q]
+        slope[i] = total
+
+
+@njit(cache=True, error_model="numpy")
+def _peak(flat, c, theta, shape, pull, stretch, cumulative, d_pull, d_stretch):  # type: ignore[no-untyped-def]
+    """Fill the counts of a peak, and their derivatives in its position and in the logarithm of its width.
+
+    Its cumulative distribution G is read from a table in t = asinh((u - mean) / sigma), with cubic (Hermite)
+    interpolation; u is x moved back by the shift and narrowed by the stretch.
+    """
+    b, at, values = flat.last[c] - flat.first[c], flat.base[c], flat.values
+    mean, sigma, reach, density, nodes = values[at], values[at + 1], values[at + 2], values[at + 3], int(values[at + 4])
+    pieces, bounded, edges = int(values[at + 5]), values[at + 6] > 0.0, values[at + 7 : at + 10 + b]
+    moved, log_width = 0.0, 0.0
+    for k in range(flat.terms[c, 0], flat.terms[c, 1]):
+        amount = theta[flat.term_index[k]] * values[flat.term_odd[k]]
+        if flat.term_smooth[k] == 0:
+            moved += amount
+        else:
+            log_width += amount
+    width = sigma * math.exp(min(log_width, 700.0))
+    shape[:b], pull[:b], stretch[:b] = 0.0, 0.0, 0.0
+    table = at + 10 + b
+    for _ in range(pieces):
+        for i in range(b + 3 if bounded else b + 1):
+            z = (edges[i] - mean - moved) / width
+            x = min(max((math.asinh(z) + reach) * density, 0.0), nodes - 1.0)
+            j = min(int(x), nodes - 2)
+            s, place = x - j, table + 1 + 2 * j
+            low, high, up, down = values[place], values[place + 2], values[place + 1], values[place + 3]
+            rise = high - low
+            cumulative[i] = low + s * (up + s * (3.0 * rise - 2.0 * up - down + s * (up + down - 2.0 * rise)))
+            slope = up + s * (2.0 * (3.0 * rise - 2.0 * up - down) + 3.0 * s * (up + down - 2.0 * rise))
+            slope *= density / math.sqrt(1.0 + z * z)
+            d_pull[i], d_stretch[i] = -slope / width, -slope * z
+        whole, whole_pull, whole_stretch = 1.0, 0.0, 0.0
+        if bounded:
+            whole = cumulative[b + 2] - cumulative[b + 1]
+            whole_pull, whole_stretch = d_pull[b + 2] - d_pull[b + 1], d_stretch[b + 2] - d_stretch[b + 1]
+        events = values[table] / whole
+        for i in range(b):
+            fraction = max(cumulative[i + 1] - cumulative[i], 0.0)
+            shape[i] += events * fraction
+            pull[i] += events * (d_pull[i + 1] - d_pull[i] - fraction / whole * whole_pull)
+            stretch[i] += events * (d_stretch[i + 1] - d_stretch[i] - fraction / whole * whole_stretch)
+        table += 1 + 2 * nodes
+
+
+@njit(cache=True, error_model="numpy")
+def _shape(flat, c, theta, work):  # type: ignore[no-untyped-def]
+    """Fill the shape of a component, without its factors."""
+    shape, at, b = work.shape, flat.base[c], flat.last[c] - flat.first[c]
+    if flat.kind[c] == TEMPLATE:
+        for i in range(b):
+            shape[i] = flat.values[at + i]
+        for k in range(flat.terms[c, 0], flat.terms[c, 1]):
+            t = theta[flat.term_index[k]]
+            odd = flat.values[flat.term_odd[k] : flat.term_odd[k] + b]
+            for i in range(b):
+                shape[i] += t * odd[i]
+            if flat.term_even[k] >= 0:
+                bend, _ = _bend(t, flat.term_smooth[k] == 1)
+                even = flat.values[flat.term_even[k] : flat.term_even[k] + b]
+                for i in range(b):
+                    shape[i] += bend * even[i]
+    elif flat.kind[c] == EXPONENTIAL:
+        _exponential(flat, c, theta, shape)
+    else:
+        _peak(flat, c, theta, shape, work.pull, work.stretch, work.bin_sum, work.bin_pull, work.weighted)
+
+
+@njit(cache=True, error_model="numpy")
+def _shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
+    """Fill the derivative of a shape in the parameter of term k; the shape comes first."""
+    slope, b = work.slope, flat.last[c] - flat.first[c]
+    if flat.kind[c] == TEMPLATE:
+        odd = flat.values[flat.term_odd[k] : flat.term_odd[k] + b]
+        for i in range(b):
+            slope[i] = odd[i]
+        if flat.term_even[k] >= 0:
+            _, tilt = _bend(theta[flat.term_index[k]], flat.term_smooth[k] == 1)
+            even = flat.values[flat.term_even[k] : flat.term_even[k] + b]
+            for i in range(b):
+                slope[i] += tilt * even[i]
+    elif flat.kind[c] == EXPONENTIAL:
+        _exponential_slope(flat, c, k, theta, slope)
+    else:
+        amount, source = flat.values[flat.term_odd[k]], work.stretch if flat.term_smooth[k] == 1 else work.pull
+        for i in range(b):
+            slope[i] = amount * source[i]
+
+
+@njit(cache=True, error_model="numpy")
+def _add(flat, p, first, slope, factor, scale, b, work):  # type: ignore[no-untyped-def]
+    """Add slope_i x factor x scale_i to the slopes of parameter p, from a bin on."""
+    m = flat.place[p]
+    if m >= 0:
+        row = work.slopes[m, first : first + b]
+        for i in range(b):
+            row[i] += slope[i] * factor * scale[i]
+    else:  # at home in one bin
+        for i in range(b):
+            work.own[p] += slope[i] * factor * scale[i]
+
+
+@njit(cache=True, error_model="numpy")
+def _evaluate(flat, theta, want, work):  # type: ignore[no-untyped-def]
+    """Fill nu, and its slopes if they are wanted."""
+    work.nu[:] = 0.0
+    if want:
+        work.slopes[:] = 0.0
+        work.own[:] = 0.0
+    shape, scale = work.shape, work.scale
+    for c in range(flat.first.size):
+        first, b = flat.first[c], flat.last[c] - flat.first[c]
+        start, stop = flat.factors[c, 0], flat.factors[c, 1]
+        _shape(flat, c, theta, work)
+        product = 1.0
+        scale[:b] = 1.0
+        for f in range(start, stop):
+            at, p = flat.factor_at[f], flat.factor_index[f]
+            if flat.factor_kind[f] == BINS:
+                for i in range(b):
+                    if flat.bins[at + i] >= 0:
+                        scale[i] *= theta[flat.bins[at + i]]
+                continue
+            if flat.factor_kind[f] == LINEAR:
+                value, slope = flat.values[at] + flat.values[at + 1] * theta[p], flat.values[at + 1]
+            else:
+                value, slope = power_factor(theta[p], flat.values[at] > 0.0, flat.values[at + 1 : at + 10])
+            work.factor[f], work.factor_slope[f] = value, slope
+            product *= value
+        nu = work.nu[first : first + b]
+        for i in range(b):
+            nu[i] += shape[i] * product * scale[i]
+        if want:
+            _component_slopes(flat, c, theta, product, work)
+    for p in range(flat.row.size):
+        if flat.row[p] >= 0:
+            work.nu[flat.row[p]] = flat.tau[p] * theta[p]
+
+
+@njit(cache=True, error_model="numpy")
+def _component_slopes(flat, c, theta, product, work):  # type: ignore[no-untyped-def]
+    """Add the slopes of a component, of which shape, factors and the product of those without bins are known."""
+    first, b = flat.first[c], flat.last[c] - flat.first[c]
+    start, stop = flat.factors[c, 0], flat.factors[c, 1]
+    shape, scale = work.shape, work.scale
+    for f in range(start, stop):
+        if flat.factor_kind[f] == BINS:
+            at = flat.factor_at[f]
+            for i in range(b):
+                p = flat.bins[at + i]
+                if p < 0:
+                    continue
+                slope = shape[i] * product
+                for g in range(start, stop):
+                    if g != f and flat.factor_kind[g] == BINS and flat.bins[flat.factor_at[g] + i] >= 0:
+                        slope *= theta[flat.bins[flat.factor_at[g] + i]]
+                if flat.place[p] >= 0:
+                    work.slopes[flat.place[p], first + i] += slope
+                else:
+                    work.own[p] += slope
+        else:
+            others = work.factor_slope[f]
+            for g in range(start, stop):
+                if g != f and flat.factor_kind[g] != BINS:
+                    others *= work.factor[g]
+            _add(flat, flat.factor_index[f], first, shape, others, scale, b, work)
+    for k in range(flat.terms[c, 0], flat.terms[c, 1]):
+        _shape_slope(flat, c, k, theta, work)
+        _add(flat, flat.term_index[k], first, work.slope, product, scale, b, work)
+
+
+@njit(cache=True, error_model="numpy")
+def _nll(counts, centres, precision, theta, nu):  # type: ignore[no-untyped-def]
+    """Return sum nu - n + n ln(n / nu), and half the squared pulls; inf where a count is impossible."""
+    total = 0.0
+    for i in range(counts.size):
+        n, x = counts[i], nu[i]
+        if n > 0.0:
+            if not x > 0.0:
+                return math.inf
+            rest = x - n
+            total += rest - n * math.log1p(rest / n)
+        else:
+            if not x >= 0.0:
+                return math.inf
+            total += x
+    for p in range(theta.size):
+        if precision[p] > 0.0:
+            pull = theta[p] - centres[p]
+            total += 0.5 * precision[p] * pull * pull
+    return total if total < math.inf else math.inf
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _dot(a, b):  # type: ignore[no-untyped-def]
+    """Return sum_i a_i b_i."""
+    total = 0.0
+    for i in range(a.size):
+        total += a[i] * b[i]
+    return total
+
+
+@njit(cache=True, error_model="numpy")
+def _terms(counts, fisher, barrier, work):  # type: ignore[no-untyped-def]
+    """Fill 1 - n / nu, and n / nu^2 (observed information) or 1 / nu (expected).
+
+    An empty row within a barrier t > 0 has 1 - t / nu and z / nu, z its multiplier.
+    """
+    for i in range(counts.size):
+        x, n = work.nu[i], counts[i]
+        y = 1.0 / x if x > 0.0 else 0.0
+        if n > 0.0:
+            work.ratio[i], work.weight[i] = 1.0 - n * y, y if fisher else n * y * y
+        else:
+            work.ratio[i], work.weight[i] = 1.0 - barrier * y, work.walls[i] * y if barrier > 0.0 else y * fisher
+
+
+@njit(cache=True, error_model="numpy")
+def _priors(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
+    """Fill the gradient with that of constraints and auxiliary counts, and the curvature they add."""
+    for p in range(theta.size):
+        work.gradient[p] = precision[p] * (theta[p] - centres[p])
+        work.prior[p] = precision[p]
+        row = flat.row[p]
+        if row >= 0:
+            tau = flat.tau[p]
+            weight = work.weight[row]
+            if counts[row] == 0.0 and weight == 0.0 and work.nu[row] > 0.0:
+                weight = 1.0 / work.nu[row]  # an empty one has no curvature: the expected information
+            work.gradient[p] += tau * work.ratio[row]
+            work.prior[p] += tau * tau * weight
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _assemble(flat, counts, centres, precision, theta, damping, work):  # type: ignore[no-untyped-def]
+    """Fill the gradient, and Hessian and right-hand side of the dense parameters with the others eliminated."""
+    _priors(flat, counts, centres, precision, theta, work)
+    b, gradient = flat.n_bins, work.gradient
+    for i in range(b):
+        ratio, weight, total, pull = work.ratio[i], work.weight[i], 0.0, 0.0
+        for k in range(flat.home[i], flat.home[i + 1]):
+            p = flat.at_home[k]
+            a = work.own[p]
+            gradient[p] += ratio * a
+            if work.free[p]:
+                work.prior[p] += damping * (work.prior[p] + weight * a * a) + 1e-300
+                total += a * a / work.prior[p]
+                pull += a * gradient[p] / work.prior[p]
+        work.bin_sum[i], work.bin_pull[i] = total, pull
+        work.bin_weight[i] = weight / (1.0 + weight * total)
+        work.bin_ratio[i] = ratio - work.bin_weight[i] * pull
+    for m in range(flat.dense.size):
+        p, low, high = flat.dense[m], flat.spans[m, 0], flat.spans[m, 1]
+        row, weighted = work.slopes[m], work.weighted
+        gradient[p] += _dot(row[low:high], work.ratio[low:high])
+        work.hessian[m, :] = 0.0
+        if not work.free[p]:
+            work.hessian[m, m], work.reduced[m] = 1.0, 0.0
+            continue
+        work.reduced[m] = gradient[p] + _dot(row[low:high], work.bin_ratio[low:high])
+        work.reduced[m] -= _dot(row[low:high], work.ratio[low:high])
+        for i in range(low, high):
+            weighted[i] = work.bin_weight[i] * row[i]
+        for k in range(m):
+            first, last = max(low, flat.spans[k, 0]), min(high, flat.spans[k, 1])
+            if first < last and work.free[flat.dense[k]]:
+                work.hessian[m, k] = _dot(weighted[first:last], work.slopes[k, first:last])
+        curvature = _dot(weighted[low:high], row[low:high]) + work.prior[p]
+        work.hessian[m, m] = curvature * (1.0 + RIDGE)
+        if damping > 0.0:
+            scale = work.prior[p]
+            for i in range(low, high):
+                if work.nu[i] > 0.0:
+                    scale += row[i] * row[i] / work.nu[i]
+            work.hessian[m, m] += damping * max(curvature, scale) + 1e-300
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _cholesky(hessian, floor):  # type: ignore[no-untyped-def]
+    """Factor a positive matrix in place (lower half); return whether all pivots are above the floor."""
+    for p in range(hessian.shape[0]):
+        for q in range(p):
+            value = hessian[p, q]
+            for k in range(q):
+                value -= hessian[p, k] * hessian[q, k]
+            hessian[p, q] = value / hessian[q, q]
+        pivot = hessian[p, p]
+        least = floor * pivot
+        for k in range(p):
+            pivot -= hessian[p, k] * hessian[p, k]
+        if not pivot > least:
+            return False
+        hessian[p, p] = math.sqrt(pivot)
+    return True
+
+
+@njit(cache=True, error_model="numpy", fastmath={"contract"})
+def _solve(flat, work):  # type: ignore[no-untyped-def]
+    """Fill the step of all parameters and of nu from the factored Hessian; return the decrement -g step."""
+    n, hessian, reduced = flat.dense.size, work.hessian, work.reduced
+    for m in range(n):
+        value = -reduced[m]
+        for k in range(m):
+            value -= hessian[m, k] * reduced[k]
+        reduced[m] = value / hessian[m, m]
+    for m in range(n - 1, -1, -1):
+        value = reduced[m]
+        for k in range(m + 1, n):
+            value -= hessian[k, m] * reduced[k]
+        reduced[m] = value / hessian[m, m]
+    work.nu_step[:] = 0.0
+    decrement = 0.0
+    for m in range(n):
+        p = flat.dense[m]
+        work.step[p] = reduced[m] if work.free[p] else 0.0
+        decrement -= work.step[p] * work.gradient[p]
+        for i in range(flat.spans[m, 0], flat.spans[m, 1]):
+            work.nu_step[i] += work.step[p] * work.slopes[m, i]
+    for i in range(flat.n_bins):
+        y, weight, total = work.nu_step[i], work.weight[i], work.bin_sum[i]
+        for k in range(flat.home[i], flat.home[i + 1]):
+            p = flat.at_home[k]
+            work.step[p] = 0.0
+            if work.free[p]:
+                a = work.own[p]
+                common = weight * (work.bin_pull[i] + weight * total * y) / (1.0 + weight * total)
+                work.step[p] = (a * (common - weight * y) - work.gradient[p]) / work.prior[p]
+                decrement -= work.step[p] * work.gradient[p]
+                work.nu_step[i] += a * work.step[p]
+    for p in range(flat.row.size):
+        if flat.row[p] >= 0:
+            work.nu_step[flat.row[p]] = flat.tau[p] * work.step[p]
+    return decrement
+
+
+@njit(cache=True, error_model="numpy")
+def _steepest_fall(work):  # type: ignore[no-untyped-def]
+    """Return max_i(-step_i / nu_i): the inverse is the step length that reaches the boundary."""
+    longest = 0.0
+    for i in range(work.nu.size):
+        if work.nu_step[i] < 0.0 and work.nu[i] > 0.0:
+            longest = max(longest, -work.nu_step[i] / work.nu[i])
+    return longest
+
+
+@njit(cache=True, error_model="numpy")
+def _stuck(flat, counts, work):  # type: ignore[no-untyped-def]
+    """Return whether a row expects nothing, but would expect something at other values of free parameters."""
+    for i in range(counts.size):
+        if work.nu[i] > 0.0:
+            continue
+        for p in range(flat.row.size):
+            if flat.row[p] == i and work.free[p]:
+                return True
+        if i < flat.n_bins:
+            for m in range(flat.dense.size):
+                if work.free[flat.dense[m]] and work.slopes[m, i] != 0.0:
+                    return True
+            for k in range(flat.home[i], flat.home[i + 1]):
+                if work.free[flat.at_home[k]] and work.own[flat.at_home[k]] != 0.0:
+                    return True
+    return False
+
+
+@njit(cache=True, error_model="numpy")
+def _moved(flat, theta, alpha, work):  # type: ignore[no-untyped-def]
+    """Fill the trial parameters; one that keeps stepping across its kink is held there."""
+    for p in range(theta.size):
+        work.trial[p] = theta[p] + alpha * work.step[p]
+        if flat.kinked[p] and (work.trial[p] >= 0.0) != (theta[p] >= 0.0):
+            work.crossings[p] += 1
+            if work.crossings[p] >= CROSSINGS:
+                work.trial[p], work.free[p], work.frozen[p] = 0.0, False, True
+
+
+@njit(cache=True, error_model="numpy")
+def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignore[no-untyped-def]
+    """Gauss-Newton steps of one fit; theta is updated in place. Return (nll, status, steps); RUNNING asks for more."""
+    _evaluate(flat, theta, True, work)
+    value = _nll(counts, centres, precision, theta, work.nu)
+    if value == math.inf or _stuck(flat, counts, work):
+        return math.inf, INFEASIBLE, 0
+    damping, least, blocked = 0.0, 0.0, 0
+    for steps in range(MAX_STEPS):
+        _terms(counts, steps == 0 and not warm, 0.0, work)
+        _assemble(flat, counts, centres, precision, theta, damping, work)
+        if not _cholesky(work.hessian, PIVOT):
+            damping, least = max(10.0 * damping, FIRST_DAMPING), 1e-9
+            continue
+        decrement = _solve(flat, work)
+        longest = _steepest_fall(work)
+        alpha = 1.0
+        if longest > TO_BOUNDARY:
+            alpha = TO_BOUNDARY / longest
+            blocked += 1
+        last = alpha == 1.0 and damping < 0.1 and decrement < DECREMENT and (steps > 0 or warm)
+        _moved(flat, theta, alpha, work)
+        _evaluate(flat, work.trial, True, work)
+        new = _nll(counts, centres, precision, work.trial, work.nu)
+        if new <= value + NOISE * (1.0 + abs(value)):
+            theta[:] = work.trial
+            value, damping = new, max(least, 0.1 * damping if damping > 1e-5 else 0.0)
+            if last:
+                return value, CONVERGED, steps + 1
+        else:
+            _evaluate(flat, theta, True, work)
+            if last:  # no lower point within rounding
+                return value, CONVERGED, steps + 1
+            damping = max(10.0 * damping, FIRST_DAMPING)
+        if blocked >= BLOCKED_STEPS or not damping < MOST_DAMPING:
+            return value, RUNNING, steps + 1
+    return value, RUNNING, MAX_STEPS
+
+
+@njit(cache=True, error_model="numpy")
+def _merit(counts, barrier, value, work):  # type: ignore[no-untyped-def]
+    """Return the NLL with the barrier -t ln nu of the empty rows that have a wall."""
+    for i in range(counts.size):
+        if counts[i] == 0.0 and work.walls[i] > 0.0:
+            if not work.nu[i] > 0.0:
+                return math.inf
+            value -= barrier * math.log(work.nu[i])
+    return value
+
+
+@njit(cache=True, error_model="numpy")
+def _move_walls(counts, nu_old, barrier, work):  # type: ignore[no-untyped-def]
+    """Move the multipliers z of the empty rows by their step; return the mean of z nu."""
+    longest, gap, number = 0.0, 0.0, 0
+    for i in range(counts.size):
+        if work.walls[i] > 0.0:
+            longest = max(longest, 1.0 - (barrier / work.walls[i] - work.nu_step[i]) / nu_old[i])
+    dual = 1.0 if longest < INTERIOR_STEP else INTERIOR_STEP / longest
+    for i in range(counts.size):
+        if work.walls[i] > 0.0:
+            z = work.walls[i]
+            work.walls[i] = z + dual * ((barrier - z * work.nu_step[i]) / nu_old[i] - z)
+            gap += work.walls[i] * work.nu[i]
+            number += 1
+    return gap / number if number > 0 else 0.0  # eq. 11.59, per wall
+
+
+@njit(cache=True, error_model="numpy")
+def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
+    """Primal-dual interior-point steps of one fit; theta is updated in place. Return (nll, status, steps).
+
+    The multiplier z_i of nu_i >= 0 in an empty row follows z_i nu_i = t, while t falls from start to stop.
+    """
+    _evaluate(flat, theta, True, work)
+    for i in range(counts.size):
+        work.walls[i] = 1.0 if counts[i] == 0.0 and work.nu[i] > 0.0 else 0.0
+    barrier, damping, nu_old = BARRIER_START, 0.0, work.nu.copy()
+    value = _nll(counts, centres, precision, theta, work.nu)
+    for steps in range(INTERIOR_STEPS):
+        _terms(counts, False, barrier, work)
+        _assemble(flat, counts, centres, precision, theta, damping, work)
+        if not _cholesky(work.hessian, 0.0):
+            damping = max(10.0 * damping, 1e-9)
+            continue
+        decrement = _solve(flat, work)
+        longest = _steepest_fall(work)
+        alpha = 1.0 if longest < INTERIOR_STEP else INTERIOR_STEP / longest
+        merit = _merit(counts, barrier, value, work)
+        nu_old[:] = work.nu
+        _moved(flat, theta, alpha, work)
+        _evaluate(flat, work.trial, True, work)
+        new = _nll(counts, centres, precision, work.trial, work.nu)
+        small = alpha * decrement < 1e-3 * BARRIER_STOP
+        if not _merit(counts, barrier, new, work) <= merit + NOISE * (1.0 + abs(merit)) and not (small and new < math.inf):
+            _evaluate(flat, theta, True, work)
+            damping = max(10.0 * damping, FIRST_DAMPING)
+            if not damping < MOST_DAMPING:
+                break
+            continue
+        theta[:], value, damping = work.trial, new, 0.1 * damping if damping > 1e-5 else 0.0
+        gap = _move_walls(counts, nu_old, barrier, work)
+        last = alpha > 0.9 and damping < 0.1 and decrement < 0.1 * BARRIER_STOP
+        if last and barrier == BARRIER_STOP and gap < 2.0 * BARRIER_STOP:
+            for i in range(counts.size):
+                if counts[i] == 0.0 and 0.0 < work.nu[i] < BOUNDARY_LEVEL:
+                    return value, AT_BOUNDARY, steps + 1
+            return value, CONVERGED, steps + 1
+        if alpha > 0.5:
+            barrier = max(BARRIER_STOP, min(barrier, BARRIER_FACTOR * gap))
+    return value, NOT_CONVERGED, INTERIOR_STEPS
+
+
+@njit(cache=True, error_model="numpy")
+def _slope_at(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
+    """Fill the gradient of the NLL."""
+    _evaluate(flat, theta, True, work)
+    _terms(counts, True, 0.0, work)
+    _assemble(flat, counts, centres, precision, theta, 0.0, work)
+
+
+@njit(cache=True, error_model="numpy")
+def _released(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
+    """Let go of parameters that are held at a kink though the likelihood rises on one of its sides; return how many."""
+    released = 0
+    for side in (1.0, -1.0):
+        for p in range(theta.size):
+            if work.frozen[p] and abs(theta[p]) < 1e-100:
+                theta[p] = 0.0 if side > 0.0 else -1e-200
+        _slope_at(flat, counts, centres, precision, theta, work)
+        for p in range(theta.size):
+            if work.frozen[p] and side * work.gradient[p] < -KINK_SLOPE:
+                work.frozen[p], work.free[p], work.crossings[p] = False, True, 0
+                released += 1
+    return released
+
+
+@njit(cache=True, error_model="numpy")
+def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ignore[no-untyped-def]
+    """Fit one data set; theta is updated in place. Return (nll, status, steps, slope in the strength).
+
+    The likelihood is inf where the fit is infeasible, NaN where it failed.
+    """
+    work.free[:], work.frozen[:], work.crossings[:] = free, False, 0
+    total = 0
+    for attempt in range(RELEASES):
+        nll, status, steps = _newton(flat, counts, centres, precision, theta, warm or attempt > 0, work)
+        total += steps
+        if status == RUNNING:
+            nll, status, steps = _interior(flat, counts, centres, precision, theta, work)
+            total += steps
+        if status > AT_BOUNDARY or not work.frozen.any():
+            break
+        if _released(flat, counts, centres, precision, theta, work) == 0:
+            break
+    if status > AT_BOUNDARY:
+        return (math.inf if status == INFEASIBLE else math.nan), status, total, math.nan
+    _slope_at(flat, counts, centres, precision, theta, work)
+    if free[0] and status == CONVERGED and not _cholesky(work.hessian, SINGULAR_PIVOT):
+        return math.nan, SINGULAR, total, math.nan
+    return nll, status, total, work.gradient[0]
+
+
+@njit(cache=True, error_model="numpy")
+def _fit_block(b, flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
+    """Make the fits of block b; the rest as in `fit_rows`."""
+    work = _work(flat)
+    for k in range(b * BLOCK, min((b + 1) * BLOCK, nll.size)):
+        if status[k] == RUNNING:
+            nll[k], code, steps[k], slope[k] = _fit(
+                flat, free, counts[k], centres[k], precision, theta[k], warm, work
+            )
+            status[k] = code
+
+
+@njit(cache=True, error_model="numpy")
+def fit_rows(flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
+    """Fit N data sets: counts (N, B), centres (N, P), of which only rows whose status is RUNNING are fitted.
+
+    theta (N, P) is the start, and becomes the result; fill nll, status, steps, and the slope of the NLL in the first
+    parameter, (N,). `free` (P,) says what is fitted, `precision` (P,) is that of the normal constraints.
+    """
+    for b in range((nll.size + BLOCK - 1) // BLOCK):
+        _fit_block(b, flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope)
+
+
+@njit(cache=True, error_model="numpy", parallel=True)
+def fit_rows_threaded(flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
+    """As `fit_rows`, with blocks of rows shared out to numba's threads."""
+    for b in prange((nll.size + BLOCK - 1) // BLOCK):
+        _fit_block(b, flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope)
+
+
+@njit(cache=True, error_model="numpy")
+def expected(flat, theta):  # type: ignore[no-untyped-def]
+    """Return the expected counts (B,) at parameters (P,)."""
+    work = _work(flat)
+    _evaluate(flat, theta, False, work)
+    return work.nu.copy()
+
+
+@njit(cache=True, error_model="numpy")
+def expected_and_slopes(flat, theta):  # type: ignore[no-untyped-def]
+    """Return the expected counts (B,) and their derivatives (P, B)."""
+    work = _work(flat)
+    _evaluate(flat, theta, True, work)
+    slopes = np.zeros((theta.size, flat.n_rows))
+    for m in range(flat.dense.size):
+        slopes[flat.dense[m], : flat.n_bins] = work.slopes[m]
+    for i in range(flat.n_bins):
+        for k in range(flat.home[i], flat.home[i + 1]):
+            slopes[flat.at_home[k], i] = work.own[flat.at_home[k]]
+    for p in range(theta.size):
+        if flat.row[p] >= 0:
+            slopes[p, flat.row[p]] = flat.tau[p]
+    return work.nu.copy(), slopes
+
+
+@njit(cache=True, error_model="numpy")
+def nll_rows(flat, counts, centres, precision, theta, out):  # type: ignore[no-untyped-def]
+    """Fill the NLL of one data set at N points, (N, P) to (N,)."""
+    work = _work(flat)
+    for k in range(out.size):
+        _evaluate(flat, theta[k], False, work)
+        out[k] = _nll(counts, centres, precision, theta[k], work.nu)
+
+
+@njit(cache=True, error_model="numpy")
+def hessian(flat, counts, centres, precision, theta, free, out):  # type: ignore[no-untyped-def]
+    """Fill the second derivatives of the NLL, (P, P), by differences of its gradient; NaN where that does not exist."""
+    work, moved, n = _work(flat), theta.copy(), theta.size
+    work.free[:] = True
+    high, widths = np.zeros(n), np.zeros(n)
+    _slope_at(flat, counts, centres, precision, theta, work)
+    for p in range(n):
+        information = work.prior[p]
+        if flat.place[p] >= 0:
+            row = work.slopes[flat.place[p]]
+            for i in range(flat.n_bins):
+                information += row[i] * row[i] * work.weight[i]
+        widths[p] = 1.0 / math.sqrt(information) if information > 0.0 else 1.0
+    for p in range(n):
+        out[p, :] = 0.0
+        if not free[p]:
+            continue
+        h = HESSIAN_STEP * widths[p]
+        for side in (1.0, -1.0):
+            moved[p] = theta[p] + side * h
+            _slope_at(flat, counts, centres, precision, moved, work)
+            if _nll(counts, centres, precision, moved, work.nu) == math.inf:
+                work.gradient[:] = math.nan
+            if side > 0.0:
+                high[:] = work.gradient
+        moved[p] = theta[p]
+        for q in range(n):
+            out[p, q] = (high[q] - work.gradient[q]) / (2.0 * h)
