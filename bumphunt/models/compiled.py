@@ -1,7 +1,7 @@
 """The likelihood in compiled code: expected counts, their derivatives, and the minimum of -ln L.
 
-`bumphunt.models.components` lays a likelihood out in the arrays of a `Flat`. What is here works on these: `expected`,
-`expected_and_slopes`, `nll_rows` and `hessian` evaluate, `fit_rows` minimises. Nothing here checks its input. All
+`bumphunt.models.components` lays a likelihood out in the arrays of a `Flat`. What is here works on these: `evaluate`,
+`nll_rows` and `hessian` evaluate, `fit_rows` minimises. Nothing here checks its input. All
 compiled code stands in this one file, because numba's cache on disk does not see changes of functions that are
 compiled into those of another file.
 
@@ -33,8 +33,7 @@ from numpy.typing import NDArray
 __all__ = [
     "RUNNING",
     "Flat",
-    "expected",
-    "expected_and_slopes",
+    "evaluate",
     "fit_rows",
     "fit_rows_threaded",
     "hessian",
@@ -49,7 +48,7 @@ Indices = NDArray[np.int64]
 TEMPLATE, EXPONENTIAL, PEAK = 0, 1, 2
 """Kinds of components."""
 LINEAR, POWER, BINS = 0, 1, 2
-"""Kinds of factors."""
+"""Kinds of factors: of all bins, linear or log-normal, and one of each bin."""
 NODES = 8
 """Points of the integral over a bin of an exponential."""
 BLOCK = 32
@@ -85,116 +84,77 @@ RUNNING = -1
 """Status of a fit that is to be made or under way."""
 
 
+FIRST, LAST, KIND, BASE, TERMS, FACTORS = 0, 1, 2, 3, 4, 6
+"""Columns of a component: its bins, kind, and place in the values; the ranges of its terms and factors, two each."""
+TERM_INDEX, TERM_ODD, TERM_EVEN, TERM_SMOOTH = range(4)
+"""Columns of a term: its parameter, the places of its odd and even part (-1: none), and whether it is smooth."""
+FACTOR_KIND, FACTOR_INDEX, FACTOR_AT = range(3)
+"""Columns of a factor: its kind, parameter, and place in the values or, of single bins, in the bins."""
+ROW, PLACE, KINKED = range(3)
+"""Columns of a parameter: the row of its auxiliary count, its row in the slopes (-1: none), whether it has a kink."""
+NU, NU_STEP, RATIO, WEIGHT, WALLS, OLD = range(6)
+SHAPE, SCALE, SLOPE, PULL, STRETCH, BIN_WEIGHT, BIN_RATIO, BIN_SUM, BIN_PULL, WEIGHTED = range(6, 16)
+"""Work arrays over bins; the first six over all rows, auxiliary counts included."""
+OWN, PRIOR, GRADIENT, STEP, TRIAL = range(5)
+"""Work arrays over parameters."""
+FREE, FROZEN, CROSSED = range(3)
+"""Flags of parameters: fitted; held at its kink; how often it stepped across."""
+REDUCED, FACTOR, FACTOR_SLOPE = range(3)
+"""Work arrays over dense parameters, and over factors."""
+
+
 class Flat(NamedTuple):
     """A likelihood laid out in arrays, made by `bumphunt.models.components.flattened`.
 
-    Component c fills the bins ``first[c]`` to ``last[c]`` with a shape times factors. A template has its histogram at
-    ``values[base]`` and adds terms; the parameters of an exponential or a peak are its terms. Rows of `terms` and
-    `factors` (C, 2) are ranges of the arrays that follow them.
+    A template has its histogram at ``values[base]`` and adds its terms; the parameters of an exponential or of a peak
+    are its terms.
     """
 
-    first: Indices
-    last: Indices
-    kind: Indices
-    base: Indices
+    components: Indices
+    """Bins, kind, place in the values, terms and factors of each component, (C, 8)."""
     terms: Indices
+    """(T, 4)."""
     factors: Indices
-    term_index: Indices
-    term_odd: Indices
-    term_even: Indices
-    term_smooth: Indices
-    factor_kind: Indices
-    factor_index: Indices
-    factor_at: Indices
+    """(F, 3)."""
     values: Array
+    """What components, terms and factors point to."""
     bins: Indices
-    row: Indices
-    """Row of a parameter's auxiliary count, -1 for none, (P,)."""
+    """The parameters of single bins, -1 for a bin that has none."""
+    parameters: Indices
+    """(P, 3)."""
     tau: Array
-    """Its expectation per unit of the parameter, (P,)."""
-    place: Indices
-    """Row of a dense parameter in the slopes, -1 for the others, (P,)."""
+    """The expectation of an auxiliary count per unit of the parameter, (P,)."""
     dense: Indices
-    """The dense parameters, (M,)."""
-    spans: Indices
-    """First bin, and the one after the last, where they matter, (M, 2)."""
+    """Each dense parameter, the first bin, and the one after the last, where it matters, (M, 3)."""
     at_home: Indices
-    """Parameters by the bin where they are at home, (L,); those of bin i stand at ``home[i]`` to ``home[i + 1]``."""
+    """The other parameters, by bin; those of bin i stand at ``home[i]`` to ``home[i + 1]``."""
     home: Indices
-    kinked: NDArray[np.bool_]
-    """Whether a parameter has a piecewise interpolation, (P,)."""
     n_bins: int
     n_rows: int
 
 
 class _Work(NamedTuple):
-    """Work arrays of one fit: over bins, over rows (bins and auxiliary counts), and over parameters."""
+    """Work arrays of one fit."""
 
-    shape: Array
-    scale: Array
-    slope: Array
-    pull: Array
-    stretch: Array
-    bin_weight: Array
-    bin_ratio: Array
-    bin_sum: Array
-    bin_pull: Array
-    weighted: Array
-    nu: Array
-    nu_step: Array
-    ratio: Array
-    weight: Array
-    walls: Array
+    bins: Array
+    parameters: Array
+    flags: Indices
+    vectors: Array
     slopes: Array
-    own: Array
-    prior: Array
-    gradient: Array
-    step: Array
-    trial: Array
-    reduced: Array
     hessian: Array
-    factor: Array
-    factor_slope: Array
-    free: NDArray[np.bool_]
-    frozen: NDArray[np.bool_]
-    crossings: Indices
 
 
 @njit(cache=True, error_model="numpy")
 def _work(flat):  # type: ignore[no-untyped-def]
     """Return work arrays for the fits of a likelihood."""
-    b, rows, p, m, f = flat.n_bins, flat.n_rows, flat.place.size, flat.dense.size, flat.factor_kind.size
-    edges = np.zeros((10, b + 3))
-    counts, parameters = np.zeros((5, rows)), np.zeros((5, p))
+    n_parameters, n_dense = flat.tau.size, flat.dense.shape[0]
     return _Work(
-        edges[0],
-        edges[1],
-        edges[2],
-        edges[3],
-        edges[4],
-        edges[5],
-        edges[6],
-        edges[7],
-        edges[8],
-        edges[9],
-        counts[0],
-        counts[1],
-        counts[2],
-        counts[3],
-        counts[4],
-        np.zeros((m, b)),
-        parameters[0],
-        parameters[1],
-        parameters[2],
-        parameters[3],
-        parameters[4],
-        np.zeros(m),
-        np.zeros((m, m)),
-        np.zeros(f),
-        np.zeros(f),
-        np.zeros(p, np.bool_),
-        np.zeros(p, np.bool_),
-        np.zeros(p, np.int64),
+        np.zeros((16, max(flat.n_bins + 3, flat.n_rows))),
+        np.zeros((5, n_parameters)),
+        np.zeros((3, n_parameters), np.int64),
+        np.zeros((3, max(n_dense, flat.factors.shape[0]))),
+        np.zeros((n_dense, flat.n_bins)),
+        np.zeros((n_dense, n_dense)),
     )
 
 
@@ -233,13 +193,18 @@ def shift_shape(theta, smooth, odd, even, shift, slope):  # type: ignore[no-unty
 @njit(cache=True, error_model="numpy")
 def _exponential(flat, c, theta, shape):  # type: ignore[no-untyped-def]
     """Fill the integrals of an exponential of a polynomial over the bins."""
-    b, at, start, stop = flat.last[c] - flat.first[c], flat.base[c], flat.terms[c, 0], flat.terms[c, 1]
+    b, at, start, stop = (
+        flat.components[c, LAST] - flat.components[c, FIRST],
+        flat.components[c, BASE],
+        flat.components[c, TERMS],
+        flat.components[c, TERMS + 1],
+    )
     for i in range(b):
         total = 0.0
         for q in range(NODES * i, NODES * (i + 1)):
             exponent = 0.0
             for k in range(start, stop):
-                exponent += theta[flat.term_index[k]] * flat.values[flat.term_odd[k] + q]
+                exponent += theta[flat.terms[k, TERM_INDEX]] * flat.values[flat.terms[k, TERM_ODD] + q]
             total += math.exp(exponent) * flat.values[at + q]
         shape[i] = total
 
@@ -247,14 +212,19 @@ def _exponential(flat, c, theta, shape):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _exponential_slope(flat, c, k, theta, slope):  # type: ignore[no-untyped-def]
     """Fill the derivative of an exponential in the coefficient of term k."""
-    b, at, start, stop = flat.last[c] - flat.first[c], flat.base[c], flat.terms[c, 0], flat.terms[c, 1]
+    b, at, start, stop = (
+        flat.components[c, LAST] - flat.components[c, FIRST],
+        flat.components[c, BASE],
+        flat.components[c, TERMS],
+        flat.components[c, TERMS + 1],
+    )
     for i in range(b):
         total = 0.0
         for q in range(NODES * i, NODES * (i + 1)):
             exponent = 0.0
             for j in range(start, stop):
-                exponent += theta[flat.term_index[j]] * flat.values[flat.term_odd[j] + q]
-            total += math.exp(exponent) * flat.values[at + q] * flat.values[flat.term_odd[k] + q]
+                exponent += theta[flat.terms[j, TERM_INDEX]] * flat.values[flat.terms[j, TERM_ODD] + q]
+            total += math.exp(exponent) * flat.values[at + q] * flat.values[flat.terms[k, TERM_ODD] + q]
         slope[i] = total
 
 
@@ -265,13 +235,13 @@ def _peak(flat, c, theta, shape, pull, stretch, cumulative, d_pull, d_stretch): 
     Its cumulative distribution G is read from a table in t = asinh((u - mean) / sigma), with cubic (Hermite)
     interpolation; u is x moved back by the shift and narrowed by the stretch.
     """
-    b, at, values = flat.last[c] - flat.first[c], flat.base[c], flat.values
+    b, at, values = flat.components[c, LAST] - flat.components[c, FIRST], flat.components[c, BASE], flat.values
     mean, sigma, reach, density, nodes = values[at], values[at + 1], values[at + 2], values[at + 3], int(values[at + 4])
     pieces, bounded, edges = int(values[at + 5]), values[at + 6] > 0.0, values[at + 7 : at + 10 + b]
     moved, log_width = 0.0, 0.0
-    for k in range(flat.terms[c, 0], flat.terms[c, 1]):
-        amount = theta[flat.term_index[k]] * values[flat.term_odd[k]]
-        if flat.term_smooth[k] == 0:
+    for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+        amount = theta[flat.terms[k, TERM_INDEX]] * values[flat.terms[k, TERM_ODD]]
+        if flat.terms[k, TERM_SMOOTH] == 0:
             moved += amount
         else:
             log_width += amount
@@ -306,43 +276,56 @@ def _peak(flat, c, theta, shape, pull, stretch, cumulative, d_pull, d_stretch): 
 @njit(cache=True, error_model="numpy")
 def _shape(flat, c, theta, work):  # type: ignore[no-untyped-def]
     """Fill the shape of a component, without its factors."""
-    shape, at, b = work.shape, flat.base[c], flat.last[c] - flat.first[c]
-    if flat.kind[c] == TEMPLATE:
+    shape, at, b = work.bins[SHAPE], flat.components[c, BASE], flat.components[c, LAST] - flat.components[c, FIRST]
+    if flat.components[c, KIND] == TEMPLATE:
         for i in range(b):
             shape[i] = flat.values[at + i]
-        for k in range(flat.terms[c, 0], flat.terms[c, 1]):
-            t = theta[flat.term_index[k]]
-            odd = flat.values[flat.term_odd[k] : flat.term_odd[k] + b]
+        for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+            t = theta[flat.terms[k, TERM_INDEX]]
+            odd = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + b]
             for i in range(b):
                 shape[i] += t * odd[i]
-            if flat.term_even[k] >= 0:
-                bend, _ = _bend(t, flat.term_smooth[k] == 1)
-                even = flat.values[flat.term_even[k] : flat.term_even[k] + b]
+            if flat.terms[k, TERM_EVEN] >= 0:
+                bend, _ = _bend(t, flat.terms[k, TERM_SMOOTH] == 1)
+                even = flat.values[flat.terms[k, TERM_EVEN] : flat.terms[k, TERM_EVEN] + b]
                 for i in range(b):
                     shape[i] += bend * even[i]
-    elif flat.kind[c] == EXPONENTIAL:
+    elif flat.components[c, KIND] == EXPONENTIAL:
         _exponential(flat, c, theta, shape)
     else:
-        _peak(flat, c, theta, shape, work.pull, work.stretch, work.bin_sum, work.bin_pull, work.weighted)
+        _peak(
+            flat,
+            c,
+            theta,
+            shape,
+            work.bins[PULL],
+            work.bins[STRETCH],
+            work.bins[BIN_SUM],
+            work.bins[BIN_PULL],
+            work.bins[WEIGHTED],
+        )
 
 
 @njit(cache=True, error_model="numpy")
 def _shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
     """Fill the derivative of a shape in the parameter of term k; the shape comes first."""
-    slope, b = work.slope, flat.last[c] - flat.first[c]
-    if flat.kind[c] == TEMPLATE:
-        odd = flat.values[flat.term_odd[k] : flat.term_odd[k] + b]
+    slope, b = work.bins[SLOPE], flat.components[c, LAST] - flat.components[c, FIRST]
+    if flat.components[c, KIND] == TEMPLATE:
+        odd = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + b]
         for i in range(b):
             slope[i] = odd[i]
-        if flat.term_even[k] >= 0:
-            _, tilt = _bend(theta[flat.term_index[k]], flat.term_smooth[k] == 1)
-            even = flat.values[flat.term_even[k] : flat.term_even[k] + b]
+        if flat.terms[k, TERM_EVEN] >= 0:
+            _, tilt = _bend(theta[flat.terms[k, TERM_INDEX]], flat.terms[k, TERM_SMOOTH] == 1)
+            even = flat.values[flat.terms[k, TERM_EVEN] : flat.terms[k, TERM_EVEN] + b]
             for i in range(b):
                 slope[i] += tilt * even[i]
-    elif flat.kind[c] == EXPONENTIAL:
+    elif flat.components[c, KIND] == EXPONENTIAL:
         _exponential_slope(flat, c, k, theta, slope)
     else:
-        amount, source = flat.values[flat.term_odd[k]], work.stretch if flat.term_smooth[k] == 1 else work.pull
+        amount, source = (
+            flat.values[flat.terms[k, TERM_ODD]],
+            work.bins[STRETCH] if flat.terms[k, TERM_SMOOTH] == 1 else work.bins[PULL],
+        )
         for i in range(b):
             slope[i] = amount * source[i]
 
@@ -350,83 +333,87 @@ def _shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _add(flat, p, first, slope, factor, scale, b, work):  # type: ignore[no-untyped-def]
     """Add slope_i x factor x scale_i to the slopes of parameter p, from a bin on."""
-    m = flat.place[p]
+    m = flat.parameters[p, PLACE]
     if m >= 0:
         row = work.slopes[m, first : first + b]
         for i in range(b):
             row[i] += slope[i] * factor * scale[i]
     else:  # at home in one bin
         for i in range(b):
-            work.own[p] += slope[i] * factor * scale[i]
+            work.parameters[OWN, p] += slope[i] * factor * scale[i]
 
 
 @njit(cache=True, error_model="numpy")
 def _evaluate(flat, theta, want, work):  # type: ignore[no-untyped-def]
     """Fill nu, and its slopes if they are wanted."""
-    work.nu[:] = 0.0
+    work.bins[NU, : flat.n_bins] = 0.0
     if want:
         work.slopes[:] = 0.0
-        work.own[:] = 0.0
-    shape, scale = work.shape, work.scale
-    for c in range(flat.first.size):
-        first, b = flat.first[c], flat.last[c] - flat.first[c]
-        start, stop = flat.factors[c, 0], flat.factors[c, 1]
+        work.parameters[OWN, :] = 0.0
+    shape, scale = work.bins[SHAPE], work.bins[SCALE]
+    for c in range(flat.components.shape[0]):
+        first, b = flat.components[c, FIRST], flat.components[c, LAST] - flat.components[c, FIRST]
+        start, stop = flat.components[c, FACTORS], flat.components[c, FACTORS + 1]
         _shape(flat, c, theta, work)
         product = 1.0
         scale[:b] = 1.0
         for f in range(start, stop):
-            at, p = flat.factor_at[f], flat.factor_index[f]
-            if flat.factor_kind[f] == BINS:
+            at, p = flat.factors[f, FACTOR_AT], flat.factors[f, FACTOR_INDEX]
+            if flat.factors[f, FACTOR_KIND] == BINS:
                 for i in range(b):
                     if flat.bins[at + i] >= 0:
                         scale[i] *= theta[flat.bins[at + i]]
                 continue
-            if flat.factor_kind[f] == LINEAR:
+            if flat.factors[f, FACTOR_KIND] == LINEAR:
                 value, slope = flat.values[at] + flat.values[at + 1] * theta[p], flat.values[at + 1]
             else:
                 value, slope = power_factor(theta[p], flat.values[at] > 0.0, flat.values[at + 1 : at + 10])
-            work.factor[f], work.factor_slope[f] = value, slope
+            work.vectors[FACTOR, f], work.vectors[FACTOR_SLOPE, f] = value, slope
             product *= value
-        nu = work.nu[first : first + b]
+        nu = work.bins[NU, first : first + b]
         for i in range(b):
             nu[i] += shape[i] * product * scale[i]
         if want:
             _component_slopes(flat, c, theta, product, work)
-    for p in range(flat.row.size):
-        if flat.row[p] >= 0:
-            work.nu[flat.row[p]] = flat.tau[p] * theta[p]
+    for p in range(flat.tau.size):
+        if flat.parameters[p, ROW] >= 0:
+            work.bins[NU, flat.parameters[p, ROW]] = flat.tau[p] * theta[p]
 
 
 @njit(cache=True, error_model="numpy")
 def _component_slopes(flat, c, theta, product, work):  # type: ignore[no-untyped-def]
     """Add the slopes of a component, of which shape, factors and the product of those without bins are known."""
-    first, b = flat.first[c], flat.last[c] - flat.first[c]
-    start, stop = flat.factors[c, 0], flat.factors[c, 1]
-    shape, scale = work.shape, work.scale
+    first, b = flat.components[c, FIRST], flat.components[c, LAST] - flat.components[c, FIRST]
+    start, stop = flat.components[c, FACTORS], flat.components[c, FACTORS + 1]
+    shape, scale = work.bins[SHAPE], work.bins[SCALE]
     for f in range(start, stop):
-        if flat.factor_kind[f] == BINS:
-            at = flat.factor_at[f]
+        if flat.factors[f, FACTOR_KIND] == BINS:
+            at = flat.factors[f, FACTOR_AT]
             for i in range(b):
                 p = flat.bins[at + i]
                 if p < 0:
                     continue
                 slope = shape[i] * product
                 for g in range(start, stop):
-                    if g != f and flat.factor_kind[g] == BINS and flat.bins[flat.factor_at[g] + i] >= 0:
-                        slope *= theta[flat.bins[flat.factor_at[g] + i]]
-                if flat.place[p] >= 0:
-                    work.slopes[flat.place[p], first + i] += slope
+                    if (
+                        g != f
+                        and flat.factors[g, FACTOR_KIND] == BINS
+                        and flat.bins[flat.factors[g, FACTOR_AT] + i] >= 0
+                    ):
+                        slope *= theta[flat.bins[flat.factors[g, FACTOR_AT] + i]]
+                if flat.parameters[p, PLACE] >= 0:
+                    work.slopes[flat.parameters[p, PLACE], first + i] += slope
                 else:
-                    work.own[p] += slope
+                    work.parameters[OWN, p] += slope
         else:
-            others = work.factor_slope[f]
+            others = work.vectors[FACTOR_SLOPE, f]
             for g in range(start, stop):
-                if g != f and flat.factor_kind[g] != BINS:
-                    others *= work.factor[g]
-            _add(flat, flat.factor_index[f], first, shape, others, scale, b, work)
-    for k in range(flat.terms[c, 0], flat.terms[c, 1]):
+                if g != f and flat.factors[g, FACTOR_KIND] != BINS:
+                    others *= work.vectors[FACTOR, g]
+            _add(flat, flat.factors[f, FACTOR_INDEX], first, shape, others, scale, b, work)
+    for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
         _shape_slope(flat, c, k, theta, work)
-        _add(flat, flat.term_index[k], first, work.slope, product, scale, b, work)
+        _add(flat, flat.terms[k, TERM_INDEX], first, work.bins[SLOPE], product, scale, b, work)
 
 
 @njit(cache=True, error_model="numpy")
@@ -467,71 +454,74 @@ def _terms(counts, fisher, barrier, work):  # type: ignore[no-untyped-def]
     An empty row within a barrier t > 0 has 1 - t / nu and z / nu, z its multiplier.
     """
     for i in range(counts.size):
-        x, n = work.nu[i], counts[i]
+        x, n = work.bins[NU, i], counts[i]
         y = 1.0 / x if x > 0.0 else 0.0
         if n > 0.0:
-            work.ratio[i], work.weight[i] = 1.0 - n * y, y if fisher else n * y * y
+            work.bins[RATIO, i], work.bins[WEIGHT, i] = 1.0 - n * y, y if fisher else n * y * y
         else:
-            work.ratio[i], work.weight[i] = 1.0 - barrier * y, work.walls[i] * y if barrier > 0.0 else y * fisher
+            work.bins[RATIO, i], work.bins[WEIGHT, i] = (
+                1.0 - barrier * y,
+                work.bins[WALLS, i] * y if barrier > 0.0 else y * fisher,
+            )
 
 
 @njit(cache=True, error_model="numpy")
 def _priors(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
     """Fill the gradient with that of constraints and auxiliary counts, and the curvature they add."""
     for p in range(theta.size):
-        work.gradient[p] = precision[p] * (theta[p] - centres[p])
-        work.prior[p] = precision[p]
-        row = flat.row[p]
+        work.parameters[GRADIENT, p] = precision[p] * (theta[p] - centres[p])
+        work.parameters[PRIOR, p] = precision[p]
+        row = flat.parameters[p, ROW]
         if row >= 0:
             tau = flat.tau[p]
-            weight = work.weight[row]
-            if counts[row] == 0.0 and weight == 0.0 and work.nu[row] > 0.0:
-                weight = 1.0 / work.nu[row]  # an empty one has no curvature: the expected information
-            work.gradient[p] += tau * work.ratio[row]
-            work.prior[p] += tau * tau * weight
+            weight = work.bins[WEIGHT, row]
+            if counts[row] == 0.0 and weight == 0.0 and work.bins[NU, row] > 0.0:
+                weight = 1.0 / work.bins[NU, row]  # an empty one has no curvature: the expected information
+            work.parameters[GRADIENT, p] += tau * work.bins[RATIO, row]
+            work.parameters[PRIOR, p] += tau * tau * weight
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _assemble(flat, counts, centres, precision, theta, damping, work):  # type: ignore[no-untyped-def]
     """Fill the gradient, and Hessian and right-hand side of the dense parameters with the others eliminated."""
     _priors(flat, counts, centres, precision, theta, work)
-    b, gradient = flat.n_bins, work.gradient
+    b, gradient = flat.n_bins, work.parameters[GRADIENT]
     for i in range(b):
-        ratio, weight, total, pull = work.ratio[i], work.weight[i], 0.0, 0.0
+        ratio, weight, total, pull = work.bins[RATIO, i], work.bins[WEIGHT, i], 0.0, 0.0
         for k in range(flat.home[i], flat.home[i + 1]):
             p = flat.at_home[k]
-            a = work.own[p]
+            a = work.parameters[OWN, p]
             gradient[p] += ratio * a
-            if work.free[p]:
-                work.prior[p] += damping * (work.prior[p] + weight * a * a) + 1e-300
-                total += a * a / work.prior[p]
-                pull += a * gradient[p] / work.prior[p]
-        work.bin_sum[i], work.bin_pull[i] = total, pull
-        work.bin_weight[i] = weight / (1.0 + weight * total)
-        work.bin_ratio[i] = ratio - work.bin_weight[i] * pull
-    for m in range(flat.dense.size):
-        p, low, high = flat.dense[m], flat.spans[m, 0], flat.spans[m, 1]
-        row, weighted = work.slopes[m], work.weighted
-        gradient[p] += _dot(row[low:high], work.ratio[low:high])
+            if work.flags[FREE, p]:
+                work.parameters[PRIOR, p] += damping * (work.parameters[PRIOR, p] + weight * a * a) + 1e-300
+                total += a * a / work.parameters[PRIOR, p]
+                pull += a * gradient[p] / work.parameters[PRIOR, p]
+        work.bins[BIN_SUM, i], work.bins[BIN_PULL, i] = total, pull
+        work.bins[BIN_WEIGHT, i] = weight / (1.0 + weight * total)
+        work.bins[BIN_RATIO, i] = ratio - work.bins[BIN_WEIGHT, i] * pull
+    for m in range(flat.dense.shape[0]):
+        p, low, high = flat.dense[m, 0], flat.dense[m, 1], flat.dense[m, 2]
+        row, weighted = work.slopes[m], work.bins[WEIGHTED]
+        gradient[p] += _dot(row[low:high], work.bins[RATIO, low:high])
         work.hessian[m, :] = 0.0
-        if not work.free[p]:
-            work.hessian[m, m], work.reduced[m] = 1.0, 0.0
+        if not work.flags[FREE, p]:
+            work.hessian[m, m], work.vectors[REDUCED, m] = 1.0, 0.0
             continue
-        work.reduced[m] = gradient[p] + _dot(row[low:high], work.bin_ratio[low:high])
-        work.reduced[m] -= _dot(row[low:high], work.ratio[low:high])
+        work.vectors[REDUCED, m] = gradient[p] + _dot(row[low:high], work.bins[BIN_RATIO, low:high])
+        work.vectors[REDUCED, m] -= _dot(row[low:high], work.bins[RATIO, low:high])
         for i in range(low, high):
-            weighted[i] = work.bin_weight[i] * row[i]
+            weighted[i] = work.bins[BIN_WEIGHT, i] * row[i]
         for k in range(m):
-            first, last = max(low, flat.spans[k, 0]), min(high, flat.spans[k, 1])
-            if first < last and work.free[flat.dense[k]]:
+            first, last = max(low, flat.dense[k, 1]), min(high, flat.dense[k, 2])
+            if first < last and work.flags[FREE, flat.dense[k, 0]]:
                 work.hessian[m, k] = _dot(weighted[first:last], work.slopes[k, first:last])
-        curvature = _dot(weighted[low:high], row[low:high]) + work.prior[p]
+        curvature = _dot(weighted[low:high], row[low:high]) + work.parameters[PRIOR, p]
         work.hessian[m, m] = curvature * (1.0 + RIDGE)
         if damping > 0.0:
-            scale = work.prior[p]
+            scale = work.parameters[PRIOR, p]
             for i in range(low, high):
-                if work.nu[i] > 0.0:
-                    scale += row[i] * row[i] / work.nu[i]
+                if work.bins[NU, i] > 0.0:
+                    scale += row[i] * row[i] / work.bins[NU, i]
             work.hessian[m, m] += damping * max(curvature, scale) + 1e-300
 
 
@@ -557,7 +547,7 @@ def _cholesky(hessian, floor):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _solve(flat, work):  # type: ignore[no-untyped-def]
     """Fill the step of all parameters and of nu from the factored Hessian; return the decrement -g step."""
-    n, hessian, reduced = flat.dense.size, work.hessian, work.reduced
+    n, hessian, reduced = flat.dense.shape[0], work.hessian, work.vectors[REDUCED]
     for m in range(n):
         value = -reduced[m]
         for k in range(m):
@@ -568,38 +558,40 @@ def _solve(flat, work):  # type: ignore[no-untyped-def]
         for k in range(m + 1, n):
             value -= hessian[k, m] * reduced[k]
         reduced[m] = value / hessian[m, m]
-    work.nu_step[:] = 0.0
+    work.bins[NU_STEP, : flat.n_bins] = 0.0
     decrement = 0.0
     for m in range(n):
-        p = flat.dense[m]
-        work.step[p] = reduced[m] if work.free[p] else 0.0
-        decrement -= work.step[p] * work.gradient[p]
-        for i in range(flat.spans[m, 0], flat.spans[m, 1]):
-            work.nu_step[i] += work.step[p] * work.slopes[m, i]
+        p = flat.dense[m, 0]
+        work.parameters[STEP, p] = reduced[m] if work.flags[FREE, p] else 0.0
+        decrement -= work.parameters[STEP, p] * work.parameters[GRADIENT, p]
+        for i in range(flat.dense[m, 1], flat.dense[m, 2]):
+            work.bins[NU_STEP, i] += work.parameters[STEP, p] * work.slopes[m, i]
     for i in range(flat.n_bins):
-        y, weight, total = work.nu_step[i], work.weight[i], work.bin_sum[i]
+        y, weight, total = work.bins[NU_STEP, i], work.bins[WEIGHT, i], work.bins[BIN_SUM, i]
         for k in range(flat.home[i], flat.home[i + 1]):
             p = flat.at_home[k]
-            work.step[p] = 0.0
-            if work.free[p]:
-                a = work.own[p]
-                common = weight * (work.bin_pull[i] + weight * total * y) / (1.0 + weight * total)
-                work.step[p] = (a * (common - weight * y) - work.gradient[p]) / work.prior[p]
-                decrement -= work.step[p] * work.gradient[p]
-                work.nu_step[i] += a * work.step[p]
-    for p in range(flat.row.size):
-        if flat.row[p] >= 0:
-            work.nu_step[flat.row[p]] = flat.tau[p] * work.step[p]
+            work.parameters[STEP, p] = 0.0
+            if work.flags[FREE, p]:
+                a = work.parameters[OWN, p]
+                common = weight * (work.bins[BIN_PULL, i] + weight * total * y) / (1.0 + weight * total)
+                work.parameters[STEP, p] = (a * (common - weight * y) - work.parameters[GRADIENT, p]) / work.parameters[
+                    PRIOR, p
+                ]
+                decrement -= work.parameters[STEP, p] * work.parameters[GRADIENT, p]
+                work.bins[NU_STEP, i] += a * work.parameters[STEP, p]
+    for p in range(flat.tau.size):
+        if flat.parameters[p, ROW] >= 0:
+            work.bins[NU_STEP, flat.parameters[p, ROW]] = flat.tau[p] * work.parameters[STEP, p]
     return decrement
 
 
 @njit(cache=True, error_model="numpy")
-def _steepest_fall(work):  # type: ignore[no-untyped-def]
+def _steepest_fall(n_rows, work):  # type: ignore[no-untyped-def]
     """Return max_i(-step_i / nu_i): the inverse is the step length that reaches the boundary."""
     longest = 0.0
-    for i in range(work.nu.size):
-        if work.nu_step[i] < 0.0 and work.nu[i] > 0.0:
-            longest = max(longest, -work.nu_step[i] / work.nu[i])
+    for i in range(n_rows):
+        if work.bins[NU_STEP, i] < 0.0 and work.bins[NU, i] > 0.0:
+            longest = max(longest, -work.bins[NU_STEP, i] / work.bins[NU, i])
     return longest
 
 
@@ -607,17 +599,17 @@ def _steepest_fall(work):  # type: ignore[no-untyped-def]
 def _stuck(flat, counts, work):  # type: ignore[no-untyped-def]
     """Return whether a row expects nothing, but would expect something at other values of free parameters."""
     for i in range(counts.size):
-        if work.nu[i] > 0.0:
+        if work.bins[NU, i] > 0.0:
             continue
-        for p in range(flat.row.size):
-            if flat.row[p] == i and work.free[p]:
+        for p in range(flat.tau.size):
+            if flat.parameters[p, ROW] == i and work.flags[FREE, p]:
                 return True
         if i < flat.n_bins:
-            for m in range(flat.dense.size):
-                if work.free[flat.dense[m]] and work.slopes[m, i] != 0.0:
+            for m in range(flat.dense.shape[0]):
+                if work.flags[FREE, flat.dense[m, 0]] and work.slopes[m, i] != 0.0:
                     return True
             for k in range(flat.home[i], flat.home[i + 1]):
-                if work.free[flat.at_home[k]] and work.own[flat.at_home[k]] != 0.0:
+                if work.flags[FREE, flat.at_home[k]] and work.parameters[OWN, flat.at_home[k]] != 0.0:
                     return True
     return False
 
@@ -626,18 +618,18 @@ def _stuck(flat, counts, work):  # type: ignore[no-untyped-def]
 def _moved(flat, theta, alpha, work):  # type: ignore[no-untyped-def]
     """Fill the trial parameters; one that keeps stepping across its kink is held there."""
     for p in range(theta.size):
-        work.trial[p] = theta[p] + alpha * work.step[p]
-        if flat.kinked[p] and (work.trial[p] >= 0.0) != (theta[p] >= 0.0):
-            work.crossings[p] += 1
-            if work.crossings[p] >= CROSSINGS:
-                work.trial[p], work.free[p], work.frozen[p] = 0.0, False, True
+        work.parameters[TRIAL, p] = theta[p] + alpha * work.parameters[STEP, p]
+        if flat.parameters[p, KINKED] and (work.parameters[TRIAL, p] >= 0.0) != (theta[p] >= 0.0):
+            work.flags[CROSSED, p] += 1
+            if work.flags[CROSSED, p] >= CROSSINGS:
+                work.parameters[TRIAL, p], work.flags[FREE, p], work.flags[FROZEN, p] = 0.0, 0, 1
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignore[no-untyped-def]
     """Gauss-Newton steps of one fit; theta is updated in place. Return (nll, status, steps); RUNNING asks for more."""
     _evaluate(flat, theta, True, work)
-    value = _nll(counts, centres, precision, theta, work.nu)
+    value = _nll(counts, centres, precision, theta, work.bins[NU])
     if value == math.inf or _stuck(flat, counts, work):
         return math.inf, INFEASIBLE, 0
     damping, least, blocked = 0.0, 0.0, 0
@@ -648,17 +640,17 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
             damping, least = max(10.0 * damping, FIRST_DAMPING), 1e-9
             continue
         decrement = _solve(flat, work)
-        longest = _steepest_fall(work)
+        longest = _steepest_fall(flat.n_rows, work)
         alpha = 1.0
         if longest > TO_BOUNDARY:
             alpha = TO_BOUNDARY / longest
             blocked += 1
         last = alpha == 1.0 and damping < 0.1 and decrement < DECREMENT and (steps > 0 or warm)
         _moved(flat, theta, alpha, work)
-        _evaluate(flat, work.trial, True, work)
-        new = _nll(counts, centres, precision, work.trial, work.nu)
+        _evaluate(flat, work.parameters[TRIAL], True, work)
+        new = _nll(counts, centres, precision, work.parameters[TRIAL], work.bins[NU])
         if new <= value + NOISE * (1.0 + abs(value)):
-            theta[:] = work.trial
+            theta[:] = work.parameters[TRIAL]
             value, damping = new, max(least, 0.1 * damping if damping > 1e-5 else 0.0)
             if last:
                 return value, CONVERGED, steps + 1
@@ -676,31 +668,31 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
 def _merit(counts, barrier, value, work):  # type: ignore[no-untyped-def]
     """Return the NLL with the barrier -t ln nu of the empty rows that have a wall."""
     for i in range(counts.size):
-        if counts[i] == 0.0 and work.walls[i] > 0.0:
-            if not work.nu[i] > 0.0:
+        if counts[i] == 0.0 and work.bins[WALLS, i] > 0.0:
+            if not work.bins[NU, i] > 0.0:
                 return math.inf
-            value -= barrier * math.log(work.nu[i])
+            value -= barrier * math.log(work.bins[NU, i])
     return value
 
 
 @njit(cache=True, error_model="numpy")
-def _move_walls(counts, nu_old, barrier, work):  # type: ignore[no-untyped-def]
+def _move_walls(counts, barrier, work):  # type: ignore[no-untyped-def]
     """Move the multipliers z of the empty rows by their step; return the mean of z nu."""
     longest, gap, number = 0.0, 0.0, 0
     for i in range(counts.size):
-        if work.walls[i] > 0.0:
-            longest = max(longest, 1.0 - (barrier / work.walls[i] - work.nu_step[i]) / nu_old[i])
+        if work.bins[WALLS, i] > 0.0:
+            longest = max(longest, 1.0 - (barrier / work.bins[WALLS, i] - work.bins[NU_STEP, i]) / work.bins[OLD, i])
     dual = 1.0 if longest < INTERIOR_STEP else INTERIOR_STEP / longest
     for i in range(counts.size):
-        if work.walls[i] > 0.0:
-            z = work.walls[i]
-            work.walls[i] = z + dual * ((barrier - z * work.nu_step[i]) / nu_old[i] - z)
-            gap += work.walls[i] * work.nu[i]
+        if work.bins[WALLS, i] > 0.0:
+            z = work.bins[WALLS, i]
+            work.bins[WALLS, i] = z + dual * ((barrier - z * work.bins[NU_STEP, i]) / work.bins[OLD, i] - z)
+            gap += work.bins[WALLS, i] * work.bins[NU, i]
             number += 1
     return gap / number if number > 0 else 0.0  # eq. 11.59, per wall
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
     """Primal-dual interior-point steps of one fit; theta is updated in place. Return (nll, status, steps).
 
@@ -708,9 +700,9 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
     """
     _evaluate(flat, theta, True, work)
     for i in range(counts.size):
-        work.walls[i] = 1.0 if counts[i] == 0.0 and work.nu[i] > 0.0 else 0.0
-    barrier, damping, nu_old = BARRIER_START, 0.0, work.nu.copy()
-    value = _nll(counts, centres, precision, theta, work.nu)
+        work.bins[WALLS, i] = 1.0 if counts[i] == 0.0 and work.bins[NU, i] > 0.0 else 0.0
+    barrier, damping = BARRIER_START, 0.0
+    value = _nll(counts, centres, precision, theta, work.bins[NU])
     for steps in range(INTERIOR_STEPS):
         _terms(counts, False, barrier, work)
         _assemble(flat, counts, centres, precision, theta, damping, work)
@@ -718,26 +710,28 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
             damping = max(10.0 * damping, 1e-9)
             continue
         decrement = _solve(flat, work)
-        longest = _steepest_fall(work)
+        longest = _steepest_fall(flat.n_rows, work)
         alpha = 1.0 if longest < INTERIOR_STEP else INTERIOR_STEP / longest
         merit = _merit(counts, barrier, value, work)
-        nu_old[:] = work.nu
+        work.bins[OLD, :] = work.bins[NU]
         _moved(flat, theta, alpha, work)
-        _evaluate(flat, work.trial, True, work)
-        new = _nll(counts, centres, precision, work.trial, work.nu)
+        _evaluate(flat, work.parameters[TRIAL], True, work)
+        new = _nll(counts, centres, precision, work.parameters[TRIAL], work.bins[NU])
         small = alpha * decrement < 1e-3 * BARRIER_STOP
-        if not _merit(counts, barrier, new, work) <= merit + NOISE * (1.0 + abs(merit)) and not (small and new < math.inf):
+        if not _merit(counts, barrier, new, work) <= merit + NOISE * (1.0 + abs(merit)) and not (
+            small and new < math.inf
+        ):
             _evaluate(flat, theta, True, work)
             damping = max(10.0 * damping, FIRST_DAMPING)
             if not damping < MOST_DAMPING:
                 break
             continue
-        theta[:], value, damping = work.trial, new, 0.1 * damping if damping > 1e-5 else 0.0
-        gap = _move_walls(counts, nu_old, barrier, work)
+        theta[:], value, damping = work.parameters[TRIAL], new, 0.1 * damping if damping > 1e-5 else 0.0
+        gap = _move_walls(counts, barrier, work)
         last = alpha > 0.9 and damping < 0.1 and decrement < 0.1 * BARRIER_STOP
         if last and barrier == BARRIER_STOP and gap < 2.0 * BARRIER_STOP:
             for i in range(counts.size):
-                if counts[i] == 0.0 and 0.0 < work.nu[i] < BOUNDARY_LEVEL:
+                if counts[i] == 0.0 and 0.0 < work.bins[NU, i] < BOUNDARY_LEVEL:
                     return value, AT_BOUNDARY, steps + 1
             return value, CONVERGED, steps + 1
         if alpha > 0.5:
@@ -753,18 +747,18 @@ def _slope_at(flat, counts, centres, precision, theta, work):  # type: ignore[no
     _assemble(flat, counts, centres, precision, theta, 0.0, work)
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _released(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
     """Let go of parameters that are held at a kink though the likelihood rises on one of its sides; return how many."""
     released = 0
     for side in (1.0, -1.0):
         for p in range(theta.size):
-            if work.frozen[p] and abs(theta[p]) < 1e-100:
+            if work.flags[FROZEN, p] and abs(theta[p]) < 1e-100:
                 theta[p] = 0.0 if side > 0.0 else -1e-200
         _slope_at(flat, counts, centres, precision, theta, work)
         for p in range(theta.size):
-            if work.frozen[p] and side * work.gradient[p] < -KINK_SLOPE:
-                work.frozen[p], work.free[p], work.crossings[p] = False, True, 0
+            if work.flags[FROZEN, p] and side * work.parameters[GRADIENT, p] < -KINK_SLOPE:
+                work.flags[FROZEN, p], work.flags[FREE, p], work.flags[CROSSED, p] = 0, 1, 0
                 released += 1
     return released
 
@@ -775,7 +769,7 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
 
     The likelihood is inf where the fit is infeasible, NaN where it failed.
     """
-    work.free[:], work.frozen[:], work.crossings[:] = free, False, 0
+    work.flags[FREE], work.flags[FROZEN], work.flags[CROSSED] = free, 0, 0
     total = 0
     for attempt in range(RELEASES):
         nll, status, steps = _newton(flat, counts, centres, precision, theta, warm or attempt > 0, work)
@@ -783,7 +777,7 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
         if status == RUNNING:
             nll, status, steps = _interior(flat, counts, centres, precision, theta, work)
             total += steps
-        if status > AT_BOUNDARY or not work.frozen.any():
+        if status > AT_BOUNDARY or not work.flags[FROZEN].any():
             break
         if _released(flat, counts, centres, precision, theta, work) == 0:
             break
@@ -792,19 +786,7 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
     _slope_at(flat, counts, centres, precision, theta, work)
     if free[0] and status == CONVERGED and not _cholesky(work.hessian, SINGULAR_PIVOT):
         return math.nan, SINGULAR, total, math.nan
-    return nll, status, total, work.gradient[0]
-
-
-@njit(cache=True, error_model="numpy")
-def _fit_block(b, flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
-    """Make the fits of block b; the rest as in `fit_rows`."""
-    work = _work(flat)
-    for k in range(b * BLOCK, min((b + 1) * BLOCK, nll.size)):
-        if status[k] == RUNNING:
-            nll[k], code, steps[k], slope[k] = _fit(
-                flat, free, counts[k], centres[k], precision, theta[k], warm, work
-            )
-            status[k] = code
+    return nll, status, total, work.parameters[GRADIENT, 0]
 
 
 @njit(cache=True, error_model="numpy")
@@ -814,64 +796,73 @@ def fit_rows(flat, free, counts, centres, precision, theta, warm, nll, status, s
     theta (N, P) is the start, and becomes the result; fill nll, status, steps, and the slope of the NLL in the first
     parameter, (N,). `free` (P,) says what is fitted, `precision` (P,) is that of the normal constraints.
     """
-    for b in range((nll.size + BLOCK - 1) // BLOCK):
-        _fit_block(b, flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope)
+    work = _work(flat)
+    for k in range(nll.size):
+        if status[k] == RUNNING:
+            nll[k], code, steps[k], slope[k] = _fit(flat, free, counts[k], centres[k], precision, theta[k], warm, work)
+            status[k] = code
 
 
 @njit(cache=True, error_model="numpy", parallel=True)
 def fit_rows_threaded(flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
     """As `fit_rows`, with blocks of rows shared out to numba's threads."""
     for b in prange((nll.size + BLOCK - 1) // BLOCK):
-        _fit_block(b, flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope)
+        rows = slice(b * BLOCK, min((b + 1) * BLOCK, nll.size))
+        data = counts[rows], centres[rows]
+        fit_rows(
+            flat,
+            free,
+            data[0],
+            data[1],
+            precision,
+            theta[rows],
+            warm,
+            nll[rows],
+            status[rows],
+            steps[rows],
+            slope[rows],
+        )
 
 
 @njit(cache=True, error_model="numpy")
-def expected(flat, theta):  # type: ignore[no-untyped-def]
-    """Return the expected counts (B,) at parameters (P,)."""
+def evaluate(flat, theta, want, nu, slopes):  # type: ignore[no-untyped-def]
+    """Fill the expected counts (N, B) at N points (N, P), and if wanted the derivatives (P, B) at the last one."""
     work = _work(flat)
-    _evaluate(flat, theta, False, work)
-    return work.nu.copy()
-
-
-@njit(cache=True, error_model="numpy")
-def expected_and_slopes(flat, theta):  # type: ignore[no-untyped-def]
-    """Return the expected counts (B,) and their derivatives (P, B)."""
-    work = _work(flat)
-    _evaluate(flat, theta, True, work)
-    slopes = np.zeros((theta.size, flat.n_rows))
-    for m in range(flat.dense.size):
-        slopes[flat.dense[m], : flat.n_bins] = work.slopes[m]
+    for k in range(theta.shape[0]):
+        _evaluate(flat, theta[k], want, work)
+        nu[k] = work.bins[NU, : flat.n_rows]
+    if not want:
+        return
+    for m in range(flat.dense.shape[0]):
+        slopes[flat.dense[m, 0], : flat.n_bins] = work.slopes[m]
     for i in range(flat.n_bins):
         for k in range(flat.home[i], flat.home[i + 1]):
-            slopes[flat.at_home[k], i] = work.own[flat.at_home[k]]
-    for p in range(theta.size):
-        if flat.row[p] >= 0:
-            slopes[p, flat.row[p]] = flat.tau[p]
-    return work.nu.copy(), slopes
+            slopes[flat.at_home[k], i] = work.parameters[OWN, flat.at_home[k]]
+    for p in range(flat.tau.size):
+        if flat.parameters[p, ROW] >= 0:
+            slopes[p, flat.parameters[p, ROW]] = flat.tau[p]
 
 
 @njit(cache=True, error_model="numpy")
-def nll_rows(flat, counts, centres, precision, theta, out):  # type: ignore[no-untyped-def]
-    """Fill the NLL of one data set at N points, (N, P) to (N,)."""
-    work = _work(flat)
+def nll_rows(counts, centres, precision, theta, nu, out):  # type: ignore[no-untyped-def]
+    """Fill the NLL of one data set at N points, (N,), whose expected counts (N, B) are known."""
     for k in range(out.size):
-        _evaluate(flat, theta[k], False, work)
-        out[k] = _nll(counts, centres, precision, theta[k], work.nu)
+        out[k] = _nll(counts, centres, precision, theta[k], nu[k])
 
 
 @njit(cache=True, error_model="numpy")
 def hessian(flat, counts, centres, precision, theta, free, out):  # type: ignore[no-untyped-def]
     """Fill the second derivatives of the NLL, (P, P), by differences of its gradient; NaN where that does not exist."""
     work, moved, n = _work(flat), theta.copy(), theta.size
-    work.free[:] = True
+    work.flags[FREE] = 1
     high, widths = np.zeros(n), np.zeros(n)
     _slope_at(flat, counts, centres, precision, theta, work)
     for p in range(n):
-        information = work.prior[p]
-        if flat.place[p] >= 0:
-            row = work.slopes[flat.place[p]]
+        information = work.parameters[PRIOR, p]
+        if flat.parameters[p, PLACE] >= 0:
+            row = work.slopes[flat.parameters[p, PLACE]]
             for i in range(flat.n_bins):
-                information += row[i] * row[i] * work.weight[i]
+                information += row[i] * row[i] * work.bins[WEIGHT, i]
         widths[p] = 1.0 / math.sqrt(information) if information > 0.0 else 1.0
     for p in range(n):
         out[p, :] = 0.0
@@ -881,10 +872,10 @@ def hessian(flat, counts, centres, precision, theta, free, out):  # type: ignore
         for side in (1.0, -1.0):
             moved[p] = theta[p] + side * h
             _slope_at(flat, counts, centres, precision, moved, work)
-            if _nll(counts, centres, precision, moved, work.nu) == math.inf:
-                work.gradient[:] = math.nan
+            if _nll(counts, centres, precision, moved, work.bins[NU]) == math.inf:
+                work.parameters[GRADIENT, :] = math.nan
             if side > 0.0:
-                high[:] = work.gradient
+                high[:] = work.parameters[GRADIENT]
         moved[p] = theta[p]
         for q in range(n):
-            out[p, q] = (high[q] - work.gradient[q]) / (2.0 * h)
+            out[p, q] = (high[q] - work.parameters[GRADIENT, q]) / (2.0 * h)

@@ -153,7 +153,7 @@ class _Layout:
     def __init__(self) -> None:
         self.values: list[Array] = []
         self.size = 0
-        self.bins: list[Array] = []
+        self.bins: list[Indices] = []
         self.n_bins = 0
         self.components: list[tuple[int, ...]] = []
         self.terms: list[tuple[int, int, int, int]] = []
@@ -236,9 +236,6 @@ def flattened(
     layout = _Layout()
     for component in components:
         layout.add(component)
-    table = np.array(layout.components, dtype=np.int64).reshape(-1, 8)
-    terms, factors = (np.array(a, dtype=np.int64) for a in (layout.terms, layout.factors))
-    terms, factors = terms.reshape(-1, 4), factors.reshape(-1, 3)
     row, tau = np.full(n_parameters, -1, dtype=np.int64), np.zeros(n_parameters)
     for k, (index, expectation) in enumerate(auxiliary):
         row[index], tau[index] = n_bins + k, expectation
@@ -246,37 +243,26 @@ def flattened(
     of_bins = np.isin(np.arange(n_parameters), _indices_of_bins(components))  # these always have a constraint
     local = of_bins & (touched.sum(axis=1) == 1)
     dense = np.flatnonzero(~local)
+    dense, at_home = np.flatnonzero(~local), np.flatnonzero(local)
     place = np.full(n_parameters, -1, dtype=np.int64)
     place[dense] = np.arange(dense.size)
-    at_home = np.flatnonzero(local)
-    homes = np.argmax(touched[at_home], axis=1) if at_home.size else np.zeros(0, dtype=np.int64)
+    homes = touched[at_home].argmax(axis=1) if at_home.size else np.zeros(0, dtype=np.int64)
     order = np.argsort(homes, kind="stable")
-    spans = np.zeros((dense.size, 2), dtype=np.int64)
+    spans = np.zeros((dense.size, 3), dtype=np.int64)
     for m, p in enumerate(dense):
         bins = np.flatnonzero(touched[p])
-        spans[m] = (bins[0], bins[-1] + 1) if bins.size else (0, 0)
-    column = {name: np.ascontiguousarray(table[:, k]) for k, name in enumerate(("first", "last", "kind", "base"))}
+        spans[m] = (p, bins[0], bins[-1] + 1) if bins.size else (p, 0, 0)
     return Flat(
-        **column,
-        terms=np.ascontiguousarray(table[:, 4:6]),
-        factors=np.ascontiguousarray(table[:, 6:8]),
-        term_index=np.ascontiguousarray(terms[:, 0]),
-        term_odd=np.ascontiguousarray(terms[:, 1]),
-        term_even=np.ascontiguousarray(terms[:, 2]),
-        term_smooth=np.ascontiguousarray(terms[:, 3]),
-        factor_kind=np.ascontiguousarray(factors[:, 0]),
-        factor_index=np.ascontiguousarray(factors[:, 1]),
-        factor_at=np.ascontiguousarray(factors[:, 2]),
+        components=np.array(layout.components, dtype=np.int64).reshape(-1, 8),
+        terms=np.array(layout.terms, dtype=np.int64).reshape(-1, 4),
+        factors=np.array(layout.factors, dtype=np.int64).reshape(-1, 3),
         values=np.concatenate([np.zeros(0), *layout.values]),
         bins=np.concatenate([np.zeros(0, dtype=np.int64), *layout.bins]),
-        row=row,
+        parameters=np.column_stack([row, place, kinked.astype(np.int64)]),
         tau=tau,
-        place=place,
-        dense=dense.astype(np.int64),
-        spans=spans,
+        dense=spans,
         at_home=at_home[order].astype(np.int64),
         home=np.searchsorted(homes[order], np.arange(n_bins + 1)).astype(np.int64),
-        kinked=kinked,
         n_bins=n_bins,
         n_rows=n_bins + len(auxiliary),
     )

@@ -94,12 +94,18 @@ class Likelihood:
 
     def expected(self, theta: ArrayLike) -> Array:
         """Return the expected counts, auxiliary ones included, shape ``(B,)``, at parameters of shape ``(P,)``."""
-        return np.asarray(compiled.expected(self.flat, np.asarray(theta, dtype=np.float64)))
+        return self._evaluated(np.asarray(theta, dtype=np.float64)[None])[0]
 
     def expected_and_slopes(self, theta: ArrayLike) -> tuple[Array, Array]:
         """Return the expected counts ``(B,)`` and their derivatives ``(P, B)``."""
-        nu, slopes = compiled.expected_and_slopes(self.flat, np.asarray(theta, dtype=np.float64))
-        return nu, slopes
+        slopes = np.zeros((len(self.names), self.counts.size))
+        return self._evaluated(np.asarray(theta, dtype=np.float64)[None], slopes)[0], slopes
+
+    def _evaluated(self, theta: Array, slopes: Array | None = None) -> Array:
+        """Return the expected counts at N points, ``(N, P)`` to ``(N, B)``; fill the slopes at the last one."""
+        nu = np.empty((theta.shape[0], self.counts.size))
+        compiled.evaluate(self.flat, theta, slopes is not None, nu, np.zeros((0, 0)) if slopes is None else slopes)
+        return nu
 
     def nll(self, theta: ArrayLike) -> float:
         """Return the negative log-likelihood relative to the saturated model; inf where an expectation is negative."""
@@ -107,8 +113,8 @@ class Likelihood:
 
     def nll_many(self, theta: Array) -> Array:
         """Return `nll` at N points, shape ``(N, P)`` to ``(N,)``."""
-        out = np.empty(theta.shape[0])
-        compiled.nll_rows(self.flat, self.counts, self.centres, self.precisions, np.ascontiguousarray(theta), out)
+        t, out = np.ascontiguousarray(theta), np.empty(theta.shape[0])
+        compiled.nll_rows(self.counts, self.centres, self.precisions, t, self._evaluated(t), out)
         return out
 
     def nll_and_gradient(self, theta: ArrayLike) -> tuple[float, Array, Array]:

@@ -70,7 +70,7 @@ HARD = {
 @pytest.mark.parametrize("name", HARD)
 def test_minimum_at_the_boundary_is_reported_as_such(name):
     result = fit(HARD[name])
-    assert result.engine == "minuit"
+    assert result.engine == "newton"
     assert result.status is FitStatus.AT_BOUNDARY
     assert np.isnan(result.n_sig_error)
     upper = limit(HARD[name])

@@ -10,7 +10,12 @@ from bumphunt.montecarlo.events import Events, beam_particles
 
 @pytest.mark.parametrize("name", ["p4", "weight", "beams_p4", "vertex"])
 def test_columns_of_another_length_raise_and_are_named(name):
-    columns = {"p4": np.zeros((3, 2, 4)), "weight": np.zeros(3), "beams_p4": np.zeros((3, 4)), "vertex": np.zeros((3, 2, 3))}
+    columns = {
+        "p4": np.zeros((3, 2, 4)),
+        "weight": np.zeros(3),
+        "beams_p4": np.zeros((3, 4)),
+        "vertex": np.zeros((3, 2, 3)),
+    }
     columns[name] = columns[name][:2]
     with pytest.raises(InputError, match=f"{name} has shape"):
         Events(pdgid=np.zeros((3, 2), dtype=np.int32), **columns)

@@ -1,0 +1,178 @@
+"""Fits of likelihoods that are not linear in their parameters: damped Gauss-Newton steps in compiled code.
+
+The engine "newton" for `Likelihood`s with log-normal factors, shape variations, per-bin factors times normalisations,
+exponential backgrounds and moving peaks. It also fits linear ones, for which `bumphunt.inference.convex` is faster.
+`bumphunt.models.compiled` says how it works; the errors come from the observed information at the minimum, as those
+of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for thousands (toys).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.inference.fit_result import FitStatus
+from bumphunt.inference.model_fit import ModelFit, model_fit
+from bumphunt.models import compiled
+from bumphunt.models.likelihood import Likelihood
+
+__all__ = ["DataSetFits", "first_strength", "fit_data_sets", "fit_newton"]
+
+Array = NDArray[np.float64]
+
+LEAST_CURVATURE = 1e-6
+"""Smallest eigenvalue of the observed information, in units of the expected one, that is called positive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSetFits:
+    """Fits of the same model to many data sets: one row a fit.
+
+    Parameters
+    ----------
+    values
+        Fitted parameters, shape ``(N, P)``; held ones are copied through.
+    nll
+        Negative log-likelihood relative to the saturated model, constraints included; inf where the data are
+        impossible, NaN where the fit failed, shape ``(N,)``.
+    slopes
+        Derivative of the NLL in the strength at the fit, shape ``(N,)``: 0 where that was free.
+    status
+        `FitStatus` codes, shape ``(N,)``, int8.
+    steps
+        Steps taken, shape ``(N,)``.
+    """
+
+    values: Array
+    nll: Array
+    slopes: Array
+    status: NDArray[np.int8]
+    steps: NDArray[np.int32]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Which fits have a minimum, shape ``(N,)``."""
+        return (self.status == FitStatus.CONVERGED) | (self.status == FitStatus.AT_BOUNDARY)
+
+
+def fit_data_sets(
+    model: Likelihood,
+    counts: Array,
+    centres: Array,
+    start: Array,
+    *,
+    strength_free: bool,
+    warm: bool = False,
+    threads: bool = False,
+) -> DataSetFits:
+    """Return the fits of a model to N data sets.
+
+    Parameters
+    ----------
+    model
+        The likelihood; its counts and centres are not used.
+    counts, centres
+        Counts, auxiliary ones included, and centres of all parameters, shapes ``(N, B)`` and ``(N, P)``.
+    start
+        First parameters, shape ``(N, P)``: expected counts must be positive there.
+    strength_free
+        Whether the first parameter is fitted too.
+    warm
+        Whether the start is near the minimum: then the first step uses the observed, not the expected information.
+    threads
+        Whether the fits are shared out to numba's threads; the results are the same.
+    """
+    n_fits = start.shape[0]
+    theta = np.array(start, dtype=np.float64)
+    nll, slopes = np.empty(n_fits), np.empty(n_fits)
+    status, steps = np.full(n_fits, compiled.RUNNING, np.int8), np.zeros(n_fits, np.int32)
+    free = ~model.held
+    free[0] = free[0] and strength_free
+    kernel = compiled.fit_rows_threaded if threads else compiled.fit_rows
+    data = np.ascontiguousarray(counts), np.ascontiguousarray(centres), model.precisions
+    kernel(model.flat, free, *data, theta, warm, nll, status, steps, slopes)
+    return DataSetFits(values=theta, nll=nll, slopes=slopes, status=status, steps=steps)
+
+
+def fit_newton(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the maximum-likelihood fit of a likelihood.
+
+    Parameters
+    ----------
+    model
+        From `bumphunt.models.likelihood.likelihood`.
+    strength
+        Signal strength to be held (a tested value); free by default.
+    start
+        Parameters near the minimum to start from, shape ``(P,)``; those of the model by default.
+    errors
+        Whether the covariance is wanted; NaN if not.
+
+    Returns
+    -------
+    ModelFit
+        With the status of the fit; its engine is "newton". There are no errors at the boundary.
+    """
+    theta = np.array(model.start if start is None else start)
+    if strength is not None:
+        theta[0] = strength
+    elif not model.held[0]:
+        theta[0] = first_strength(model, theta, model.counts)
+    fit = fit_data_sets(
+        model,
+        model.counts[None],
+        model.centres[None],
+        theta[None],
+        strength_free=strength is None,
+        warm=start is not None,
+    )
+    status, values = FitStatus(int(fit.status[0])), fit.values[0]
+    covariance = None
+    if errors and status is FitStatus.CONVERGED:
+        free = ~model.held
+        free[0] = free[0] and strength is None
+        covariance = observed_covariance(model, values, free)
+    return model_fit(model.names, values, covariance, float(fit.nll[0]), status, int(fit.steps[0]), "newton")
+
+
+def first_strength(model: Likelihood, theta: Array, counts: Array) -> float:
+    """Return the strength to start with: positive if there are bins where only signal is expected.
+
+    Parameters
+    ----------
+    model
+        The likelihood.
+    theta
+        The parameters otherwise, shape ``(P,)``.
+    counts
+        Of the data to fit, shape ``(B,)``.
+    """
+    nu, slopes = model.expected_and_slopes(theta)
+    alone = (nu <= 0.0) & (slopes[0] > 0.0)
+    return max(1.0, float(counts[alone].sum())) if alone.any() else float(theta[0])
+
+
+def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
+    """Return the inverse of the observed information at a minimum, shape ``(P, P)``; 0 for held parameters.
+
+    Where that is not positive (at the kink of a piecewise interpolation) the expected information takes its place.
+    """
+    covariance, n = np.zeros((theta.size, theta.size)), int(free.sum())
+    if n == 0:
+        return covariance
+    observed = np.empty_like(covariance)
+    compiled.hessian(model.flat, model.counts, model.centres, model.precisions, theta, free, observed)
+    inside = np.ix_(free, free)
+    expected = model.nll_and_gradient(theta)[2][inside]
+    scale = 1.0 / np.sqrt(np.diag(expected))
+    lower = np.linalg.cholesky(expected * np.outer(scale, scale))
+    whiten = scale[:, None] * np.linalg.inv(lower).T  # A with A^T F A = 1 for the expected information F
+    symmetric = whiten.T @ (0.5 * (observed + observed.T))[inside] @ whiten
+    if not np.all(np.isfinite(symmetric)) or np.linalg.eigvalsh(symmetric)[0] < LEAST_CURVATURE:
+        symmetric = np.eye(n)
+    covariance[inside] = whiten @ np.linalg.inv(symmetric) @ whiten.T
+    return covariance
