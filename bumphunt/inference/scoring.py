@@ -160,6 +160,7 @@ def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]
     """Return the inverse of the observed information at a minimum, shape ``(P, P)``; 0 for held parameters.
 
     Where that is not positive (at the kink of a piecewise interpolation) the expected information takes its place.
+    NaN where that is singular (a nuisance parameter that nothing determines).
     """
     covariance, n = np.zeros((theta.size, theta.size)), int(free.sum())
     if n == 0:
@@ -168,8 +169,11 @@ def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]
     compiled.hessian(model.flat, model.counts, model.centres, model.precisions, theta, free, observed)
     inside = np.ix_(free, free)
     expected = model.nll_and_gradient(theta)[2][inside]
-    scale = 1.0 / np.sqrt(np.diag(expected))
-    lower = np.linalg.cholesky(expected * np.outer(scale, scale))
+    scale = np.diag(expected) ** -0.5 if np.all(np.diag(expected) > 0.0) else np.full(n, np.nan)
+    try:
+        lower = np.linalg.cholesky(expected * np.outer(scale, scale))
+    except np.linalg.LinAlgError:
+        return np.full_like(covariance, np.nan)
     whiten = scale[:, None] * np.linalg.inv(lower).T  # A with A^T F A = 1 for the expected information F
     symmetric = whiten.T @ (0.5 * (observed + observed.T))[inside] @ whiten
     if not np.all(np.isfinite(symmetric)) or np.linalg.eigvalsh(symmetric)[0] < LEAST_CURVATURE:

@@ -69,6 +69,8 @@ BOUNDARY_LEVEL = 1e-6
 """An empty bin whose expected count is below this is at the boundary [events]."""
 RIDGE, FIRST_DAMPING, MOST_DAMPING = 1e-12, 1e-3, 1e12
 """Relative increase of the Hessian's diagonal: always, after a step that failed, and when a fit is given up."""
+MOST_BENT = 0.9
+"""Largest fraction of a curvature that a second derivative of nu may take away in a step."""
 PIVOT, SINGULAR_PIVOT = 1e-14, 1e-12
 """Smallest pivot of the scaled Hessian that can be used, and that says that the parameters are determined."""
 CROSSINGS, RELEASES = 2, 6
@@ -90,8 +92,9 @@ TERM_INDEX, TERM_ODD, TERM_EVEN, TERM_SMOOTH = range(4)
 """Columns of a term: its parameter, the places of its odd and even part (-1: none), and whether it is smooth."""
 FACTOR_KIND, FACTOR_INDEX, FACTOR_AT = range(3)
 """Columns of a factor: its kind, parameter, and place in the values or, of single bins, in the bins."""
-ROW, PLACE, KINKED = range(3)
-"""Columns of a parameter: the row of its auxiliary count, its row in the slopes (-1: none), whether it has a kink."""
+ROW, PLACE, KINKED, BENT = range(4)
+"""Columns of a parameter: the row of its auxiliary count, its row in the slopes (-1: none), whether it has a kink, and
+its row in the second derivatives (-1: none)."""
 NU, NU_STEP, RATIO, WEIGHT, WALLS, OLD = range(6)
 SHAPE, SCALE, SLOPE, PULL, STRETCH, BIN_WEIGHT, BIN_RATIO, BIN_SUM, BIN_PULL, WEIGHTED = range(6, 16)
 """Work arrays over bins; the first six over all rows, auxiliary counts included."""
@@ -99,7 +102,7 @@ OWN, PRIOR, GRADIENT, STEP, TRIAL = range(5)
 """Work arrays over parameters."""
 FREE, FROZEN, CROSSED = range(3)
 """Flags of parameters: fitted; held at its kink; how often it stepped across."""
-REDUCED, FACTOR, FACTOR_SLOPE = range(3)
+REDUCED, FACTOR, FACTOR_SLOPE, FACTOR_BEND = range(4)
 """Work arrays over dense parameters, and over factors."""
 
 
@@ -121,7 +124,7 @@ class Flat(NamedTuple):
     bins: Indices
     """The parameters of single bins, -1 for a bin that has none."""
     parameters: Indices
-    """(P, 3)."""
+    """(P, 4)."""
     tau: Array
     """The expectation of an auxiliary count per unit of the parameter, (P,)."""
     dense: Indices
@@ -141,6 +144,7 @@ class _Work(NamedTuple):
     flags: Indices
     vectors: Array
     slopes: Array
+    bends: Array
     hessian: Array
 
 
@@ -152,39 +156,43 @@ def _work(flat):  # type: ignore[no-untyped-def]
         np.zeros((16, max(flat.n_bins + 3, flat.n_rows))),
         np.zeros((5, n_parameters)),
         np.zeros((3, n_parameters), np.int64),
-        np.zeros((3, max(n_dense, flat.factors.shape[0]))),
+        np.zeros((4, max(n_dense, flat.factors.shape[0]))),
         np.zeros((n_dense, flat.n_bins)),
+        np.zeros((flat.parameters[:, BENT].max() + 1, flat.n_bins)),
         np.zeros((n_dense, n_dense)),
     )
 
 
 @njit(cache=True, error_model="numpy")
 def power_factor(theta, smooth, values):  # type: ignore[no-untyped-def]
-    """Return a log-normal factor and its derivative; values: ln up, -ln down, and the polynomial inside -1 to 1."""
+    """Return a log-normal factor and two derivatives; values: ln up, -ln down, and the polynomial inside -1 to 1."""
     if smooth and abs(theta) < 1.0:
-        value, slope = values[8], 0.0
+        value, slope, bend = values[8], 0.0, 0.0
         for k in range(7, 1, -1):
+            bend = bend * theta + 2.0 * slope
             slope = slope * theta + value
             value = value * theta + values[k]
-        return value, slope
+        return value, slope, bend
     log = values[0] if theta >= 0.0 else values[1]
     value = math.exp(min(theta * log, 700.0))
-    return value, value * log
+    return value, value * log, value * log * log
 
 
 @njit(cache=True, error_model="numpy")
 def _bend(theta, smooth):  # type: ignore[no-untyped-def]
-    """Return the even function of an interpolation, 8 |theta| outside -1 to 1, and its derivative."""
+    """Return the even function of an interpolation, 8 |theta| outside -1 to 1, and two derivatives."""
     if smooth and abs(theta) < 1.0:
         square = theta * theta
-        return square * (15.0 + square * (-10.0 + 3.0 * square)), theta * (30.0 + square * (-40.0 + 18.0 * square))
-    return (8.0 * theta, 8.0) if theta >= 0.0 else (-8.0 * theta, -8.0)
+        value = square * (15.0 + square * (-10.0 + 3.0 * square))
+        slope = theta * (30.0 + square * (-40.0 + 18.0 * square))
+        return value, slope, 30.0 + square * (-120.0 + 90.0 * square)
+    return (8.0 * theta, 8.0, 0.0) if theta >= 0.0 else (-8.0 * theta, -8.0, 0.0)
 
 
 @njit(cache=True, error_model="numpy")
 def shift_shape(theta, smooth, odd, even, shift, slope):  # type: ignore[no-untyped-def]
     """Add the shift of a histogram, odd theta + even g(theta), and fill its derivative; all (b,)."""
-    bend, tilt = _bend(theta, smooth)
+    bend, tilt, _ = _bend(theta, smooth)
     for i in range(odd.size):
         shift[i] += odd[i] * theta + even[i] * bend
         slope[i] = odd[i] + even[i] * tilt
@@ -286,7 +294,7 @@ def _shape(flat, c, theta, work):  # type: ignore[no-untyped-def]
             for i in range(b):
                 shape[i] += t * odd[i]
             if flat.terms[k, TERM_EVEN] >= 0:
-                bend, _ = _bend(t, flat.terms[k, TERM_SMOOTH] == 1)
+                bend, _, _ = _bend(t, flat.terms[k, TERM_SMOOTH] == 1)
                 even = flat.values[flat.terms[k, TERM_EVEN] : flat.terms[k, TERM_EVEN] + b]
                 for i in range(b):
                     shape[i] += bend * even[i]
@@ -315,7 +323,7 @@ def _shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
         for i in range(b):
             slope[i] = odd[i]
         if flat.terms[k, TERM_EVEN] >= 0:
-            _, tilt = _bend(theta[flat.terms[k, TERM_INDEX]], flat.terms[k, TERM_SMOOTH] == 1)
+            _, tilt, _ = _bend(theta[flat.terms[k, TERM_INDEX]], flat.terms[k, TERM_SMOOTH] == 1)
             even = flat.values[flat.terms[k, TERM_EVEN] : flat.terms[k, TERM_EVEN] + b]
             for i in range(b):
                 slope[i] += tilt * even[i]
@@ -350,6 +358,7 @@ def _evaluate(flat, theta, want, work):  # type: ignore[no-untyped-def]
     if want:
         work.slopes[:] = 0.0
         work.parameters[OWN, :] = 0.0
+        work.bends[:] = 0.0
     shape, scale = work.bins[SHAPE], work.bins[SCALE]
     for c in range(flat.components.shape[0]):
         first, b = flat.components[c, FIRST], flat.components[c, LAST] - flat.components[c, FIRST]
@@ -365,10 +374,10 @@ def _evaluate(flat, theta, want, work):  # type: ignore[no-untyped-def]
                         scale[i] *= theta[flat.bins[at + i]]
                 continue
             if flat.factors[f, FACTOR_KIND] == LINEAR:
-                value, slope = flat.values[at] + flat.values[at + 1] * theta[p], flat.values[at + 1]
+                value, slope, bend = flat.values[at] + flat.values[at + 1] * theta[p], flat.values[at + 1], 0.0
             else:
-                value, slope = power_factor(theta[p], flat.values[at] > 0.0, flat.values[at + 1 : at + 10])
-            work.vectors[FACTOR, f], work.vectors[FACTOR_SLOPE, f] = value, slope
+                value, slope, bend = power_factor(theta[p], flat.values[at] > 0.0, flat.values[at + 1 : at + 10])
+            work.vectors[FACTOR, f], work.vectors[FACTOR_SLOPE, f], work.vectors[FACTOR_BEND, f] = value, slope, bend
             product *= value
         nu = work.bins[NU, first : first + b]
         for i in range(b):
@@ -406,14 +415,25 @@ def _component_slopes(flat, c, theta, product, work):  # type: ignore[no-untyped
                 else:
                     work.parameters[OWN, p] += slope
         else:
-            others = work.vectors[FACTOR_SLOPE, f]
+            p, others = flat.factors[f, FACTOR_INDEX], 1.0
             for g in range(start, stop):
                 if g != f and flat.factors[g, FACTOR_KIND] != BINS:
                     others *= work.vectors[FACTOR, g]
+            if flat.parameters[p, BENT] >= 0:
+                row, bend = work.bends[flat.parameters[p, BENT]], others * work.vectors[FACTOR_BEND, f]
+                for i in range(b):
+                    row[first + i] += shape[i] * bend * scale[i]
+            others *= work.vectors[FACTOR_SLOPE, f]
             _add(flat, flat.factors[f, FACTOR_INDEX], first, shape, others, scale, b, work)
     for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+        p = flat.terms[k, TERM_INDEX]
         _shape_slope(flat, c, k, theta, work)
-        _add(flat, flat.terms[k, TERM_INDEX], first, work.bins[SLOPE], product, scale, b, work)
+        _add(flat, p, first, work.bins[SLOPE], product, scale, b, work)
+        if flat.parameters[p, BENT] >= 0 and flat.terms[k, TERM_EVEN] >= 0 and flat.components[c, KIND] == TEMPLATE:
+            _, _, bend = _bend(theta[p], flat.terms[k, TERM_SMOOTH] == 1)
+            row, even = work.bends[flat.parameters[p, BENT]], flat.terms[k, TERM_EVEN]
+            for i in range(b):
+                row[first + i] += flat.values[even + i] * bend * product * scale[i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -516,6 +536,9 @@ def _assemble(flat, counts, centres, precision, theta, damping, work):  # type: 
             if first < last and work.flags[FREE, flat.dense[k, 0]]:
                 work.hessian[m, k] = _dot(weighted[first:last], work.slopes[k, first:last])
         curvature = _dot(weighted[low:high], row[low:high]) + work.parameters[PRIOR, p]
+        if flat.parameters[p, BENT] >= 0:
+            bend = _dot(work.bends[flat.parameters[p, BENT], low:high], work.bins[RATIO, low:high])
+            curvature += max(bend, -MOST_BENT * curvature)
         work.hessian[m, m] = curvature * (1.0 + RIDGE)
         if damping > 0.0:
             scale = work.parameters[PRIOR, p]

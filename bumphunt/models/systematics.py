@@ -293,7 +293,7 @@ def interpolated_factor(theta: float, up: float, down: float, interpolation: Int
     >>> round(interpolated_factor(-2.0, 1.1, 0.8, "smooth")[0], 6)
     0.64
     """
-    value, slope = compiled.power_factor(theta, interpolation == "smooth", power_values(up, down))
+    value, slope, _ = compiled.power_factor(theta, interpolation == "smooth", power_values(up, down))
     return float(value), float(slope)
 
 
