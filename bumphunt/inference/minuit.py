@@ -237,7 +237,7 @@ def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Ar
         return np.nan_to_num(whiten.T @ model.nll_and_gradient(at(x))[1][free])
 
     minuit = Minuit(objective, np.zeros(int(free.sum())), grad=gradient)
-    minuit.errordef, minuit.strategy, minuit.tol = Minuit.LIKELIHOOD, 0, TOLERANCE
+    minuit.errordef, minuit.strategy, minuit.tol = Minuit.LIKELIHOOD, 1, TOLERANCE
     minuit.errors = 0.1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IMinuitWarning)
@@ -250,6 +250,7 @@ def _hesse(minuit: Minuit, whiten: Array) -> Array:
     """Return the covariance of the free parameters from Minuit's HESSE; NaN if that failed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IMinuitWarning)
+        minuit.strategy = 2
         minuit.hesse()
     if minuit.covariance is None:
         return np.full((whiten.shape[0], whiten.shape[0]), np.nan)

@@ -1,6 +1,6 @@
 """Profile: the fits of a likelihood at tested strengths, each made once.
 
-Chooses the engine: the convex one where the likelihood is linear in its parameters, damped Gauss-Newton steps for the
+Chooses the engine: the convex one where the likelihood is linear in its parameters, damped Newton steps for the
 others ("newton"); iminuit, the reference, only by name. Every question of `bumphunt.inference.fit` (limit,
 significance, interval) is asked of a profile.
 """

@@ -1,4 +1,4 @@
-"""Fits of likelihoods that are not linear in their parameters: damped Gauss-Newton steps in compiled code.
+"""Fits of likelihoods that are not linear in their parameters: damped Newton steps in compiled code.
 
 The engine "newton" for `Likelihood`s with log-normal factors, shape variations, per-bin factors times normalisations,
 exponential backgrounds and moving peaks. It also fits linear ones, for which `bumphunt.inference.convex` is faster.
@@ -21,9 +21,6 @@ from bumphunt.models.likelihood import Likelihood
 __all__ = ["DataSetFits", "first_strength", "fit_data_sets", "fit_newton"]
 
 Array = NDArray[np.float64]
-
-LEAST_CURVATURE = 1e-6
-"""Smallest eigenvalue of the observed information, in units of the expected one, that is called positive."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,13 +167,13 @@ def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]
     inside = np.ix_(free, free)
     expected = model.nll_and_gradient(theta)[2][inside]
     scale = np.diag(expected) ** -0.5 if np.all(np.diag(expected) > 0.0) else np.full(n, np.nan)
-    try:
-        lower = np.linalg.cholesky(expected * np.outer(scale, scale))
-    except np.linalg.LinAlgError:
-        return np.full_like(covariance, np.nan)
-    whiten = scale[:, None] * np.linalg.inv(lower).T  # A with A^T F A = 1 for the expected information F
-    symmetric = whiten.T @ (0.5 * (observed + observed.T))[inside] @ whiten
-    if not np.all(np.isfinite(symmetric)) or np.linalg.eigvalsh(symmetric)[0] < LEAST_CURVATURE:
-        symmetric = np.eye(n)
-    covariance[inside] = whiten @ np.linalg.inv(symmetric) @ whiten.T
-    return covariance
+    both = (0.5 * (observed + observed.T)[inside] * np.outer(scale, scale), expected * np.outer(scale, scale))
+    for information in both:
+        try:
+            np.linalg.cholesky(information)  # is it positive?
+            covariance[inside] = np.linalg.inv(information) * np.outer(scale, scale)
+        except np.linalg.LinAlgError:
+            continue
+        if np.all(np.isfinite(covariance)):
+            return covariance
+    return np.full_like(covariance, np.nan)

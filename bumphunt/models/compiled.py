@@ -5,12 +5,12 @@
 compiled code stands in this one file, because numba's cache on disk does not see changes of functions that are
 compiled into those of another file.
 
-The minimum is found by damped Gauss-Newton steps: the Hessian without the second derivatives of nu, which converges
-like a Newton method as nu is nearly linear within the errors, and exactly so if it is linear (K. Levenberg, Quart.
-Appl. Math. 2 (1944) 164; D. Marquardt, J. SIAM 11 (1963) 431). Parameters that belong to one bin alone (Barlow and
-Beeston's) are eliminated bin by bin: their block of the Hessian is a diagonal matrix plus one of rank one, whose
-inverse is known (J. Sherman, W. J. Morrison, Ann. Math. Stat. 21 (1950) 124), so that they cost as little as bins do.
-A minimum where an empty bin expects nothing is found by an interior-point method.
+The minimum is found by Newton steps, damped where they fail (K. Levenberg, Quart. Appl. Math. 2 (1944) 164; D.
+Marquardt, J. SIAM 11 (1963) 431). The second derivatives of nu that are left out (see `_curvature`) slow the
+convergence down, and do not move the minimum. Parameters that belong to one bin alone (Barlow and Beeston's) are
+eliminated bin by bin: their block of the Hessian is a diagonal matrix plus one of rank one, whose inverse is known
+(J. Sherman, W. J. Morrison, Ann. Math. Stat. 21 (1950) 124), so that they cost as little as bins do. A minimum where an
+empty bin expects nothing is found by an interior-point method.
 
 Symbols: P parameters theta, of which the M `dense` ones have a row in the slopes J (M, b) and the others one slope
 a, in the bin where they are at home; b bins of regions, B counts with the auxiliary ones.
@@ -54,7 +54,7 @@ NODES = 8
 BLOCK = 32
 """Fits that share one set of work arrays, and go to one thread."""
 MAX_STEPS = 100
-"""Gauss-Newton steps before the interior-point method takes over; five are usual."""
+"""Newton steps before the interior-point method takes over; five are usual."""
 DECREMENT = 1e-9
 """Twice the estimated distance to the minimum, in NLL, at which the last step is taken."""
 NOISE = 1e-14
@@ -69,8 +69,6 @@ BOUNDARY_LEVEL = 1e-6
 """An empty bin whose expected count is below this is at the boundary [events]."""
 RIDGE, FIRST_DAMPING, MOST_DAMPING = 1e-12, 1e-3, 1e12
 """Relative increase of the Hessian's diagonal: always, after a step that failed, and when a fit is given up."""
-MOST_BENT = 0.9
-"""Largest fraction of a curvature that a second derivative of nu may take away in a step."""
 PIVOT, SINGULAR_PIVOT = 1e-14, 1e-12
 """Smallest pivot of the scaled Hessian that can be used, and that says that the parameters are determined."""
 CROSSINGS, RELEASES = 2, 6
@@ -92,9 +90,8 @@ TERM_INDEX, TERM_ODD, TERM_EVEN, TERM_SMOOTH = range(4)
 """Columns of a term: its parameter, the places of its odd and even part (-1: none), and whether it is smooth."""
 FACTOR_KIND, FACTOR_INDEX, FACTOR_AT = range(3)
 """Columns of a factor: its kind, parameter, and place in the values or, of single bins, in the bins."""
-ROW, PLACE, KINKED, BENT = range(4)
-"""Columns of a parameter: the row of its auxiliary count, its row in the slopes (-1: none), whether it has a kink, and
-its row in the second derivatives (-1: none)."""
+ROW, PLACE, KINKED = range(3)
+"""Columns of a parameter: the row of its auxiliary count, its row in the slopes (-1: none), whether it has a kink."""
 NU, NU_STEP, RATIO, WEIGHT, WALLS, OLD = range(6)
 SHAPE, SCALE, SLOPE, PULL, STRETCH, BIN_WEIGHT, BIN_RATIO, BIN_SUM, BIN_PULL, WEIGHTED = range(6, 16)
 """Work arrays over bins; the first six over all rows, auxiliary counts included."""
@@ -124,7 +121,7 @@ class Flat(NamedTuple):
     bins: Indices
     """The parameters of single bins, -1 for a bin that has none."""
     parameters: Indices
-    """(P, 4)."""
+    """(P, 3)."""
     tau: Array
     """The expectation of an auxiliary count per unit of the parameter, (P,)."""
     dense: Indices
@@ -144,7 +141,7 @@ class _Work(NamedTuple):
     flags: Indices
     vectors: Array
     slopes: Array
-    bends: Array
+    curvature: Array
     hessian: Array
 
 
@@ -158,7 +155,7 @@ def _work(flat):  # type: ignore[no-untyped-def]
         np.zeros((3, n_parameters), np.int64),
         np.zeros((4, max(n_dense, flat.factors.shape[0]))),
         np.zeros((n_dense, flat.n_bins)),
-        np.zeros((flat.parameters[:, BENT].max() + 1, flat.n_bins)),
+        np.zeros((n_dense, n_dense)),
         np.zeros((n_dense, n_dense)),
     )
 
@@ -218,8 +215,8 @@ def _exponential(flat, c, theta, shape):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _exponential_slope(flat, c, k, theta, slope):  # type: ignore[no-untyped-def]
-    """Fill the derivative of an exponential in the coefficient of term k."""
+def _exponential_slope(flat, c, k, other, theta, slope):  # type: ignore[no-untyped-def]
+    """Fill the derivative of an exponential in the coefficient of term k and, unless it is -1, that of another."""
     b, at, start, stop = (
         flat.components[c, LAST] - flat.components[c, FIRST],
         flat.components[c, BASE],
@@ -232,7 +229,8 @@ def _exponential_slope(flat, c, k, theta, slope):  # type: ignore[no-untyped-def
             exponent = 0.0
             for j in range(start, stop):
                 exponent += theta[flat.terms[j, TERM_INDEX]] * flat.values[flat.terms[j, TERM_ODD] + q]
-            total += math.exp(exponent) * flat.values[at + q] * flat.values[flat.terms[k, TERM_ODD] + q]
+            value = math.exp(exponent) * flat.values[at + q] * flat.values[flat.terms[k, TERM_ODD] + q]
+            total += value * flat.values[flat.terms[other, TERM_ODD] + q] if other >= 0 else value
         slope[i] = total
 
 
@@ -328,7 +326,7 @@ def _shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
             for i in range(b):
                 slope[i] += tilt * even[i]
     elif flat.components[c, KIND] == EXPONENTIAL:
-        _exponential_slope(flat, c, k, theta, slope)
+        _exponential_slope(flat, c, k, -1, theta, slope)
     else:
         amount, source = (
             flat.values[flat.terms[k, TERM_ODD]],
@@ -352,33 +350,39 @@ def _add(flat, p, first, slope, factor, scale, b, work):  # type: ignore[no-unty
 
 
 @njit(cache=True, error_model="numpy")
+def _factors(flat, c, theta, work):  # type: ignore[no-untyped-def]
+    """Fill the factors of single bins, and value and derivatives of the others; return the product of these."""
+    scale, b = work.bins[SCALE], flat.components[c, LAST] - flat.components[c, FIRST]
+    product = 1.0
+    scale[:b] = 1.0
+    for f in range(flat.components[c, FACTORS], flat.components[c, FACTORS + 1]):
+        at, p = flat.factors[f, FACTOR_AT], flat.factors[f, FACTOR_INDEX]
+        if flat.factors[f, FACTOR_KIND] == BINS:
+            for i in range(b):
+                if flat.bins[at + i] >= 0:
+                    scale[i] *= theta[flat.bins[at + i]]
+            continue
+        if flat.factors[f, FACTOR_KIND] == LINEAR:
+            value, slope, bend = flat.values[at] + flat.values[at + 1] * theta[p], flat.values[at + 1], 0.0
+        else:
+            value, slope, bend = power_factor(theta[p], flat.values[at] > 0.0, flat.values[at + 1 : at + 10])
+        work.vectors[FACTOR, f], work.vectors[FACTOR_SLOPE, f], work.vectors[FACTOR_BEND, f] = value, slope, bend
+        product *= value
+    return product
+
+
+@njit(cache=True, error_model="numpy")
 def _evaluate(flat, theta, want, work):  # type: ignore[no-untyped-def]
     """Fill nu, and its slopes if they are wanted."""
     work.bins[NU, : flat.n_bins] = 0.0
     if want:
         work.slopes[:] = 0.0
         work.parameters[OWN, :] = 0.0
-        work.bends[:] = 0.0
     shape, scale = work.bins[SHAPE], work.bins[SCALE]
     for c in range(flat.components.shape[0]):
         first, b = flat.components[c, FIRST], flat.components[c, LAST] - flat.components[c, FIRST]
-        start, stop = flat.components[c, FACTORS], flat.components[c, FACTORS + 1]
         _shape(flat, c, theta, work)
-        product = 1.0
-        scale[:b] = 1.0
-        for f in range(start, stop):
-            at, p = flat.factors[f, FACTOR_AT], flat.factors[f, FACTOR_INDEX]
-            if flat.factors[f, FACTOR_KIND] == BINS:
-                for i in range(b):
-                    if flat.bins[at + i] >= 0:
-                        scale[i] *= theta[flat.bins[at + i]]
-                continue
-            if flat.factors[f, FACTOR_KIND] == LINEAR:
-                value, slope, bend = flat.values[at] + flat.values[at + 1] * theta[p], flat.values[at + 1], 0.0
-            else:
-                value, slope, bend = power_factor(theta[p], flat.values[at] > 0.0, flat.values[at + 1 : at + 10])
-            work.vectors[FACTOR, f], work.vectors[FACTOR_SLOPE, f], work.vectors[FACTOR_BEND, f] = value, slope, bend
-            product *= value
+        product = _factors(flat, c, theta, work)
         nu = work.bins[NU, first : first + b]
         for i in range(b):
             nu[i] += shape[i] * product * scale[i]
@@ -419,21 +423,12 @@ def _component_slopes(flat, c, theta, product, work):  # type: ignore[no-untyped
             for g in range(start, stop):
                 if g != f and flat.factors[g, FACTOR_KIND] != BINS:
                     others *= work.vectors[FACTOR, g]
-            if flat.parameters[p, BENT] >= 0:
-                row, bend = work.bends[flat.parameters[p, BENT]], others * work.vectors[FACTOR_BEND, f]
-                for i in range(b):
-                    row[first + i] += shape[i] * bend * scale[i]
             others *= work.vectors[FACTOR_SLOPE, f]
             _add(flat, flat.factors[f, FACTOR_INDEX], first, shape, others, scale, b, work)
     for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
         p = flat.terms[k, TERM_INDEX]
         _shape_slope(flat, c, k, theta, work)
         _add(flat, p, first, work.bins[SLOPE], product, scale, b, work)
-        if flat.parameters[p, BENT] >= 0 and flat.terms[k, TERM_EVEN] >= 0 and flat.components[c, KIND] == TEMPLATE:
-            _, _, bend = _bend(theta[p], flat.terms[k, TERM_SMOOTH] == 1)
-            row, even = work.bends[flat.parameters[p, BENT]], flat.terms[k, TERM_EVEN]
-            for i in range(b):
-                row[first + i] += flat.values[even + i] * bend * product * scale[i]
 
 
 @njit(cache=True, error_model="numpy")
@@ -486,6 +481,70 @@ def _terms(counts, fisher, barrier, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def _others(flat, c, f, g, work):  # type: ignore[no-untyped-def]
+    """Return the product of the factors of a component that all bins have in common, but two."""
+    product = 1.0
+    for h in range(flat.components[c, FACTORS], flat.components[c, FACTORS + 1]):
+        if h != f and h != g and flat.factors[h, FACTOR_KIND] != BINS:
+            product *= work.vectors[FACTOR, h]
+    return product
+
+
+@njit(cache=True, error_model="numpy")
+def _bent(flat, p, q, amount, work):  # type: ignore[no-untyped-def]
+    """Add to the second derivatives in two dense parameters, in the lower half."""
+    m, n = flat.parameters[p, PLACE], flat.parameters[q, PLACE]
+    work.curvature[max(m, n), min(m, n)] += amount
+
+
+@njit(cache=True, error_model="numpy")
+def _curvature(flat, theta, want, work):  # type: ignore[no-untyped-def]
+    """Fill sum_i (1 - n_i / nu_i) d2nu_i / dtheta_p dtheta_q, lower half, with 0 unless it is wanted.
+
+    Common factors and terms count; moving peaks and the factors of single bins are left out.
+    """
+    work.curvature[:] = 0.0
+    if not want:
+        return
+    shape, scale, slope = work.bins[SHAPE], work.bins[SCALE], work.bins[SLOPE]
+    for c in range(flat.components.shape[0]):
+        first, last = flat.components[c, FIRST], flat.components[c, LAST]
+        start, stop, b = flat.components[c, FACTORS], flat.components[c, FACTORS + 1], last - first
+        _shape(flat, c, theta, work)
+        product = _factors(flat, c, theta, work)
+        for i in range(b):
+            scale[i] *= work.bins[RATIO, first + i]
+        residual = _dot(shape[:b], scale[:b])
+        for f in range(start, stop):
+            if flat.factors[f, FACTOR_KIND] == BINS:
+                continue
+            p, steep = flat.factors[f, FACTOR_INDEX], work.vectors[FACTOR_SLOPE, f]
+            _bent(flat, p, p, residual * work.vectors[FACTOR_BEND, f] * _others(flat, c, f, f, work), work)
+            for g in range(start, f):
+                if flat.factors[g, FACTOR_KIND] != BINS:
+                    q, both = flat.factors[g, FACTOR_INDEX], steep * work.vectors[FACTOR_SLOPE, g]
+                    both *= residual * _others(flat, c, f, g, work)
+                    _bent(flat, p, q, 2.0 * both if p == q else both, work)
+        for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+            p = flat.terms[k, TERM_INDEX]
+            _shape_slope(flat, c, k, theta, work)
+            moved = _dot(slope[:b], scale[:b])
+            for f in range(start, stop):
+                if flat.factors[f, FACTOR_KIND] != BINS:
+                    q = flat.factors[f, FACTOR_INDEX]
+                    both = moved * work.vectors[FACTOR_SLOPE, f] * _others(flat, c, f, f, work)
+                    _bent(flat, p, q, 2.0 * both if p == q else both, work)
+            if flat.components[c, KIND] == TEMPLATE and flat.terms[k, TERM_EVEN] >= 0:
+                _, _, bend = _bend(theta[p], flat.terms[k, TERM_SMOOTH] == 1)
+                at = flat.terms[k, TERM_EVEN]
+                _bent(flat, p, p, bend * product * _dot(flat.values[at : at + b], scale[:b]), work)
+            elif flat.components[c, KIND] == EXPONENTIAL:
+                for j in range(flat.components[c, TERMS], k + 1):
+                    _exponential_slope(flat, c, k, j, theta, slope)
+                    _bent(flat, p, flat.terms[j, TERM_INDEX], product * _dot(slope[:b], scale[:b]), work)
+
+
+@njit(cache=True, error_model="numpy")
 def _priors(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
     """Fill the gradient with that of constraints and auxiliary counts, and the curvature they add."""
     for p in range(theta.size):
@@ -534,11 +593,9 @@ def _assemble(flat, counts, centres, precision, theta, damping, work):  # type: 
         for k in range(m):
             first, last = max(low, flat.dense[k, 1]), min(high, flat.dense[k, 2])
             if first < last and work.flags[FREE, flat.dense[k, 0]]:
-                work.hessian[m, k] = _dot(weighted[first:last], work.slopes[k, first:last])
+                work.hessian[m, k] = _dot(weighted[first:last], work.slopes[k, first:last]) + work.curvature[m, k]
         curvature = _dot(weighted[low:high], row[low:high]) + work.parameters[PRIOR, p]
-        if flat.parameters[p, BENT] >= 0:
-            bend = _dot(work.bends[flat.parameters[p, BENT], low:high], work.bins[RATIO, low:high])
-            curvature += max(bend, -MOST_BENT * curvature)
+        curvature += work.curvature[m, m]
         work.hessian[m, m] = curvature * (1.0 + RIDGE)
         if damping > 0.0:
             scale = work.parameters[PRIOR, p]
@@ -650,14 +707,16 @@ def _moved(flat, theta, alpha, work):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignore[no-untyped-def]
-    """Gauss-Newton steps of one fit; theta is updated in place. Return (nll, status, steps); RUNNING asks for more."""
+    """Damped Newton steps of one fit; theta is updated in place. Return (nll, status, steps); RUNNING asks for more."""
     _evaluate(flat, theta, True, work)
     value = _nll(counts, centres, precision, theta, work.bins[NU])
     if value == math.inf or _stuck(flat, counts, work):
         return math.inf, INFEASIBLE, 0
     damping, least, blocked = 0.0, 0.0, 0
     for steps in range(MAX_STEPS):
-        _terms(counts, steps == 0 and not warm, 0.0, work)
+        fisher = steps == 0 and not warm
+        _terms(counts, fisher, 0.0, work)
+        _curvature(flat, theta, not fisher, work)
         _assemble(flat, counts, centres, precision, theta, damping, work)
         if not _cholesky(work.hessian, PIVOT):
             damping, least = max(10.0 * damping, FIRST_DAMPING), 1e-9
@@ -728,6 +787,7 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
     value = _nll(counts, centres, precision, theta, work.bins[NU])
     for steps in range(INTERIOR_STEPS):
         _terms(counts, False, barrier, work)
+        _curvature(flat, theta, True, work)
         _assemble(flat, counts, centres, precision, theta, damping, work)
         if not _cholesky(work.hessian, 0.0):
             damping = max(10.0 * damping, 1e-9)
@@ -767,6 +827,7 @@ def _slope_at(flat, counts, centres, precision, theta, work):  # type: ignore[no
     """Fill the gradient of the NLL."""
     _evaluate(flat, theta, True, work)
     _terms(counts, True, 0.0, work)
+    _curvature(flat, theta, False, work)
     _assemble(flat, counts, centres, precision, theta, 0.0, work)
 
 

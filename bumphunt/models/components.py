@@ -240,7 +240,7 @@ def flattened(
     row, tau = np.full(n_parameters, -1, dtype=np.int64), np.zeros(n_parameters)
     for k, (index, expectation) in enumerate(auxiliary):
         row[index], tau[index] = n_bins + k, expectation
-    touched, kinked, bent = _touched(components, n_parameters, n_bins)
+    touched, kinked = _touched(components, n_parameters, n_bins)
     of_bins = np.isin(np.arange(n_parameters), _indices_of_bins(components))  # these always have a constraint
     local = of_bins & (touched.sum(axis=1) == 1)
     dense = np.flatnonzero(~local)
@@ -259,7 +259,7 @@ def flattened(
         factors=np.array(layout.factors, dtype=np.int64).reshape(-1, 3),
         values=np.concatenate([np.zeros(0), *layout.values]),
         bins=np.concatenate([np.zeros(0, dtype=np.int64), *layout.bins]),
-        parameters=np.column_stack([row, place, kinked, np.where(bent, np.cumsum(bent) - 1, -1)]).astype(np.int64),
+        parameters=np.column_stack([row, place, kinked]).astype(np.int64),
         tau=tau,
         dense=spans,
         at_home=at_home[order].astype(np.int64),
@@ -275,10 +275,10 @@ def _indices_of_bins(components: Sequence[Component]) -> Indices:
     return np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *found]))
 
 
-def _touched(components: Sequence[Component], n_parameters: int, n_bins: int) -> tuple[Flags, Flags, Flags]:
-    """Return which bins a parameter changes, ``(P, b)``; which have a kink at 0, and which bend there, ``(P,)``."""
+def _touched(components: Sequence[Component], n_parameters: int, n_bins: int) -> tuple[Flags, Flags]:
+    """Return which bins a parameter changes, ``(P, b)``; and which have a kink at 0, ``(P,)``."""
     touched = np.zeros((n_parameters, n_bins), np.bool_)
-    kinked, bent = np.zeros(n_parameters, np.bool_), np.zeros(n_parameters, np.bool_)
+    kinked = np.zeros(n_parameters, np.bool_)
     for component in components:
         here = slice(component.first, component.last)
         for factor in component.factors:
@@ -286,13 +286,12 @@ def _touched(components: Sequence[Component], n_parameters: int, n_bins: int) ->
                 touched[factor.indices, component.first + factor.bins] = True
                 continue
             touched[factor.index, here] = True
-            if isinstance(factor, PowerFactor) and abs(np.log(factor.up) + np.log(factor.down)) > 1e-12:
-                (bent if factor.interpolation == "smooth" else kinked)[factor.index] = True
+            if isinstance(factor, PowerFactor) and factor.interpolation == "piecewise":
+                kinked[factor.index] |= abs(np.log(factor.up) + np.log(factor.down)) > 1e-12
         if isinstance(component.shape, Template):
             for term in component.shape.terms:
                 touched[term.index, here] = True
-                if term.even is not None:
-                    (bent if term.interpolation == "smooth" else kinked)[term.index] = True
+                kinked[term.index] |= term.even is not None and term.interpolation == "piecewise"
         else:
             touched[component.shape.indices, here] = True
-    return touched, kinked, bent
+    return touched, kinked

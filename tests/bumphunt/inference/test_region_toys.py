@@ -10,7 +10,8 @@ from bumphunt.inference import convex, minuit
 from bumphunt.inference.fit import limit
 from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.method import region_upper_limit
-from bumphunt.inference.region_toys import toy_region_limit
+from bumphunt.inference.profile import Profile
+from bumphunt.inference.region_toys import _RegionToys, toy_region_limit
 from bumphunt.inference.scoring import fit_data_sets
 from bumphunt.inference.toys import Toys, draw_toys, toy_limit
 from bumphunt.models.likelihood import likelihood, linear_channel
@@ -84,6 +85,29 @@ def test_fits_of_a_linear_model_are_those_of_the_convex_engine():
     for row in range(30):
         channel = linear_channel(replace(model, counts=toys.counts[row], centres=toys.centres[row]))
         assert fits.nll[row] == pytest.approx(convex.fit_channel(channel).nll, abs=1e-8)
+
+
+# q~mu of toys 0 to 5, with and without signal, from the numpy engine that this one replaced. Its fits of the data, and
+# so the truth of the toys, were good to 1e-6.
+BEFORE = {
+    "two_channels": (
+        [0.1012496, 0.0, 0.0, 0.6360646, 0.0, 1.0007008],
+        [14.9145268, 2.4448094, 0.0085441, 9.1496541, 1.3476738, 4.0710986],
+    ),
+    "counted": (
+        [0.0, 0.5385171, 1.1323390, 0.9775954, 0.0071767, 0.0],
+        [1.7122973, 0.0, 0.0, 0.6444266, 0.0001488, 0.1106411],
+    ),
+}
+
+
+@pytest.mark.parametrize("regions", [two_channels(), counted()], ids=["two_channels", "counted"])
+def test_same_seed_gives_the_statistics_it_gave_before(regions, request):
+    got = _RegionToys(Profile(likelihood(regions)), 6, SEED)(1.5, 0)
+    signal, background = BEFORE[request.node.callspec.id]
+    np.testing.assert_allclose(got.signal, signal, atol=2e-5)
+    np.testing.assert_allclose(got.background, background, atol=2e-5)
+    assert got.n_failed == 0
 
 
 def test_impossible_toy_is_not_called_converged():
