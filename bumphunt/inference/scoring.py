@@ -8,8 +8,10 @@ of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for thousa
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,9 @@ from bumphunt.models.likelihood import Likelihood
 __all__ = ["DataSetFits", "first_strength", "fit_data_sets", "fit_newton"]
 
 Array = NDArray[np.float64]
+
+BLOCK = 64
+"""Fits that go to one thread together."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +84,8 @@ def fit_data_sets(
     warm
         Whether the start is near the minimum: then the first step uses the observed, not the expected information.
     threads
-        Whether the fits are shared out to numba's threads; the results are the same.
+        Whether the fits are shared out to as many threads as numba has (`numba.set_num_threads`); the results are the
+        same.
     """
     n_fits = start.shape[0]
     theta = np.array(start, dtype=np.float64)
@@ -87,9 +93,18 @@ def fit_data_sets(
     status, steps = np.full(n_fits, compiled.RUNNING, np.int8), np.zeros(n_fits, np.int32)
     free = ~model.held
     free[0] = free[0] and strength_free
-    kernel = compiled.fit_rows_threaded if threads else compiled.fit_rows
-    data = np.ascontiguousarray(counts), np.ascontiguousarray(centres), model.precisions
-    kernel(model.flat, free, *data, theta, warm, nll, status, steps, slopes)
+    n, x = np.ascontiguousarray(counts), np.ascontiguousarray(centres)
+
+    def fit(rows: slice) -> None:
+        data, results = (n[rows], x[rows], model.precisions, theta[rows]), (nll[rows], status[rows], steps[rows])
+        compiled.fit_rows(model.flat, free, *data, warm, *results, slopes[rows])
+
+    n_threads = numba.get_num_threads() if threads else 1
+    if n_threads == 1 or n_fits <= BLOCK:
+        fit(slice(0, n_fits))
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(fit, (slice(k, k + BLOCK) for k in range(0, n_fits, BLOCK))))
     return DataSetFits(values=theta, nll=nll, slopes=slopes, status=status, steps=steps)
 
 

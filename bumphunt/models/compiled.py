@@ -1,9 +1,9 @@
 """The likelihood in compiled code: expected counts, their derivatives, and the minimum of -ln L.
 
 `bumphunt.models.components` lays a likelihood out in the arrays of a `Flat`. What is here works on these: `evaluate`,
-`nll_rows` and `hessian` evaluate, `fit_rows` minimises. Nothing here checks its input. All
-compiled code stands in this one file, because numba's cache on disk does not see changes of functions that are
-compiled into those of another file.
+`nll_rows` and `hessian` evaluate, `fit_rows` minimises. Nothing here checks its input. All compiled code stands in
+this one file, because numba's cache on disk does not see changes of functions that are compiled into those of another
+file.
 
 The minimum is found by Newton steps, damped where they fail (K. Levenberg, Quart. Appl. Math. 2 (1944) 164; D.
 Marquardt, J. SIAM 11 (1963) 431). The second derivatives of nu that are left out (see `_curvature`) slow the
@@ -27,7 +27,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numpy.typing import NDArray
 
 __all__ = [
@@ -35,7 +35,6 @@ __all__ = [
     "Flat",
     "evaluate",
     "fit_rows",
-    "fit_rows_threaded",
     "hessian",
     "nll_rows",
     "power_factor",
@@ -51,8 +50,6 @@ LINEAR, POWER, BINS = 0, 1, 2
 """Kinds of factors: of all bins, linear or log-normal, and one of each bin."""
 NODES = 8
 """Points of the integral over a bin of an exponential."""
-BLOCK = 32
-"""Fits that share one set of work arrays, and go to one thread."""
 MAX_STEPS = 100
 """Newton steps before the interior-point method takes over; five are usual."""
 DECREMENT = 1e-9
@@ -69,7 +66,7 @@ BOUNDARY_LEVEL = 1e-6
 """An empty bin whose expected count is below this is at the boundary [events]."""
 RIDGE, FIRST_DAMPING, MOST_DAMPING = 1e-12, 1e-3, 1e12
 """Relative increase of the Hessian's diagonal: always, after a step that failed, and when a fit is given up."""
-PIVOT, SINGULAR_PIVOT = 1e-14, 1e-12
+PIVOT, SINGULAR_PIVOT = 1e-14, 1e-11
 """Smallest pivot of the scaled Hessian that can be used, and that says that the parameters are determined."""
 CROSSINGS, RELEASES = 2, 6
 """Steps across the kink of a piecewise interpolation after which it is held there; how often it may be let go."""
@@ -372,12 +369,11 @@ def _factors(flat, c, theta, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _evaluate(flat, theta, want, work):  # type: ignore[no-untyped-def]
-    """Fill nu, and its slopes if they are wanted."""
+def _evaluate(flat, theta, work):  # type: ignore[no-untyped-def]
+    """Fill nu and its slopes."""
     work.bins[NU, : flat.n_bins] = 0.0
-    if want:
-        work.slopes[:] = 0.0
-        work.parameters[OWN, :] = 0.0
+    work.slopes[:] = 0.0
+    work.parameters[OWN, :] = 0.0
     shape, scale = work.bins[SHAPE], work.bins[SCALE]
     for c in range(flat.components.shape[0]):
         first, b = flat.components[c, FIRST], flat.components[c, LAST] - flat.components[c, FIRST]
@@ -386,8 +382,7 @@ def _evaluate(flat, theta, want, work):  # type: ignore[no-untyped-def]
         nu = work.bins[NU, first : first + b]
         for i in range(b):
             nu[i] += shape[i] * product * scale[i]
-        if want:
-            _component_slopes(flat, c, theta, product, work)
+        _component_slopes(flat, c, theta, product, work)
     for p in range(flat.tau.size):
         if flat.parameters[p, ROW] >= 0:
             work.bins[NU, flat.parameters[p, ROW]] = flat.tau[p] * theta[p]
@@ -464,20 +459,16 @@ def _dot(a, b):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def _terms(counts, fisher, barrier, work):  # type: ignore[no-untyped-def]
-    """Fill 1 - n / nu, and n / nu^2 (observed information) or 1 / nu (expected).
+    """Fill 1 - n / nu, and n / nu^2 (observed information) or, if fisher is 1, 1 / nu (expected).
 
     An empty row within a barrier t > 0 has 1 - t / nu and z / nu, z its multiplier.
     """
     for i in range(counts.size):
         x, n = work.bins[NU, i], counts[i]
         y = 1.0 / x if x > 0.0 else 0.0
-        if n > 0.0:
-            work.bins[RATIO, i], work.bins[WEIGHT, i] = 1.0 - n * y, y if fisher else n * y * y
-        else:
-            work.bins[RATIO, i], work.bins[WEIGHT, i] = (
-                1.0 - barrier * y,
-                work.bins[WALLS, i] * y if barrier > 0.0 else y * fisher,
-            )
+        work.bins[RATIO, i] = 1.0 - (n if n > 0.0 else barrier) * y
+        observed = n * y if n > 0.0 or barrier == 0.0 else work.bins[WALLS, i]
+        work.bins[WEIGHT, i] = y * (fisher if fisher > 0.0 else observed)
 
 
 @njit(cache=True, error_model="numpy")
@@ -498,14 +489,12 @@ def _bent(flat, p, q, amount, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _curvature(flat, theta, want, work):  # type: ignore[no-untyped-def]
-    """Fill sum_i (1 - n_i / nu_i) d2nu_i / dtheta_p dtheta_q, lower half, with 0 unless it is wanted.
+def _curvature(flat, theta, work):  # type: ignore[no-untyped-def]
+    """Fill sum_i (1 - n_i / nu_i) d2nu_i / dtheta_p dtheta_q, lower half.
 
     Common factors and terms count; moving peaks and the factors of single bins are left out.
     """
     work.curvature[:] = 0.0
-    if not want:
-        return
     shape, scale, slope = work.bins[SHAPE], work.bins[SCALE], work.bins[SLOPE]
     for c in range(flat.components.shape[0]):
         first, last = flat.components[c, FIRST], flat.components[c, LAST]
@@ -708,15 +697,18 @@ def _moved(flat, theta, alpha, work):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy", inline="always")
 def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignore[no-untyped-def]
     """Damped Newton steps of one fit; theta is updated in place. Return (nll, status, steps); RUNNING asks for more."""
-    _evaluate(flat, theta, True, work)
+    _evaluate(flat, theta, work)
     value = _nll(counts, centres, precision, theta, work.bins[NU])
     if value == math.inf or _stuck(flat, counts, work):
         return math.inf, INFEASIBLE, 0
     damping, least, blocked = 0.0, 0.0, 0
     for steps in range(MAX_STEPS):
-        fisher = steps == 0 and not warm
-        _terms(counts, fisher, 0.0, work)
-        _curvature(flat, theta, not fisher, work)
+        if steps == 0 and not warm:
+            _terms(counts, 1.0, 0.0, work)
+            work.curvature[:] = 0.0
+        else:
+            _terms(counts, 0.0, 0.0, work)
+            _curvature(flat, theta, work)
         _assemble(flat, counts, centres, precision, theta, damping, work)
         if not _cholesky(work.hessian, PIVOT):
             damping, least = max(10.0 * damping, FIRST_DAMPING), 1e-9
@@ -729,7 +721,7 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
             blocked += 1
         last = alpha == 1.0 and damping < 0.1 and decrement < DECREMENT and (steps > 0 or warm)
         _moved(flat, theta, alpha, work)
-        _evaluate(flat, work.parameters[TRIAL], True, work)
+        _evaluate(flat, work.parameters[TRIAL], work)
         new = _nll(counts, centres, precision, work.parameters[TRIAL], work.bins[NU])
         if new <= value + NOISE * (1.0 + abs(value)):
             theta[:] = work.parameters[TRIAL]
@@ -737,7 +729,7 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
             if last:
                 return value, CONVERGED, steps + 1
         else:
-            _evaluate(flat, theta, True, work)
+            _evaluate(flat, theta, work)
             if last:  # no lower point within rounding
                 return value, CONVERGED, steps + 1
             damping = max(10.0 * damping, FIRST_DAMPING)
@@ -780,14 +772,14 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
 
     The multiplier z_i of nu_i >= 0 in an empty row follows z_i nu_i = t, while t falls from start to stop.
     """
-    _evaluate(flat, theta, True, work)
+    _evaluate(flat, theta, work)
     for i in range(counts.size):
         work.bins[WALLS, i] = 1.0 if counts[i] == 0.0 and work.bins[NU, i] > 0.0 else 0.0
     barrier, damping = BARRIER_START, 0.0
     value = _nll(counts, centres, precision, theta, work.bins[NU])
     for steps in range(INTERIOR_STEPS):
-        _terms(counts, False, barrier, work)
-        _curvature(flat, theta, True, work)
+        _terms(counts, 0.0, barrier, work)
+        _curvature(flat, theta, work)
         _assemble(flat, counts, centres, precision, theta, damping, work)
         if not _cholesky(work.hessian, 0.0):
             damping = max(10.0 * damping, 1e-9)
@@ -798,13 +790,13 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
         merit = _merit(counts, barrier, value, work)
         work.bins[OLD, :] = work.bins[NU]
         _moved(flat, theta, alpha, work)
-        _evaluate(flat, work.parameters[TRIAL], True, work)
+        _evaluate(flat, work.parameters[TRIAL], work)
         new = _nll(counts, centres, precision, work.parameters[TRIAL], work.bins[NU])
         small = alpha * decrement < 1e-3 * BARRIER_STOP
         if not _merit(counts, barrier, new, work) <= merit + NOISE * (1.0 + abs(merit)) and not (
             small and new < math.inf
         ):
-            _evaluate(flat, theta, True, work)
+            _evaluate(flat, theta, work)
             damping = max(10.0 * damping, FIRST_DAMPING)
             if not damping < MOST_DAMPING:
                 break
@@ -825,9 +817,9 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
 @njit(cache=True, error_model="numpy")
 def _slope_at(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
     """Fill the gradient of the NLL."""
-    _evaluate(flat, theta, True, work)
-    _terms(counts, True, 0.0, work)
-    _curvature(flat, theta, False, work)
+    _evaluate(flat, theta, work)
+    _terms(counts, 1.0, 0.0, work)
+    work.curvature[:] = 0.0
     _assemble(flat, counts, centres, precision, theta, 0.0, work)
 
 
@@ -844,10 +836,13 @@ def _released(flat, counts, centres, precision, theta, work):  # type: ignore[no
             if work.flags[FROZEN, p] and side * work.parameters[GRADIENT, p] < -KINK_SLOPE:
                 work.flags[FROZEN, p], work.flags[FREE, p], work.flags[CROSSED, p] = 0, 1, 0
                 released += 1
+    for p in range(theta.size):
+        if work.flags[FROZEN, p] and abs(theta[p]) < 1e-100:
+            theta[p] = 0.0
     return released
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ignore[no-untyped-def]
     """Fit one data set; theta is updated in place. Return (nll, status, steps, slope in the strength).
 
@@ -873,12 +868,13 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
     return nll, status, total, work.parameters[GRADIENT, 0]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", nogil=True)
 def fit_rows(flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
     """Fit N data sets: counts (N, B), centres (N, P), of which only rows whose status is RUNNING are fitted.
 
     theta (N, P) is the start, and becomes the result; fill nll, status, steps, and the slope of the NLL in the first
-    parameter, (N,). `free` (P,) says what is fitted, `precision` (P,) is that of the normal constraints.
+    parameter, (N,). `free` (P,) says what is fitted, `precision` (P,) is that of the normal constraints. Other threads
+    may run meanwhile.
     """
     work = _work(flat)
     for k in range(nll.size):
@@ -887,33 +883,12 @@ def fit_rows(flat, free, counts, centres, precision, theta, warm, nll, status, s
             status[k] = code
 
 
-@njit(cache=True, error_model="numpy", parallel=True)
-def fit_rows_threaded(flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
-    """As `fit_rows`, with blocks of rows shared out to numba's threads."""
-    for b in prange((nll.size + BLOCK - 1) // BLOCK):
-        rows = slice(b * BLOCK, min((b + 1) * BLOCK, nll.size))
-        data = counts[rows], centres[rows]
-        fit_rows(
-            flat,
-            free,
-            data[0],
-            data[1],
-            precision,
-            theta[rows],
-            warm,
-            nll[rows],
-            status[rows],
-            steps[rows],
-            slope[rows],
-        )
-
-
 @njit(cache=True, error_model="numpy")
 def evaluate(flat, theta, want, nu, slopes):  # type: ignore[no-untyped-def]
     """Fill the expected counts (N, B) at N points (N, P), and if wanted the derivatives (P, B) at the last one."""
     work = _work(flat)
     for k in range(theta.shape[0]):
-        _evaluate(flat, theta[k], want, work)
+        _evaluate(flat, theta[k], work)
         nu[k] = work.bins[NU, : flat.n_rows]
     if not want:
         return
