@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics, convex, minuit
 from bumphunt.inference.fit_result import FitResult, FitStatus
-from bumphunt.inference.limits import UpperLimit, bracketed_root, failed_limit
+from bumphunt.inference.limits import UpperLimit, asymptotic_limits, bracketed_root, failed_limit
 from bumphunt.inference.model_fit import ModelFit, model_fit
 from bumphunt.inference.scoring import fit_newton
 from bumphunt.models.likelihood import Likelihood, linear_channel
@@ -145,12 +145,13 @@ class Profile:
 
     @property
     def deficit(self) -> bool:
-        """Whether the best strength is negative: the likelihood rises from strength 0 on.
+        """Whether the best strength is negative.
 
-        The slope at 0 decides, so that a fit which ended at the boundary of negative expectations is not needed.
+        Where the fit of it failed, whether the likelihood rises from strength 0 on: that slope misleads only where a
+        bin without counts is at the boundary of negative expectations.
         """
-        if self._free is not None and self._free.status.usable:
-            return self._free.n_sig < 0.0
+        if self.free.status.usable:
+            return self.free.n_sig < 0.0
         _, gradient, _ = self.model.nll_and_gradient(self.at(0.0).values)
         return bool(gradient[0] > 0.0)
 
@@ -198,6 +199,8 @@ def profile_limit(data: Profile, *, cl: float, expected: bool = True) -> UpperLi
     ----------
     CCGV eqs 16, 31, 65, 66, 89, 90.
     """
+    if data.engine == "convex":
+        return asymptotic_limits([linear_channel(data.model)], cl=cl, expected=expected)[0]
     method, alpha = "cls_asymptotic", 1.0 - cl
     try:
         asimov = data.asimov()
@@ -205,10 +208,11 @@ def profile_limit(data: Profile, *, cl: float, expected: bool = True) -> UpperLi
 
         def log_excess(strength: float) -> float:
             root, root_a = np.sqrt(data.qmu_tilde(strength)), np.sqrt(asimov.qmu_tilde(strength))
+            if root_a == 0.0:  # at strength 0 both statistics vanish, and CLs goes to 1
+                return float(-np.log(alpha))
             return float(np.log(asymptotics.cls(root, root_a) / alpha))
 
-        low = 1e-6 * scale if data.deficit else max(data.best.n_sig, 1e-6 * scale)
-        observed = bracketed_root(log_excess, low, scale)
+        observed = bracketed_root(log_excess, 0.0 if data.deficit else max(data.best.n_sig, 0.0), scale)
         band = np.full(5, np.nan)
         if expected:
             for index, target in enumerate(asymptotics.expected_sqrt_qmu_asimov(alpha, asymptotics.BAND)):

@@ -51,6 +51,8 @@ __all__ = ["Likelihood", "held_at", "likelihood", "linear_channel"]
 
 Array = NDArray[np.float64]
 
+EMPTY = 1e-6
+"""Expected events below which a bin of Asimov data is empty: barrier methods leave 1e-10."""
 STRENGTH = "strength"
 """Name of the first parameter, the signal strength."""
 
@@ -134,9 +136,13 @@ class Likelihood:
         return value, gradient, information
 
     def asimov(self, theta: ArrayLike) -> Likelihood:
-        """Return the likelihood of Asimov data: counts, auxiliary ones and centres at their expectation."""
+        """Return the likelihood of Asimov data: counts, auxiliary ones and centres at their expectation.
+
+        Bins at the boundary of negative expectations, where a fit leaves a trifle, are empty.
+        """
         t = np.asarray(theta, dtype=np.float64)
-        return replace(self, counts=np.maximum(self.expected(t), 0.0), centres=t.copy(), start=t.copy())
+        nu = self.expected(t)
+        return replace(self, counts=np.where(nu > EMPTY, nu, 0.0), centres=t.copy(), start=t.copy())
 
 
 def held_at(model: Likelihood, values: Mapping[str, float]) -> Likelihood:

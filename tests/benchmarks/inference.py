@@ -326,7 +326,8 @@ def main() -> None:
         faster, toys = row["pyhf"] / row["newton"], 1.0 / row["one toy"]
         lines.append(
             f"not linear, 80 bins, {name}: limit with band {1e3 * row['newton']:.2f} ms,"
-            f" pyhf {1e3 * row['pyhf']:.0f} ms ({faster:.0f} x), limits {row['limit']:.5f} and {row['limit of pyhf']:.5f}; toys fitted: {toys:.0f} / s"
+            f" pyhf {1e3 * row['pyhf']:.0f} ms ({faster:.0f} x), limits {row['limit']:.5f}"
+            f" and {row['limit of pyhf']:.5f}; toys fitted: {toys:.0f} / s"
         )
     sys.stdout.write("\n".join(lines) + "\n")
     record = {
