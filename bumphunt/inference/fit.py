@@ -226,7 +226,8 @@ def fit(regions: Regions, *, strength: float | None = None, engine: Engine = "au
     strength
         Held signal strength; free by default.
     engine
-        "convex", "minuit", or "auto": the convex engine where the likelihood is linear in its parameters.
+        "auto" takes the convex engine where the likelihood is linear in its parameters, and "newton" for the others.
+        "minuit" is the reference.
 
     Raises
     ------

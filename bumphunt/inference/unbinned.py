@@ -83,12 +83,10 @@ def _nll(model: Likelihood, regions: tuple[Region, ...], theta: Array) -> float:
         density = np.zeros(0 if r.values is None else r.values.size)
         for sample in (r.signal, *r.backgrounds):
             component = next(components)
-            factor = float(np.prod([f(theta)[0] for f in component.factors]))
-            density += factor * _density(r, sample, theta, model)
+            density += component.multiplier(theta) * _density(r, sample, theta, model)
             for _ in (u for u in sample.uncertainties if isinstance(u, SpuriousSignal)):
                 component = next(components)
-                factor = float(np.prod([f(theta)[0] for f in component.factors]))
-                density += factor * _density(r, sample, theta, model)
+                density += component.multiplier(theta) * _density(r, sample, theta, model)
         if not np.all(density > 0.0):
             return np.inf
         value -= float(np.log(density).sum())

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.models import compiled
 
 __all__ = [
     "ControlRegion",
@@ -48,6 +49,8 @@ __all__ = [
     "interpolated_factor",
     "interpolated_shift",
     "numbers",
+    "odd_and_even",
+    "power_values",
 ]
 
 Array = NDArray[np.float64]
@@ -328,23 +331,21 @@ def interpolated_factor(theta: float, up: float, down: float, interpolation: Int
     >>> round(interpolated_factor(-2.0, 1.1, 0.8, "smooth")[0], 6)
     0.64
     """
-    if interpolation == "smooth" and abs(theta) < 1.0:
-        a = _smooth_coefficients(up, down)
-        powers = theta ** np.arange(7.0)
-        return float(powers @ a), float(powers[:-1] @ (np.arange(1.0, 7.0) * a[1:]))
-    log = np.log(up) if theta >= 0.0 else -np.log(down)
-    value = float(np.exp(min(theta * log, 700.0)))
-    return value, value * float(log)
+    value, slope, _ = compiled.power_factor(theta, interpolation == "smooth", power_values(up, down))
+    return float(value), float(slope)
 
 
 @lru_cache(maxsize=1024)
-def _smooth_coefficients(up: float, down: float) -> Array:
-    """Return the polynomial, shape ``(7,)``, that meets up^theta and down^-theta at +-1 with two derivatives."""
+def power_values(up: float, down: float) -> Array:
+    """Return ln up, -ln down, and the coefficients of the smooth polynomial, shape ``(9,)``.
+
+    It meets up^theta and down^-theta at +-1 with two derivatives.
+    """
     k = np.arange(1.0, 7.0)
     rows = [k**0, (-1.0) ** k, k, k * (-1.0) ** (k - 1), k * (k - 1), k * (k - 1) * (-1.0) ** k]
     log_up, log_down = np.log(up), np.log(down)
     wanted = [up - 1, down - 1, up * log_up, -down * log_down, up * log_up**2, down * log_down**2]
-    return np.concatenate([[1.0], np.linalg.solve(np.array(rows), np.array(wanted))])
+    return np.concatenate([[log_up, -log_down, 1.0], np.linalg.solve(np.array(rows), np.array(wanted))])
 
 
 def interpolated_shift(theta: float, up: Array, down: Array, interpolation: Interpolation) -> tuple[Array, Array]:
@@ -359,9 +360,15 @@ def interpolated_shift(theta: float, up: Array, down: Array, interpolation: Inte
     interpolation
         What to do between them.
     """
-    if interpolation == "smooth" and abs(theta) < 1.0:
-        odd, even = 0.5 * (up - down), (up + down) / 16.0
-        square = theta * theta
-        value = odd * theta + even * square * (15.0 + square * (-10.0 + 3.0 * square))
-        return value, odd + even * theta * (30.0 + square * (-40.0 + 18.0 * square))
-    return (theta * up, up) if theta >= 0.0 else (-theta * down, -down)
+    odd, even = odd_and_even(up, down)
+    shift, slope = np.zeros(odd.size), np.zeros(odd.size)
+    compiled.shift_shape(theta, interpolation == "smooth", odd, even, shift, slope)
+    return shift, slope
+
+
+def odd_and_even(up: Array, down: Array) -> tuple[Array, Array]:
+    """Return the odd and even part of a shape variation: the shift is odd theta + even g(theta), g(+-1) = 8.
+
+    Arguments as in `interpolated_shift`; outside -1 to +1 g is 8 abs(theta).
+    """
+    return 0.5 * (up - down), (up + down) / 16.0

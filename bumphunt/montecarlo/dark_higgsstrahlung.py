@@ -2,7 +2,8 @@
 
 Tree level with one collinear photon from each beam. The A' takes over the polarisation of the virtual one, which lies
 across the beams: with it go the angle of production and, exactly, the angles of the decay. The lepton pair radiates.
-Neither A' nor h' has a width, the A' a lifetime if one is given.
+Neither A' nor h' has a width, the A' a lifetime if one is given. For an h' of less than about 0.1 GeV a few events,
+whose beams returned to just above the A', have weights of hundreds of times the mean.
 
 References
 ----------

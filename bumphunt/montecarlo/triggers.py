@@ -20,9 +20,7 @@ Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-def track_trigger(
-    tracks: Tracks, first: NDArray[np.intp], second: NDArray[np.intp], detector: Detector
-) -> Mask:  # fmt: skip
+def track_trigger(tracks: Tracks, first: NDArray[np.intp], second: NDArray[np.intp], detector: Detector) -> Mask:
     """Return whether pairs satisfy the two-track trigger: both in its polar angles, apart in the transverse plane.
 
     Parameters
@@ -104,13 +102,12 @@ def _back_to_back(clusters: Clusters, estar: Array, n: int, detector: Detector) 
     """
     hard = np.flatnonzero(estar > detector.veto_energy)
     hard = hard[np.lexsort((-estar[hard], clusters.event[hard]))]
-    event = clusters.event[hard]
-    # the first of an event, followed by another one
-    leads = np.flatnonzero((event[1:] == event[:-1]) & np.append(True, event[1:-1] != event[:-2])[: event[1:].size])
-    first, second = clusters.where(hard[leads]), clusters.where(hard[leads + 1])
+    _, start, count = np.unique(clusters.event[hard], return_index=True, return_counts=True)
+    leading, following = hard[start[count > 1]], hard[start[count > 1] + 1]
+    first, second = clusters.where(leading), clusters.where(following)
     cosine = np.sin(first.theta) * np.sin(second.theta) * np.cos(first.phi - second.phi)
     cosine += np.cos(first.theta) * np.cos(second.theta)
-    boost = first.energy * second.energy / (estar[hard[leads]] * estar[hard[leads + 1]])
+    boost = first.energy * second.energy / (estar[leading] * estar[following])
     found = np.zeros(n, dtype=np.bool_)
     found[first.event] = 1 - boost * (1 - cosine) < np.cos(detector.veto_opening)
     return found

@@ -74,7 +74,7 @@ def test_track_resolution_is_the_stated_one():
 
 
 @pytest.mark.parametrize(
-    ("theta", "seen"), [(11.0, 0), (13.0, 1), (31.8, 0), (34.0, 1), (89.8, 1), (90.0, 0), (129.7, 0), (157.0, 0)]
+    ("theta", "seen"), [(11.0, 0), (13.0, 1), (31.8, 0), (34.0, 1), (89.9, 1), (90.0, 0), (129.7, 0), (157.0, 0)]
 )
 def test_photon_in_a_gap_of_the_calorimeter_is_not_seen(theta, seen):
     detector = dataclasses.replace(PERFECT_ID, photon_loss=0.0)

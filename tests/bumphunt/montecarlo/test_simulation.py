@@ -203,3 +203,12 @@ def test_unknown_process_raises():
 def test_impossible_chunk_raises(change):
     with pytest.raises(InputError):
         chunk(**change)
+
+
+@pytest.mark.parametrize("name", ["emu", "photon", "photon_dimuon"])
+def test_chunks_hold_the_candidate_asked_for(name):
+    candidate = CANDIDATES[name]
+    weighted, drawn = chunk(candidate=candidate).columns, draw(candidate=candidate).columns
+    assert {k: v.dtype for k, v in weighted.items()} == {k: v.dtype for k, v in drawn.items()}
+    assert (f"daughter({len(candidate.leptons)}, clusterTiming)" in weighted) == (candidate.n_photons > 0)
+    assert ("daughter(0, p)" in weighted) == bool(candidate.leptons)
