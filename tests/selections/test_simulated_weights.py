@@ -31,7 +31,7 @@ def test_no_row_weighs_more_than_twenty_times_the_mean(selected):
 
 
 def test_muon_pairs_with_two_missed_photons_are_there_in_numbers(selected):
-    """Some 300, 250 and 130 equivalent events of 10^6 generated, with photons along both beams, where there were 100."""
+    """Some 300, 250 and 130 equivalent events of 10^6 generated, with photons along both beams."""
     weight, m2 = selected
     for low, high, least in ((1, 4, 150), (4, 16, 120), (16, 36, 60)):
         inside = weight[(m2 > low) & (m2 < high)]
