@@ -22,7 +22,7 @@ from bumphunt.montecarlo.process import Value
 from bumphunt.montecarlo.processes import find_process
 from bumphunt.montecarlo.simulation import Chunk, draw_chunk, drawn_events, generation_for_draws, simulate_chunk
 from workflows.ntuples import Columns, Simulation, write_tree
-from workflows.processes import in_order
+from workflows.processes import Run, pool
 
 __all__ = [
     "CHUNK",
@@ -34,7 +34,7 @@ __all__ = [
     "simulate",
 ]
 
-CHUNK = 100_000
+CHUNK = 50_000
 """Most generated events of a chunk."""
 PSEUDODATA = "pseudodata"
 """Name of the file of pseudo-data."""
@@ -249,8 +249,9 @@ def simulate(
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".simulate-", dir=folder))
     try:
-        files = _files(plan)
-        with in_order([task for file in files for task in file.tasks], workers=workers) as results:
+        with pool(workers) as run:
+            files = _files(plan, run)
+            results = run([task for file in files for task in file.tasks])
             staged = [_write(plan, file, staging, results, progress) for file in files]
         written = []
         for file in staged:
@@ -262,8 +263,8 @@ def simulate(
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _files(plan: SimulationPlan) -> list[_File]:
-    """Return the files of a plan with their tasks."""
+def _files(plan: SimulationPlan, run: Run) -> list[_File]:
+    """Return the files of a plan with their tasks; trial runs say how large the pseudo-data must be."""
     files = []
     for sample in plan.samples:
         tasks = tuple(
@@ -285,27 +286,36 @@ def _files(plan: SimulationPlan) -> list[_File]:
         )
         files.append(_File(name=sample.name, events=sample.n, tasks=tasks, sample=sample))
     if plan.drawn:
-        parts = [_draw_tasks(plan, drawn) for drawn in plan.drawn]
+        means = run([partial(_mean_drawn, plan, drawn) for drawn in plan.drawn])
+        parts = [_draw_tasks(plan, drawn, mean) for drawn, mean in zip(plan.drawn, means, strict=True)]
         events = sum(n for n, _ in parts)
         files.append(_File(name=PSEUDODATA, events=events, tasks=sum((t for _, t in parts), ()), sample=None))
     return files
 
 
-def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample) -> tuple[int, tuple[Callable[[], Chunk], ...]]:
-    """Return the number of events to generate for one process of the pseudo-data, and the tasks."""
-    expected_per_fb = plan.luminosity * drawn.yield_factor * drawn.branching_ratio
-    parameters = find_process(drawn.process).complete(drawn.parameters)
-    mean = generation_for_draws(
+def _expected_per_fb(plan: SimulationPlan, drawn: DrawnSample) -> float:
+    """Return the expected number of events of a process in the pseudo-data, for each fb of cross section."""
+    return plan.luminosity * drawn.yield_factor * drawn.branching_ratio
+
+
+def _mean_drawn(plan: SimulationPlan, drawn: DrawnSample) -> int:
+    """Return how many events to generate, on average, for one process of the pseudo-data."""
+    return generation_for_draws(
         drawn.process,
-        expected_per_fb=expected_per_fb,
+        expected_per_fb=_expected_per_fb(plan, drawn),
         seed=plan.seed,
         beams=plan.beams,
         detector=plan.detector,
-        parameters=parameters,
+        parameters=find_process(drawn.process).complete(drawn.parameters),
         repeated=plan.repeated,
         maximum=plan.maximum_drawn,
         candidate=plan.candidate,
     )
+
+
+def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample, mean: int) -> tuple[int, tuple[Callable[[], Chunk], ...]]:
+    """Return the number of events to generate for one process of the pseudo-data, and the tasks."""
+    parameters = find_process(drawn.process).complete(drawn.parameters)
     n = drawn_events(mean, seed=plan.seed, process=drawn.process, parameters=parameters)
     tasks = tuple(
         partial(
@@ -316,7 +326,7 @@ def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample) -> tuple[int, tuple[Ca
             seed=plan.seed,
             beams=plan.beams,
             detector=plan.detector,
-            scale=expected_per_fb / mean,
+            scale=_expected_per_fb(plan, drawn) / mean,
             parameters=parameters,
             candidate=plan.candidate,
         )

@@ -95,8 +95,8 @@ class Process:
     """Function of parameters and sqrt(s) [GeV] to the open interval in which a signal's mass must be [GeV]."""
     require: Callable[[], None] = nothing_needed
     """Called before anything is simulated; raises if an optional package is missing."""
-    batch: int = 100_000
-    """Events that are generated at once, in about a second."""
+    batch: int = 50_000
+    """Events that are generated at once: enough to be fast, few enough for some 100 MB of memory."""
     accuracy: str
     """How accurate it is, as measured by the tests and the validation page."""
     reference: str

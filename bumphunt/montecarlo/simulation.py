@@ -46,6 +46,9 @@ QUIET_RECOIL = (np.radians(32.2), np.radians(128.7))
 QUIET_ENERGY = 0.5
 """Most energy of photons beside a pair [GeV], a little above what searches allow."""
 
+PILOT = 2
+"""Batches of the trial run that decides how many pseudo-data events to generate."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk:
@@ -322,7 +325,7 @@ def generation_for_draws(
         If the process or a parameter is unknown.
     """
     rng = random_generator(seed, process=process, parameters=parameters, stream="pilot", chunk=0)
-    pilot = find_process(process).batch
+    pilot = PILOT * find_process(process).batch
     events = _generate(process, pilot, beams, rng, parameters)
     rows = reconstruct(events, detector, candidate=candidate, rng=rng)
     quiet = _quiet(rows, candidate, beams)

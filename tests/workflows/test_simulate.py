@@ -196,7 +196,7 @@ def test_negative_yield_factor_raises(tmp_path):
 
 def test_death_of_a_worker_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     dying = stage._File(name="mumu", events=1, tasks=(partial(os._exit, 3),), sample=plan().samples[0])
-    monkeypatch.setattr(stage, "_files", lambda _: [dying])
+    monkeypatch.setattr(stage, "_files", lambda *_: [dying])
     with pytest.raises(BumphuntError, match="one of 2 worker processes died"):
         simulate(plan(), tmp_path, workers=2)
     assert list(tmp_path.iterdir()) == []
