@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -124,9 +125,10 @@ def simulate(
 
     chain = _make(analysis, output, workers, False, "simulate")
     header, rows = printed_rows(chain.folder / "simulate")
-    table = Table(title=f"samples at {chain.config.data.luminosity:g} fb^-1", title_justify="left", box=None)
+    title = f"samples at {chain.config.data.luminosity:g} fb^-1; expected and effective numbers of rows"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for i, name in enumerate(header):
-        table.add_column(name, justify="right" if i else "left", no_wrap=True)
+        table.add_column(escape(name), justify="right" if i else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     out.print(table)

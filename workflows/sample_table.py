@@ -52,7 +52,7 @@ def printed_rows(folder: Path) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     BumphuntError
         If the table is missing or broken.
     """
-    header = ("sample", "generated", "rows", "cross section [fb]", "expected rows", "effective rows")
+    header = ("sample", "generated", "rows", "cross section [fb]", "expected", "effective")
     path = folder / SAMPLE_TABLE
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -66,7 +66,7 @@ def _printed(row: dict[str, str]) -> tuple[str, ...]:
     """Return a row of the table as text."""
     cross_section = f"{int(row['drawn']):,} drawn" if row["drawn"] else ""
     if row["cross_section"]:
-        cross_section = f"{float(row['cross_section']):.5g} +- {float(row['cross_section_error']):.2g}"
+        cross_section = f"{float(row['cross_section']):.4g} +- {float(row['cross_section_error']):.1g}"
     counts = (f"{int(row[name]):,}" for name in ("generated", "rows"))
     sums = (f"{float(row[name]):,.4g}" if float(row[name]) < 1000 else f"{float(row[name]):,.0f}" for name in SUMS)
     return (row["sample"], *counts, cross_section, *sums)
