@@ -75,7 +75,7 @@ def test_minimum_at_the_boundary_is_reported_as_such(name):
     assert np.isnan(result.n_sig_error)
     upper = limit(HARD[name])
     assert upper.valid
-    assert upper.flags == ("fit_at_boundary",)
+    assert upper.flags == ("fit_at_boundary", "low_counts")
     assert np.all(np.diff(upper.expected) > 0.0)
 
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bumphunt.inference.fit import fit, hypotest, limit, scan
+from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.limits import asymptotic_limit
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.likelihood import likelihood, linear_channel
@@ -43,8 +44,10 @@ def test_limit_scan_and_batch_give_one_answer(r):
     assert point.limit.observed == ours.observed == batch.observed
     newton = limit(r, engine="newton")
     assert newton.valid
-    assert newton.observed == pytest.approx(ours.observed, rel=2e-4)
-    np.testing.assert_allclose(newton.expected, ours.expected, rtol=2e-3)
+    # with bins at the boundary several backgrounds may fit equally well, and each has Asimov data of its own
+    unique = fit(r, strength=0.0).status is FitStatus.CONVERGED
+    assert newton.observed == pytest.approx(ours.observed, rel=2e-4 if unique else 0.03)
+    np.testing.assert_allclose(newton.expected, ours.expected, rtol=2e-4 if unique else 0.03)
     free = {engine: fit(r, engine=engine) for engine in ("convex", "newton")}
     assert free["newton"].nll == pytest.approx(free["convex"].nll, abs=1e-6)
 
