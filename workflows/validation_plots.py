@@ -38,7 +38,8 @@ def compare(shape: Distribution) -> Figure:
         for overlay, colour in zip(shape.overlays, COLOURS[1:], strict=False):
             ratio = overlay.values / shape.reference
             _points(bottom, shape.centres, ratio, overlay.errors / shape.reference, "", colour, "s")
-        deviation = np.nanmax(np.abs(shape.values / shape.reference - 1) + shape.errors / shape.reference)
+        curves = [(shape.values, shape.errors), *((o.values, o.errors) for o in shape.overlays)]
+        deviation = max(np.nanmax((np.abs(v - shape.reference) + e) / np.abs(shape.reference)) for v, e in curves)
         reach = float(np.clip(1.2 * deviation, 0.05, 0.6))
         bottom.set_ylim(1 - reach, 1 + reach)
         bottom.set_ylabel("ratio")

@@ -133,7 +133,7 @@ def _all_photons(rng: np.random.Generator, n: int) -> Distribution:
     values, errors = _histogram(lost, events.weight, edges, n)
     overlays: tuple[Overlay, ...] = ()
     if pythia.is_installed():
-        overlays = (_pythia_muons(rng, n // 30, edges),)
+        overlays = (_pythia_muons(rng, n // 15, edges),)
     # one photon of beams or muons, times the factor of softer ones
     s, logs = SYMMETRIC.s, [np.log(SYMMETRIC.s / m**2) - 1 for m in (M_ELECTRON, M_MUON)]
     beta = 2 * ALPHA / np.pi * sum(logs)
