@@ -103,7 +103,7 @@ def case(name: str, plan: SimulationPlan) -> dict[str, float]:
 
     def watch() -> None:
         nonlocal peak
-        while not done.wait(0.2):
+        while not done.wait(2.0):  # looking takes locks that the workers need
             peak = max(peak, proportional_memory())
 
     watcher = threading.Thread(target=watch)
