@@ -218,12 +218,12 @@ def fit(regions: Regions, *, strength: float | None = None, engine: Engine = "au
     strength
         Held signal strength; free by default.
     engine
-        "convex", "minuit", or "auto": the convex engine where the likelihood is linear in its parameters.
+        "convex", "minuit", "zfit", or "auto": the convex engine where the likelihood is linear in its parameters.
 
     Raises
     ------
     InputError
-        If the regions do not fit together, or the convex engine cannot fit them.
+        If the regions do not fit together, or the engine cannot fit them or is not installed (the extra zfit).
     """
     profile = Profile(likelihood(regions), engine)
     return profile.free if strength is None else profile._fit(strength, None, errors=True)

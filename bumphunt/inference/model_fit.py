@@ -35,7 +35,7 @@ class ModelFit:
     iterations
         Newton steps, or calls of the likelihood.
     engine
-        "convex" or "minuit".
+        "convex", "minuit" or "zfit".
     """
 
     names: tuple[str, ...]

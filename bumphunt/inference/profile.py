@@ -21,10 +21,10 @@ from bumphunt.models.likelihood import Likelihood, linear_channel
 __all__ = ["Engine", "Profile", "chosen_engine", "fit_convex", "profile_limit"]
 
 Array = NDArray[np.float64]
-Engine = Literal["auto", "convex", "minuit"]
+Engine = Literal["auto", "convex", "minuit", "zfit"]
 
 
-def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "minuit"]:
+def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "minuit", "zfit"]:
     """Return the engine that fits a likelihood: the convex one if the model allows it.
 
     Raises
@@ -32,8 +32,8 @@ def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "minui
     InputError
         If the name is unknown, or "convex" is asked to fit what is not linear.
     """
-    if engine not in ("auto", "convex", "minuit"):
-        msg = f"unknown engine {engine!r}: want 'auto', 'convex' or 'minuit'"
+    if engine not in ("auto", "convex", "minuit", "zfit"):
+        msg = f"unknown engine {engine!r}: want 'auto', 'convex', 'minuit' or 'zfit'"
         raise InputError(msg)
     if engine == "convex" and not model.linear:
         msg = "the convex engine cannot fit a likelihood that is not linear in its parameters: use 'auto' or 'minuit'"
@@ -129,6 +129,10 @@ class Profile:
 
     def _fit(self, strength: float | None, start: Array | None, *, errors: bool) -> ModelFit:
         fitter = fit_convex if self.engine == "convex" else minuit.fit_likelihood
+        if self.engine == "zfit":
+            from bumphunt.inference.unbinned import fit_zfit  # which imports this module
+
+            fitter = fit_zfit
         return fitter(self.model, strength=strength, start=start, errors=errors)
 
     @property
