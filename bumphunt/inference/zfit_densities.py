@@ -195,9 +195,7 @@ def _peak(
     return parts
 
 
-def _background(
-    zfit: Any, space: Any, r: Region, name: str, model: BackgroundModel, by_name: Mapping[str, Any]
-) -> Any:
+def _background(zfit: Any, space: Any, r: Region, name: str, model: BackgroundModel, by_name: Mapping[str, Any]) -> Any:
     """Return a smooth background, with its integral over the region as its yield."""
     coefficients = {f"c{k}": by_name[f"{name}_{r.name}[{k}]"] for k in range(model.order + 1)}
     support, label = (float(r.edges[0]), float(r.edges[-1])), f"events_{name}_{r.name}"
@@ -221,10 +219,14 @@ def _background(
     def total(values: Mapping[str, Any]) -> Any:
         return sum(term * values[key] for key, term in zip(coefficients, terms, strict=True))
 
-    events, several = _composed(zfit, label, total, coefficients), list(coefficients.values())
+    events = _composed(zfit, label, total, coefficients)
     if model.family == "bernstein":
-        return zfit.pdf.Bernstein(obs=space, coeffs=several, extended=events)
-    return zfit.pdf.Chebyshev(obs=space, coeffs=several[1:], coeff0=several[0], extended=events)
+        return zfit.pdf.Bernstein(obs=space, coeffs=list(coefficients.values()), extended=events)
+    ratios = []  # zfit keeps a coefficient of order 0 at the value that it had first
+    for k in range(1, model.order + 1):
+        pair = {"c0": coefficients["c0"], "ck": coefficients[f"c{k}"]}
+        ratios.append(_composed(zfit, f"ratio_{k}_{label}", lambda values: values["ck"] / values["c0"], pair))
+    return zfit.pdf.Chebyshev(obs=space, coeffs=ratios, extended=events)
 
 
 def _constraints(zfit: Any, model: Likelihood, parameters: Sequence[Any]) -> list[Any]:
@@ -236,11 +238,11 @@ def _constraints(zfit: Any, model: Likelihood, parameters: Sequence[Any]) -> lis
     ]
     for (index, tau), events in zip(model.auxiliary, model.counts[model.n_bins :], strict=True):
 
-        def expected(values: Mapping[str, Any], tau: float = tau) -> Any:
-            return tau * values["theta"]
+        def poisson(values: Mapping[str, Any], tau: float = tau, events: float = float(events)) -> Any:
+            mean = tau * values["theta"]  # zfit's own constraint takes the parameter for the count
+            return mean - events * zfit.z.numpy.log(mean) if events > 0.0 else mean
 
-        mean = _composed(zfit, f"expected_{index}", expected, {"theta": parameters[index]})
-        found.append(zfit.constraint.PoissonConstraint([mean], observation=[float(events)]))
+        found.append(zfit.constraint.SimpleConstraint(poisson, {"theta": parameters[index]}))
     return found
 
 
