@@ -59,6 +59,8 @@ def unbinned_loss(
     InputError
         If zfit cannot describe a region.
     """
+    for r in regions:
+        _check_supports(r)
     by_name = dict(zip(model.names, parameters, strict=True))
     densities, data, constraints = [], [], _constraints(zfit, model, parameters)
     for r in regions:
@@ -72,6 +74,20 @@ def unbinned_loss(
             constraints.append(zfit.constraint.SimpleConstraint(density.get_yield().value, list(parameters)))
     constraints.append(_barrier(zfit, model, parameters, count))
     return zfit.loss.ExtendedUnbinnedNLL(densities, data, constraints=constraints)
+
+
+def _check_supports(r: Region) -> None:
+    """Raise if a sample has no density, or one that ends inside the region."""
+    for sample in (r.signal, *r.backgrounds):
+        if not isinstance(sample.shape, Peak | BackgroundModel):
+            msg = f"sample {sample.name!r} of region {r.name!r} is a histogram: it has no density"
+            raise InputError(msg)
+        support = (-np.inf, np.inf) if isinstance(sample.shape, BackgroundModel) else sample.shape.support
+        if support[0] > r.edges[0] or support[1] < r.edges[-1]:
+            msg = (
+                f"the support {support} of {sample.name!r} ends inside region {r.name!r}: zfit is not given such a peak"
+            )
+            raise InputError(msg)
 
 
 def _numpy_function(function: Callable[..., np.float64], arguments: Sequence[Any]) -> Any:
@@ -93,8 +109,7 @@ def _parts(zfit: Any, space: Any, r: Region, sample: Sample, by_name: Mapping[st
     if isinstance(sample.shape, BackgroundModel):
         return [_background(zfit, space, r, sample.name, sample.shape, by_name)]
     if not isinstance(sample.shape, Peak):
-        msg = f"sample {sample.name!r} of region {r.name!r} has no density"
-        raise InputError(msg)
+        return []
     used = {u.name: by_name[u.name] for u in sample.uncertainties if not isinstance(u, SpuriousSignal)}
     scale = sample.scale
     for u in sample.uncertainties:
@@ -160,11 +175,7 @@ def _peak(
 
     mu = _composed(zfit, f"mean_{name}", mean, moving)
     width = _composed(zfit, f"sigma_{name}", sigma, moving)
-    low, high = space.v1.limits
     whole = zfit.Space(space.obs[0], limits=WHOLE_LINE if peak.family != "crystal_ball_gaussian" else peak.support)
-    if peak.support[0] > low or peak.support[1] < high:
-        msg = f"the support {peak.support} of a peak ends inside its region: zfit is not given such a peak"
-        raise InputError(msg)
     place, tails = {"mu": mu, "obs": space}, peak.parameters[2:]
     if peak.family == "gaussian":
         shapes = [(1.0, zfit.pdf.Gauss, {"sigma": width})]

@@ -3,7 +3,7 @@
 The extended likelihood of N values, ln L = sum_i ln lambda(x_i) - integral of lambda, is the limit of the Poisson
 likelihood of counts in narrow bins. Only the bins with a value have to be narrow: the gaps between them are empty,
 and an empty bin of any width contributes the integral of lambda over it, exactly. `narrow_bins` gives each value a bin
-of some 1e-6 of the narrowest peak, and every engine that fits counts then fits values. That the expectation of the
+of some 1e-5 of the narrowest peak, and every engine that fits counts then fits values. That the expectation of the
 gaps must not be negative keeps the density from being negative where there are no values.
 
 References
@@ -30,11 +30,12 @@ __all__ = ["narrow_bins", "unbinned_constant", "unbinned_likelihood"]
 
 Array = NDArray[np.float64]
 
-NARROW = 1e-6
-"""Width of the bins, in widths of the narrowest peak. The shift of a value within its bin is at most half of that."""
+NARROW = 1e-5
+"""Width of the bins, in widths of the narrowest peak. A value moves by half of that at most, and a fitted yield by some
+1e-5 of its error; narrower bins would make the integrals, differences of cumulative distributions, less exact."""
 MIN_BITS, MAX_BITS = 20, 36
-"""Least and largest binary logarithm of the number of bins that would fill the region: the upper end keeps the
-integral over a bin, a difference of two cumulative distributions, exact to about 1e-5 of itself."""
+"""Least and largest binary logarithm of the number of such bins that would fill the region; the latter for the same
+reason."""
 MIN_GAP, MAX_GAP = 1e-4, 1e-3
 """Values closer than this fraction of the mean distance, and of the width of the narrowest peak, share a bin: the gap
 between them would expect less than what is called nothing."""
