@@ -158,8 +158,8 @@ BEAMS: dict[str, Beams] = {
         electron_spread=5.13e-3,
         positron_spread=2.375e-3,
     ),
-    # PEP-II: NIM A 729 (2013) 615.
-    "babar": Beams(electron_energy=9.0, positron_energy=3.1),
+    # PEP-II: NIM A 729 (2013) 615; spreads NIM A 479 (2002) 1, recalled.
+    "babar": Beams(electron_energy=9.0, positron_energy=3.1, electron_spread=5.5e-3, positron_spread=2.3e-3),
     # KEKB: NIM A 499 (2003) 1.
     "belle": Beams(electron_energy=7.998, positron_energy=3.499, crossing_angle=0.022),
 }

@@ -144,7 +144,7 @@ def impacts(
         table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
         for name in columns:
             table.add_column(name, justify="left" if name == "source" else "right", no_wrap=True)
-        for row in zip(*(found[name] for name in columns), strict=True):
+        for row in zip(*(found["sources"][name] for name in columns), strict=True):
             table.add_row(*(v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row))
         out.print(table)
         out.print(

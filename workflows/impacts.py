@@ -97,9 +97,8 @@ def run_impacts(
     columns = {name: [getattr(row, name) for row in table.rows] for name in Impact.__dataclass_fields__}
     write_csv(folder / f"{IMPACTS}.csv", columns)
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}
-    write_json(
-        folder / f"{IMPACTS}.json", {"mass": mass, "cl": config.fit.cl, "blinded": config.blinded, **whole} | columns
-    )
+    about = {"mass": mass, "cl": config.fit.cl, "blinded": config.blinded}
+    write_json(folder / f"{IMPACTS}.json", {**about, **whole, "sources": columns})
     figure = plots.impacts(
         columns["source"],
         np.array([columns["n_sig_up"], columns["n_sig_down"]]) / table.n_sig_error,

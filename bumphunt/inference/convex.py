@@ -109,6 +109,19 @@ def _signal_start(channel: Channel, background: Array) -> float:
     return max(1.0, float(channel.counts[alone].sum())) if alone.any() else 0.0
 
 
+def _lifted(channel: Channel, background: Array, values: Array) -> Array:
+    """Return coefficients to start from at each yield, shape ``(N, K)``: raised where expected counts were negative.
+
+    Templates that may vary are added in their nominal proportions, until each expected count has a tenth of them.
+    """
+    rising = np.where(channel.held, 0.0, channel.centres)
+    unit = rising @ channel.templates
+    nu = np.outer(values, channel.signal) + background @ channel.templates
+    lacking = (nu <= 0.0) & (unit > 0.0)
+    more = np.where(lacking, 0.1 - np.divide(nu, unit, out=np.zeros_like(nu), where=lacking), 0.0).max(axis=1)
+    return background + np.outer(more, rising)
+
+
 def fit_channel(channel: Channel, *, n_sig: float | None = None, start: FitResult | None = None) -> FitResult:
     """Return the maximum-likelihood fit of a channel.
 
@@ -152,10 +165,11 @@ def fit_tested(channel: Channel, tested: ArrayLike, *, start: FitResult | None =
     first = channel.centres if start is None else np.where(channel.held, channel.centres, start.background)
     order = np.argsort(~channel.held, kind="stable")
     n_held = int(channel.held.sum())
+    background = _lifted(channel, first, values)
     fit = fit_batch(
         np.broadcast_to(channel.counts, (values.size, channel.counts.size)),
         np.concatenate([channel.signal[None], channel.templates[order]]),
-        start=np.column_stack([values, np.broadcast_to(first[order], (values.size, first.size))]),
+        start=np.column_stack([values, background[:, order]]),
         centres=np.concatenate([[0.0], channel.centres[order]]),
         sigmas=np.concatenate([[np.inf], np.where(channel.held, np.inf, channel.sigmas)[order]]),
         held=n_held + 1,

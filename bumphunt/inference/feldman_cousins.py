@@ -180,7 +180,7 @@ def feldman_cousins(n_obs: int, background: float, *, cl: float = 0.9) -> Confid
     (1.1, 7.42)
     """
     checked_cl(cl)
-    if n_obs != int(n_obs) or not 0 <= n_obs <= LARGEST:
+    if not 0 <= n_obs <= LARGEST or n_obs != int(n_obs):
         msg = f"the observed count must be an integer from 0 to {LARGEST}, got {n_obs}"
         raise InputError(msg)
     if not 0.0 <= background <= LARGEST:

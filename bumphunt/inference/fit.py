@@ -15,7 +15,8 @@ one source at a time `bumphunt.inference.impacts.impacts`
 ===================  ==========================================================
 
 Each takes one region or several with a shared signal strength (`bumphunt.models.region`), and says which engine it
-took. Asymptotic formulae are used throughout: they need some ten expected events.
+took. Asymptotic formulae need some ten expected events under the peak: a limit over fewer has the flag "low_counts",
+and ``limit(..., method="auto", rng=rng)`` takes toys there.
 
 Examples
 --------
@@ -117,9 +118,12 @@ from scipy.special import log_ndtr, ndtri
 
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics
+from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
+from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.limits import UpperLimit, bracketed_root, checked_cl
+from bumphunt.inference.method import LimitMethod, profile_upper_limit
 from bumphunt.inference.model_fit import ModelFit
-from bumphunt.inference.profile import Engine, Profile, profile_limit
+from bumphunt.inference.profile import Engine, Profile
 from bumphunt.models.likelihood import likelihood
 from bumphunt.models.region import Region
 
@@ -142,6 +146,10 @@ Regions = Region | Sequence[Region]
 
 ONE_SIGMA = 0.6826894921370859
 """Content of the central interval of one standard deviation."""
+IMPOSSIBLE = 1e6
+"""Stands for the -2 ln lambda of a strength for which the data are impossible, in the search for an interval."""
+ASIDE = 1e-6
+"""Distance from the end of an interval, in its first width, at which it is looked whether -2 ln lambda jumps there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,7 +226,8 @@ def fit(regions: Regions, *, strength: float | None = None, engine: Engine = "au
     strength
         Held signal strength; free by default.
     engine
-        "convex", "minuit", "zfit", or "auto": the convex engine where the likelihood is linear in its parameters.
+        "auto" takes the convex engine where the likelihood is linear in its parameters, and "newton" for the others.
+        "minuit" is the reference, and "zfit" a peer (an extra).
 
     Raises
     ------
@@ -262,7 +271,8 @@ def interval(regions: Regions, *, cl: float = ONE_SIGMA, engine: Engine = "auto"
     Returns
     -------
     Interval
-        The lower end is NaN, with the flag "no_lower_end", where expectations become negative before it is reached.
+        An end is NaN, with the flag "no_lower_end" or "no_upper_end", where the likelihood stays above the level up
+        to the last strength for which all expectations can be positive.
 
     Raises
     ------
@@ -278,15 +288,30 @@ def interval(regions: Regions, *, cl: float = ONE_SIGMA, engine: Engine = "auto"
         for index, (side, name) in enumerate(((-1.0, "lower"), (1.0, "upper"))):
 
             def missing(distance: float, side: float = side) -> float:
-                return level - profile.likelihood_ratio(best.n_sig + side * distance)
+                return max(level - _ratio(profile, best.n_sig + side * distance), -IMPOSSIBLE)
 
             try:
-                ends[index] = best.n_sig + side * bracketed_root(missing, 0.0, float(np.sqrt(level)) * width)
-            except FitError:
+                distance = bracketed_root(missing, 0.0, float(np.sqrt(level)) * width)
+            except FitError as failure:
+                flags.append(str(failure) if str(failure).startswith("fit_") else f"no_{name}_end")
+                continue
+            if missing(max(distance - ASIDE * width, 0.0)) > 0.01 * level:  # it jumps: the end of what is possible
                 flags.append(f"no_{name}_end")
+            else:
+                ends[index] = best.n_sig + side * distance
     except FitError as failure:
         flags.append(str(failure))
     return Interval(low=ends[0], high=ends[1], cl=cl, valid=not flags, flags=tuple(flags))
+
+
+def _ratio(profile: Profile, strength: float) -> float:
+    """Return -2 ln lambda at a strength; inf where the data are impossible."""
+    try:
+        return profile.likelihood_ratio(strength)
+    except FitError as failure:
+        if str(failure) != FitStatus.INFEASIBLE.flag:
+            raise
+        return np.inf
 
 
 def hypotest(regions: Regions, strength: float, *, engine: Engine = "auto") -> CLsTest:
@@ -321,7 +346,17 @@ def hypotest(regions: Regions, strength: float, *, engine: Engine = "auto") -> C
     )
 
 
-def limit(regions: Regions, *, cl: float = 0.9, engine: Engine = "auto", expected: bool = True) -> UpperLimit:
+def limit(
+    regions: Regions,
+    *,
+    cl: float = 0.9,
+    engine: Engine = "auto",
+    expected: bool = True,
+    method: LimitMethod = "asymptotic",
+    rng: np.random.Generator | None = None,
+    n_toys: int = 4000,
+    threshold: float = ASYMPTOTIC_FROM,
+) -> UpperLimit:
     """Return the CLs upper limit on the signal strength, with its expected band.
 
     Parameters
@@ -331,20 +366,32 @@ def limit(regions: Regions, *, cl: float = 0.9, engine: Engine = "auto", expecte
     cl
         Confidence level.
     expected
-        Whether the band is wanted; NaN if not.
+        Whether the band is wanted; NaN if not: then it is cheaper.
+    method
+        "asymptotic", "toys", or "auto": the formulae where the background under the peak is at least `threshold`.
+    rng
+        For toys.
+    n_toys
+        Toys at each tested strength.
+    threshold
+        Expected background in the core of the signal from which on the formulae hold [events].
 
     Returns
     -------
     UpperLimit
-        `method` is "cls_asymptotic"; invalid, with a flag, if a fit failed or there is no root.
+        `method` is "cls_asymptotic" or "cls_toys"; invalid, with a flag, if a fit failed or there is no root. The flag
+        "low_counts" says that the formulae were used below the threshold.
 
     Raises
     ------
     InputError
-        As `fit`, and if the confidence level is not in (0, 1).
+        As `fit`; if the confidence level is not in (0, 1), the method unknown, or toys have no generator.
     """
     checked_cl(cl)
-    return profile_limit(Profile(likelihood(regions), engine), cl=cl, expected=expected)
+    profile = Profile(likelihood(regions), engine)
+    return profile_upper_limit(
+        profile, rng=rng, method=method, cl=cl, expected=expected, n_toys=n_toys, threshold=threshold
+    )
 
 
 def scan(
@@ -377,7 +424,7 @@ def scan(
     points = []
     for mass in np.atleast_1d(np.asarray(masses, dtype=np.float64)):
         profile = Profile(likelihood(regions_at(float(mass))), engine)
-        found, upper = profile_significance(profile), profile_limit(profile, cl=cl)
+        found, upper = profile_significance(profile), profile_upper_limit(profile, rng=None, cl=cl)
         points.append(
             MassPoint(
                 mass=float(mass),

@@ -212,7 +212,12 @@ def asymptotic_limit(
     """
     if fitter is convex.fit_channel:
         return asymptotic_limits([channel], cl=cl, expected=expected)[0]
-    method, alpha = "cls_asymptotic", 1.0 - checked_cl(cl)
+    return _bracketed_limit(channel, cl=checked_cl(cl), fitter=fitter, expected=expected)
+
+
+def _bracketed_limit(channel: Channel, *, cl: float, fitter: Fitter, expected: bool) -> UpperLimit:
+    """Return the limit of one channel with any engine, each root by itself; as `asymptotic_limit`."""
+    method, alpha = "cls_asymptotic", 1.0 - cl
     data = ProfiledFits(channel, fitter)
     try:
         best = data.best
@@ -244,11 +249,20 @@ def asymptotic_limit(
 
 def asymptotic_limits(channels: Sequence[Channel], *, cl: float = 0.9, expected: bool = True) -> list[UpperLimit]:
     """Return `asymptotic_limit` of many channels, by the convex engine, together; arguments and errors as there."""
-    return [limit_of(result, cl=cl) for result in infer(channels, cl=checked_cl(cl), expected=expected)]
+    results = infer(channels, cl=checked_cl(cl), expected=expected)
+    return [
+        limit_of(result, channel, cl=cl, expected=expected) for result, channel in zip(results, channels, strict=True)
+    ]
 
 
-def limit_of(result: Inference, *, cl: float) -> UpperLimit:
-    """Return the record of the limit of a channel at the confidence level that it was inferred with."""
+def limit_of(result: Inference, channel: Channel, *, cl: float, expected: bool = True) -> UpperLimit:
+    """Return the record of the limit of a channel at the confidence level that it was inferred with.
+
+    Where the batch found fits but no root (a few in a thousand spectra with bins at the boundary), the roots are
+    bracketed one by one.
+    """
+    if result.failure and result.best.status.usable and result.null.status.usable:
+        return _bracketed_limit(channel, cl=cl, fitter=convex.fit_channel, expected=expected)
     if result.failure:
         return failed_limit("cls_asymptotic", cl, result.failure)
     flags = (result.best.status.flag,) if result.best.status.flag else ()

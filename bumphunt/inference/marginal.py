@@ -17,6 +17,7 @@ from scipy.special import logsumexp
 
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference.bayesian import BayesianLimit, Prior, limit_from_marginal
+from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.limits import bracketed_root, checked_cl
 from bumphunt.inference.profile import Engine, Profile
 from bumphunt.models.likelihood import Likelihood, likelihood
@@ -92,8 +93,8 @@ def bayesian_region_limit(
     model = likelihood(regions)
     profile = Profile(model, engine)
     try:
-        guess, width, high = _range(profile)
-        strengths = np.linspace(0.0, np.sqrt(high), POINTS) ** 2
+        guess, width, low, high = _range(profile)
+        strengths = np.linspace(np.sqrt(low), np.sqrt(high), POINTS) ** 2
         parts, fraction = _log_marginals(profile, strengths, n_samples, rng)
         splines = [CubicSpline(np.sqrt(strengths), values) for values in (logsumexp(parts, axis=0), *parts)]
     except FitError as failure:
@@ -110,7 +111,7 @@ def bayesian_region_limit(
 
     def limit_with(spline: CubicSpline) -> BayesianLimit:
         def log_marginal(s: Array) -> Array:
-            return np.where(s <= high, spline(np.sqrt(np.minimum(s, high))), -np.inf)
+            return np.where((s >= low) & (s <= high), spline(np.sqrt(np.clip(s, low, high))), -np.inf)
 
         return limit_from_marginal(log_marginal, guess=guess, width=width, cl=cl, prior=prior)
 
@@ -120,17 +121,34 @@ def bayesian_region_limit(
     return replace(found, error=spread, method="bayesian_importance", flags=(*found.flags, *few))
 
 
-def _range(profile: Profile) -> tuple[float, float, float]:
-    """Return the best strength >= 0, a width, and where the likelihood is negligible."""
+def _range(profile: Profile) -> tuple[float, float, float, float]:
+    """Return the best strength >= 0, a width, and between which strengths the likelihood is not negligible.
+
+    The lower one is 0, unless the data are impossible, or all but impossible, without signal.
+    """
     if profile.deficit:
         guess, least = 0.0, profile.at(0.0).nll
     else:
-        guess, least = profile.best.n_sig, profile.best.nll
-    _, _, information = profile.model.nll_and_gradient(profile.at(guess).values)
-    width = float(1.0 / np.sqrt(max(information[0, 0], 1e-300)))
+        guess, least = max(profile.best.n_sig, 0.0), profile.best.nll
+    mode = profile.at(guess).values
+    _, _, information = profile.model.nll_and_gradient(mode)
+    width = float(information[0, 0] ** -0.5) if information[0, 0] > 0.0 else np.inf
+    if not np.isfinite(width):  # no event is expected anywhere: the scale is that of one event
+        width = 1.0 / float(profile.model.expected_and_slopes(mode)[1][0].sum())
     width = max(width, 1e-3 * guess)
-    high = bracketed_root(lambda s: DEPTH - (profile.at(s).nll - least), guess, 4.0 * width)
-    return guess, width, high
+
+    def above(s: float) -> float:
+        try:
+            return DEPTH - (profile.at(s).nll - least)
+        except FitError as failure:
+            if str(failure) != FitStatus.INFEASIBLE.flag:
+                raise
+            return -DEPTH
+
+    low = 0.0
+    if guess > 0.0 and above(0.0) < 0.0:
+        low = guess - bracketed_root(lambda distance: above(guess - distance), 0.0, 0.5 * guess)
+    return guess, width, low, bracketed_root(above, guess, 4.0 * width)
 
 
 def _log_marginals(profile: Profile, strengths: Array, n_samples: int, rng: np.random.Generator) -> tuple[Array, float]:

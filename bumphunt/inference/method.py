@@ -9,8 +9,7 @@ formulae where there are `ASYMPTOTIC_FROM` events or more, toys elsewhere. The r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -25,8 +24,6 @@ from bumphunt.inference.profile import Profile, profile_limit
 from bumphunt.inference.region_toys import toy_region_limit
 from bumphunt.inference.toys import checked_toys, toy_limit
 from bumphunt.models.channel import Channel
-from bumphunt.models.likelihood import likelihood
-from bumphunt.models.region import Region
 
 __all__ = [
     "CORE",
@@ -36,7 +33,6 @@ __all__ = [
     "chosen_method",
     "core_background",
     "profile_upper_limit",
-    "region_upper_limit",
     "upper_limit",
 ]
 
@@ -196,73 +192,46 @@ def _checked_method(method: str) -> str:
     return method
 
 
-def region_upper_limit(
-    regions: Region | Sequence[Region],
+def profile_upper_limit(
+    profile: Profile,
     *,
-    rng: np.random.Generator,
-    method: LimitMethod = "auto",
+    rng: np.random.Generator | None,
+    method: LimitMethod = "asymptotic",
     cl: float = 0.9,
     expected: bool = True,
     n_toys: int = 4000,
     threshold: float = ASYMPTOTIC_FROM,
 ) -> UpperLimit:
-    """Return the CLs upper limit on the signal strength of regions by the method that suits them.
+    """Return the CLs upper limit of a profile, whose fits are kept, by the method that suits it.
 
     Parameters
     ----------
-    regions
-        One region, or several with a shared signal: the core is that of all of them together.
+    profile
+        Of regions: the core is that of all of them together.
     rng, method, cl, expected, n_toys, threshold
-        As in `upper_limit`.
+        As in `bumphunt.inference.fit.limit`.
 
     Raises
     ------
     InputError
-        As `upper_limit`, and if the regions do not fit together.
+        If the method is unknown, or toys may be needed and there is no generator.
     """
-    checked_cl(cl)
-    profile = Profile(likelihood(regions))
-    chosen = _chosen_of(profile, threshold) if _checked_method(method) == "auto" else method
-    return profile_upper_limit(
-        profile,
-        rng=rng,
-        method="toys" if chosen == "toys" else "asymptotic",
-        cl=cl,
-        expected=expected,
-        n_toys=n_toys,
-    )
-
-
-def profile_upper_limit(
-    profile: Profile,
-    *,
-    rng: np.random.Generator | None,
-    method: Literal["asymptotic", "toys"],
-    cl: float = 0.9,
-    expected: bool = True,
-    n_toys: int = 4000,
-) -> UpperLimit:
-    """Return the CLs upper limit of a profile, whose fits are kept; arguments as in `region_upper_limit`.
-
-    Raises
-    ------
-    InputError
-        If toys are asked for without a generator.
-    """
-    if method == "asymptotic":
-        return profile_limit(profile, cl=cl, expected=expected)
-    if rng is None:
-        msg = "limits from toys need random numbers: give rng=numpy.random.default_rng(seed)"
+    if _checked_method(method) != "asymptotic" and rng is None:
+        msg = f"limits by {method!r} need random numbers: give rng=numpy.random.default_rng(seed)"
         raise InputError(msg)
-    return toy_region_limit(profile.model.regions, rng=rng, n_toys=n_toys, cl=cl, expected=expected).limit
+    core = _core_of(profile)
+    if rng is not None and (method == "toys" or (method == "auto" and core < threshold)):
+        return toy_region_limit(profile.model.regions, rng=rng, n_toys=n_toys, cl=cl, expected=expected).limit
+    upper = profile_limit(profile, cl=cl, expected=expected)
+    return replace(upper, flags=(*upper.flags, "low_counts")) if core < threshold and upper.valid else upper
 
 
-def _chosen_of(profile: Profile, threshold: float) -> Literal["asymptotic", "toys"]:
-    """Return the method for a profile, from its background-only fit."""
+def _core_of(profile: Profile) -> float:
+    """Return the expected background in the core of the signal [events]; NaN where the fit without signal fails."""
     try:
         null = profile.at(0.0).values
     except FitError:
-        return "asymptotic"
+        return np.nan
     expected, slopes = profile.model.expected_and_slopes(null)
     inside = slice(0, profile.model.n_bins)
-    return "asymptotic" if core_background(slopes[0, inside], expected[inside]) >= threshold else "toys"
+    return core_background(slopes[0, inside], expected[inside])

@@ -1,16 +1,14 @@
-"""The likelihood of a `Channel`, minimised with iminuit: the reference for the convex engine.
+"""Likelihoods minimised with iminuit: the reference for the other engines.
 
-The same statistic as in `bumphunt.inference.convex`, written down once more in plain numpy. Yields are scaled to
-order one before Minuit sees them. Where the minimum lies at the boundary nu = 0 of an empty bin Minuit has no
-constraint to express it with, and reports NOT_CONVERGED: use the convex engine there.
-
-`fit_likelihood` is the engine of likelihoods that are not linear in their parameters.
+`fit_channel` minimises the same statistic as `bumphunt.inference.convex`, written down once more in plain numpy, and
+`fit_likelihood` that of `bumphunt.inference.scoring`. Parameters are scaled to order one before Minuit sees them.
+Where the minimum lies at the boundary nu = 0 of an empty bin Minuit has no constraint to express it with, and reports
+NOT_CONVERGED: use the other engines there.
 """
 
 from __future__ import annotations
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 from iminuit import Minuit
@@ -18,7 +16,7 @@ from iminuit.util import IMinuitWarning
 from numpy.typing import NDArray
 
 from bumphunt.inference.fit_result import FitResult, FitStatus
-from bumphunt.inference.model_fit import ModelFit
+from bumphunt.inference.model_fit import ModelFit, model_fit
 from bumphunt.models.channel import Channel
 from bumphunt.models.likelihood import Likelihood
 
@@ -30,20 +28,12 @@ TOLERANCE = 1e-5
 """Minuit's tolerance: it stops at an estimated distance to the minimum of 2e-3 times this, in NLL."""
 MAX_CALLS = 20_000
 """Likelihood evaluations before a fit is given up."""
-NEAR_CALLS = 2_000
-"""The same from a start near the minimum."""
-SCORING_CALLS = 200
-"""Likelihood evaluations of the scoring that finds Minuit's start."""
-SCORED = 1e-9
-"""Twice the estimated distance to the minimum, in NLL, at which the scoring hands over."""
+ATTEMPTS = 4
+"""How often Minuit starts again from where it stopped, in coordinates that suit that point."""
 STATIONARY = 1e-8
 """Estimated distance to the minimum, in NLL, at which a point is one whatever Minuit says."""
-BARRIERS = (1e-1, 1e-3, 1e-5, 1e-7, 1e-8)
-"""Counts given to empty bins, one after the other: the NLL is off by about the last one times the bins."""
 NEAR_BOUNDARY = 1e-5
 """Expected count of an empty bin that is called at the boundary [events]."""
-HESSIAN_STEP = 1e-3
-"""Step of the differences that give the Hessian, in standard deviations."""
 
 
 def nll(channel: Channel, n_sig: float, background: Array) -> float:
@@ -154,10 +144,9 @@ def _status(minuit: Minuit, value: float) -> FitStatus:
 def fit_likelihood(
     model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
 ) -> ModelFit:
-    """Return the maximum-likelihood fit of a likelihood that need not be linear in its parameters.
+    """Return the maximum-likelihood fit of a likelihood, as `bumphunt.inference.scoring.fit_newton` does.
 
-    Fisher scoring (Gauss-Newton steps with the expected information, damped as by Levenberg and Marquardt) brings the
-    parameters near the minimum. There Minuit takes over in coordinates in which the information is the unit matrix.
+    Minuit works in coordinates in which the expected information is the unit matrix where it starts.
 
     Parameters
     ----------
@@ -168,7 +157,7 @@ def fit_likelihood(
     start
         Parameters to start from, shape ``(P,)``; those of the model by default.
     errors
-        Whether the covariance is wanted. If not, Minuit is left out where the scoring has reached the minimum.
+        Whether the covariance is wanted: that of HESSE.
 
     Returns
     -------
@@ -181,51 +170,31 @@ def fit_likelihood(
         theta[0], free[0] = strength, False
     if not np.isfinite(model.nll(theta)) and start is not None:
         theta = np.where(free, model.start, theta)
-    theta, scored, calls = _scored(model, _feasible_start(model, theta, free), free)
-    value, gradient, information = model.nll_and_gradient(theta)
-    if not np.isfinite(value):
-        return _model_fit(model, theta, None, np.inf, FitStatus.INFEASIBLE, calls)
-    if not free.any():
-        return _model_fit(model, theta, np.zeros(information.shape), value, FitStatus.CONVERGED, calls)
-    inside, empty = np.ix_(free, free), bool((model.counts == 0.0).any())
+    theta, n = _feasible_start(model, theta, free), theta.size
+    value = model.nll(theta)
+    if not np.isfinite(value) or not free.any():
+        status = FitStatus.CONVERGED if np.isfinite(value) else FitStatus.INFEASIBLE
+        return model_fit(model.names, theta, np.zeros((n, n)), value, status, 1, "minuit")
+    calls, empty = 0, bool((model.counts == 0.0).any())
+    for _ in range(ATTEMPTS):
+        whiten, singular = _whitening(model.nll_and_gradient(theta)[2][np.ix_(free, free)])
+        theta, minuit = _migrad(model, theta, free, whiten)
+        calls += minuit.nfcn
+        if minuit.valid:
+            break
+    value, gradient, _ = model.nll_and_gradient(theta)
+    flat = whiten.T @ gradient[free]
     near_wall = bool(np.any(model.expected(theta)[model.counts == 0.0] < NEAR_BOUNDARY))
-    status = FitStatus.CONVERGED if scored and not near_wall else FitStatus.NOT_CONVERGED
-    if not status.usable and empty:
-        theta, value, status, more = _at_boundary(model, theta, free, value)
-        calls += more
-    whiten, singular = _whitening(model.nll_and_gradient(theta)[2][inside])
-    if status is not FitStatus.AT_BOUNDARY and (errors or not status.usable):
-        theta, valid, more = _migrad(model, theta, free, whiten)
-        calls += more
-        value, gradient, _ = model.nll_and_gradient(theta)
-        flat = whiten.T @ gradient[free]
-        if not near_wall and (0.5 * float(flat @ flat) < STATIONARY or (valid and not empty)):
-            status = FitStatus.CONVERGED  # near a wall both tests are deceived
-    if singular and strength is None and status is not FitStatus.AT_BOUNDARY:
+    status = FitStatus.NOT_CONVERGED
+    if not near_wall and (0.5 * float(flat @ flat) < STATIONARY or (minuit.valid and not empty)):
+        status = FitStatus.CONVERGED  # near a wall both tests are deceived
+    if singular and strength is None:
         status = FitStatus.SINGULAR
-    covariance = np.full(information.shape, np.nan)
+    covariance = None
     if errors and status is FitStatus.CONVERGED:
-        covariance[:], covariance[inside] = 0.0, _covariance(model, theta, free, whiten)
-    return _model_fit(model, theta, covariance if errors else None, value, status, calls)
-
-
-def _model_fit(
-    model: Likelihood, theta: Array, covariance: Array | None, value: float, status: FitStatus, calls: int
-) -> ModelFit:
-    """Return the record of a fit; a failed one has NaN for a strength that was free."""
-    c = np.full((theta.size, theta.size), np.nan) if covariance is None or not status.usable else covariance
-    with np.errstate(invalid="ignore"):
-        sigma = np.sqrt(np.diag(c))
-    return ModelFit(
-        names=model.names,
-        values=theta if status.usable else np.full(theta.size, np.nan),
-        errors=sigma,
-        covariance=c,
-        nll=value if status.usable or status is FitStatus.INFEASIBLE else np.nan,
-        status=status,
-        iterations=calls,
-        engine="minuit",
-    )
+        covariance = np.zeros((n, n))
+        covariance[np.ix_(free, free)] = _hesse(minuit, whiten)
+    return model_fit(model.names, theta, covariance, value, status, calls, "minuit")
 
 
 def _feasible_start(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
@@ -237,55 +206,6 @@ def _feasible_start(model: Likelihood, theta: Array, free: NDArray[np.bool_]) ->
         if np.isfinite(model.nll(moved)):
             return moved
     return theta
-
-
-def _scored(
-    model: Likelihood, theta: Array, free: NDArray[np.bool_], tolerance: float = SCORED
-) -> tuple[Array, bool, int]:
-    """Return parameters near the minimum, whether they are at it, and the calls of the likelihood that it took."""
-    damping, calls, at_minimum = 1e-6, 1, False
-    value, gradient, information = model.nll_and_gradient(theta)
-    inside = np.ix_(free, free)
-    while np.isfinite(value) and free.any() and calls < SCORING_CALLS:
-        g, f = gradient[free], information[inside]
-        diagonal = np.diag(f)
-        ridge = np.where(diagonal > 0.0, diagonal, 1.0)
-        step = -np.linalg.solve(f + damping * np.diag(ridge), g)
-        if damping < 1.0 and -float(g @ step) < tolerance:
-            at_minimum = True
-            break
-        trial = theta.copy()
-        trial[free] += step
-        new = model.nll_and_gradient(trial)
-        calls += 1
-        if new[0] < value:
-            theta, (value, gradient, information), damping = trial, new, max(damping / 10.0, 1e-9)
-        else:
-            damping = max(10.0 * damping, 1e-3)
-            if damping > 1e12:
-                break
-    return theta, at_minimum, calls
-
-
-def _at_boundary(
-    model: Likelihood, theta: Array, free: NDArray[np.bool_], value: float
-) -> tuple[Array, float, FitStatus, int]:
-    """Return parameters, NLL, status and calls of a fit whose minimum may be where an empty bin expects nothing.
-
-    An empty bin has no logarithm to keep its expectation positive: it is given a small count, which is then taken
-    away (a barrier method).
-    """
-    empty, calls, settled = model.counts == 0.0, 0, False
-    point = theta if np.all(model.expected(theta)[empty] > 0.0) else np.where(free, model.start, theta)
-    for count in BARRIERS:
-        padded = replace(model, counts=np.where(empty, count, model.counts))
-        point, settled, more = _scored(padded, point, free, 1e-3 * count)
-        calls += more
-    reached = model.nll(point)
-    if not (settled and reached <= value + empty.size * BARRIERS[-2]):
-        return theta, value, FitStatus.NOT_CONVERGED, calls
-    at_boundary = bool(np.any(model.expected(point)[empty] < NEAR_BOUNDARY))
-    return point, reached, FitStatus.AT_BOUNDARY if at_boundary else FitStatus.CONVERGED, calls
 
 
 def _whitening(information: Array) -> tuple[Array, bool]:
@@ -301,8 +221,8 @@ def _whitening(information: Array) -> tuple[Array, bool]:
     return whiten, not known.all()
 
 
-def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Array) -> tuple[Array, bool, int]:
-    """Return Minuit's minimum from a start near it, whether it is valid, and the calls."""
+def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Array) -> tuple[Array, Minuit]:
+    """Return Minuit's minimum, and the finished Minuit in the coordinates around the start."""
     wall = 1e12 + 1e3 * float(model.counts.sum())
 
     def at(x: Array) -> Array:
@@ -317,29 +237,22 @@ def _migrad(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Ar
         return np.nan_to_num(whiten.T @ model.nll_and_gradient(at(x))[1][free])
 
     minuit = Minuit(objective, np.zeros(int(free.sum())), grad=gradient)
-    minuit.errordef, minuit.strategy, minuit.tol = Minuit.LIKELIHOOD, 0, TOLERANCE
+    minuit.errordef, minuit.strategy, minuit.tol = Minuit.LIKELIHOOD, 1, TOLERANCE
     minuit.errors = 0.1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", IMinuitWarning)
-        minuit.migrad(ncall=NEAR_CALLS)
+        minuit.migrad(ncall=MAX_CALLS)
     found = at(np.array(minuit.values))
-    return (found if model.nll(found) <= model.nll(theta) else theta), bool(minuit.valid), int(minuit.nfcn)
+    return (found if model.nll(found) <= model.nll(theta) else theta), minuit
 
 
-def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_], whiten: Array) -> Array:
-    """Return the inverse of the observed information, by differences of the gradient.
-
-    Where that is not positive (at the kink of a piecewise interpolation) the expected information takes its place.
-    """
-    n = int(free.sum())
-    hessian = np.empty((n, n))
-    for k in range(n):
-        step = np.zeros(theta.size)
-        step[free] = HESSIAN_STEP * whiten[:, k]
-        high, low = (model.nll_and_gradient(theta + sign * step)[1][free] for sign in (1.0, -1.0))
-        hessian[k] = whiten.T @ (high - low) / (2.0 * HESSIAN_STEP)
-    symmetric = 0.5 * (hessian + hessian.T)
-    if not np.all(np.isfinite(symmetric)) or np.linalg.eigvalsh(symmetric)[0] < 1e-6:
-        symmetric = np.eye(n)
-    covariance: Array = whiten @ np.linalg.inv(symmetric) @ whiten.T
+def _hesse(minuit: Minuit, whiten: Array) -> Array:
+    """Return the covariance of the free parameters from Minuit's HESSE; NaN if that failed."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", IMinuitWarning)
+        minuit.strategy = 2
+        minuit.hesse()
+    if minuit.covariance is None:
+        return np.full((whiten.shape[0], whiten.shape[0]), np.nan)
+    covariance: Array = whiten @ np.asarray(minuit.covariance) @ whiten.T
     return covariance

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError
 from bumphunt.inference.fit_result import FitStatus
 
-__all__ = ["ModelFit"]
+__all__ = ["ModelFit", "model_fit"]
 
 Array = NDArray[np.float64]
 
@@ -33,9 +33,9 @@ class ModelFit:
     status
         How the fit ended.
     iterations
-        Newton steps, or calls of the likelihood.
+        Steps of the minimiser, or Minuit's calls of the likelihood.
     engine
-        "convex", "minuit" or "zfit".
+        "convex", "newton", "minuit" or "zfit".
     """
 
     names: tuple[str, ...]
@@ -71,3 +71,30 @@ class ModelFit:
             msg = f"there is no parameter {name!r}: the fit has {self.names}"
             raise InputError(msg)
         return self.names.index(name)
+
+
+def model_fit(
+    names: tuple[str, ...],
+    values: Array,
+    covariance: Array | None,
+    nll: float,
+    status: FitStatus,
+    iterations: int,
+    engine: str,
+) -> ModelFit:
+    """Return the record of a fit, its errors from the covariance; NaN for what a failed one does not have."""
+    n = len(names)
+    known = covariance is not None and status.usable
+    c = covariance if covariance is not None and known else np.full((n, n), np.nan)
+    with np.errstate(invalid="ignore"):
+        sigma = np.sqrt(np.diag(c))
+    return ModelFit(
+        names=names,
+        values=values if status.usable else np.full(n, np.nan),
+        errors=sigma,
+        covariance=c,
+        nll=nll if status.usable or status is FitStatus.INFEASIBLE else np.nan,
+        status=status,
+        iterations=iterations,
+        engine=engine,
+    )

@@ -1,7 +1,8 @@
 """Profile: the fits of a likelihood at tested strengths, each made once.
 
-Chooses the engine: the convex one where the likelihood is linear in its parameters, iminuit for the others. Every
-question of `bumphunt.inference.fit` (limit, significance, interval) is asked of a profile.
+Chooses the engine: the convex one where the likelihood is linear in its parameters, damped Newton steps for the
+others ("newton"); iminuit, the reference, and zfit, a peer, only by name. Every question of
+`bumphunt.inference.fit` (limit, significance, interval) is asked of a profile.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from numpy.typing import NDArray
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics, convex, minuit
 from bumphunt.inference.fit_result import FitResult, FitStatus
-from bumphunt.inference.limits import UpperLimit, bracketed_root, failed_limit
-from bumphunt.inference.model_fit import ModelFit
+from bumphunt.inference.limits import UpperLimit, asymptotic_limits, bracketed_root, failed_limit
+from bumphunt.inference.model_fit import ModelFit, model_fit
+from bumphunt.inference.scoring import fit_newton
 from bumphunt.models.likelihood import Likelihood, linear_channel
 
 __all__ = ["Engine", "Profile", "chosen_engine", "fit_convex", "profile_limit"]
 
 Array = NDArray[np.float64]
-Engine = Literal["auto", "convex", "minuit", "zfit"]
+Engine = Literal["auto", "convex", "newton", "minuit", "zfit"]
 
 
-def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "minuit", "zfit"]:
+def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "newton", "minuit", "zfit"]:
     """Return the engine that fits a likelihood: the convex one if the model allows it.
 
     Raises
@@ -32,21 +34,21 @@ def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "minui
     InputError
         If the name is unknown, or "convex" is asked to fit what is not linear.
     """
-    if engine not in ("auto", "convex", "minuit", "zfit"):
-        msg = f"unknown engine {engine!r}: want 'auto', 'convex', 'minuit' or 'zfit'"
+    if engine not in ("auto", "convex", "newton", "minuit", "zfit"):
+        msg = f"unknown engine {engine!r}: want 'auto', 'convex', 'newton', 'minuit' or 'zfit'"
         raise InputError(msg)
     if engine == "convex" and not model.linear:
-        msg = "the convex engine cannot fit a likelihood that is not linear in its parameters: use 'auto' or 'minuit'"
+        msg = "the convex engine cannot fit a likelihood that is not linear in its parameters: use 'auto' or 'newton'"
         raise InputError(msg)
     if engine == "auto":
-        return "convex" if model.linear else "minuit"
+        return "convex" if model.linear else "newton"
     return engine
 
 
 def fit_convex(
     model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
 ) -> ModelFit:
-    """Return the fit of a linear likelihood by the convex engine; as `bumphunt.inference.minuit.fit_likelihood`."""
+    """Return the fit of a linear likelihood by the convex engine; as `bumphunt.inference.scoring.fit_newton`."""
     channel = linear_channel(model)
     near = None if start is None else _as_result(start, channel.templates.shape[0])
     fit = convex.fit_channel(channel, n_sig=strength, start=near)
@@ -56,21 +58,10 @@ def fit_convex(
     values = np.append(fit.n_sig, fit.background[: n - 1])
     free = ~model.held
     free[0] = free[0] and strength is None
-    covariance = np.full((n, n), np.nan)
-    if errors and fit.status.usable and np.all(np.isfinite(fit.background_errors[: n - 1])):
+    covariance = None
+    if errors and np.all(np.isfinite(fit.background_errors[: n - 1])):
         covariance = _covariance(model, values, free)
-    with np.errstate(invalid="ignore"):
-        sigma = np.sqrt(np.diag(covariance))
-    return ModelFit(
-        names=model.names,
-        values=values,
-        errors=sigma,
-        covariance=covariance,
-        nll=fit.nll,
-        status=fit.status,
-        iterations=fit.iterations,
-        engine="convex",
-    )
+    return model_fit(model.names, values, covariance, fit.nll, fit.status, fit.iterations, "convex")
 
 
 def _as_result(theta: Array, n_templates: int) -> FitResult:
@@ -102,6 +93,19 @@ def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Arr
     return covariance
 
 
+def _fit_zfit(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the fit by zfit, which is an extra and slow to import."""
+    from bumphunt.inference.unbinned import fit_zfit  # which imports this module
+
+    return fit_zfit(model, strength=strength, start=start, errors=errors)
+
+
+FITTERS = {"convex": fit_convex, "newton": fit_newton, "minuit": minuit.fit_likelihood, "zfit": _fit_zfit}
+"""The engines by name."""
+
+
 class Profile:
     """The fits of one data set: free, and at tested strengths, each started from its nearest neighbour.
 
@@ -128,12 +132,7 @@ class Profile:
         return self._free
 
     def _fit(self, strength: float | None, start: Array | None, *, errors: bool) -> ModelFit:
-        fitter = fit_convex if self.engine == "convex" else minuit.fit_likelihood
-        if self.engine == "zfit":
-            from bumphunt.inference.unbinned import fit_zfit  # which imports this module
-
-            fitter = fit_zfit
-        return fitter(self.model, strength=strength, start=start, errors=errors)
+        return FITTERS[self.engine](self.model, strength=strength, start=start, errors=errors)
 
     @property
     def best(self) -> ModelFit:
@@ -155,12 +154,13 @@ class Profile:
 
     @property
     def deficit(self) -> bool:
-        """Whether the best strength is negative: the likelihood rises from strength 0 on.
+        """Whether the best strength is negative.
 
-        The slope at 0 decides, so that a fit which ended at the boundary of negative expectations is not needed.
+        Where the fit of it failed, whether the likelihood rises from strength 0 on: that slope misleads only where a
+        bin without counts is at the boundary of negative expectations.
         """
-        if self._free is not None and self._free.status.usable:
-            return self._free.n_sig < 0.0
+        if self.free.status.usable:
+            return self.free.n_sig < 0.0
         _, gradient, _ = self.model.nll_and_gradient(self.at(0.0).values)
         return bool(gradient[0] > 0.0)
 
@@ -187,17 +187,8 @@ class Profile:
     def asimov(self, strength: float = 0.0) -> Profile:
         """Return the profile of the Asimov data of the fit at a strength, whose best fit is known (CCGV sec. 3.2)."""
         null = self.at(strength)
-        n = len(self.model.names)
-        best = ModelFit(
-            names=self.model.names,
-            values=null.values,
-            errors=np.full(n, np.nan),
-            covariance=np.full((n, n), np.nan),
-            nll=0.0,  # the Asimov data are saturated by construction
-            status=null.status,
-            iterations=0,
-            engine=null.engine,
-        )
+        saturated = 0.0  # the NLL of the Asimov data, by construction
+        best = model_fit(self.model.names, null.values, None, saturated, null.status, 0, null.engine)
         profile = Profile(self.model.asimov(null.values), self.engine, best)
         profile._fits[strength] = best
         return profile
@@ -217,6 +208,8 @@ def profile_limit(data: Profile, *, cl: float, expected: bool = True) -> UpperLi
     ----------
     CCGV eqs 16, 31, 65, 66, 89, 90.
     """
+    if data.engine == "convex":
+        return asymptotic_limits([linear_channel(data.model)], cl=cl, expected=expected)[0]
     method, alpha = "cls_asymptotic", 1.0 - cl
     try:
         asimov = data.asimov()
@@ -224,10 +217,11 @@ def profile_limit(data: Profile, *, cl: float, expected: bool = True) -> UpperLi
 
         def log_excess(strength: float) -> float:
             root, root_a = np.sqrt(data.qmu_tilde(strength)), np.sqrt(asimov.qmu_tilde(strength))
+            if root_a == 0.0:  # at strength 0 both statistics vanish, and CLs goes to 1
+                return float(-np.log(alpha))
             return float(np.log(asymptotics.cls(root, root_a) / alpha))
 
-        low = 1e-6 * scale if data.deficit else max(data.best.n_sig, 1e-6 * scale)
-        observed = bracketed_root(log_excess, low, scale)
+        observed = bracketed_root(log_excess, 0.0 if data.deficit else max(data.best.n_sig, 0.0), scale)
         band = np.full(5, np.nan)
         if expected:
             for index, target in enumerate(asymptotics.expected_sqrt_qmu_asimov(alpha, asymptotics.BAND)):

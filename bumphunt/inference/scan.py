@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,7 +28,7 @@ from bumphunt.inference.fit import profile_significance
 from bumphunt.inference.hypotheses import Inference, infer
 from bumphunt.inference.limits import UpperLimit, failed_limit, limit_of
 from bumphunt.inference.marginal import bayesian_region_limit
-from bumphunt.inference.method import LimitSettings, bayesian_upper_limit, profile_upper_limit
+from bumphunt.inference.method import LimitMethod, LimitSettings, bayesian_upper_limit, profile_upper_limit
 from bumphunt.inference.profile import Engine, Profile
 from bumphunt.inference.scan_counting import scan_counting
 from bumphunt.inference.scan_result import ScanPoint, ScanResult, scan_row
@@ -280,7 +279,7 @@ def _region_point(context: _Context, found: Region, mass: float, core: float | N
             core = float(model.expected(profile.at(0.0).values)[bins] @ _core_fractions(found.edges, mass, sigma))
         except FitError:  # the row says so: without this fit there is neither significance nor limit
             core = np.nan
-    method: Literal["asymptotic", "toys"] = "toys" if settings.random(core) else "asymptotic"
+    method: LimitMethod = "toys" if settings.random(core) else "asymptotic"
     if not best.status.usable:
         upper = failed_limit("cls_asymptotic", settings.cl, best.status.flag)
     elif settings.method == "bayesian" and rng is not None:
@@ -288,7 +287,9 @@ def _region_point(context: _Context, found: Region, mass: float, core: float | N
             bayesian_region_limit(found, rng=rng, cl=settings.cl, prior=settings.prior, engine=context.engine)
         )
     else:
-        upper = profile_upper_limit(profile, rng=rng, method=method, cl=settings.cl, n_toys=settings.n_toys)
+        upper = profile_upper_limit(
+            profile, rng=rng, method=method, cl=settings.cl, n_toys=settings.n_toys, threshold=settings.threshold
+        )
     flags = [*upper.flags, *significance.flags]
     if not core >= settings.threshold:
         flags.append("low_counts")
@@ -335,7 +336,9 @@ def _point_without_background(context: _Context, mass: float) -> ScanPoint:
     )
     (result,) = infer([channel], cl=context.limits.cl)
     flags = ("no_background", *((WITHOUT_SOURCES,) if context.sources else ()))
-    return _channel_point(context, mass, edges, channel, result, limit_of(result, cl=context.limits.cl), 0.0, flags)
+    return _channel_point(
+        context, mass, edges, channel, result, limit_of(result, channel, cl=context.limits.cl), 0.0, flags
+    )
 
 
 def _scan_channels(
@@ -367,7 +370,7 @@ def _scan_channels(
                 inside = _core_fractions(edges, mass, float(sigmas[first + k]))
                 core = float(channel.expected(0.0, result.null.background) @ inside)
             rng = context.rng(first + k)
-            upper = limit_of(result, cl=cl)
+            upper = limit_of(result, channel, cl=cl)
             if context.limits.random(core) and rng is not None and upper.valid:
                 upper = toy_limit(channel, rng=rng, n_toys=context.limits.n_toys, cl=cl).limit
             points.append(_channel_point(context, mass, edges, channel, result, upper, core, ()))

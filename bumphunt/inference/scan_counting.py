@@ -163,9 +163,7 @@ def counting_window(
     for source in checked_sources(sources, spectra.names):
         for what in UNCOUNTED:
             if what in source.moves:
-                msg = (
-                    f"source {source.name!r} has a {what}, which means nothing to a count: fit templates, or remove it"
-                )
+                msg = f"source {source.name!r} has a {what}, which a count cannot use: fit templates, or remove it"
                 raise InputError(msg)
     sigma = float(signal.resolution(mass))
     edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=None)

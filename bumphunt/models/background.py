@@ -29,6 +29,7 @@ __all__ = [
     "BackgroundModel",
     "basis_cdf",
     "basis_pdf",
+    "exponential_nodes",
     "exponential_pdf",
     "first_coefficients",
     "integrals",
@@ -69,7 +70,7 @@ class BackgroundModel:
         if self.family not in FAMILIES:
             msg = f"unknown background family {self.family!r}: want one of {FAMILIES}"
             raise InputError(msg)
-        if not 0 <= self.order <= MAX_ORDER or int(self.order) != self.order:
+        if not isinstance(self.order, int | np.integer) or not 0 <= self.order <= MAX_ORDER:
             msg = f"the order of a background must be a whole number from 0 to {MAX_ORDER}, got {self.order}"
             raise InputError(msg)
 
@@ -172,13 +173,34 @@ def integrals(model: BackgroundModel, coefficients: ArrayLike, edges: ArrayLike)
     if model.linear:
         terms = np.diff(basis_cdf(model, x, support), axis=-1)
         return c @ terms, terms
-    middle, half = 0.5 * (x[1:] + x[:-1]), 0.5 * np.diff(x)
-    nodes = middle[:, None] + half[:, None] * NODES
-    t = 2.0 * _unit(nodes, support) - 1.0
-    terms = np.asarray(chebyshev.chebvander(t, model.order), dtype=np.float64)  # (B, nodes, order + 1)
+    weights, terms = exponential_nodes(x, model.order)
     with np.errstate(over="ignore", invalid="ignore"):
-        density = np.exp(terms @ c) * (WEIGHTS * half[:, None] / (support[1] - support[0]))
+        density = np.exp(terms @ c) * weights
         return density.sum(axis=-1), np.einsum("bq,bqk->kb", density, terms)
+
+
+def exponential_nodes(edges: ArrayLike, order: int) -> tuple[Array, Array]:
+    """Return the points of the integral of exp(sum_k c_k T_k(t)) over each bin, per width of the window.
+
+    Parameters
+    ----------
+    edges
+        Bin edges, rising, shape ``(B + 1,)``; t runs from -1 to 1 over their range.
+    order
+        Order of the polynomial.
+
+    Returns
+    -------
+    weights : ndarray
+        Shape ``(B, 8)``.
+    terms : ndarray
+        The T_k at the points, shape ``(B, 8, order + 1)``.
+    """
+    x = np.asarray(edges, dtype=np.float64)
+    middle, half = 0.5 * (x[1:] + x[:-1]), 0.5 * np.diff(x)
+    t = 2.0 * _unit(middle[:, None] + half[:, None] * NODES, (float(x[0]), float(x[-1]))) - 1.0
+    terms = np.asarray(chebyshev.chebvander(t, order), dtype=np.float64)
+    return np.asarray(WEIGHTS * half[:, None] / (x[-1] - x[0])), terms
 
 
 def first_coefficients(model: BackgroundModel, counts: ArrayLike, edges: ArrayLike) -> Array:

@@ -15,9 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.models import compiled
 from bumphunt.models.background import BackgroundModel, first_coefficients, integrals
 from bumphunt.models.channel import Channel
-from bumphunt.models.components import BinFactors, Component, LinearFactor, PowerFactor, Shape
+from bumphunt.models.compiled import Flat
+from bumphunt.models.components import (
+    BinFactors,
+    Component,
+    Exponential,
+    LinearFactor,
+    MovingPeak,
+    PowerFactor,
+    Template,
+    Term,
+    flattened,
+)
 from bumphunt.models.peaks import Peak
 from bumphunt.models.region import Region, Sample, histogram
 from bumphunt.models.systematics import (
@@ -32,17 +44,17 @@ from bumphunt.models.systematics import (
     ShapeVariation,
     SpuriousSignal,
     Uncertainty,
-    interpolated_shift,
+    odd_and_even,
 )
 
 __all__ = ["Likelihood", "held_at", "likelihood", "linear_channel"]
 
 Array = NDArray[np.float64]
 
+EMPTY = 1e-6
+"""Expected events below which a bin of Asimov data is empty: barrier methods leave 1e-10."""
 STRENGTH = "strength"
 """Name of the first parameter, the signal strength."""
-PEAK_STEP = 1e-4
-"""Step of the central differences in the position and width of a peak [standard deviations]: relative error 1e-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,42 +92,32 @@ class Likelihood:
     regions: tuple[Region, ...]
     components: tuple[Component, ...] = field(repr=False)
     auxiliary: tuple[tuple[int, float], ...] = field(repr=False)
+    flat: Flat = field(repr=False)
 
     def expected(self, theta: ArrayLike) -> Array:
         """Return the expected counts, auxiliary ones included, shape ``(B,)``, at parameters of shape ``(P,)``."""
-        return self._evaluate(np.asarray(theta, dtype=np.float64), None)
+        return self._evaluated(np.asarray(theta, dtype=np.float64)[None])[0]
 
     def expected_and_slopes(self, theta: ArrayLike) -> tuple[Array, Array]:
         """Return the expected counts ``(B,)`` and their derivatives ``(P, B)``."""
-        jacobian = np.zeros((len(self.names), self.counts.size))
-        return self._evaluate(np.asarray(theta, dtype=np.float64), jacobian), jacobian
+        slopes = np.zeros((len(self.names), self.counts.size))
+        return self._evaluated(np.asarray(theta, dtype=np.float64)[None], slopes)[0], slopes
 
-    def _evaluate(self, theta: Array, jacobian: Array | None) -> Array:
-        nu = np.zeros(self.counts.size)
-        for component in self.components:
-            component.add(theta, nu, jacobian)
-        for row, (index, tau) in enumerate(self.auxiliary, start=self.n_bins):
-            nu[row] = tau * theta[index]
-            if jacobian is not None:
-                jacobian[index, row] = tau
+    def _evaluated(self, theta: Array, slopes: Array | None = None) -> Array:
+        """Return the expected counts at N points, ``(N, P)`` to ``(N, B)``; fill the slopes at the last one."""
+        nu = np.empty((theta.shape[0], self.counts.size))
+        compiled.evaluate(self.flat, theta, slopes is not None, nu, np.zeros((0, 0)) if slopes is None else slopes)
         return nu
 
     def nll(self, theta: ArrayLike) -> float:
         """Return the negative log-likelihood relative to the saturated model; inf where an expectation is negative."""
-        t = np.asarray(theta, dtype=np.float64)
-        return _poisson(self.counts, self.expected(t)) + 0.5 * float(self.precisions @ (t - self.centres) ** 2)
+        return float(self.nll_many(np.asarray(theta, dtype=np.float64)[None])[0])
 
     def nll_many(self, theta: Array) -> Array:
         """Return `nll` at N points, shape ``(N, P)`` to ``(N,)``."""
-        n, nu = self.counts, np.zeros((theta.shape[0], self.counts.size))
-        for component in self.components:
-            component.add_many(theta, nu)
-        for row, (index, tau) in enumerate(self.auxiliary, start=self.n_bins):
-            nu[:, row] = tau * theta[:, index]
-        possible = np.all((nu > 0.0) | ((nu == 0.0) & (n == 0.0)), axis=1)
-        ratio = np.divide(n, nu, out=np.ones_like(nu), where=(nu > 0.0) & (n > 0.0))
-        value = np.sum(nu - n + n * np.log(ratio), axis=1) + 0.5 * (theta - self.centres) ** 2 @ self.precisions
-        return np.where(possible, value, np.inf)
+        t, out = np.ascontiguousarray(theta), np.empty(theta.shape[0])
+        compiled.nll_rows(self.counts, self.centres, self.precisions, t, self._evaluated(t), out)
+        return out
 
     def nll_and_gradient(self, theta: ArrayLike) -> tuple[float, Array, Array]:
         """Return the NLL, its gradient ``(P,)``, and the expected information ``(P, P)``.
@@ -123,21 +125,24 @@ class Likelihood:
         The NLL is inf, and the others NaN, where an expectation is negative, or 0 with counts.
         """
         t = np.asarray(theta, dtype=np.float64)
-        nu, slopes = self.expected_and_slopes(t)
-        poisson = _poisson(self.counts, nu)
-        if not np.isfinite(poisson):
+        value = self.nll(t)
+        if not np.isfinite(value):
             return np.inf, np.full(t.size, np.nan), np.full((t.size, t.size), np.nan)
+        nu, slopes = self.expected_and_slopes(t)
         inverse = np.divide(1.0, nu, out=np.zeros_like(nu), where=nu > 0.0)
-        pull = t - self.centres
         information = (slopes * inverse) @ slopes.T
         information[np.diag_indices(t.size)] += self.precisions
-        gradient = slopes @ (1.0 - self.counts * inverse) + self.precisions * pull
-        return poisson + 0.5 * float(self.precisions @ pull**2), gradient, information
+        gradient = slopes @ (1.0 - self.counts * inverse) + self.precisions * (t - self.centres)
+        return value, gradient, information
 
     def asimov(self, theta: ArrayLike) -> Likelihood:
-        """Return the likelihood of Asimov data: counts, auxiliary ones and centres at their expectation."""
+        """Return the likelihood of Asimov data: counts, auxiliary ones and centres at their expectation.
+
+        Bins at the boundary of negative expectations, where a fit leaves a trifle, are empty.
+        """
         t = np.asarray(theta, dtype=np.float64)
-        return replace(self, counts=np.maximum(self.expected(t), 0.0), centres=t.copy(), start=t.copy())
+        nu = self.expected(t)
+        return replace(self, counts=np.where(nu > EMPTY, nu, 0.0), centres=t.copy(), start=t.copy())
 
 
 def held_at(model: Likelihood, values: Mapping[str, float]) -> Likelihood:
@@ -156,14 +161,6 @@ def held_at(model: Likelihood, values: Mapping[str, float]) -> Likelihood:
         index = model.names.index(name)
         held[index], start[index], centres[index] = True, value, value
     return replace(model, held=held, start=start, centres=centres)
-
-
-def _poisson(n: Array, nu: Array) -> float:
-    """Return sum nu - n + n ln(n / nu), or inf."""
-    if not np.all(nu >= 0.0) or np.any((nu == 0.0) & (n > 0.0)) or not np.all(np.isfinite(nu)):
-        return np.inf
-    some = n > 0.0
-    return float(np.sum(nu - n) + np.sum(n[some] * np.log(n[some] / nu[some])))
 
 
 class _Parameters:
@@ -240,6 +237,7 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         regions=several,
         components=tuple(components),
         auxiliary=auxiliary,
+        flat=flattened(components, auxiliary, start.size, first),
     )
 
 
@@ -279,7 +277,7 @@ def _per_bin(name: str, nominal: Array, errors: Array, constraint: str, paramete
             indices.append(parameters.counted(f"{name}[{b}]", relative**-2, relative**-2, 1.0))
         else:
             indices.append(parameters.add(f"{name}[{b}]", f"normal {relative}", start=1.0, precision=relative**-2))
-    return BinFactors(np.array(indices, dtype=np.intp), bins, nominal.size)
+    return BinFactors(np.array(indices, dtype=np.intp), bins)
 
 
 def _compiled(
@@ -303,6 +301,7 @@ def _compiled(
     scale = sample.scale
     if any(isinstance(u, ControlRegion) and u.alpha is not None for u in sample.uncertainties):
         scale, nominal_counts = scale / nominal_counts.sum(), nominal_counts / nominal_counts.sum()
+    shape: Template | MovingPeak
     if isinstance(sample.shape, Peak):
         shape = _moving_peak(sample, sample.shape, scale, r.edges, parameters)
     else:
@@ -311,7 +310,7 @@ def _compiled(
     for uncertainty in sample.uncertainties:
         if isinstance(uncertainty, SpuriousSignal):
             spurious = LinearFactor(parameters.normal(uncertainty.name), 0.0, uncertainty.strength)
-            components.append(Component(first, last, _constant(nominal_counts), (spurious,)))
+            components.append(Component(first, last, Template(nominal_counts), (spurious,)))
     return components
 
 
@@ -339,13 +338,7 @@ def _factor(
     return []
 
 
-def _constant(counts: Array) -> Shape:
-    """Return a shape without parameters."""
-    none = np.empty((0, counts.size))
-    return Shape(np.empty(0, dtype=np.intp), lambda _: (counts, none), True)
-
-
-def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Parameters) -> Shape:
+def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Parameters) -> Template | Exponential:
     """Return a smooth background: coefficients are scaled to 1 where the family is linear."""
     first = first_coefficients(model, r.counts, r.edges)
     linear = model.linear
@@ -353,55 +346,44 @@ def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Para
     indices = [
         parameters.add(f"{sample.name}_{r.name}[{k}]", "free", start=float(c)) for k, c in enumerate(first / scale)
     ]
-    if linear:
-        terms = integrals(model, first, r.edges)[1] * scale[:, None]
-        return Shape(np.array(indices, dtype=np.intp), lambda c: (c @ terms, terms), True)
-    return Shape(np.array(indices, dtype=np.intp), lambda c: integrals(model, c, r.edges), False)
+    if not linear:
+        return Exponential(np.array(indices, dtype=np.intp), r.edges)
+    rows = integrals(model, first, r.edges)[1] * scale[:, None]
+    return Template(np.zeros(r.counts.size), tuple(Term(index, row) for index, row in zip(indices, rows, strict=True)))
 
 
-def _morphed(sample: Sample, nominal: Array, scale: float, parameters: _Parameters) -> Shape:
+def _morphed(sample: Sample, nominal: Array, scale: float, parameters: _Parameters) -> Template:
     """Return a histogram with its shape variations, which are multiplied with `scale`."""
-    variations = [u for u in sample.uncertainties if isinstance(u, ShapeVariation)]
-    if not variations:
-        return _constant(nominal)
-    shifts: list[tuple[Array, Array, Interpolation]] = []
-    for u in variations:
+    terms = []
+    for u in sample.uncertainties:
+        if not isinstance(u, ShapeVariation):
+            continue
         up, down = (np.asarray(side, dtype=np.float64) for side in (u.up, u.up if u.down is None else u.down))
         if up.shape != nominal.shape or down.shape != nominal.shape:
             msg = f"shape variation {u.name!r} has {up.shape} and {down.shape} bins, {sample.name!r} {nominal.shape}"
             raise InputError(msg)
         up = scale * up - nominal
-        down = -up if u.down is None else scale * down - nominal
-        shifts.append((up, down, u.interpolation))
-    linear = all(np.allclose(up, -down, rtol=1e-12, atol=1e-12 * nominal.max(initial=0.0)) for up, down, _ in shifts)
-
-    def function(theta: Array) -> tuple[Array, Array]:
-        moved = [interpolated_shift(float(t), *shift) for t, shift in zip(theta, shifts, strict=True)]
-        return nominal + np.sum([m for m, _ in moved], axis=0), np.array([slope for _, slope in moved])
-
-    indices = np.array([parameters.normal(u.name) for u in variations], dtype=np.intp)
-    return Shape(indices, function, linear)
+        odd, even = odd_and_even(up, -up if u.down is None else scale * down - nominal)
+        straight = np.all(np.abs(even) <= 1e-12 * (np.abs(odd) + nominal.max(initial=0.0)))
+        terms.append(Term(parameters.normal(u.name), odd, None if straight else even, u.interpolation))
+    return Template(nominal, tuple(terms))
 
 
-def _moving_peak(sample: Sample, peak: Peak, scale: float, edges: Array, parameters: _Parameters) -> Shape:
+def _moving_peak(
+    sample: Sample, peak: Peak, scale: float, edges: Array, parameters: _Parameters
+) -> Template | MovingPeak:
     """Return a peak of `scale` events with uncertain position and width."""
     moves = [u for u in sample.uncertainties if isinstance(u, PeakPosition | PeakWidth)]
     if not moves:
-        return _constant(scale * peak.fractions(edges))
-
-    def counts(theta: Array) -> Array:
-        shift = sum(float(t) * u.shift for t, u in zip(theta, moves, strict=True) if isinstance(u, PeakPosition))
-        log_stretch = sum(
-            float(t) * np.log1p(u.relative) for t, u in zip(theta, moves, strict=True) if isinstance(u, PeakWidth)
-        )
-        return scale * peak.fractions(edges, shift=shift, stretch=float(np.exp(log_stretch)))
-
-    def function(theta: Array) -> tuple[Array, Array]:
-        steps = PEAK_STEP * np.eye(theta.size)
-        slopes = [(counts(theta + step) - counts(theta - step)) / (2.0 * PEAK_STEP) for step in steps]
-        return counts(theta), np.array(slopes)
-
-    return Shape(np.array([parameters.normal(u.name) for u in moves], dtype=np.intp), function, False)
+        return Template(scale * peak.fractions(edges))
+    return MovingPeak(
+        peak=peak,
+        events=scale,
+        edges=edges,
+        indices=np.array([parameters.normal(u.name) for u in moves], dtype=np.intp),
+        sizes=np.array([u.shift if isinstance(u, PeakPosition) else np.log1p(u.relative) for u in moves]),
+        widths=np.array([isinstance(u, PeakWidth) for u in moves]),
+    )
 
 
 def linear_channel(model: Likelihood) -> Channel:

@@ -106,6 +106,20 @@ class Peak:
             return shapes.two_sided_crystal_ball_pdf(x, mean, sigma, (tails[0], tails[1]), (tails[2], tails[3]))
         return shapes.crystal_ball_gaussian_pdf(x, (mean, sigma, *tails), self.support, tail=self.tail)
 
+    def parts(self, low: float, high: float) -> tuple[tuple[float, Peak], ...]:
+        """Return peaks of which this one is the sum, with their weights: each has a function of (x - mean) / width.
+
+        They are normalised on `low` to `high` instead of the support, on which each has to be normalised again.
+        """
+        if self.family != "crystal_ball_gaussian":
+            return ((1.0, self),)
+        mean, sigma, alpha, n, fraction, ratio = self.parameters
+        ball = (mean, sigma, alpha, n, 1.0, ratio)
+        return (
+            (fraction, Peak(family=self.family, parameters=ball, tail=self.tail, support=(low, high))),
+            (1.0 - fraction, gaussian(mean, ratio * sigma)),
+        )
+
     def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
         """Return the fraction of the peak in each bin; edges ``(B + 1,)``, result ``(B,)``."""
         return np.maximum(np.diff(self.cdf(edges, shift=shift, stretch=stretch)), 0.0)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,24 +23,22 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import InputError
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import Peak
-from bumphunt.models.systematics import PeakPosition, PeakWidth, ShapeVariation, SpuriousSignal, Uncertainty
+from bumphunt.models.systematics import (
+    Histogram,
+    PeakPosition,
+    PeakWidth,
+    ShapeVariation,
+    SpuriousSignal,
+    Uncertainty,
+    numbers,
+)
 
-__all__ = ["Histogram", "Region", "Sample", "region"]
+__all__ = ["Region", "Sample", "region", "weighted_errors"]
 
 Array = NDArray[np.float64]
 
 MIN_SIGNAL_FRACTION = 1e-6
 """Least fraction of a peak inside its region."""
-
-
-@runtime_checkable
-class Histogram(Protocol):
-    """A histogram as hist and boost-histogram have it; under- and overflow are left out."""
-
-    axes: Any
-
-    def values(self) -> Any:
-        """Return the bin contents."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,8 +56,9 @@ class Sample:
     scale
         What the shape is multiplied with: the events of a peak; 1 for a histogram of expected counts.
     errors
-        Statistical errors of a simulated histogram (square roots of its variances), shape ``(B,)``. Samples that
-        have them share one parameter a bin (Barlow and Beeston's method, as simplified by Conway).
+        Statistical errors of a simulated histogram (square roots of its variances), shape ``(B,)``; those of a
+        histogram with weighted storage by default. Samples that have them share one parameter a bin (Barlow and
+        Beeston's method, as simplified by Conway), whose relative error is that of their sum at signal strength 1.
 
     Raises
     ------
@@ -78,19 +77,29 @@ class Sample:
     errors: ArrayLike | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
-        if not self.name:
+        if not self.name or not isinstance(self.name, str):
             msg = f"a sample needs a name, got {self.name!r}"
             raise InputError(msg)
-        if not 0.0 < self.scale < np.inf:
+        if not np.all((numbers(f"the scale of {self.name!r}", self.scale) > 0.0) & np.isfinite(self.scale)):
             msg = f"the scale of {self.name!r} must be positive and finite, got {self.scale}"
             raise InputError(msg)
+        if self.errors is None and isinstance(self.shape, Histogram):
+            object.__setattr__(self, "errors", weighted_errors(self.shape))
         if isinstance(self.shape, Peak | BackgroundModel) and self.errors is not None:
             msg = f"sample {self.name!r} is a function, not a histogram: it has no statistical errors"
             raise InputError(msg)
         if isinstance(self.shape, BackgroundModel) and self.uncertainties:
             msg = f"the coefficients of {self.name!r} are free already: it takes no {self.uncertainties[0]}"
             raise InputError(msg)
+        met: set[tuple[type, str]] = set()
         for uncertainty in self.uncertainties:
+            if not isinstance(uncertainty, Uncertainty):
+                msg = f"an uncertainty of {self.name!r} must be one of bumphunt.models.systematics, got {uncertainty!r}"
+                raise InputError(msg)
+            if (key := (type(uncertainty), uncertainty.name)) in met:
+                msg = f"{key[0].__name__} {key[1]!r} stands twice in sample {self.name!r}: it would count twice"
+                raise InputError(msg)
+            met.add(key)
             if isinstance(uncertainty, PeakPosition | PeakWidth) != isinstance(self.shape, Peak) and isinstance(
                 uncertainty, PeakPosition | PeakWidth | ShapeVariation
             ):
@@ -142,13 +151,18 @@ class Region:
             raise InputError(msg)
         if isinstance(self.signal.shape, Peak):
             _check_peak(self.name, self.signal.shape, self.edges)
+        smooth = [sample for sample in self.backgrounds if isinstance(sample.shape, BackgroundModel)]
+        coefficients = sum(sample.shape.order + 1 for sample in smooth if isinstance(sample.shape, BackgroundModel))
+        if smooth and coefficients + 1 > self.counts.size:
+            orders = ", ".join(
+                f"order {s.shape.order} of {s.name!r}" for s in smooth if isinstance(s.shape, BackgroundModel)
+            )
+            msg = (
+                f"{orders}: {coefficients} coefficients are too many beside a signal in the {self.counts.size} bins of"
+                f" region {self.name!r}"
+            )
+            raise InputError(msg)
         for sample in self.backgrounds:
-            if isinstance(sample.shape, BackgroundModel) and sample.shape.order + 2 > self.counts.size:
-                msg = (
-                    f"order {sample.shape.order} of {sample.name!r} has {sample.shape.order + 1} coefficients, too many"
-                    f" beside a signal in the {self.counts.size} bins of region {self.name!r}"
-                )
-                raise InputError(msg)
             for uncertainty in sample.uncertainties:
                 if isinstance(uncertainty, SpuriousSignal):
                     msg = f"a spurious signal belongs to the signal, not to {sample.name!r}"
@@ -162,8 +176,10 @@ def _check_bins(name: str, counts: Array, edges: Array) -> None:
     if edges.ndim != 1 or counts.shape != (edges.size - 1,) or counts.size < 1:
         msg = f"region {name!r}: counts {counts.shape} and edges {edges.shape}: want (B,) and (B + 1,) with B > 0"
         raise InputError(msg)
-    if not np.all(np.isfinite(edges)) or not np.all(np.diff(edges) > 0.0):
-        where = int(np.argmin(np.diff(edges) > 0.0))
+    with np.errstate(invalid="ignore"):
+        rising = (np.diff(edges) > 0.0) & np.isfinite(edges[1:]) & np.isfinite(edges[:-1])
+    if not np.all(rising):
+        where = int(np.argmin(rising))
         msg = f"the edges of region {name!r} must rise and be finite, got {edges[where]} before {edges[where + 1]}"
         raise InputError(msg)
     if not np.all((counts >= 0.0) & (counts < np.inf)):
@@ -198,7 +214,7 @@ def histogram(sample: Sample, edges: Array) -> Array | None:
             msg = f"the histogram of {sample.name!r} has {values.size} bins with other edges than its region"
             raise InputError(msg)
     else:
-        values = np.atleast_1d(np.asarray(sample.shape, dtype=np.float64))
+        values = np.atleast_1d(numbers(f"the histogram of {sample.name!r}", sample.shape))
     if values.shape != (edges.size - 1,):
         msg = f"the histogram of {sample.name!r} has shape {values.shape}, its region {edges.size - 1} bins"
         raise InputError(msg)
@@ -209,10 +225,21 @@ def histogram(sample: Sample, edges: Array) -> Array | None:
     return sample.scale * values
 
 
+def weighted_errors(histogram: Histogram) -> Array | None:
+    """Return the square roots of a histogram's variances, shape ``(B,)``; None where they are those of plain counts."""
+    variances = getattr(histogram, "variances", lambda: None)()
+    if variances is None or np.array_equal(variances, histogram.values()):
+        return None
+    return np.sqrt(np.asarray(variances, dtype=np.float64))
+
+
 def _read(histogram: Histogram) -> tuple[Array, Array]:
     """Return the contents and edges of a histogram with one axis."""
     if len(histogram.axes) != 1:
         msg = f"a histogram must have one axis, got {len(histogram.axes)}: project it first"
+        raise InputError(msg)
+    if str(getattr(histogram, "kind", "COUNT")).rpartition(".")[2] == "MEAN":
+        msg = "a histogram of means holds no counts: fill one with the storage Double, Int64 or Weight"
         raise InputError(msg)
     return (
         np.asarray(histogram.values(), dtype=np.float64),
@@ -267,16 +294,24 @@ def region(
     kept: Array | None = None
     if isinstance(counts, Histogram):
         n, x = _read(counts)
+        if weighted_errors(counts) is not None:
+            msg = f"the data of region {name!r} are a weighted histogram, which is not Poisson: count the events"
+            raise InputError(msg)
         if edges is not None:
             msg = f"the histogram of region {name!r} has its own edges: leave out `edges`"
             raise InputError(msg)
     elif counts is not None:
-        n = np.atleast_1d(np.asarray(counts, dtype=np.float64))
-        x = np.arange(n.size + 1.0) if edges is None else np.asarray(edges, dtype=np.float64)
+        n = np.atleast_1d(numbers(f"the counts of region {name!r}", counts))
+        x = np.arange(n.size + 1.0) if edges is None else numbers(f"the edges of region {name!r}", edges)
     else:
         n, x, kept = _binned(name, values, edges)
     first = signal if isinstance(signal, Sample) else Sample("signal", signal)
-    several = [backgrounds] if isinstance(backgrounds, Sample | BackgroundModel) else list(backgrounds)
+    several = [backgrounds] if isinstance(backgrounds, Sample | BackgroundModel) else backgrounds
+    if isinstance(several, Histogram) or not all(isinstance(s, Sample | BackgroundModel) for s in several):
+        msg = (
+            f"the backgrounds of region {name!r} must be samples or smooth backgrounds: want Sample('name', histogram)"
+        )
+        raise InputError(msg)
     samples = [s if isinstance(s, Sample) else Sample(s.family, s) for s in several]
     return Region(
         name=name,
@@ -291,14 +326,14 @@ def region(
 
 def _binned(name: str, values: ArrayLike | None, edges: ArrayLike | None) -> tuple[Array, Array, Array]:
     """Return counts, edges, and the values inside them."""
-    data = np.asarray(values, dtype=np.float64).ravel()
+    data = numbers(f"the values of region {name!r}", values).ravel()
     if edges is None:
         msg = f"the {data.size} values of region {name!r} need edges to be counted in"
         raise InputError(msg)
     if np.isnan(data).any():
         msg = f"region {name!r} has {int(np.isnan(data).sum())} values that are NaN: drop or repair them"
         raise InputError(msg)
-    x = np.asarray(edges, dtype=np.float64)
+    x = numbers(f"the edges of region {name!r}", edges)
     if x.ndim != 1 or x.size < 2:
         msg = f"region {name!r} needs at least two edges, got {x}"
         raise InputError(msg)

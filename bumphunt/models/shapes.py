@@ -60,6 +60,15 @@ def gaussian_cdf(x: ArrayLike, mean: float, sigma: float) -> Array:
     return np.asarray(ndtr((np.asarray(x, dtype=np.float64) - mean) / sigma))
 
 
+def _checked_start(alpha: float) -> None:
+    """Raise unless a tail begins beyond the mean: the other side is said by `tail`, not by a sign."""
+    if not alpha > 0.0:
+        msg = (
+            f"a Crystal Ball tail begins alpha > 0 sigma from the mean, got {alpha}; for the other side use tail='high'"
+        )
+        raise InputError(msg)
+
+
 def _reduced(x: ArrayLike, mean: float, sigma: float, tail: Tail) -> Array:
     """Return t = (x - mean) / sigma, mirrored so that the tail lies at negative t."""
     if tail not in ("low", "high"):
@@ -89,7 +98,8 @@ def _area(t: Array, alpha: float, n: float) -> Array:
 
 
 def _tail_area(alpha: float, n: float) -> float:
-    """Return the integral of the whole tail, which exists for n > 1."""
+    """Return the integral of the whole tail, which exists for n > 1; raise for a tail that is none."""
+    _checked_start(alpha)
     if not n > 1.0:
         msg = f"a Crystal Ball tail on the whole line needs n > 1, got {n}"
         raise InputError(msg)
@@ -115,7 +125,7 @@ def crystal_ball_pdf(x: ArrayLike, mean: float, sigma: float, alpha: float, n: f
     Raises
     ------
     InputError
-        If n is not above 1 or the side is unknown.
+        If alpha is not positive, n not above 1, or the side unknown.
 
     Examples
     --------
@@ -157,7 +167,7 @@ def two_sided_crystal_ball_pdf(
     Raises
     ------
     InputError
-        If a power is not above 1.
+        If a tail does not begin beyond the mean, or a power is not above 1.
 
     Examples
     --------
@@ -222,6 +232,7 @@ def crystal_ball_gaussian_cdf(
 def _norms(parameters: ArrayLike, support: tuple[float, float], tail: Tail) -> tuple[float, float]:
     """Return the integrals over the support of the Crystal Ball (in units of sigma) and of the Gaussian."""
     mean, sigma, alpha, n, _, ratio = (float(p) for p in np.asarray(parameters, dtype=np.float64))
+    _checked_start(alpha)
     ends = _area(_reduced(np.array(support), mean, sigma, tail), alpha, n)
     gauss = np.diff(gaussian_cdf(np.array(support), mean, ratio * sigma))
     return float(abs(ends[1] - ends[0])), float(gauss[0])

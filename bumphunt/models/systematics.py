@@ -26,17 +26,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.models import compiled
 
 __all__ = [
     "ControlRegion",
     "Free",
     "Gaussian",
+    "Histogram",
     "LogNormal",
     "PeakPosition",
     "PeakWidth",
@@ -46,12 +48,51 @@ __all__ = [
     "Uncertainty",
     "interpolated_factor",
     "interpolated_shift",
+    "numbers",
+    "odd_and_even",
+    "power_values",
 ]
 
 Array = NDArray[np.float64]
+
+
+@runtime_checkable
+class Histogram(Protocol):
+    """A histogram as hist and boost-histogram have it; under- and overflow are left out."""
+
+    axes: Any
+
+    def values(self) -> Any:
+        """Return the bin contents."""
+
+
 Interpolation = Literal["piecewise", "smooth"]
 """Between -1 and +1 sigma: a "smooth" polynomial of order six (the default of ROOT and pyhf, codes 4 and 4p), or
 "piecewise" exponential or linear, with a kink at 0 (codes 1 and 0) that minimisers may stumble over."""
+
+
+def numbers(what: str, values: Any) -> Array:
+    """Return values as an array of numbers, or raise an `InputError` that says what they are.
+
+    Parameters
+    ----------
+    what
+        What the values are, for the error: "the counts of region 'sr'".
+    values
+        Anything that numpy can turn into an array of real numbers; of a histogram its contents.
+    """
+    try:
+        array = np.asarray(values.values() if isinstance(values, Histogram) else values)
+        if array.dtype.kind not in "biuf":
+            if array.dtype.kind != "O":
+                raise TypeError
+            array = array.astype(np.float64)
+    except (TypeError, ValueError):
+        text = repr(values)
+        shown = text if len(text) < 60 else f"{text[:56]} ..."
+        msg = f"{what} must be real numbers in one array, got {shown}"
+        raise InputError(msg) from None
+    return np.asarray(array, dtype=np.float64)
 
 
 def _checked(name: str, what: str, value: float, low: float) -> None:
@@ -59,7 +100,7 @@ def _checked(name: str, what: str, value: float, low: float) -> None:
     if not name:
         msg = f"an uncertainty needs a name, got {name!r} for {what} {value}"
         raise InputError(msg)
-    if not low < value < np.inf:
+    if not isinstance(value, int | float | np.number) or not low < value < np.inf:
         msg = f"{what} of {name!r} must be above {low} and finite, got {value}"
         raise InputError(msg)
 
@@ -192,7 +233,7 @@ class ShapeVariation:
         _checked(self.name, "variation", 1.0, 0.0)
         _checked_interpolation(self.name, self.interpolation)
         for values in (self.up, self.up if self.down is None else self.down):
-            array = np.asarray(values, dtype=np.float64)
+            array = numbers(f"shape variation {self.name!r}", values)
             if not np.all(np.isfinite(array)):
                 msg = f"shape variation {self.name!r} must be finite, found {array[~np.isfinite(array)][0]}"
                 raise InputError(msg)
@@ -223,7 +264,7 @@ class PerBin:
 
     def __post_init__(self) -> None:
         _checked(self.name, "uncertainty", 1.0, 0.0)
-        array = np.asarray(self.errors, dtype=np.float64)
+        array = numbers(f"the errors of {self.name!r}", self.errors)
         if not np.all((array >= 0.0) & (array < np.inf)):
             msg = (
                 f"errors of {self.name!r} must be numbers >= 0, found {array[~((array >= 0.0) & (array < np.inf))][0]}"
@@ -290,23 +331,21 @@ def interpolated_factor(theta: float, up: float, down: float, interpolation: Int
     >>> round(interpolated_factor(-2.0, 1.1, 0.8, "smooth")[0], 6)
     0.64
     """
-    if interpolation == "smooth" and abs(theta) < 1.0:
-        a = _smooth_coefficients(up, down)
-        powers = theta ** np.arange(7.0)
-        return float(powers @ a), float(powers[:-1] @ (np.arange(1.0, 7.0) * a[1:]))
-    log = np.log(up) if theta >= 0.0 else -np.log(down)
-    value = float(np.exp(min(theta * log, 700.0)))
-    return value, value * float(log)
+    value, slope, _ = compiled.power_factor(theta, interpolation == "smooth", power_values(up, down))
+    return float(value), float(slope)
 
 
 @lru_cache(maxsize=1024)
-def _smooth_coefficients(up: float, down: float) -> Array:
-    """Return the polynomial, shape ``(7,)``, that meets up^theta and down^-theta at +-1 with two derivatives."""
+def power_values(up: float, down: float) -> Array:
+    """Return ln up, -ln down, and the coefficients of the smooth polynomial, shape ``(9,)``.
+
+    It meets up^theta and down^-theta at +-1 with two derivatives.
+    """
     k = np.arange(1.0, 7.0)
     rows = [k**0, (-1.0) ** k, k, k * (-1.0) ** (k - 1), k * (k - 1), k * (k - 1) * (-1.0) ** k]
     log_up, log_down = np.log(up), np.log(down)
     wanted = [up - 1, down - 1, up * log_up, -down * log_down, up * log_up**2, down * log_down**2]
-    return np.concatenate([[1.0], np.linalg.solve(np.array(rows), np.array(wanted))])
+    return np.concatenate([[log_up, -log_down, 1.0], np.linalg.solve(np.array(rows), np.array(wanted))])
 
 
 def interpolated_shift(theta: float, up: Array, down: Array, interpolation: Interpolation) -> tuple[Array, Array]:
@@ -321,9 +360,15 @@ def interpolated_shift(theta: float, up: Array, down: Array, interpolation: Inte
     interpolation
         What to do between them.
     """
-    if interpolation == "smooth" and abs(theta) < 1.0:
-        odd, even = 0.5 * (up - down), (up + down) / 16.0
-        square = theta * theta
-        value = odd * theta + even * square * (15.0 + square * (-10.0 + 3.0 * square))
-        return value, odd + even * theta * (30.0 + square * (-40.0 + 18.0 * square))
-    return (theta * up, up) if theta >= 0.0 else (-theta * down, -down)
+    odd, even = odd_and_even(up, down)
+    shift, slope = np.zeros(odd.size), np.zeros(odd.size)
+    compiled.shift_shape(theta, interpolation == "smooth", odd, even, shift, slope)
+    return shift, slope
+
+
+def odd_and_even(up: Array, down: Array) -> tuple[Array, Array]:
+    """Return the odd and even part of a shape variation: the shift is odd theta + even g(theta), g(+-1) = 8.
+
+    Arguments as in `interpolated_shift`; outside -1 to +1 g is 8 abs(theta).
+    """
+    return 0.5 * (up - down), (up + down) / 16.0

@@ -9,27 +9,27 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics import mass_squared
 from bumphunt.montecarlo.radiation import (
     ALPHA,
     K_FACTOR,
+    SMALLEST_LOST,
     Shares,
     draw_lost_fractions,
     emit_photon,
-    radiator_exponent,
     structure_function,
 )
 from bumphunt.montecarlo.scalar_kinematics import P4, boost_from_rest
 
-__all__ = ["radiate_final_state"]
+__all__ = ["final_radiator_exponent", "radiate_final_state"]
 
 Array = NDArray[np.float64]
 
-FINAL_SHARES: Shares = (0.45, 0.30, 0.25, 0.0, 0.0)
-"""How often each kind of final state is generated."""
+FINAL_SHARES: Shares = (0.60, 0.30, 0.10, 0.0, 0.0)
+"""How often each kind of final state is generated, for muons."""
 LARGEST_LOST = 1 - 1e-9
 """Largest fraction of its momentum that a particle radiates."""
 FINAL_K_FACTOR = K_FACTOR
@@ -37,6 +37,32 @@ FINAL_K_FACTOR = K_FACTOR
 emission here: alpha/pi (pi^2/3 - 1/2), of which 3 alpha / 4 pi is left in the total."""
 MINIMUM_BETA = 0.004
 """Smallest radiator exponent for which radiation is generated: nearer to threshold there is none."""
+
+
+def final_radiator_exponent(s: ArrayLike, mass: float) -> Array:
+    """Return beta = (2 alpha / pi) ((1 + b^2) / 2b ln((1 + b) / (1 - b)) - 1) of a pair of any speed, shape of `s`.
+
+    It is `radiation.radiator_exponent` with all powers of the mass; b is the speed of each particle.
+
+    Parameters
+    ----------
+    s
+        Squared mass of the pair [GeV^2], at least 4 m^2, where the result is 0.
+    mass
+        Mass of each of the two [GeV].
+
+    References
+    ----------
+    Yennie, Frautschi, Suura, Ann. Phys. 13 (1961) 379: the integral over the angles of a soft photon.
+
+    Examples
+    --------
+    >>> round(float(final_radiator_exponent(10.58**2, 0.10566)), 4)
+    0.0382
+    """
+    s = np.asarray(s, dtype=np.float64)
+    b = np.sqrt(np.maximum(1 - 4 * mass**2 / s, 1e-12))
+    return np.asarray(2 * ALPHA / np.pi * ((1 + b * b) / (2 * b) * np.log((1 + b) ** 2 * s / (4 * mass**2)) - 1))
 
 
 @njit(cache=True)
@@ -48,7 +74,7 @@ def _boost_rows(q: Array, frame: P4, frame_mass: float) -> None:
 
 
 @njit(cache=True)
-def _dress(q: Array, w: float, mass: float, lost: tuple[float, float], rng: np.random.Generator) -> float:
+def _dress(q: Array, w: float, mass: float, beta: float, lost: tuple[float, float], rng: np.random.Generator) -> float:
     """Turn q[0] and q[1], back to back with the mass w, into two particles and photons q[2], q[3]; return the weight.
 
     The first four rows of q stay in the rest frame of all. One of the two particles, drawn by its squared energy, keeps
@@ -59,7 +85,9 @@ def _dress(q: Array, w: float, mass: float, lost: tuple[float, float], rng: np.r
         return 0.0
     p_start, p = np.sqrt(w * w / 4 - mass * mass), np.sqrt(left / 4 - mass * mass)
     axis = (q[0, 1] / p_start, q[0, 2] / p_start, q[0, 3] / p_start)
-    log, weight = np.log(w * w / mass**2), FINAL_K_FACTOR
+    eps = 4 * mass * mass / (w * w)
+    # with this logarithm the angular weight of soft photons, sin^2 (1 - eps / 2) / (1 - b^2 cos^2)^2, has the mean 1
+    log, weight = 1 + (1 - eps / 2) / (1 - eps) * beta * np.pi / (2 * ALPHA), FINAL_K_FACTOR
     for leg in range(2):
         sign = 1.0 if leg == 0 else -1.0
         charged = (np.sqrt(left) / 2, sign * p * axis[0], sign * p * axis[1], sign * p * axis[2])
@@ -94,21 +122,30 @@ def _turn(q: Array, kept: int, target: tuple[float, float, float]) -> None:
 
 @njit(cache=True)
 def _radiate(
-    pair: Array, momenta: Array, mass: float, beta: Array, norm: Array, rng: np.random.Generator, weight: Array
-) -> None:
+    pair: Array, momenta: Array, mass: float, beta: Array, norm: Array, shares: Shares, rng: np.random.Generator,
+    weight: Array,
+) -> None:  # fmt: skip
     """Let the charged particles in momenta[:, :2] radiate into momenta[:, 2:4], and bring all to the laboratory."""
     for i in range(pair.shape[0]):
         q = momenta[i]
         w = q[0, 0] + q[1, 0]
         weight[i] = 1.0
         if beta[i] >= MINIMUM_BETA:
-            u1, u2, ratio = draw_lost_fractions(beta[i], LARGEST_LOST, FINAL_SHARES, rng)
-            weight[i] = ratio / norm[i] ** 2 * _dress(q, w, mass, (u1, u2), rng)
+            u1, u2, ratio = draw_lost_fractions(beta[i], LARGEST_LOST, shares, rng)
+            radiated = max(u1, u2) > SMALLEST_LOST  # else the photons are left out, and the particles keep it all
+            dressed = _dress(q, w, mass, beta[i], (u1, u2), rng) if radiated else FINAL_K_FACTOR
+            weight[i] = ratio / norm[i] ** 2 * dressed
         _boost_rows(q, (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3]), w)
 
 
 def radiate_final_state(
-    pair: Array, charged: Array, *, mass: float, rng: np.random.Generator, slots: int = 4
+    pair: Array,
+    charged: Array,
+    *,
+    mass: float,
+    rng: np.random.Generator,
+    slots: int = 4,
+    shares: Shares = FINAL_SHARES,
 ) -> tuple[Array, Array]:
     """Return a pair of charged particles with one photon from each, and the weight of every event.
 
@@ -124,6 +161,8 @@ def radiate_final_state(
         Source of randomness.
     slots
         Particles to make room for, at least 4.
+    shares
+        How often each kind of final state is generated; they add up to 1.
 
     Returns
     -------
@@ -145,10 +184,10 @@ def radiate_final_state(
         raise InputError(msg)
     n = pair.shape[0]
     s = np.maximum(mass_squared(pair), 4 * mass**2)
-    beta = radiator_exponent(s, mass)
+    beta = final_radiator_exponent(s, mass)
     momenta, weight = np.zeros((n, slots, 4)), np.empty(n)
     momenta[:, :2] = charged
-    _radiate(pair, momenta, mass, beta, _integral(beta), rng, weight)
+    _radiate(pair, momenta, mass, beta, _integral(beta), shares, rng, weight)
     return momenta, weight
 
 

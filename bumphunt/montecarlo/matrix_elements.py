@@ -22,6 +22,7 @@ from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 
 __all__ = [
     "compiled_limits",
+    "compiled_trace",
     "current_trace",
     "dalitz_limits",
     "lepton_pair_and_vector",
@@ -60,14 +61,15 @@ def _along(d1: Array, d2: Array, q1_axis: Array, q2_axis: Array, s: Array, m2: f
     )
 
 
-_compiled_trace, _compiled_along = njit(cache=True)(_trace), njit(cache=True)(_along)
+compiled_trace, _compiled_along = njit(cache=True)(_trace), njit(cache=True)(_along)
+"""H_xx + H_yy + H_zz for numbers in compiled loops: d1, d2, s, m^2, M^2; see `current_trace`."""
 
 
 @njit(cache=True)
 def transverse_current(d1: float, d2: float, q1_axis: float, q2_axis: float, s: float, m: float, mass: float) -> float:
     """Return H_ii - H_ij n_i n_j in compiled loops; see `lepton_pair_and_vector`."""
     m2, v2 = m * m, mass * mass
-    return _compiled_trace(d1, d2, s, m2, v2) - _compiled_along(d1, d2, q1_axis, q2_axis, s, m2, v2)
+    return compiled_trace(d1, d2, s, m2, v2) - _compiled_along(d1, d2, q1_axis, q2_axis, s, m2, v2)
 
 
 def current_trace(d1: ArrayLike, d2: ArrayLike, *, s: ArrayLike, m: float, mass: ArrayLike) -> Array:

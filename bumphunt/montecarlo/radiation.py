@@ -30,10 +30,12 @@ __all__ = [
     "ALPHA",
     "GEV2_TO_FB",
     "K_FACTOR",
+    "SMALLEST_LOST",
     "InitialState",
     "Shares",
     "angular_weight",
     "draw_lost_fractions",
+    "emit_from_both",
     "emit_photon",
     "initial_state_without_radiation",
     "radiate_initial_state",
@@ -55,6 +57,8 @@ INITIAL_SHARES: Shares = (0.30, 0.25, 0.20, 0.20, 0.05)
 """How often each kind of initial state is generated."""
 SMALLEST_FRACTION = 1e-4
 """Hard photons are drawn flat in the logarithm of their energy, down to this fraction of the largest."""
+SMALLEST_OF_TWO = 1e-2
+"""... or, where both legs radiate hard ones, down to this: photons in both beam pipes leave a recoil in the barrel."""
 SMALLEST_LOST = 1e-9
 """Fraction below which the angle of a photon is of no interest."""
 WIDE_FRACTION = 3e-3
@@ -123,27 +127,30 @@ def structure_function(lost: ArrayLike, s: ArrayLike, mass: float = M_ELECTRON) 
 
 
 @njit(cache=True)
-def _ratios(u: float, beta: float, largest: float, log_kept: float) -> tuple[float, float, float]:
-    """Return D(z) and the densities of hard and of returning photons, over the soft one; all integrate below `largest`.
+def _ratios(u: float, beta: float, largest: float, log_kept: float) -> tuple[float, float, float, float]:
+    """Return D(z) and the densities of hard photons, of one of two, and of returning ones, over the soft one.
 
-    `log_kept` is ln(1 - largest).
+    All integrate below `largest`; `log_kept` is ln(1 - largest).
     """
     log_u = np.log(u)
     power = np.exp(beta / 2 * log_u)
     soft = beta / 2 * power / u  # times largest^(-beta/2)
     hard = -1 / (np.log(SMALLEST_FRACTION) * u * soft) if u >= SMALLEST_FRACTION * largest else 0.0
+    of_two = -1 / (np.log(SMALLEST_OF_TWO) * u * soft) if u >= SMALLEST_OF_TWO * largest else 0.0
     back = -1 / (log_kept * (1 - u) * soft)
-    return _compiled_regular_part(u, log_u, power, beta), hard, back
+    return _compiled_regular_part(u, log_u, power, beta), hard, of_two, back
 
 
 @njit(cache=True)
 def _one_fraction(kind: int, beta: float, largest: float, rng: np.random.Generator) -> float:
-    """Return a radiated fraction below `largest`: soft (0), hard (1), or returning to low mass (2)."""
+    """Return a radiated fraction below `largest`: soft (0), hard (1), one of two (2), or returning to low mass (3)."""
     r = rng.random()
     if kind == 0:
         u = largest * r ** (2 / beta)  # as the singular factor u^(beta/2 - 1)
     elif kind == 1:
         u = largest * SMALLEST_FRACTION**r  # flat in ln u
+    elif kind == 2:
+        u = largest * SMALLEST_OF_TWO**r
     else:
         u = 1 - (1 - largest) ** r  # flat in ln z, as cross sections that grow as 1 / s
     return max(min(u, largest), 1e-300)
@@ -169,20 +176,20 @@ def draw_lost_fractions(
     soft, hard, both_hard, back, both_back = shares
     choice, first, second = rng.random(), 0, 0
     if choice < soft + hard + back:
-        kind = 0 if choice < soft else 1 if choice < soft + hard else 2
+        kind = 0 if choice < soft else 1 if choice < soft + hard else 3
         if rng.random() < 0.5:
             first = kind
         else:
             second = kind
     else:
-        first = second = 1 if choice < soft + hard + back + both_hard else 2
+        first = second = 2 if choice < soft + hard + back + both_hard else 3
     u1, u2 = _one_fraction(first, beta, largest, rng), _one_fraction(second, beta, largest, rng)
     log_kept, norm = np.log(1 - largest), largest ** (beta / 2)
-    d1, h1, b1 = _ratios(u1, beta, largest, log_kept)
-    d2, h2, b2 = _ratios(u2, beta, largest, log_kept)
-    h1, h2, b1, b2 = norm * h1, norm * h2, norm * b1, norm * b2
-    mixture = soft + hard * (h1 + h2) / 2 + both_hard * h1 * h2 + back * (b1 + b2) / 2 + both_back * b1 * b2
-    return u1, u2, norm * norm * d1 * d2 / mixture
+    d1, h1, t1, b1 = _ratios(u1, beta, largest, log_kept)
+    d2, h2, t2, b2 = _ratios(u2, beta, largest, log_kept)
+    single = hard * (h1 + h2) + back * (b1 + b2)
+    double = both_hard * t1 * t2 + both_back * b1 * b2
+    return u1, u2, norm * norm * d1 * d2 / (soft + norm / 2 * single + norm * norm * double)
 
 
 @njit(cache=True)
@@ -311,6 +318,35 @@ def _common_scale(u1: float, u2: float, cos: float) -> float:
 
 
 @njit(cache=True)
+def emit_from_both(
+    a: P4, b: P4, total: P4, s: float, lost: tuple[float, float], rng: np.random.Generator
+) -> tuple[P4, P4, float]:
+    """Return one photon from each of the beams a and b, laboratory [GeV], and the weight of their angles, mean 1.
+
+    What is left has the squared mass (1 - u1)(1 - u2) s, with u1 and u2 the fractions `lost`.
+
+    Parameters
+    ----------
+    a, b
+        Momenta of the beams in the laboratory [GeV].
+    total, s
+        Their sum, and its squared mass [GeV^2].
+    lost
+        Fractions of their energies that they lose.
+    rng
+        Source of randomness.
+    """
+    root, back, log = np.sqrt(s), (total[0], -total[1], -total[2], -total[3]), np.log(s / M_ELECTRON**2)
+    k1, w1 = emit_photon(boost_from_rest(a, back, root), M_ELECTRON, lost[0], log, rng)
+    k2, w2 = emit_photon(boost_from_rest(b, back, root), M_ELECTRON, lost[1], log, rng)
+    cos = (k1[1] * k2[1] + k1[2] * k2[2] + k1[3] * k2[3]) / max(k1[0] * k2[0], 1e-300)
+    f = _common_scale(lost[0], lost[1], cos)
+    first = boost_from_rest((f * k1[0], f * k1[1], f * k1[2], f * k1[3]), total, root)
+    second = boost_from_rest((f * k2[0], f * k2[1], f * k2[2], f * k2[3]), total, root)
+    return first, second, w1 * w2
+
+
+@njit(cache=True)
 def _two_photons(a: P4, b: P4, total: P4, s: float, minimum: float, rng: np.random.Generator) -> tuple[P4, P4, float]:
     """Return the laboratory photons of the beams a and b, and the weight; no photons and 0 below the minimum mass."""
     none = (0.0, 0.0, 0.0, 0.0)
@@ -322,14 +358,8 @@ def _two_photons(a: P4, b: P4, total: P4, s: float, minimum: float, rng: np.rand
     u1, u2, weight = draw_lost_fractions(beta, largest, INITIAL_SHARES, rng)
     if (1 - u1) * (1 - u2) < 1 - largest:
         return none, none, 0.0
-    root, back = np.sqrt(s), (total[0], -total[1], -total[2], -total[3])
-    k1, w1 = emit_photon(boost_from_rest(a, back, root), M_ELECTRON, u1, log, rng)
-    k2, w2 = emit_photon(boost_from_rest(b, back, root), M_ELECTRON, u2, log, rng)
-    cos = (k1[1] * k2[1] + k1[2] * k2[2] + k1[3] * k2[3]) / max(k1[0] * k2[0], 1e-300)
-    f = _common_scale(u1, u2, cos)
-    first = boost_from_rest((f * k1[0], f * k1[1], f * k1[2], f * k1[3]), total, root)
-    second = boost_from_rest((f * k2[0], f * k2[1], f * k2[2], f * k2[3]), total, root)
-    return first, second, weight * w1 * w2 * K_FACTOR
+    k1, k2, angular = emit_from_both(a, b, total, s, (u1, u2), rng)
+    return k1, k2, weight * angular * K_FACTOR
 
 
 @njit(cache=True)

@@ -1,77 +1,44 @@
-"""From generated particles to what an ntuple of muon pairs would hold: basf2's variables, flat, one row a candidate.
+"""From generated particles to what an ntuple of candidates would hold: basf2's variables, flat, one row a candidate.
 
 Two ways to apply an efficiency, both unbiased:
 
-* `weighted=True`, for the simulated samples. Muon identification and trigger multiply the weight, and lost photons are
-  a stratum of their own: an event with clusters gives one copy where all are seen and one where at least one is lost,
+* `weighted=True`, for the simulated samples. Lepton identification multiplies the weight, and lost photons are a
+  stratum of their own: an event with clusters gives one copy where all are seen and one where at least one is lost,
   with the probabilities of the two as weights. So the rare events that an analysis must know are there in numbers.
 * `weighted=False`, for pseudo-data. Everything is decided by hit or miss and a row keeps the weight of its event.
 
-A candidate is a pair of opposite tracks that may be muons: muons, and pions and kaons taken for muons.
+The two-track trigger multiplies the weight where it is the only trigger, for candidates without a photon; the other
+triggers, and this one beside them, are decided by hit or miss.
+
+What a candidate is made of is in `bumphunt.montecarlo.candidates`. A lepton may be a particle taken for one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
-from bumphunt.kinematics import M_MUON
-from bumphunt.montecarlo.detector import (
-    Detector,
-    angle_resolution,
-    in_ecl,
-    in_tracking,
-    muon_probability,
-    photon_energy_resolution,
-    transverse_momentum_resolution,
-)
+from bumphunt.montecarlo.candidates import CANDIDATES, Candidate, Pairs, lepton_pairs, photon_combinations
+from bumphunt.montecarlo.detector import Detector
 from bumphunt.montecarlo.events import Events
+from bumphunt.montecarlo.measurement import Clusters, Tracks, measure
+from bumphunt.montecarlo.photon_views import Views, add_background, photon_views
+from bumphunt.montecarlo.trigger_lines import TRACK_TRIGGER
+from bumphunt.montecarlo.triggers import calorimeter_triggers, track_trigger
 
-__all__ = ["N_PHOTONS", "ROULETTE", "photon_variable", "reconstruct"]
+__all__ = ["N_PHOTONS", "photon_variable", "reconstruct"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Columns = dict[str, NDArray[Any]]
 
 N_PHOTONS = 3
 """How many photons outside the candidate are written, ranked by energy."""
-ROULETTE = 0.1
-"""Identification probability below which a weighted row is kept only with probability p / ROULETTE, weighing more."""
-_CHARGED = (11, 13, 211, 321, 2212)
-_RANKED = ("E", "theta", "phi")
 _TOTAL = "totalEnergyOfParticlesInList(gamma:roe)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Tracks:
-    """Reconstructed tracks, arrays of shape (T,), ordered by event."""
-
-    event: Ints
-    pdgid: Ints
-    positive: Mask
-    p: Array
-    theta: Array
-    phi: Array
-    cluster: Array
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Clusters:
-    """Neutral clusters, arrays of shape (C,)."""
-
-    event: Ints
-    energy: Array
-    theta: Array
-    phi: Array
-
-    def where(self, keep: NDArray[np.bool_ | np.intp]) -> _Clusters:
-        """Return the clusters that a mask or an array of positions names."""
-        return _Clusters(
-            event=self.event[keep], energy=self.energy[keep], theta=self.theta[keep], phi=self.phi[keep]
-        )  # fmt: skip
 
 
 def photon_variable(quantity: str, rank: int) -> str:
@@ -86,13 +53,33 @@ def photon_variable(quantity: str, rank: int) -> str:
 
 
 def reconstruct(
-    events: Events, detector: Detector, *, rng: np.random.Generator, weighted: bool = True
-) -> dict[str, NDArray[Any]]:
+    events: Events,
+    detector: Detector,
+    *,
+    candidate: Candidate = CANDIDATES["dimuon"],
+    rng: np.random.Generator,
+    weighted: bool = True,
+) -> Columns:
     """Return the candidates of events as flat columns by basf2 variable name, each of shape (R,).
 
     Events without a candidate or with weight 0 have no row. Kinematic columns are float32; ``__weight__`` [fb] is
     float64, and its sum over the rows divided by the number of generated events is the visible cross section.
     ``__event__`` is twice the position of the event in `events`, plus one for the copy with a lost photon.
+
+    ======================================================  ==========================================================
+    columns                                                 for
+    ======================================================  ==========================================================
+    daughter(i, p | theta | phi | charge | clusterE)        leptons [GeV, rad]; clusterE is 0 without a cluster
+    daughter(i, dr | dz)                                    leptons [cm]; the distance, and z at this point
+    daughter(i, muonID), daughter(i, electronID)            leptons; electronID if one of them is an electron
+    daughter(i, E | theta | phi | clusterTiming)            photons [GeV, rad, ns]
+    nTracks                                                 tracks of the event
+    totalEnergyOfParticlesInList(gamma:roe)                 in-time photons beside the candidate [GeV]
+    getVariableByRank(gamma:roe, E, E | theta | phi, k)     the k-th of them, k = 1, 2, 3; NaN where there is none
+    getVariableByRank(gamma:roe, E, clusterTiming, k)       its time [ns], if the candidate has a photon
+    L1PSNM(ffo)                                             if the candidate has leptons
+    L1PSNM(hie), and the detector's photon lines            if it has a photon
+    ======================================================  ==========================================================
 
     Parameters
     ----------
@@ -100,230 +87,189 @@ def reconstruct(
         Generated events in the laboratory.
     detector
         The detector.
+    candidate
+        What is reconstructed.
     rng
         Source of randomness.
     weighted
         Whether efficiencies go into the weight, or are decided by hit or miss.
     """
     n = len(events.weight)
-    tracks, clusters = _measure(events, detector, rng)
-    probability = muon_probability(tracks.p, tracks.pdgid, detector)
-    muons = np.flatnonzero(probability > 0 if weighted else rng.random(probability.size) < probability)
-    plus, minus = _pairs(tracks, muons, n)
-    weight = events.weight[tracks.event[plus]].astype(np.float64)
-    if weighted:
-        identified = probability[plus] * probability[minus]
-        keep = (rng.random(identified.size) * ROULETTE < identified) & (weight > 0)
-        weight = (weight * np.maximum(identified, ROULETTE))[keep]
-        plus, minus = plus[keep], minus[keep]
-    trigger = _triggers(tracks, plus, minus, detector)
-    event = tracks.event[plus]
-    n_tracks = np.bincount(tracks.event, minlength=n)[event]
-    if weighted:
-        weight = weight * np.where(trigger, detector.trigger_efficiency, 1.0)
+    tracks, measured = measure(events, detector, rng)
+    pairs = lepton_pairs(tracks, events.weight, candidate, detector, rng=rng, weighted=weighted)
+    weight, trigger = _track_trigger(tracks, pairs, candidate, n, detector, rng, weighted=weighted)
+    views = photon_views(pairs.event, measured, n, detector, rng=rng, weighted=weighted)
+    # a candidate may be out of time, the rest of the event not
+    window = detector.background_time_window if candidate.n_photons else detector.in_time_window
+    clusters = add_background(views, window, detector, rng=rng)
+    pair, view = _rows(pairs.event, views)
+    used = np.empty((pair.size, 0), dtype=np.int64)
+    if candidate.n_photons:
+        pair, view, used = _with_photons(pair, view, views.event.size, clusters, candidate)
+    columns = {
+        **_numbering(2 * views.event[view] + views.lossy[view]),
+        "__weight__": weight[pair] * views.probability[view],
+    }
+    of_pair = _lepton_columns(tracks, pairs, candidate, detector, rng)
+    of_pair["nTracks"] = np.bincount(tracks.event, minlength=n)[pairs.event].astype(np.float32)
+    columns |= {name: values[pair] for name, values in (of_pair | trigger).items()}
+    for k in range(candidate.n_photons):
+        columns |= _photon_columns(f"daughter({len(candidate.leptons) + k}, {{}})", clusters, used[:, k])
+    if candidate.n_photons:
+        everything = clusters.and_also(_track_clusters(tracks, views, n))
+        fired = calorimeter_triggers(everything, events.beams_p4[views.event], detector, rng=rng)
+        columns |= {name: decision[view].astype(np.float32) for name, decision in fired.items()}
+    return columns | _rest_columns(clusters, view, used, views.event.size, detector)
+
+
+def _track_trigger(
+    tracks: Tracks,
+    pairs: Pairs,
+    candidate: Candidate,
+    n: int,
+    detector: Detector,
+    rng: np.random.Generator,
+    *,
+    weighted: bool,
+) -> tuple[Array, Columns]:
+    """Return the weights of the pairs with the efficiency of the two-track trigger, and its column."""
+    if not candidate.leptons:
+        return pairs.weight, {}
+    fires = track_trigger(tracks, pairs.daughters[0], pairs.daughters[1], detector)
+    weight = pairs.weight
+    if weighted and not candidate.n_photons:
+        weight = weight * np.where(fires, detector.trigger_efficiency, 1.0)
     else:
-        trigger &= (rng.random(n) < detector.trigger_efficiency)[event]
-    candidates = _candidate_columns(tracks, plus, minus, detector, rng)
-    candidates["nTracks"] = n_tracks.astype(np.float32)
-    candidates["L1PSNM(ffo)"] = trigger.astype(np.float32)
-    row, view, share, photons = _photon_views(event, clusters, n, detector, rng, weighted=weighted)
-    columns = {**_numbering(view), "__weight__": weight[row] * share}
-    columns |= {name: value[row] for name, value in candidates.items()}
-    return columns | photons
+        fires &= (rng.random(n) < detector.trigger_efficiency)[pairs.event]
+    return weight, {TRACK_TRIGGER: fires.astype(np.float32)}
 
 
-def _measure(events: Events, detector: Detector, rng: np.random.Generator) -> tuple[_Tracks, _Clusters]:
-    """Return the tracks found, and the clusters that belong to none of them."""
-    kind = np.abs(events.pdgid)
-    event, slot = np.nonzero(np.isin(kind, _CHARGED))
-    p4, pdgid = events.p4[event, slot], events.pdgid[event, slot].astype(np.int64)
-    px, py, pz = p4[:, 1], p4[:, 2], p4[:, 3]
-    pt = np.hypot(px, py)
-    p, theta, phi = np.hypot(pt, pz), np.arctan2(pt, pz), np.arctan2(py, px)
-    found = in_tracking(theta, pt, detector) & (rng.random(pt.size) < detector.tracking_efficiency)
-    deposit = _deposits(pdgid, p4[:, 0], p, theta, detector, rng)
-    tracks = _smear_tracks(
-        event[found], pdgid[found], p[found], theta[found], phi[found], deposit[found], detector, rng
-    )
-    photon_event, photon_slot = np.nonzero(kind == 22)
-    q4 = events.p4[photon_event, photon_slot]
-    lone = ~found & (deposit > 0)
-    neutral = _Clusters(
-        event=np.concatenate([photon_event, event[lone]]),
-        energy=np.concatenate([q4[:, 0], deposit[lone]]),
-        theta=np.concatenate([np.arctan2(np.hypot(q4[:, 1], q4[:, 2]), q4[:, 3]), theta[lone]]),
-        phi=np.concatenate([np.arctan2(q4[:, 2], q4[:, 1]), phi[lone]]),
-    )
-    return tracks, _smear_clusters(neutral, detector, rng)
+def _rows(event: Ints, views: Views) -> tuple[Ints, Ints]:
+    """Return the positions of pair and view of every row, ordered by view, given the events of the pairs (ordered)."""
+    n_views = np.bincount(views.event, minlength=event[-1] + 1 if event.size else 0)
+    first = np.cumsum(n_views) - n_views
+    pair = np.arange(event.size)
+    twice = pair[n_views[event] == 2]
+    view = np.concatenate([first[event], first[event[twice]] + 1])
+    order = np.argsort(view, kind="stable")
+    return np.concatenate([pair, twice])[order], view[order]
 
 
-def _deposits(
-    pdgid: Ints, energy: Array, p: Array, theta: Array, detector: Detector, rng: np.random.Generator
-) -> Array:
-    """Return the energy that charged particles leave in the calorimeter [GeV]; 0 where there are no crystals."""
-    kind = np.abs(pdgid)
-    # the Moyal density is that of mode - width log(z^2), z normal
-    with np.errstate(divide="ignore"):
-        ionisation = detector.mip_energy - detector.mip_energy_width * np.log(rng.normal(size=p.size) ** 2)
-    hadron = (kind != 11) & (kind != 13)
-    showers = hadron & (rng.random(p.size) < detector.shower_probability)
-    deposit = ionisation + np.where(showers, rng.random(p.size) * p, 0.0)
-    kinetic = energy - np.sqrt(np.maximum(energy**2 - p**2, 0.0))
-    deposit = np.where(kind == 11, energy, np.minimum(deposit, kinetic))
-    return np.where(in_ecl(theta, detector), deposit, 0.0)
+def _with_photons(
+    pair: Ints, view: Ints, n_views: int, clusters: Clusters, candidate: Candidate
+) -> tuple[Ints, Ints, Ints]:
+    """Return pair, view and photons (R, n_photons) of every row, given the pairs in each view."""
+    eligible = np.flatnonzero(clusters.energy > candidate.photon_energy_min)
+    combinations = eligible[photon_combinations(clusters.event[eligible], candidate.n_photons)]
+    count = np.bincount(clusters.event[combinations[:, 0]], minlength=n_views)
+    first = np.cumsum(count) - count
+    repeats = count[view]
+    nth = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    pair, view = np.repeat(pair, repeats), np.repeat(view, repeats)
+    return pair, view, combinations[first[view] + nth]
 
 
-def _smear_tracks(
-    event: Ints, pdgid: Ints, p: Array, theta: Array, phi: Array, cluster: Array,
-    detector: Detector, rng: np.random.Generator,
-) -> _Tracks:  # fmt: skip
-    """Return tracks with the resolutions of the detector."""
-    noise = rng.normal(size=(3, p.size))
-    sine = np.sin(theta)
-    pt = p * sine
-    beta = p / np.hypot(p, M_MUON)
-    pt = np.abs(pt * (1 + transverse_momentum_resolution(pt, beta, detector) * noise[0]))
-    angle = angle_resolution(p, detector)
-    theta = np.clip(theta + angle * noise[1], 1e-6, np.pi - 1e-6)
-    # pdg codes of charged leptons are positive for negative charge, those of hadrons for positive
-    positive = np.where(np.abs(pdgid) < 20, pdgid < 0, pdgid > 0)
-    return _Tracks(
-        event=event,
-        pdgid=pdgid,
-        positive=positive,
-        p=pt / np.sin(theta),
-        theta=theta,
-        phi=_wrap(phi + angle * noise[2] / sine),
-        cluster=cluster,
+def _track_clusters(tracks: Tracks, views: Views, n: int) -> Clusters:
+    """Return the clusters of the tracks of every view; they are in time."""
+    n_tracks = np.bincount(tracks.event, minlength=n)
+    start = np.cumsum(n_tracks) - n_tracks
+    repeats = n_tracks[views.event]
+    view = np.repeat(np.arange(views.event.size), repeats)
+    nth = np.arange(view.size) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    position = start[views.event[view]] + nth
+    found = tracks.cluster[position] > 0
+    position = position[found]
+    return Clusters(
+        event=view[found],
+        energy=tracks.cluster[position],
+        theta=tracks.theta[position],
+        phi=tracks.phi[position],
+        time=np.zeros(position.size),
     )
 
 
-def _smear_clusters(clusters: _Clusters, detector: Detector, rng: np.random.Generator) -> _Clusters:
-    """Return the clusters inside the calorimeter and above threshold, with its resolutions."""
-    clusters = clusters.where(in_ecl(clusters.theta, detector) & (clusters.energy > detector.photon_energy_min / 2))
-    noise = rng.normal(size=(3, clusters.energy.size))
-    angle = detector.photon_angle_resolution / np.sqrt(clusters.energy)
-    smeared = _Clusters(
-        event=clusters.event,
-        energy=clusters.energy * (1 + photon_energy_resolution(clusters.energy, detector) * noise[0]),
-        theta=np.clip(clusters.theta + angle * noise[1], 0, np.pi),
-        phi=_wrap(clusters.phi + angle * noise[2] / np.sin(clusters.theta)),
-    )
-    return smeared.where(smeared.energy > detector.photon_energy_min)
-
-
-def _wrap(phi: Array) -> Array:
-    """Return azimuths in [-pi, pi)."""
-    return (phi + np.pi) % (2 * np.pi) - np.pi
-
-
-def _pairs(tracks: _Tracks, muons: NDArray[np.intp], n_events: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the positions of the positive and of the negative track of every pair within an event."""
-    plus, minus = muons[tracks.positive[muons]], muons[~tracks.positive[muons]]
-    n_minus = np.bincount(tracks.event[minus], minlength=n_events)
-    first_minus = np.cumsum(n_minus) - n_minus
-    partners = n_minus[tracks.event[plus]]
-    pair_plus = np.repeat(plus, partners)
-    nth = np.arange(pair_plus.size) - np.repeat(np.cumsum(partners) - partners, partners)
-    return pair_plus, minus[first_minus[tracks.event[pair_plus]] + nth]
-
-
-def _triggers(tracks: _Tracks, plus: NDArray[np.intp], minus: NDArray[np.intp], detector: Detector) -> Mask:
-    """Return whether pairs satisfy the two-track trigger: both in its polar angles, apart in the transverse plane."""
-    low, high = detector.trigger_theta
-    inside = (tracks.theta > low) & (tracks.theta < high)
-    opening = np.abs(_wrap(tracks.phi[plus] - tracks.phi[minus]))
-    return inside[plus] & inside[minus] & (opening > detector.trigger_opening)
-
-
-def _candidate_columns(
-    tracks: _Tracks, plus: NDArray[np.intp], minus: NDArray[np.intp], detector: Detector, rng: np.random.Generator
-) -> dict[str, NDArray[Any]]:
-    """Return the columns of the two tracks of each pair: 0 is the positive one, 1 the negative one."""
-    columns: dict[str, NDArray[Any]] = {}
-    for i, (position, charge) in enumerate(((plus, 1.0), (minus, -1.0))):
+def _lepton_columns(
+    tracks: Tracks, pairs: Pairs, candidate: Candidate, detector: Detector, rng: np.random.Generator
+) -> Columns:
+    """Return the columns of the leptons of each pair."""
+    columns: Columns = {}
+    for i, (position, kind) in enumerate(zip(pairs.daughters, candidate.leptons, strict=False)):
+        cluster = tracks.cluster[position]
+        genuine = np.abs(tracks.pdgid[position]) == (11 if kind == "e" else 13)
         u = rng.random(position.size)
-        # muons crowd at 1, hadrons taken for muons are spread evenly
-        likeness = np.where(np.abs(tracks.pdgid[position]) == 13, 1 - u**4, u)
-        threshold = detector.muon_id_threshold
+        # the right particles crowd at 1, those taken for them are spread evenly
+        likeness = np.where(genuine, 1 - u**4, u)
+        threshold = detector.electron_id_threshold if kind == "e" else detector.muon_id_threshold
+        likelihood = {f"{'electron' if kind == 'e' else 'muon'}ID": threshold + (1 - threshold) * likeness}
+        if "e" in candidate.leptons:
+            # likelihood ratios of one track add up to 1 at most
+            other = (1 - next(iter(likelihood.values()))) * rng.random(position.size)
+            likelihood["muonID" if kind == "e" else "electronID"] = other
+        if kind == "e":
+            share = detector.fake_electron_deposit
+            fake = tracks.p[position] * (share + (1 - share) * rng.random(position.size))
+            cluster = np.where(genuine | (cluster == 0), cluster, fake)
         values = {
             "p": tracks.p[position],
             "theta": tracks.theta[position],
             "phi": tracks.phi[position],
-            "charge": np.full(position.size, charge),
-            "muonID": threshold + (1 - threshold) * likeness,
-            "clusterE": tracks.cluster[position],
-            "dr": detector.dr_resolution * np.abs(rng.normal(size=position.size)),
-            "dz": detector.dz_resolution * rng.normal(size=position.size),
+            "charge": np.where(tracks.positive[position], 1.0, -1.0),
+            **likelihood,
+            "clusterE": cluster,
+            "dr": np.abs(tracks.dr[position] + detector.dr_resolution * rng.normal(size=position.size)),
+            "dz": tracks.dz[position] + detector.dz_resolution * rng.normal(size=position.size),
         }
         columns |= {f"daughter({i}, {name})": value.astype(np.float32) for name, value in values.items()}
     return columns
 
 
-def _photon_views(
-    event: Ints, clusters: _Clusters, n: int, detector: Detector, rng: np.random.Generator, *, weighted: bool
-) -> tuple[NDArray[np.intp], Ints, Array, dict[str, NDArray[Any]]]:
-    """Return how clusters are seen: row of the candidate, view, probability of the view, and the photon columns.
-
-    A view is twice the event plus 0 (nothing lost; or the only one, by hit or miss) or 1 (at least one lost).
-    """
-    has_row = np.zeros(n, dtype=np.bool_)
-    has_row[event] = True
-    clusters = clusters.where(has_row[clusters.event])
-    clusters = clusters.where(np.argsort(clusters.event, kind="stable"))
-    rows = np.arange(event.size)
-    if not weighted:
-        seen = clusters.where(rng.random(clusters.event.size) >= detector.photon_loss)
-        view = 2 * event
-        return rows, view, np.ones(event.size), _photon_columns(seen, 2 * seen.event, view, n)
-    count = np.bincount(clusters.event, minlength=n)
-    nothing_lost = np.asarray((1 - detector.photon_loss) ** count, dtype=np.float64)
-    lossy = rows[nothing_lost[event] < 1]
-    kept = clusters.where(~_lost(clusters.event, count, nothing_lost, detector.photon_loss, rng))
-    row = np.concatenate([rows, lossy])
-    view = np.concatenate([2 * event, 2 * event[lossy] + 1])
-    share = np.concatenate([nothing_lost[event], 1 - nothing_lost[event[lossy]]])
-    order = np.argsort(view, kind="stable")
-    both = _Clusters(
-        event=np.concatenate([clusters.event, kept.event]),
-        energy=np.concatenate([clusters.energy, kept.energy]),
-        theta=np.concatenate([clusters.theta, kept.theta]),
-        phi=np.concatenate([clusters.phi, kept.phi]),
-    )
-    cluster_view = np.concatenate([2 * clusters.event, 2 * kept.event + 1])
-    return row[order], view[order], share[order], _photon_columns(both, cluster_view, view[order], n)
+def _photon_columns(name: str, clusters: Clusters, position: Ints, *, with_time: bool = True) -> Columns:
+    """Return the columns of one photon a row, NaN where its position is negative."""
+    quantities = {"E": clusters.energy, "theta": clusters.theta, "phi": clusters.phi}
+    if with_time:
+        quantities["clusterTiming"] = clusters.time
+    # the last element is what -1 finds
+    padded = {quantity: np.append(values, np.nan).astype(np.float32) for quantity, values in quantities.items()}
+    return {name.format(quantity): values[position] for quantity, values in padded.items()}
 
 
-def _lost(event: Ints, count: Ints, nothing_lost: Array, loss: float, rng: np.random.Generator) -> Mask:
-    """Return which clusters (ordered by event) are lost, given that at least one of each event is.
-
-    The first lost one has the geometric distribution cut off at the number of clusters; those after it are independent.
-    """
-    if loss in (0.0, 1.0):
-        return np.full(event.size, loss == 1.0)
-    first = np.floor(np.log1p(-rng.random(count.size) * (1 - nothing_lost)) / np.log1p(-loss))
-    first = np.minimum(first, np.maximum(count - 1, 0))
-    nth = np.arange(event.size) - (np.cumsum(count) - count)[event]
-    return (nth == first[event]) | ((nth > first[event]) & (rng.random(event.size) < loss))
-
-
-def _photon_columns(clusters: _Clusters, cluster_view: Ints, view: Ints, n: int) -> dict[str, NDArray[Any]]:
-    """Return the photon columns of the rows with the given views."""
-    total = np.bincount(cluster_view, weights=clusters.energy, minlength=2 * n)
-    order = np.lexsort((-clusters.energy, cluster_view))
-    sorted_view = cluster_view[order]
-    count = np.bincount(cluster_view, minlength=2 * n)
-    rank = np.arange(order.size) - (np.cumsum(count) - count)[sorted_view]
-    columns: dict[str, NDArray[Any]] = {_TOTAL: total[view].astype(np.float32)}
-    for quantity, values in zip(_RANKED, (clusters.energy, clusters.theta, clusters.phi), strict=True):
-        ranked = np.full((N_PHOTONS, 2 * n), np.nan, dtype=np.float32)
-        leading = rank < N_PHOTONS
-        ranked[rank[leading], sorted_view[leading]] = values[order][leading]
-        columns |= {photon_variable(quantity, r + 1): ranked[r][view] for r in range(N_PHOTONS)}
+def _rest_columns(clusters: Clusters, view: Ints, used: Ints, n_views: int, detector: Detector) -> Columns:
+    """Return the columns of the in-time photons outside each candidate."""
+    count = np.bincount(clusters.event, minlength=n_views)
+    first = np.cumsum(count) - count
+    in_time = np.abs(clusters.time) < detector.in_time_window
+    ranked = np.full((view.size, N_PHOTONS), -1)
+    total = np.zeros(view.size)
+    _rest_of_event(first[view], (first + count)[view], used, clusters.energy, in_time, ranked, total)
+    columns: Columns = {_TOTAL: total.astype(np.float32)}
+    for rank in range(N_PHOTONS):
+        name = photon_variable("{}", rank + 1)
+        columns |= _photon_columns(name, clusters, ranked[:, rank], with_time=used.shape[1] > 0)
     return columns
 
 
-def _numbering(view: Ints) -> dict[str, NDArray[Any]]:
+@njit(cache=True)
+def _rest_of_event(
+    first: Ints, end: Ints, used: Ints, energy: Array, in_time: Mask, ranked: Ints, total: Array
+) -> None:
+    """Fill positions of the leading clusters (R, N_PHOTONS) and summed energy (R,) of the in-time clusters not used.
+
+    Row r may take the clusters from first[r] to end[r], ordered by falling energy, but for used[r].
+    """
+    for r in range(first.size):
+        rank = 0
+        for i in range(first[r], end[r]):
+            free = in_time[i]
+            for k in range(used.shape[1]):
+                free = free and used[r, k] != i
+            if free:
+                total[r] += energy[i]
+                if rank < ranked.shape[1]:
+                    ranked[r, rank] = i
+                rank += 1
+
+
+def _numbering(view: Ints) -> Columns:
     """Return event number, number of the candidate in its event, and their number, for rows ordered by view."""
     new = np.ones(view.size, dtype=np.bool_)
     new[1:] = view[1:] != view[:-1]

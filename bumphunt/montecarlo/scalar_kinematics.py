@@ -16,11 +16,14 @@ __all__ = [
     "boost_from_rest",
     "breakup_momentum",
     "direction",
+    "massless_product",
     "minkowski",
     "phase_space",
+    "three_to_laboratory",
     "two_body",
 ]
 
+Array = NDArray[np.float64]
 P4 = tuple[float, float, float, float]
 """Energy and momentum [GeV]."""
 
@@ -63,6 +66,17 @@ def two_body(m: float, m1: float, m2: float, rng: np.random.Generator) -> tuple[
 def minkowski(p: P4, q: P4) -> float:
     """Return the Minkowski product."""
     return p[0] * q[0] - p[1] * q[1] - p[2] * q[2] - p[3] * q[3]
+
+
+@njit(cache=True)
+def massless_product(q: P4, k: P4, mass: float) -> float:
+    """Return q.k of a particle of that mass and a massless one, without cancellation where they are collinear."""
+    norm = np.sqrt(q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
+    dot = q[1] * k[1] + q[2] * k[2] + q[3] * k[3]
+    if dot <= 0:
+        return q[0] * k[0] - dot
+    x, y, z = q[2] * k[3] - q[3] * k[2], q[3] * k[1] - q[1] * k[3], q[1] * k[2] - q[2] * k[1]
+    return mass * mass * k[0] / (q[0] + norm) + (x * x + y * y + z * z) / (norm * k[0] + dot)
 
 
 @njit(cache=True)
@@ -117,3 +131,21 @@ def along(axis: P4, x: float, y: float, z: float) -> tuple[float, float, float]:
         x * sign * b + y * (sign + ny * ny * a) + z * ny,
         -x * sign * nx - y * ny + z * nz,
     )
+
+
+@njit(cache=True)
+def three_to_laboratory(particles: tuple[P4, P4, P4], electron: Array, total: Array, out: Array) -> None:
+    """Fill out, (3, 4), with the laboratory momenta of three particles in the centre of mass.
+
+    There the electron beam is along z; `electron` and `total` are that beam and the sum of both, laboratory, (4,).
+    Particles without energy stay empty.
+    """
+    frame = (total[0], total[1], total[2], total[3])
+    sqrt_s = np.sqrt(frame[0] ** 2 - frame[1] ** 2 - frame[2] ** 2 - frame[3] ** 2)
+    k = (electron[0], electron[1], electron[2], electron[3])
+    beam = boost_from_rest(k, (frame[0], -frame[1], -frame[2], -frame[3]), sqrt_s)
+    for slot in range(3):
+        q = particles[slot]
+        if q[0] > 0:
+            x, y, z = along(beam, q[1], q[2], q[3])
+            out[slot] = boost_from_rest((q[0], x, y, z), frame, sqrt_s)

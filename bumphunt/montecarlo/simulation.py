@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import InputError
 from bumphunt.kinematics import M_MUON, Beams, four_momentum, polar_angle
 from bumphunt.montecarlo import eemumu, mumu, mumu_zprime, tautau
+from bumphunt.montecarlo.candidates import CANDIDATES, Candidate
 from bumphunt.montecarlo.detector import Detector
 from bumphunt.montecarlo.events import Events
 from bumphunt.montecarlo.reconstruction import reconstruct
@@ -155,6 +156,7 @@ def simulate_chunk(
     total: int,
     parameters: Parameters,
     first_event: int = 0,
+    candidate: Candidate = CANDIDATES["dimuon"],
 ) -> Chunk:
     """Return one chunk of a weighted sample.
 
@@ -179,6 +181,8 @@ def simulate_chunk(
         Events of the whole sample.
     first_event
         How many events the chunks before this one hold.
+    candidate
+        What is reconstructed.
 
     Raises
     ------
@@ -190,7 +194,7 @@ def simulate_chunk(
         raise InputError(msg)
     rng = random_generator(seed, process=process, parameters=parameters, stream="sample", chunk=chunk)
     events = _generate(process, n, beams, rng, parameters)
-    columns = reconstruct(events, detector, rng=rng)
+    columns = reconstruct(events, detector, candidate=candidate, rng=rng)
     columns["__weight__"] = columns["__weight__"] * (luminosity / total)
     columns["__event__"] = columns["__event__"] + 2 * first_event
     header = _header(columns, SIMULATION_EXPERIMENT, 0, production_number(process, parameters))
@@ -207,6 +211,7 @@ def draw_chunk(
     detector: Detector,
     scale: float,
     parameters: Parameters,
+    candidate: Candidate = CANDIDATES["dimuon"],
 ) -> Chunk:
     """Return one chunk of pseudo-data: events drawn with their weight as probability, then seen by hit or miss.
 
@@ -217,7 +222,7 @@ def draw_chunk(
     ----------
     scale
         What turns the weight of an event [fb] into the expected number of times it is drawn [1/fb].
-    process, n, chunk, seed, beams, detector, parameters
+    process, n, chunk, seed, beams, detector, parameters, candidate
         As for `simulate_chunk`.
 
     Raises
@@ -234,8 +239,9 @@ def draw_chunk(
         p4=events.p4[source],
         weight=np.ones(source.size),
         beams_p4=events.beams_p4[source],
+        vertex=None if events.vertex is None else events.vertex[source],
     )
-    columns = reconstruct(drawn, detector, rng=rng, weighted=False)
+    columns = reconstruct(drawn, detector, candidate=candidate, rng=rng, weighted=False)
     columns["__event__"] = columns["__event__"] // 2
     columns = _header(columns, DATA_EXPERIMENT, 1, 0) | columns
     seen = source[np.unique(columns["__event__"])]

@@ -6,8 +6,9 @@ effects need no further matrix element. For a tau+ take the mirror image (all th
 and the same h (CP).
 
 The leptonic modes are the V-A matrix element with the lepton's mass, pi and K are two-body, rho and a1 follow the
-currents of Kuehn and Santamaria; what is left is spread evenly over phase space, without polarimeter. K0 are not made:
-the remaining one-prong decays stand in the mode "pi 2pi0 rest", the other three-prong ones in "3pi pi0" and "K 2pi".
+currents of Kuehn and Santamaria, K pi is the vector current of the K*(892); what is left is spread evenly over phase
+space, without polarimeter. K0_L leave no track and no photon; K0_S are not made: the remaining one-prong decays stand
+in the mode "pi 2pi0 rest", the other three-prong ones in "3pi pi0" and "K 2pi".
 
 References
 ----------
@@ -39,10 +40,12 @@ from bumphunt.montecarlo.scalar_kinematics import (
 )
 from bumphunt.montecarlo.tau_spectra import (
     M_KAON,
+    M_KAON0,
     M_PION,
     M_PION0,
     a1_spectrum,
     cumulative,
+    kstar_spectrum,
     leptonic_spectrum,
     phase_space_maximum,
     rho_current_at,
@@ -94,17 +97,18 @@ MODES: tuple[Mode, ...] = (
     Mode(name="rho", fraction=0.2549, products=(-211, 111, 16)),
     Mode(name="pi 2pi0", fraction=0.0926, products=(111, 111, -211, 16)),
     Mode(name="3pi", fraction=0.0931, products=(-211, -211, 211, 16)),
-    Mode(name="3pi pi0", fraction=0.0547, products=(-211, -211, 211, 111, 16)),
     Mode(name="K pi0", fraction=0.0043, products=(-321, 111, 16)),
+    Mode(name="K0L pi", fraction=0.0042, products=(130, -211, 16)),
+    Mode(name="3pi pi0", fraction=0.0547, products=(-211, -211, 211, 111, 16)),
     Mode(name="K 2pi", fraction=0.0044, products=(-321, -211, 211, 16)),
-    Mode(name="pi 2pi0 rest", fraction=0.0287, products=(-211, 111, 111, 16)),
+    Mode(name="pi 2pi0 rest", fraction=0.0245, products=(-211, 111, 111, 16)),
 )
 """Decay modes of the tau-."""
 
 GRID = 4001
 """Points of the tabulated mass spectra."""
 
-_E, _MU, _PI, _K, _RHO, _A1_ONE_PRONG, _A1_THREE_PRONG = range(7)
+_E, _MU, _PI, _K, _RHO, _A1_ONE_PRONG, _A1_THREE_PRONG, _K_PI0, _K0_PI = range(9)
 
 ENRICHMENTS: Mapping[str, Mapping[str, float]] = {
     "none": {},
@@ -236,6 +240,9 @@ def _spectra() -> dict[int, tuple[Array, Array, Array]]:
         out[mode] = (cumulative(v, leptonic_spectrum(v, mass**2 / M_TAU**2)), v * M_TAU**2, np.zeros(GRID))
     s = np.linspace((M_PION + M_PION0) ** 2, M_TAU**2, GRID)
     out[_RHO] = (cumulative(s, rho_spectrum(s)), s, np.zeros(GRID))
+    for mode, pair in ((_K_PI0, (M_KAON, M_PION0)), (_K0_PI, (M_KAON0, M_PION))):
+        s = np.linspace(sum(pair) ** 2, M_TAU**2, GRID)
+        out[mode] = (cumulative(s, kstar_spectrum(s, pair)), s, np.zeros(GRID))
     for mode, masses in (
         (_A1_ONE_PRONG, (M_PION0, M_PION0, M_PION)),
         (_A1_THREE_PRONG, (M_PION, M_PION, M_PION)),
@@ -253,7 +260,7 @@ def _phase_space_bounds() -> dict[int, float]:
     return {
         index: phase_space_maximum(M_TAU, np.array([_mass_of(kind) for kind in products if kind != 0]))
         for index, products in enumerate(_products())
-        if index > _A1_THREE_PRONG
+        if index > _K0_PI
     }
 
 
@@ -290,23 +297,23 @@ def _leptonic_decay(m_lepton: float, q2: float, rng: np.random.Generator) -> tup
 
 
 @njit(cache=True)
-def _rho_decay(q2: float, rng: np.random.Generator) -> tuple[P4, P4, P4, P4]:
-    """Return pi-, pi0, neutrino and the light-like vector of tau -> pi pi0 nu."""
+def _vector_decay(m1: float, m2: float, q2: float, rng: np.random.Generator) -> tuple[P4, P4, P4, P4]:
+    """Return two mesons of masses m1, m2 from a rho or K*, the neutrino and the light-like vector."""
     q = np.sqrt(q2)
     hadrons, neutrino = two_body(M_TAU, q, 0.0, rng)
-    k = breakup_momentum(q, M_PION, M_PION0)
+    k = breakup_momentum(q, m1, m2)
     norm = np.sqrt(neutrino[1] ** 2 + neutrino[2] ** 2 + neutrino[3] ** 2)
     while True:
         x, y, z = direction(rng)
         cos = (x * neutrino[1] + y * neutrino[2] + z * neutrino[3]) / norm
-        # longitudinal to transverse rho: m_tau^2 cos^2 + q^2 sin^2
+        # longitudinal to transverse: m_tau^2 cos^2 + q^2 sin^2
         if M_TAU**2 * rng.random() < q2 + (M_TAU**2 - q2) * cos * cos:
             break
-    e = np.sqrt(k * k + M_PION**2)
-    pion = boost_from_rest((e, k * x, k * y, k * z), hadrons, q)
-    pion0 = boost_from_rest((q - e, -k * x, -k * y, -k * z), hadrons, q)
+    e = np.sqrt(k * k + m1 * m1)
+    first = boost_from_rest((e, k * x, k * y, k * z), hadrons, q)
+    second = boost_from_rest((q - e, -k * x, -k * y, -k * z), hadrons, q)
     current = boost_from_rest((0.0, k * x, k * y, k * z), hadrons, q)
-    return pion, pion0, neutrino, _null_vector(current, (0.0, 0.0, 0.0, 0.0), neutrino)
+    return first, second, neutrino, _null_vector(current, (0.0, 0.0, 0.0, 0.0), neutrino)
 
 
 @njit(cache=True)
@@ -398,10 +405,10 @@ def _one_decay(
         out[0] = meson
         out[1] = neutrino
         return -neutrino[1] / neutrino[0], -neutrino[2] / neutrino[0], -neutrino[3] / neutrino[0]
-    if mode == _RHO:
-        pion, pion0, neutrino, null = _rho_decay(q2, rng)
-        out[0] = pion
-        out[1] = pion0
+    if mode in (_RHO, _K_PI0, _K0_PI):
+        first, second, neutrino, null = _vector_decay(masses[0], masses[1], q2, rng)
+        out[0] = first
+        out[1] = second
         out[2] = neutrino
         return null[1] / null[0], null[2] / null[0], null[3] / null[0]
     if mode in (_A1_ONE_PRONG, _A1_THREE_PRONG):
@@ -425,6 +432,8 @@ def _mass_of(pdgid: int) -> float:
         return M_PION0
     if kind == 321:
         return M_KAON
+    if kind == 130:
+        return M_KAON0
     if kind == 13:
         return M_MUON
     if kind == 11:

@@ -22,10 +22,12 @@ from bumphunt.montecarlo.scalar_kinematics import breakup_momentum
 
 __all__ = [
     "M_KAON",
+    "M_KAON0",
     "M_PION",
     "M_PION0",
     "a1_spectrum",
     "cumulative",
+    "kstar_spectrum",
     "leptonic_spectrum",
     "phase_space_maximum",
     "rho_current",
@@ -42,11 +44,14 @@ M_PION0 = float(Particle.from_pdgid(111).mass or 0.0) / 1000
 """Neutral pion mass [GeV], PDG."""
 M_KAON = float(Particle.from_pdgid(321).mass or 0.0) / 1000
 """Charged kaon mass [GeV], PDG."""
+M_KAON0 = float(Particle.from_pdgid(311).mass or 0.0) / 1000
+"""Neutral kaon mass [GeV], PDG."""
 
 # KS, table 1: mass and width of rho, rho' and a1 [GeV], and the weight of the rho' in the rho current.
 M_RHO, WIDTH_RHO = 0.773, 0.145
 M_RHO_PRIME, WIDTH_RHO_PRIME = 1.370, 0.510
 BETA_RHO = -0.145
+M_KSTAR, WIDTH_KSTAR = 0.8955, 0.0462  # K*(892)- in tau decays, PDG 2022 [GeV]
 M_A1, WIDTH_A1 = 1.251, 0.599
 
 
@@ -94,6 +99,24 @@ def rho_spectrum(s: Array) -> Array:
     v = s / M_TAU**2
     beta2 = (1 - (M_PION + M_PION0) ** 2 / s) * (1 - (M_PION - M_PION0) ** 2 / s)
     return np.asarray((1 - v) ** 2 * (1 + 2 * v) * np.maximum(beta2, 0) ** 1.5 * np.abs(rho_current(s)) ** 2)
+
+
+def kstar_spectrum(s: Array, masses: tuple[float, float]) -> Array:
+    """Return dGamma/ds of tau -> K pi nu through the K*(892): (1 - v)^2 (1 + 2 v) beta^3 |BW|^2, v = s / m_tau^2.
+
+    It is `rho_spectrum` with the Breit-Wigner of the K*, whose width runs as the cube of the momentum. `masses` are
+    those of kaon and pion [GeV].
+    """
+    m1, m2 = masses
+
+    def beta2(s: Array | float) -> Array:
+        return np.maximum((1 - (m1 + m2) ** 2 / s) * (1 - (m1 - m2) ** 2 / s), 0.0)
+
+    # Gamma M^2/s (p/p_M)^3, with p = beta sqrt(s) / 2
+    running = WIDTH_KSTAR * np.sqrt(s) / M_KSTAR * (beta2(s) / beta2(M_KSTAR**2)) ** 1.5
+    propagator = (M_KSTAR**2 - s) ** 2 + s * running**2
+    v = s / M_TAU**2
+    return np.asarray((1 - v) ** 2 * (1 + 2 * v) * beta2(s) ** 1.5 / propagator)
 
 
 def _breit_wigner_a1(s: Array) -> Complex:

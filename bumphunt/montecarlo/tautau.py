@@ -1,8 +1,9 @@
 """Tau pairs with their decays, e+e- -> tau+ tau- (gamma).
 
 Use it as the background at intermediate recoil masses. The pair is made at tree level with the tau mass, vacuum
-polarisation and collinear initial-state radiation on both legs; the decays carry the full spin correlation of the pair,
-transverse components included. There is no radiation from the taus or from their decay products.
+polarisation, one collinear photon from each beam and from each tau, the hardest of which is that of the exact matrix
+element with all interference (`bumphunt.montecarlo.photon_matrix_element`). The decays carry the full spin correlation
+of the pair, transverse components included. There is no radiation from the decay products.
 
 The decay modes are drawn from a proposal that favours what the search keeps and the events weighted back to the PDG's
 branching fractions, so that the mean weight is the whole cross section.
@@ -22,15 +23,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.kinematics import M_TAU, Beams
 from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB, radiate_initial_state
+from bumphunt.montecarlo.final_state_radiation import radiate_final_state
+from bumphunt.montecarlo.photon_matrix_element import hardest_photon_weight
+from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB, Shares, radiate_initial_state
 from bumphunt.montecarlo.scalar_kinematics import boost_from_rest
 from bumphunt.montecarlo.tau_decays import decay_at_rest, sample_modes
 from bumphunt.montecarlo.vacuum_polarisation import vacuum_polarisation
 
-__all__ = ["born_cross_section", "generate", "spin_correlation"]
+__all__ = ["antiparticles", "born_cross_section", "generate", "orient_decays", "spin_correlation"]
 
 Array = NDArray[np.float64]
 
+TAU_SHARES: Shares = (0.88, 0.10, 0.02, 0.0, 0.0)
+"""How often each kind of radiation from the taus is generated: less than from muons, as it happens less."""
 LOWEST_MASS = 2 * M_TAU * (1 + 1e-9)
 """Lowest mass of a tau pair [GeV]: just above threshold, where its frame is still defined."""
 
@@ -75,7 +80,8 @@ def generate(
     Returns
     -------
     Events
-        Columns: the two photons of the beams, the products of the tau-, those of the tau+.
+        Columns: the photons of electron and positron, the products of the tau-, those of the tau+, the photons of tau-
+        and tau+.
 
     Raises
     ------
@@ -86,17 +92,35 @@ def generate(
     plus_mode, plus_weight = sample_modes(n, enrichment=mode_enrichment, rng=rng)
     electron, positron = beam_particles(beams, n, rng=rng)
     initial = radiate_initial_state(electron, positron, minimum_mass=LOWEST_MASS, rng=rng)
+    s = initial.mass_squared
+    cos, frame, charged = np.empty(n), np.empty((n, 3, 3)), np.empty((n, 2, 4))
+    _back_to_back(initial.axis, s, rng, cos, frame, charged)
+    taus, final_weight = radiate_final_state(initial.pair, charged, mass=M_TAU, rng=rng, slots=6, shares=TAU_SHARES)
+    taus[:, 4:] = initial.photons
+    exact = hardest_photon_weight(electron, positron, taus, mass=M_TAU)
     minus, plus = decay_at_rest(minus_mode, rng=rng), decay_at_rest(plus_mode, rng=rng)
-    _fill(initial.pair, electron, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
-    photon_id = np.where(initial.photons[..., 0] > 0, 22, 0).astype(np.int32)
-    plus_id = np.where(plus.pdgid == 22, 22, -plus.pdgid)
-    sigma = born_cross_section(initial.mass_squared) * vacuum_polarisation(initial.mass_squared)
+    _decay(initial.pair, taus, cos, frame, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
+    photons = taus[:, 2:]
+    photon_id = np.where(photons[..., 0] > 0, np.int32(22), np.int32(0))
+    sigma = born_cross_section(s) * vacuum_polarisation(s)
     return Events(
-        pdgid=np.concatenate([photon_id, minus.pdgid, plus_id], axis=1),
-        p4=np.concatenate([initial.photons, minus.p4, plus.p4], axis=1),
-        weight=initial.weight * sigma * minus_weight * plus_weight,
+        pdgid=np.concatenate([photon_id[:, 2:], minus.pdgid, antiparticles(plus.pdgid), photon_id[:, :2]], axis=1),
+        p4=np.concatenate([photons[:, 2:], minus.p4, plus.p4, photons[:, :2]], axis=1),
+        weight=initial.weight * sigma * final_weight * exact * minus_weight * plus_weight,
         beams_p4=electron + positron,
     )
+
+
+def antiparticles(pdgid: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Return the PDG numbers of the antiparticles of tau decay products, of any shape; 0 stays 0.
+
+    Examples
+    --------
+    >>> antiparticles(np.array([13, 22, 130, 0], dtype=np.int32))
+    array([-13,  22, 130,   0], dtype=int32)
+    """
+    own = (pdgid == 22) | (pdgid == 130)  # a photon and a K0_L are their own
+    return np.where(own, pdgid, -pdgid)
 
 
 @njit(cache=True)
@@ -167,36 +191,108 @@ def _quadrant(correlation: Array, h: Array, g: Array, rng: np.random.Generator) 
 
 
 @njit(cache=True)
-def _fill(
+def _back_to_back(axis: Array, s: Array, rng: np.random.Generator, cos: Array, frame: Array, charged: Array) -> None:
+    """Fill angle (N,), axes (N, 3, 3) and momenta (N, 2, 4) of taus in the rest frame of the pair, before they radiate.
+
+    The axes are those of `spin_correlation`, in the order x, y, z; `axis` holds the directions of the beam, (N, 3).
+    """
+    for i in range(s.size):
+        cos[i] = _cosine(4 * M_TAU * M_TAU / s[i], rng)
+        _production_frame(axis[i], cos[i], 2 * np.pi * rng.random(), frame[i])
+        p = np.sqrt(max(s[i] / 4 - M_TAU * M_TAU, 0.0))
+        charged[i, :, 0] = np.sqrt(s[i]) / 2
+        for j in range(3):
+            charged[i, 0, 1 + j], charged[i, 1, 1 + j] = p * frame[i, 2, j], -p * frame[i, 2, j]
+
+
+@njit(cache=True)
+def orient_decays(
     pair: Array,
-    electron: Array,
+    axis: Array,
     minus: Array,
     plus: Array,
     h_minus: Array,
     h_plus: Array,
     rng: np.random.Generator,
 ) -> None:
-    """Turn decays at rest, (N, P, 4), into lab momenta in place, with the angles and spins of tau pairs.
+    """Turn decays at rest into laboratory momenta in place, with the angles and spins of tau pairs from one vector.
 
-    `pair` and `electron` are lab momenta of the pairs and of the beam electrons, (N, 4).
+    The taus do not radiate.
+
+    Parameters
+    ----------
+    pair
+        Laboratory momenta of the pairs [GeV], shape (N, 4).
+    axis
+        Directions of the beam from which angles count, unit vectors in the rest frame of the pair, shape (N, 3).
+    minus, plus
+        Products of the tau- and of the tau+, both decayed as tau- at rest [GeV], shape (N, P, 4).
+    h_minus, h_plus
+        Their polarimeter vectors, shape (N, 3).
+    rng
+        Source of randomness.
     """
-    frame = np.zeros((3, 3))
-    axis = np.zeros(3)
+    n = pair.shape[0]
+    s, cos, frame, charged = np.empty(n), np.empty(n), np.empty((n, 3, 3)), np.empty((n, 2, 4))
+    for i in range(n):
+        s[i] = pair[i, 0] ** 2 - pair[i, 1] ** 2 - pair[i, 2] ** 2 - pair[i, 3] ** 2
+    _back_to_back(axis, s, rng, cos, frame, charged)
+    taus = np.empty((n, 2, 4))
+    for i in range(n):
+        total = (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3])
+        for leg in range(2):
+            q = charged[i, leg]
+            tau = boost_from_rest((q[0], q[1], q[2], q[3]), total, np.sqrt(s[i]))
+            taus[i, leg, 0], taus[i, leg, 1], taus[i, leg, 2], taus[i, leg, 3] = tau
+    _decay(pair, taus, cos, frame, minus, plus, h_minus, h_plus, rng)
+
+
+@njit(cache=True)
+def _decay(
+    pair: Array,
+    taus: Array,
+    cos: Array,
+    frame: Array,
+    minus: Array,
+    plus: Array,
+    h_minus: Array,
+    h_plus: Array,
+    rng: np.random.Generator,
+) -> None:
+    """Turn decays at rest, (N, P, 4), into lab momenta in place, with the spins of tau pairs.
+
+    `pair` and `taus` are lab momenta of the pairs before they radiate, (N, 4), and of tau- and tau+, (N, >= 2, 4). A
+    tau that radiated keeps its spin with respect to its momentum.
+    """
+    turned = np.empty((3, 3))
     for row in range(pair.shape[0]):
         t = pair[row]
         w = np.sqrt(t[0] * t[0] - t[1] * t[1] - t[2] * t[2] - t[3] * t[3])
-        k0, k1, k2, k3 = electron[row]
-        beam = boost_from_rest((k0, k1, k2, k3), (t[0], -t[1], -t[2], -t[3]), w)
-        norm = np.sqrt(beam[1] ** 2 + beam[2] ** 2 + beam[3] ** 2)
-        axis[0], axis[1], axis[2] = beam[1] / norm, beam[2] / norm, beam[3] / norm
-        r = 4 * M_TAU * M_TAU / (w * w)
-        cos = _cosine(r, rng)
-        _production_frame(axis, cos, 2 * np.pi * rng.random(), frame)
-        signs = _quadrant(_spin_correlation(cos, r), h_minus[row], h_plus[row], rng)
-        gamma = 1 / np.sqrt(r)
-        _to_lab(minus[row], t, w, frame, gamma, 1.0, (1.0, 1.0, 1.0))
-        # CP: the tau+ decays like the mirror image of a tau-
-        _to_lab(plus[row], t, w, frame, gamma, -1.0, (-signs[0], -signs[1], -signs[2]))
+        signs = _quadrant(_spin_correlation(cos[row], 4 * M_TAU * M_TAU / (w * w)), h_minus[row], h_plus[row], rng)
+        for leg in range(2):
+            q = (taus[row, leg, 0], taus[row, leg, 1], taus[row, leg, 2], taus[row, leg, 3])
+            e, x, y, z = boost_from_rest(q, (t[0], -t[1], -t[2], -t[3]), w)
+            side = 1.0 if leg == 0 else -1.0
+            _turn(frame[row], (side * x, side * y, side * z), turned)
+            # CP: the tau+ decays like the mirror image of a tau-
+            if leg == 0:
+                _to_lab(minus[row], t, w, turned, e / M_TAU, side, (1.0, 1.0, 1.0))
+            else:
+                _to_lab(plus[row], t, w, turned, e / M_TAU, side, (-signs[0], -signs[1], -signs[2]))
+
+
+@njit(cache=True)
+def _turn(frame: Array, along: tuple[float, float, float], turned: Array) -> None:
+    """Fill `turned` with the rows of `frame`, rotated by the shortest way that brings the third to `along`."""
+    norm = np.sqrt(along[0] ** 2 + along[1] ** 2 + along[2] ** 2)
+    for i in range(3):
+        turned[2, i] = along[i] / norm if norm > 0 else frame[2, i]
+    cosine = frame[2, 0] * turned[2, 0] + frame[2, 1] * turned[2, 1] + frame[2, 2] * turned[2, 2]
+    for row in range(2):
+        f = frame[row, 0] * turned[2, 0] + frame[row, 1] * turned[2, 1] + frame[row, 2] * turned[2, 2]
+        f /= max(1 + cosine, 1e-12)
+        for i in range(3):
+            turned[row, i] = frame[row, i] - f * (frame[2, i] + turned[2, i])
 
 
 @njit(cache=True)
@@ -226,7 +322,7 @@ def _to_lab(
     p4: Array, pair: Array, w: float, frame: Array, gamma: float, side: float, signs: tuple[float, float, float]
 ) -> None:
     """Boost decay products, (P, 4), from the tau's rest frame to the lab in place, after reversing axes by `signs`."""
-    gamma_beta = side * np.sqrt(gamma * gamma - 1)
+    gamma_beta = side * np.sqrt(max(gamma * gamma - 1, 0.0))
     for slot in range(p4.shape[0]):
         e = p4[slot, 0]
         if e == 0.0:

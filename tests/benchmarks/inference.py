@@ -1,5 +1,7 @@
-"""Speed of the convex engine against pyhf, iminuit and zfit on the same data: 100 bins, one peak, three backgrounds.
+"""Speed of the engines against pyhf, iminuit and zfit on the same data: 100 bins, one peak, three backgrounds.
 
+The convex engine has the linear model, the engine "newton" one of 80 bins with log-normal uncertainties, of the
+luminosity and efficiency on the signal too, without and with statistical errors of the templates in each bin.
 Run as ``make bench``; it prints a table, writes ``bench/inference.json`` and ``bench/inference.png`` (time against the
 number of masses, toys and bins, with the exponents of fitted power laws), and collects nothing for pytest. One core.
 """
@@ -18,16 +20,22 @@ from pathlib import Path
 import numpy as np
 
 from bumphunt.inference import convex, minuit
+from bumphunt.inference.fit import limit
 from bumphunt.inference.limits import asymptotic_limit, asymptotic_limits
 from bumphunt.inference.scan import scan_smooth
+from bumphunt.inference.scoring import fit_data_sets
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.channel import Channel, template_channel
+from bumphunt.models.likelihood import likelihood
+from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.signal import SignalModel
+from bumphunt.models.systematics import LogNormal
 
 FOLDER = Path("bench")
 N_BINS = 100
 N_TOYS = 50_000
 N_PEER_TOYS = 40
+N_NOT_LINEAR = 2000
 N_MASSES = 256
 N_DILEPTON = 5704
 """Hypotheses of the BaBar dark photon search in electron and muon pairs (arXiv:1406.2980)."""
@@ -164,6 +172,63 @@ def _zfit(counts: np.ndarray) -> dict[str, float | None]:
         return {"one fit": seconds(fit, 1), "limit with band": None, "q0 of one toy": None}
 
 
+def not_linear(per_bin: bool) -> tuple[Region, object, list[float]]:
+    """Return 80 bins with three templates and five log-normal uncertainties, as a region, and pyhf's model and data."""
+    import pyhf
+
+    x = np.linspace(0.0, 1.0, 80)
+    signal = 10.0 * np.exp(-0.5 * ((x - 0.4) / 0.05) ** 2)
+    templates = [40.0 * np.exp(-2.0 * x) + 2.0, np.full(80, 15.0), 10.0 * x + 1.0]
+    counts = np.random.default_rng(3).poisson(sum(templates))
+    relative = {"luminosity": 0.02, "efficiency": 0.05, "norm0": 0.1, "norm1": 0.15, "norm2": 0.2}
+    uncertainties = [["luminosity", "efficiency"], *(["luminosity", f"norm{k}"] for k in range(3))]
+    samples, peers = [], []
+    for k, (histogram, names) in enumerate(zip((signal, *templates), uncertainties, strict=True)):
+        errors = 0.1 * histogram if per_bin and k > 0 else None
+        samples.append(
+            Sample(f"s{k}", histogram, uncertainties=[LogNormal(n, relative[n]) for n in names], errors=errors)
+        )
+        factors = [{"hi": 1.0 + relative[n], "lo": 1.0 / (1.0 + relative[n])} for n in names]
+        modifiers = [{"name": n, "type": "normsys", "data": f} for n, f in zip(names, factors, strict=True)]
+        modifiers += [{"name": "mc", "type": "staterror", "data": list(errors)}] if errors is not None else []
+        modifiers += [{"name": "mu", "type": "normfactor", "data": None}] if k == 0 else []
+        peers.append({"name": f"s{k}", "data": list(histogram), "modifiers": modifiers})
+    peer = pyhf.Model({"channels": [{"name": "c", "samples": peers}]}, poi_name="mu", validate=False)
+    mine = region("r", counts=counts, signal=samples[0], backgrounds=samples[1:])
+    return mine, peer, [*counts.astype(float), *peer.config.auxdata]
+
+
+def not_linear_times() -> dict[str, dict[str, float]]:
+    """Return seconds of a limit with band, ours and pyhf's, the two limits, and our toys per second."""
+    import pyhf
+
+    found = {}
+    for name, per_bin in (("5 log-normals", False), ("5 log-normals, 80 per-bin factors", True)):
+        mine, peer, data = not_linear(per_bin)
+        built = likelihood(mine)
+        rng = np.random.default_rng(4)
+        toys = rng.poisson(np.maximum(built.expected(built.start), 0.0), (N_NOT_LINEAR, built.counts.size)).astype(
+            float
+        )
+        rows = (toys, np.tile(built.centres, (N_NOT_LINEAR, 1)), np.tile(built.start, (N_NOT_LINEAR, 1)))
+        theirs: list[float] = []
+
+        def scan(peer: object = peer, data: list[float] = data, theirs: list[float] = theirs) -> None:
+            got = pyhf.infer.intervals.upper_limits.toms748_scan(data, peer, 0.0, 5.0, level=0.1, rtol=1e-4)
+            theirs.append(float(got[0]))
+
+        start = time.perf_counter()
+        scan()
+        found[name] = {
+            "newton": seconds(lambda mine=mine: limit(mine), 10),
+            "pyhf": time.perf_counter() - start,
+            "limit": limit(mine).observed,
+            "limit of pyhf": theirs[0],
+            "one toy": seconds(lambda b=built, r=rows: fit_data_sets(b, *r, strength_free=True), 1) / N_NOT_LINEAR,
+        }
+    return found
+
+
 def ours() -> dict[str, float]:
     """Return seconds per fit, limit with band and toy of the convex engine."""
     channels, toys = channels_of(N_MASSES), toys_of(N_TOYS)
@@ -262,6 +327,14 @@ def main() -> None:
         f"exponents of time: {exponents}",
         *(f"{name} is not installed: no comparison" for name in absent),
     ]
+    bent = not_linear_times() if "pyhf" in theirs else {}
+    for name, row in bent.items():
+        faster, toys = row["pyhf"] / row["newton"], 1.0 / row["one toy"]
+        lines.append(
+            f"not linear, 80 bins, {name}: limit with band {1e3 * row['newton']:.2f} ms,"
+            f" pyhf {1e3 * row['pyhf']:.0f} ms ({faster:.0f} x), limits {row['limit']:.5f}"
+            f" and {row['limit of pyhf']:.5f}; toys fitted: {toys:.0f} / s"
+        )
     sys.stdout.write("\n".join(lines) + "\n")
     record = {
         "convex": mine,
@@ -270,6 +343,7 @@ def main() -> None:
         "dilepton_scan_seconds": scan,
         "first_result_seconds": first,
         "scaling": scalings,
+        "not_linear": bent,
     }
     (FOLDER / "inference.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     draw(scalings, FOLDER / "inference.png")

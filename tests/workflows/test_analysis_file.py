@@ -103,6 +103,28 @@ def test_shipped_examples_load():
         ("{events: 1000}}", "{events: 1000, process: zprime}}", ["samples.mumu.simulate.process = 'zprime'"]),
         ("search:", "spectrum: {high: 60}\nsearch:", ["spectrum: -4.0 to 60.0 GeV^2", "65.000"]),
         ("search:", "spectrum: {high: .inf}\nsearch:", ["spectrum.high", "finite"]),
+        ("search:", "systematics: {veto: {eficiency: 0.1}}\nsearch:", ["unknown key", "did you mean 'efficiency'"]),
+        ("search:", "systematics: {veto: {}}\nsearch:", ["source 'veto' moves nothing"]),
+        (
+            "search:",
+            "systematics: {veto: {background: {mumuu: 0.1}}}\nsearch:",
+            ["source 'veto' moves the sample 'mumuu'; there are mumu"],
+        ),
+        ("search:", "systematics: {veto: {efficiency: -2}}\nsearch:", ["'veto' must be above -1.0", "got -2.0"]),
+        ("search:", "systematics: {norm_mumu: {efficiency: 0.1}}\nsearch:", ["'norm_mumu' is taken"]),
+        (
+            "search:",
+            "systematics: {fake: {spurious_signal: 0.2}}\nfit: {method: counting}\nsearch:",
+            ["systematics.fake: a count cannot use a spurious_signal"],
+        ),
+        ("search:", "fit: {method: counting, limit: toys}\nsearch:", [":9:", "limit: toys is an approximation"]),
+        ("search:", "fit: {background: {order: 2}}\nsearch:", [":9:", "'templates' takes its backgrounds"]),
+        ("search:", "fit: {method: smooth, background: {order: 99}}\nsearch:", ["fit.background", "got 99"]),
+        (
+            "search:",
+            "fit: {method: smooth, background: {family: spline}}\nsearch:",
+            ["fit.background.family", "spline"],
+        ),
     ],
 )
 def test_wrong_file_says_where_and_what(write, old, new, expected):

@@ -247,18 +247,95 @@ def test_lost_rows_stop_the_run_or_are_marked_in_every_row(done, tmp_path):
     assert read_selected(tmp_path / "results" / "process").before["tautau"].total == pytest.approx(whole, rel=1e-6)
 
 
-def test_template_method_and_no_optimisation(done, tmp_path):
-    path = tmp_path / "analysis.yaml"
-    content = files_analysis(done, fit={"method": "templates"}, optimise=None, search={"low": 1.2, "high": 2.0})
-    content["signal"]["uncertainty"] = 0.15
-    path.write_text(yaml.safe_dump(content))
-    made = make(path, tmp_path / "results", verb="limits")
-    assert made == ["check", "process", "scan", "limits"]
-    limits = table(tmp_path / "results")
-    assert set(limits["method"]) == {"cls_asymptotic"}
+@pytest.fixture(scope="module")
+def fitted(done, tmp_path_factory):
+    """Return a function that scans the simulated files, without optimised cuts, from 1.2 to 1.5 GeV: the table."""
+    folder = tmp_path_factory.mktemp("fitted")
+    path = folder / "analysis.yaml"
+    data = {"luminosity": 0.276, "files": [str(done / "simulate" / "pseudodata.root")], "pseudo": True}
+
+    def scan(**changes) -> dict[str, list[str]]:
+        content = files_analysis(done, data=data, optimise=None, search={"low": 1.2, "high": 1.5}, **changes)
+        path.write_text(yaml.safe_dump(content))
+        made = make(path, folder / "results", verb="limits")
+        assert made[-2:] == ["scan", "limits"]
+        return table(folder / "results")
+
+    scan.path, scan.folder = path, folder / "results"
+    return scan
+
+
+def test_systematics_weaken_the_limits_of_a_template_fit(fitted):
+    fit = {"method": "templates", "limit": "asymptotic"}
+    plain = fitted(fit=fit)
+    sources = {
+        "tracking": {"efficiency": 0.2, "background": {"tautau": 0.05}},
+        "tau veto": {"background": {"tautau": 0.2}, "background_slope": {"tautau": 0.1}},
+        "resolution": {"signal_width": 0.1, "signal_mean": 0.1},
+        "shape": {"spurious_signal": 0.3},
+    }
+    uncertain = fitted(fit=fit, systematics=sources)
+    for limits in (plain, uncertain):
+        assert set(limits["method"]) == {"cls_asymptotic"}
+        assert set(limits["valid"]) == {"true"}
+    ratio = np.array(uncertain["n_sig_ul_exp"], dtype=float) / np.array(plain["n_sig_ul_exp"], dtype=float)
+    assert np.all(ratio > 1.05)
+    assert np.all(ratio < 2.0)
+
+
+def test_smooth_background_needs_no_template(fitted):
+    limits = fitted(fit={"method": "smooth", "window": 5, "background": {"order": 2}, "limit": "asymptotic"})
     assert set(limits["valid"]) == {"true"}
-    assert all(float(x) > 0 for x in limits["n_sig_ul_exp"])
-    assert all("signal_as_known" in flags.split(";") for flags in limits["flags"])
+    # sqrt(b) sets the scale: the limit is a few of it
+    b = np.array(limits["n_bkg"], dtype=float)
+    assert np.all(np.array(limits["n_sig_ul_exp"], dtype=float) < 5 * np.sqrt(b))
+
+
+def test_bayesian_limits_on_counts_are_close_to_cls(fitted):
+    cls, bayes = (fitted(fit={"method": "counting", "limit": limit}) for limit in ("auto", "bayesian"))
+    assert set(bayes["method"]) == {"bayesian_flat"}
+    ratio = np.array(bayes["n_sig_ul_exp"], dtype=float) / np.array(cls["n_sig_ul_exp"], dtype=float)
+    np.testing.assert_allclose(ratio, 1.0, atol=0.1)
+
+
+def test_impacts_of_two_masses_are_tables_and_figures(fitted, monkeypatch, capsys):
+    fitted(
+        fit={"method": "counting"},
+        systematics={"trigger": {"efficiency": 0.06}, "tau veto": {"background": {"tautau": 0.22}}},
+    )
+    arguments = ["bumphunt", "impacts", str(fitted.path), "--output", str(fitted.folder)]
+
+    def run(*masses: str) -> int:
+        options = [option for mass in masses for option in ("--mass", mass)]
+        monkeypatch.setattr(sys, "argv", [*arguments, *options])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return int(stop.value.code or 0)
+
+    assert run("1.3", "1.45") == 0
+    out = capsys.readouterr().out
+    for part in (
+        "impacts at 1.3 GeV",
+        "impacts at 1.45 GeV",
+        "trigger",
+        "tau veto",
+        "norm_tautau",
+        "statistical error",
+    ):
+        assert part in out
+    for mass in ("1.3", "1.45"):
+        folder = fitted.folder / "impacts" / mass
+        assert {path.name for path in folder.iterdir()} == {
+            *("impacts.csv", "impacts.json", "impacts.png", "impacts.pdf", "provenance.json")
+        }
+    record = json.loads((fitted.folder / "impacts" / "1.3" / "impacts.json").read_text())
+    sources = record["sources"]
+    veto = sources["source"].index("tau veto")
+    assert sources["n_sig_up"][veto] < 0 < sources["n_sig_down"][veto]
+    assert sources["limit_exp"][veto] > 0
+    assert record["n_sig_error"] > record["statistical"]
+    assert run("9.0") == cli.BAD_INPUT
+    assert "goes from 1.2 to 1.5 GeV" in capsys.readouterr().err
 
 
 def test_stage_that_is_not_there_is_named(done, tmp_path, monkeypatch, capsys):

@@ -44,7 +44,7 @@ def spectrum(seed, order, mean, sigma, level, family, hole, constrained):
     return region("r", counts=counts, edges=edges, signal=signal, backgrounds=backgrounds)
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 @given(**SPECTRA)
 def test_engines_agree_where_the_model_is_linear(**description):
     r = spectrum(**description)
@@ -133,12 +133,12 @@ HARD = {
 @pytest.mark.parametrize("name", HARD)
 def test_minimum_at_the_boundary_is_reported_as_such(name):
     result = fit(HARD[name])
-    assert result.engine == "minuit"
+    assert result.engine == "newton"
     assert result.status is FitStatus.AT_BOUNDARY
     assert np.isnan(result.n_sig_error)
     upper = limit(HARD[name])
     assert upper.valid
-    assert upper.flags == ("fit_at_boundary",)
+    assert upper.flags == ("fit_at_boundary", "low_counts")
     assert np.all(np.diff(upper.expected) > 0.0)
 
 
@@ -234,10 +234,10 @@ def test_mc_statistics_shared_by_samples_equal_one_sample_with_their_sum():
     split = [Sample("a", a, errors=ea), Sample("b", b, errors=eb)]
     joint = Sample("ab", a + b, errors=np.hypot(ea, eb))
     results = [
-        fit(region("r", counts=[33, 40], signal=[5.0, 1.0], backgrounds=s), engine="minuit") for s in (split, joint)
+        fit(region("r", counts=[33, 40], signal=[5.0, 1.0], backgrounds=s), engine="newton") for s in (split, joint)
     ]
     assert results[0].n_sig == pytest.approx(results[1].n_sig, rel=1e-6)
     per_bin = Sample("ab", a + b, uncertainties=[PerBin("e", np.hypot(ea, eb), "normal")])
     assert fit(region("r", counts=[33, 40], signal=[5.0, 1.0], backgrounds=per_bin)).n_sig == pytest.approx(
-        results[0].n_sig, rel=1e-5
+        results[0].n_sig, rel=1e-6
     )

@@ -21,7 +21,15 @@ def count(n, b, *uncertainties, signal=()):
 
 @pytest.mark.parametrize(
     ("n", "b", "at_90", "at_95"),
-    [(0, 2.0, 2.303, 2.996), (1, 1.0, 3.272, 4.113), (5, 3.0, 6.437, 7.663), (100, 100.0, 17.80, 21.37)],
+    [
+        (0, 0.0, 2.303, 2.996),
+        (0, 2.0, 2.303, 2.996),
+        (1, 0.0, 3.890, 4.744),
+        (1, 1.0, 3.272, 4.113),
+        (3, 3.0, 4.362, 5.395),
+        (5, 3.0, 6.437, 7.663),
+        (100, 100.0, 17.80, 21.37),
+    ],
 )
 def test_known_background_gives_the_table(n, b, at_90, at_95):
     # flat-prior limits: closed form, equal to CLs
@@ -29,6 +37,20 @@ def test_known_background_gives_the_table(n, b, at_90, at_95):
         got = bayesian_region_limit(count(n, b), rng=np.random.default_rng(1), cl=cl)
         assert got.valid
         assert got.upper == pytest.approx(want, rel=1e-3)
+
+
+@pytest.mark.parametrize("uncertainty", [LogNormal("u", 0.1), ControlRegion("u", 30.0)])
+def test_as_many_events_as_expected_have_a_limit(uncertainty):
+    for n in range(1, 12):
+        assert bayesian_region_limit(count(n, float(n), uncertainty), rng=np.random.default_rng(n)).valid
+
+
+def test_inverse_root_prior_is_that_of_quadrature():
+    got = bayesian_region_limit(count(4, 2.5), rng=np.random.default_rng(3), prior="1/sqrt")
+    total, _ = integrate.quad(lambda u: 2.0 * np.exp(-(u**2)) * (u**2 + 2.5) ** 4, 0.0, np.inf)
+    below, _ = integrate.quad(lambda u: 2.0 * np.exp(-(u**2)) * (u**2 + 2.5) ** 4, 0.0, np.sqrt(got.upper))
+    assert below / total == pytest.approx(0.9, abs=2e-4)
+    assert (got.prior, got.credibility) == ("1/sqrt", 0.9)
 
 
 def test_lognormal_and_gamma_are_those_of_quadrature():

@@ -101,9 +101,9 @@ def test_engines_give_the_same_rows():
     templates, variances = backgrounds()
     counts = np.random.default_rng(2).poisson(templates.sum(axis=0))
     arguments = (counts, templates, variances, (None, 0.1), EDGES)
-    masses = [2.0, 5.0]
-    ours = scan_templates(*arguments, signal=gaussian_signal(), masses=masses)
-    theirs = scan_templates(*arguments, signal=gaussian_signal(), masses=masses, engine="minuit")
+    setting = {"masses": [2.0, 5.0], "window": 5.0, "bins_per_sigma": 2.0}
+    ours = scan_templates(*arguments, signal=gaussian_signal(), **setting)
+    theirs = scan_templates(*arguments, signal=gaussian_signal(), engine="minuit", **setting)
     for name in ("n_sig_ul_obs", "n_sig_ul_exp_m2", "n_sig_ul_exp_p2"):
         np.testing.assert_allclose(ours.column(name), theirs.column(name), rtol=1e-4)
     np.testing.assert_allclose(ours.column("q0"), theirs.column("q0"), atol=2e-6)

@@ -50,6 +50,21 @@ def flat(*uncertainties, **more):
         ({"edges": [0.0, 1.0, 1.0, 3.0, 4.0]}, "got 1.0 before 1.0"),
         ({"edges": [0.0, 2.0, 1.0, 3.0, 4.0]}, "got 2.0 before 1.0"),
         ({"edges": [0.0, 1.0]}, "want"),
+        ({"edges": [0.0, 1.0, 2.0, 3.0, np.inf]}, "got 3.0 before inf"),
+        ({"edges": [0.0, np.nan, 2.0, 3.0, 4.0]}, "got 0.0 before nan"),
+        ({"counts": ["4", "6", "5", "3"]}, r"the counts of region 'r' must be real numbers in one array, got .'4'"),
+        ({"counts": [[1.0, 2.0], [3.0]]}, "must be real numbers in one array"),
+        ({"edges": "0 1 2 3 4"}, "the edges of region 'r' must be real numbers in one array, got '0 1 2 3 4'"),
+        ({"counts": None, "values": ["a"]}, "the values of region 'r' must be real numbers"),
+        ({"signal": ["a", "b", "c", "d"]}, "the histogram of 'signal' must be real numbers"),
+        ({"counts": hist.Hist.new.Reg(4, 0, 4).Weight().fill([0.5], weight=2.0), "edges": None}, "weighted histogram"),
+        ({"counts": hist.Hist.new.Reg(4, 0, 4).Mean().fill([0.5], sample=[2.0]), "edges": None}, "of means"),
+        ({"backgrounds": hist.Hist.new.Reg(4, 0, 4).Double()}, "want Sample.'name', histogram."),
+        ({"backgrounds": [[1.0, 1.0, 1.0, 1.0]]}, "want Sample.'name', histogram."),
+        (
+            {"backgrounds": [BackgroundModel("bernstein", 1), BackgroundModel("chebyshev", 1)]},
+            "order 1 of 'bernstein', order 1 of 'chebyshev': 4 coefficients are too many",
+        ),
         ({"counts": None, "values": [1.0, np.nan]}, "1 values that are NaN"),
         ({"counts": None, "values": [1.0], "edges": [2.0, 2.0]}, "got 2.0 before 2.0"),
         ({"counts": None, "values": [1.0], "edges": None}, "need edges"),
@@ -59,7 +74,10 @@ def flat(*uncertainties, **more):
         ({"signal": BackgroundModel("bernstein", 1)}, "must be a peak or a histogram"),
         ({"signal": [1.0, 2.0]}, "has shape .2,., its region 4 bins"),
         ({"signal": [1.0, -2.0, 0.0, 0.0]}, "not negative, found -2.0"),
-        ({"backgrounds": BackgroundModel("bernstein", 3)}, "order 3 of 'bernstein' has 4 coefficients, too many"),
+        (
+            {"backgrounds": BackgroundModel("bernstein", 3)},
+            "order 3 of 'bernstein': 4 coefficients are too many beside",
+        ),
         ({"backgrounds": [flat(), flat()]}, "same name"),
         ({"backgrounds": flat(SpuriousSignal("x", 1.0))}, "belongs to the signal"),
         ({"backgrounds": flat(errors=[1.0, 1.0])}, "errors of 'b' have shape"),
@@ -95,6 +113,10 @@ def test_bad_regions_raise_with_the_value(change, message):
         (lambda: PeakPosition("p", -0.1), "got -0.1"),
         (lambda: PeakWidth("p", 0.0), "got 0.0"),
         (lambda: SpuriousSignal("s", np.nan), "got nan"),
+        (lambda: LogNormal("l", "0.1"), "must be above -1.0 and finite, got 0.1"),
+        (lambda: PerBin("p", ["a"]), "errors of 'p' must be real numbers"),
+        (lambda: flat(LogNormal("l", 0.1), LogNormal("l", 0.1)), "LogNormal 'l' stands twice in sample 'b'"),
+        (lambda: flat("lumi"), "must be one of bumphunt.models.systematics, got 'lumi'"),
         (lambda: Sample("", [1.0]), "needs a name"),
         (lambda: Sample("s", [1.0], scale=0.0), "got 0.0"),
         (lambda: Sample("s", gaussian(1.0, 1.0), errors=[1.0]), "no statistical errors"),
@@ -177,3 +199,14 @@ def test_smooth_interpolation_meets_the_outside_with_two_derivatives(theta):
         step = 1e-4
         second = [(function(t + step)[1] - function(t - step)[1]) / (2 * step) for t in (theta * 0.999, theta * 1.001)]
         assert second[0] == pytest.approx(second[1], abs=0.05)
+
+
+def test_variances_of_a_weighted_histogram_are_the_errors_of_a_sample():
+    h = hist.Hist.new.Reg(4, 0, 4).Weight()
+    h.fill(np.repeat([0.5, 1.5, 2.5, 3.5], 25), weight=20.0)
+    np.testing.assert_allclose(Sample("b", h).errors, np.sqrt(25.0) * 20.0)
+    np.testing.assert_allclose(Sample("b", h, errors=np.ones(4)).errors, 1.0)
+    assert Sample("b", hist.Hist.new.Reg(4, 0, 4).Double().fill([0.5])).errors is None
+    named, plain = (build(backgrounds=Sample("b", h, **more)) for more in ({"errors": np.full(4, 100.0)}, {}))
+    assert named.names == plain.names
+    assert len(plain.names) == 1 + 4

@@ -5,8 +5,16 @@ import pytest
 from scipy.integrate import dblquad, quad
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import BEAMS, M_ELECTRON, M_MUON, mass_squared
-from bumphunt.montecarlo import eemumu
+from bumphunt.kinematics import (
+    BEAMS,
+    M_ELECTRON,
+    M_MUON,
+    mass_squared,
+    momentum,
+    to_centre_of_mass,
+    transverse_momentum,
+)
+from bumphunt.montecarlo import eemumu, two_photon_pairs
 from bumphunt.montecarlo.equivalent_photons import (
     flux,
     gamma_gamma_to_leptons,
@@ -14,6 +22,7 @@ from bumphunt.montecarlo.equivalent_photons import (
     integrated_flux,
     smallest_virtuality,
 )
+from bumphunt.montecarlo.four_lepton_amplitude import workspace
 from bumphunt.montecarlo.radiation import ALPHA
 
 BELLE2 = BEAMS["belle2"]
@@ -95,7 +104,23 @@ def test_small_virtualities_reproduce_the_equivalent_photon_approximation():
     assert error < 0.02 * weight.mean()
 
 
-def trace_of_diagrams(p1, p2, k1, k2, minus, plus):
+def test_bremsstrahlung_adds_to_the_weights_of_the_same_events_at_high_transverse_momentum():
+    n = 100_000
+    part, full = (
+        eemumu.generate(n, beams=BELLE2, rng=np.random.default_rng(21), multiperipheral_only=k) for k in (True, False)
+    )
+    assert np.array_equal(full.p4, part.p4)
+    muons = to_centre_of_mass(full.p4[:, 2:], BELLE2)
+    pt = transverse_momentum(muons.sum(axis=1))
+    central = np.all(np.abs(muons[..., 3]) < 0.8 * momentum(muons), axis=1)
+    for low, high, least, most in ((0.0, 0.2, -1e-3, 1e-3), (1.0, 2.0, 0.02, 0.08)):
+        chosen = central & (pt > low) & (pt < high)
+        difference = (full.weight - part.weight)[chosen] / part.weight[chosen].sum()
+        assert least < difference.sum() < most
+        assert np.sqrt(difference @ difference) < (most - least) / 4
+
+
+def trace_of_diagrams(p1, p2, k1, k2, minus, plus, mass):
     """Return the spin-averaged square of the two diagrams from 4x4 Dirac matrices (no trick shared with the code)."""
     pauli = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
     one, zero = np.eye(2), np.zeros((2, 2))
@@ -110,25 +135,27 @@ def trace_of_diagrams(p1, p2, k1, k2, minus, plus):
 
     q1, q2 = p1 - k1, p2 - k2
     unit = np.eye(4)
-    s1 = (slash(minus - q1) + M_MUON * unit) / (dot(minus - q1, minus - q1) - M_MUON**2)
-    s2 = (slash(minus - q2) + M_MUON * unit) / (dot(minus - q2, minus - q2) - M_MUON**2)
+    s1 = (slash(minus - q1) + mass * unit) / (dot(minus - q1, minus - q1) - mass**2)
+    s2 = (slash(minus - q2) + mass * unit) / (dot(minus - q2, minus - q2) - mass**2)
     vertex = np.einsum("mij,jk,nkl->mnil", gamma, s1, gamma) + np.einsum("nij,jk,mkl->mnil", gamma, s2, gamma)
     bar = np.einsum("ij,mnkj,kl->mnil", gamma[0], vertex.conj(), gamma[0])
-    left = np.einsum("ij,mnjk->mnik", slash(minus) + M_MUON * unit, vertex)
-    right = np.einsum("ij,mnjk->mnik", slash(plus) - M_MUON * unit, bar)
+    left = np.einsum("ij,mnjk->mnik", slash(minus) + mass * unit, vertex)
+    right = np.einsum("ij,mnjk->mnik", slash(plus) - mass * unit, bar)
     lower = lambda t: metric @ t @ metric  # noqa: E731
     return np.einsum("mnij,abji,ma,nb->", left, right, lower(electron(p1, k1)), lower(electron(p2, k2))).real
 
 
-def test_matrix_element_equals_dirac_traces():
+@pytest.mark.parametrize("mass", [M_ELECTRON, M_MUON])
+def test_matrix_element_equals_dirac_traces(mass):
     energy = 5.29
     p = np.sqrt(energy**2 - M_ELECTRON**2)
     p1, p2 = np.array([energy, 0, 0, p]), np.array([energy, 0, 0, -p])
     rng = np.random.default_rng(6)
     work = np.zeros((4, 3, 3), dtype=complex)
+    produced = two_photon_pairs.ProducedPair(mass, 0.5, False, True, 0.75)
     checked = 0
     while checked < 30:
-        weight, k1, k2, plus, minus = eemumu._event(energy, 0.5, rng, work)
+        weight, k1, k2, plus, minus = two_photon_pairs._event(energy, produced, rng, work, workspace())
         k1, k2, plus, minus = (np.array(v) for v in (k1, k2, plus, minus))
         q1, q2 = p1 - k1, p2 - k2
         v1, v2 = -mass_squared(q1), -mass_squared(q2)
@@ -136,19 +163,19 @@ def test_matrix_element_equals_dirac_traces():
             continue
         pair = plus + minus
         w2 = float(mass_squared(pair))
-        cos = cosine_to_first_photon(q1, minus, pair, np.sqrt(w2))
-        mine = eemumu._square(
-            energy, tuple(q1), tuple(q2), float(v1), float(v2), tuple(pair), w2, tuple(minus), cos, work
+        cos = cosine_to_first_photon(q1, minus, pair, np.sqrt(w2), mass)
+        mine = two_photon_pairs._square(
+            energy, tuple(q1), tuple(q2), float(v1), float(v2), tuple(pair), w2, tuple(minus), cos, mass, work
         )
-        assert mine == pytest.approx(trace_of_diagrams(p1, p2, k1, k2, minus, plus), rel=1e-5)
+        assert mine == pytest.approx(trace_of_diagrams(p1, p2, k1, k2, minus, plus, mass), rel=1e-5)
         checked += 1
 
 
-def cosine_to_first_photon(q1, minus, pair, w):
+def cosine_to_first_photon(q1, minus, pair, w, mass):
     """Return the decay angle from invariants: k.q1 = E omega - |k||q| cos in the pair's rest frame."""
     product = lambda a, b: a[0] * b[0] - a[1:] @ b[1:]  # noqa: E731
     omega, e = product(pair, q1) / w, w / 2
-    q, k = np.sqrt(omega**2 - mass_squared(q1)), np.sqrt(e**2 - M_MUON**2)
+    q, k = np.sqrt(omega**2 - mass_squared(q1)), np.sqrt(e**2 - mass**2)
     return float((e * omega - product(minus, q1)) / (q * k))
 
 

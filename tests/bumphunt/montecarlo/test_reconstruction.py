@@ -7,14 +7,17 @@ import pytest
 from scipy import stats
 
 from bumphunt.kinematics import M_ELECTRON, M_MUON, four_momentum
-from bumphunt.montecarlo.detector import BELLE2, angle_resolution, muon_probability, transverse_momentum_resolution
+from bumphunt.montecarlo.detector import BELLE2
 from bumphunt.montecarlo.events import Events
 from bumphunt.montecarlo.reconstruction import photon_variable, reconstruct
+from bumphunt.montecarlo.response import angle_resolution, muon_probability, transverse_momentum_resolution
 
 M_PION = 0.13957
 QUANTITIES = ("p", "theta", "phi", "charge", "muonID", "clusterE", "dr", "dz")
 ROE = "totalEnergyOfParticlesInList(gamma:roe)"
-PERFECT_ID = dataclasses.replace(BELLE2, muon_efficiency=1.0, muon_turn_on=0.0, tracking_efficiency=1.0)
+PERFECT_ID = dataclasses.replace(
+    BELLE2, muon_efficiency=1.0, muon_turn_on=0.0, tracking_efficiency=1.0, background_clusters=0.0
+)
 
 
 def event(*particles, n=1, weight=1.0):
@@ -71,7 +74,7 @@ def test_track_resolution_is_the_stated_one():
 
 
 @pytest.mark.parametrize(
-    ("theta", "seen"), [(11.0, 0), (13.0, 1), (31.8, 0), (34.0, 1), (90.0, 1), (129.7, 0), (157.0, 0)]
+    ("theta", "seen"), [(11.0, 0), (13.0, 1), (31.8, 0), (34.0, 1), (89.9, 1), (90.0, 0), (129.7, 0), (157.0, 0)]
 )
 def test_photon_in_a_gap_of_the_calorimeter_is_not_seen(theta, seen):
     detector = dataclasses.replace(PERFECT_ID, photon_loss=0.0)
@@ -81,7 +84,7 @@ def test_photon_in_a_gap_of_the_calorimeter_is_not_seen(theta, seen):
 
 def test_photons_are_ranked_by_energy_and_summed():
     detector = dataclasses.replace(PERFECT_ID, photon_loss=0.0)
-    photons = [(22, e, 90.0, phi) for e, phi in ((0.3, 0.0), (1.5, 40.0), (0.02, 80.0), (0.7, 90.0), (0.2, -90.0))]
+    photons = [(22, e, 95.0, phi) for e, phi in ((0.3, 0.0), (1.5, 40.0), (0.02, 80.0), (0.7, 90.0), (0.2, -90.0))]
     rows = reconstruct(event(*MUONS, *photons, n=50), detector, rng=np.random.default_rng(4))
     assert rows["__weight__"].size == 50
     for rank, (energy, phi) in enumerate(((1.5, 40.0), (0.7, 90.0), (0.3, 0.0)), start=1):
@@ -94,7 +97,7 @@ def test_photons_are_ranked_by_energy_and_summed():
 def test_photon_loss_by_weight_is_binomial(n_photons):
     loss, n = 0.3, 20_000
     detector = dataclasses.replace(PERFECT_ID, photon_loss=loss)
-    photons = [(22, 1.0, 90.0, 30.0 * k) for k in range(n_photons)]
+    photons = [(22, 1.0, 95.0, 30.0 * k) for k in range(n_photons)]
     rows = reconstruct(event(*MUONS, *photons, n=n), detector, rng=np.random.default_rng(5))
     seen = np.rint(rows[ROE]).astype(int)
     trigger = np.where(rows["L1PSNM(ffo)"] == 1, detector.trigger_efficiency, 1.0)
@@ -107,7 +110,7 @@ def test_photon_loss_by_weight_is_binomial(n_photons):
 
 def test_lost_photon_is_common_and_its_weight_small():
     n = 2000
-    rows = reconstruct(event(*MUONS, (22, 3.0, 90.0, 90.0), n=n), PERFECT_ID, rng=np.random.default_rng(6))
+    rows = reconstruct(event(*MUONS, (22, 3.0, 95.0, 90.0), n=n), PERFECT_ID, rng=np.random.default_rng(6))
     lost = np.isnan(rows[photon_variable("E", 1)])
     assert np.count_nonzero(lost) == n
     share = rows["__weight__"][lost].sum() / rows["__weight__"].sum()
@@ -129,7 +132,7 @@ def test_pion_fakes_by_weight_are_unbiased_and_few():
 def test_weights_agree_with_hit_or_miss():
     n = 60_000
     particles = (*MUONS, (211, 1.2, 100.0, 60.0), (-211, 0.9, 45.0, -60.0), (22, 0.4, 70.0, 0.0), (22, 1.1, 110.0, 9.0))
-    detector = dataclasses.replace(BELLE2, photon_loss=0.2, pion_fake_rate=0.3)
+    detector = dataclasses.replace(BELLE2, photon_loss=0.2, pion_to_muon=0.3)
     sums = []
     for weighted in (True, False):
         rows = reconstruct(event(*particles, n=n), detector, rng=np.random.default_rng(8), weighted=weighted)
@@ -184,7 +187,7 @@ def test_electron_below_the_tracking_acceptance_is_a_cluster():
 
 
 def test_muons_leave_little_and_hadrons_much_in_the_calorimeter():
-    detector = dataclasses.replace(PERFECT_ID, pion_fake_rate=1.0)
+    detector = dataclasses.replace(PERFECT_ID, pion_to_muon=1.0)
     particles = ((-13, 3.0, 60.0, 10.0), (-211, 3.0, 80.0, -150.0))
     rows = reconstruct(event(*particles, n=4000), detector, rng=np.random.default_rng(13))
     assert np.mean(rows["daughter(0, clusterE)"] < 0.4) > 0.98

@@ -12,6 +12,7 @@ from bumphunt.kinematics import (
     polar_angle,
     recoil_mass_squared,
 )
+from bumphunt.montecarlo.candidates import CANDIDATES
 from bumphunt.montecarlo.detector import BELLE2
 from bumphunt.montecarlo.simulation import (
     PROCESSES,
@@ -191,3 +192,12 @@ def test_unknown_process_raises():
 def test_impossible_chunk_raises(change):
     with pytest.raises(InputError):
         chunk(**change)
+
+
+@pytest.mark.parametrize("name", ["emu", "photon", "photon_dimuon"])
+def test_chunks_hold_the_candidate_asked_for(name):
+    candidate = CANDIDATES[name]
+    weighted, drawn = chunk(candidate=candidate).columns, draw(candidate=candidate).columns
+    assert {k: v.dtype for k, v in weighted.items()} == {k: v.dtype for k, v in drawn.items()}
+    assert (f"daughter({len(candidate.leptons)}, clusterTiming)" in weighted) == (candidate.n_photons > 0)
+    assert ("daughter(0, p)" in weighted) == bool(candidate.leptons)

@@ -13,7 +13,10 @@ from bumphunt.montecarlo.tau_spectra import M_PION, M_PION0
 
 INDEX = {mode.name: index for index, mode in enumerate(MODES)}
 # PDG 2022 [%], with the mode of ours that holds it
-PDG = {"e": 17.82, "mu": 17.39, "pi": 10.82, "rho": 25.49, "pi 2pi0": 9.26, "3pi": 9.31, "K": 0.696}
+PDG = {
+    "e": 17.82, "mu": 17.39, "pi": 10.82, "rho": 25.49, "pi 2pi0": 9.26, "3pi": 9.31, "K": 0.696,
+    "K pi0": 0.433, "K0L pi": 0.838 / 2,
+}  # fmt: skip
 
 
 def decays(name, n=60_000, seed=1):
@@ -64,9 +67,11 @@ def test_unknown_mode_raises(index):
 def test_every_mode_conserves_momentum_charge_and_mass_shells(name):
     sample = decays(name, n=2000)
     assert np.abs(sample.p4.sum(axis=1) - [M_TAU, 0, 0, 0]).max() < 1e-12
-    charge = {11: -1, 13: -1, -211: -1, 211: 1, -321: -1, 22: 0, 16: 0, -12: 0, -14: 0, 0: 0}
+    charge = {11: -1, 13: -1, -211: -1, 211: 1, -321: -1, 130: 0, 22: 0, 16: 0, -12: 0, -14: 0, 0: 0}
     assert np.all(np.vectorize(charge.get)(sample.pdgid).sum(axis=1) == -1)
-    mass = np.vectorize({11: M_ELECTRON, 13: M_MUON, 211: M_PION, 321: 0.493677}.get)(np.abs(sample.pdgid), 0.0)
+    mass = np.vectorize({11: M_ELECTRON, 13: M_MUON, 211: M_PION, 321: 0.493677, 130: 0.497611}.get)(
+        np.abs(sample.pdgid), 0.0
+    )
     assert np.abs(mass_squared(sample.p4) - mass.astype(float) ** 2).max() < 1e-9
     # filled slots come first
     assert np.all(np.diff((sample.pdgid != 0).astype(int), axis=1) <= 0)
@@ -94,7 +99,7 @@ def test_lepton_follows_the_spin_as_in_muon_decay():
         assert value.mean() == pytest.approx(top / norm, abs=4 * value.std() / np.sqrt(value.size))
 
 
-@pytest.mark.parametrize("name", ["e", "mu", "pi", "K", "rho", "pi 2pi0", "3pi"])
+@pytest.mark.parametrize("name", ["e", "mu", "pi", "K", "rho", "pi 2pi0", "3pi", "K pi0", "K0L pi"])
 def test_polarimeter_is_an_isotropic_unit_vector(name):
     # one helicity of one massless neutrino: the decay analyses the spin completely
     h = decays(name, n=20_000).polarimeter
@@ -109,15 +114,25 @@ def test_meson_goes_along_the_spin(name):
     assert np.abs(direction - sample.polarimeter).max() < 1e-12
 
 
-def test_rho_analyses_the_spin_as_its_helicities_demand():
-    # <h . n_rho> = (m^2 - 2 q^2) / (m^2 + 2 q^2), Tsai 1971
-    sample = decays("rho", n=100_000)
-    rho = sample.p4[:, 0] + sample.p4[:, 1] + sample.p4[:, 2]
-    q2 = mass_squared(rho)
-    direction = rho[:, 1:] / np.linalg.norm(rho[:, 1:], axis=1, keepdims=True)
+@pytest.mark.parametrize(
+    ("name", "products", "mass"), [("rho", 3, 0.770), ("K pi0", 3, 0.896), ("K0L pi", 2, 0.896)]
+)  # fmt: skip
+def test_vector_meson_analyses_the_spin_as_its_helicities_demand(name, products, mass):
+    # <h . n> = (m^2 - 2 q^2) / (m^2 + 2 q^2), Tsai 1971; masses of the mesons from the PDG
+    sample = decays(name, n=100_000)
+    meson = sample.p4[:, :products].sum(axis=1)
+    q2 = mass_squared(meson)
+    direction = meson[:, 1:] / np.linalg.norm(meson[:, 1:], axis=1, keepdims=True)
     value = np.sum(direction * sample.polarimeter, axis=1) - (M_TAU**2 - 2 * q2) / (M_TAU**2 + 2 * q2)
     assert value.mean() == pytest.approx(0, abs=4 * value.std() / np.sqrt(value.size))
-    assert np.median(np.sqrt(q2)) == pytest.approx(0.770, abs=0.02)
+    assert np.median(np.sqrt(q2)) == pytest.approx(mass, abs=0.02)
+
+
+def test_kstar_has_its_width():
+    # half of a Breit-Wigner of 46 MeV (PDG, in tau decays) is within half the width of its peak
+    sample = decays("K0L pi", n=100_000)
+    q = np.sqrt(mass_squared(sample.p4[:, :2].sum(axis=1)))
+    assert np.mean(np.abs(q - 0.8955) < 0.0231) == pytest.approx(0.5, abs=0.04)
 
 
 def test_a1_analyses_the_spin_as_its_helicities_demand():
@@ -137,17 +152,21 @@ def test_photons_of_a_neutral_pion_have_its_mass():
 
 
 def test_phase_space_mode_has_the_three_body_mass_spectrum():
-    # tau -> K pi0 nu flat: dN/dq ~ p(tau; q, 0) p(q; K, pi0)
-    sample = decays("K pi0")
+    # tau -> K pi pi nu flat: dN/dq ~ p(tau; q, 0) Int p(q; w, K) p(w; pi, pi) dw, w the mass of the pions
+    sample = decays("K 2pi")
     q = np.sqrt(mass_squared(sample.p4[:, :3].sum(axis=1)))
     kaon = 0.493677
 
-    def density(q):
-        inner = (q**2 - (kaon + M_PION0) ** 2) * (q**2 - (kaon - M_PION0) ** 2)
-        return (M_TAU**2 - q**2) * np.sqrt(max(inner, 0.0)) / q
+    def momentum(m, m1, m2):
+        return np.sqrt(max((m**2 - (m1 + m2) ** 2) * (m**2 - (m1 - m2) ** 2), 0.0)) / (2 * m)
 
-    grid = np.linspace(kaon + M_PION0, M_TAU, 400)
-    cdf = np.array([quad(density, grid[0], v)[0] for v in grid])
+    def density(q):
+        inner, _ = quad(lambda w: momentum(q, w, kaon) * momentum(w, M_PION, M_PION), 2 * M_PION, q - kaon)
+        return (M_TAU**2 - q**2) * inner
+
+    grid = np.linspace(kaon + 2 * M_PION, M_TAU, 200)
+    steps = np.array([density(v) for v in grid])
+    cdf = np.concatenate([[0.0], np.cumsum((steps[1:] + steps[:-1]) / 2)])
     assert kstest(q, lambda v: np.interp(v, grid, cdf / cdf[-1])).pvalue > 1e-3
 
 

@@ -1,0 +1,102 @@
+"""Profiles against the batched engine: deficits, boundaries, empty spectra; one answer however it is asked."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bumphunt.inference.fit import fit, hypotest, limit, scan
+from bumphunt.inference.fit_result import FitStatus
+from bumphunt.inference.limits import asymptotic_limit
+from bumphunt.models.background import BackgroundModel
+from bumphunt.models.likelihood import likelihood, linear_channel
+from bumphunt.models.peaks import gaussian
+from bumphunt.models.region import Sample, region
+from bumphunt.models.systematics import Gaussian, LogNormal
+
+
+def spectrum(counts, mean, sigma, background, *uncertainties):
+    peak = Sample("peak", gaussian(mean, sigma), uncertainties=uncertainties)
+    return region("r", counts=counts, edges=np.linspace(0.0, 1.0, len(counts) + 1), signal=peak, backgrounds=background)
+
+
+@st.composite
+def spectra(draw):
+    """Random spectra, from none to thousands of events, with peaks inside and at the edge."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    level, n_bins = draw(st.sampled_from([0.0, 0.02, 0.3, 3.0, 30.0, 3000.0])), draw(st.sampled_from([8, 25, 60]))
+    counts = rng.poisson(level * np.exp(-draw(st.floats(0.0, 3.0)) * np.linspace(0.0, 1.0, n_bins)))
+    mean, sigma = draw(st.sampled_from([0.0, 0.3, 0.62, 1.0])), draw(st.sampled_from([0.02, 0.05, 0.2]))
+    family, order = draw(st.sampled_from(["bernstein", "chebyshev"])), draw(st.integers(0, 3))
+    backgrounds = [BackgroundModel(family, order)]
+    if draw(st.booleans()):
+        template = 0.2 * level + rng.uniform(0.01, 1.0, n_bins)
+        backgrounds.append(Sample("mc", template, uncertainties=[Gaussian("mc", 0.3)]))
+    return spectrum(counts, mean, sigma, backgrounds)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(spectra())
+def test_limit_scan_and_batch_give_one_answer(r):
+    ours, batch = limit(r), asymptotic_limit(linear_channel(likelihood(r)))
+    (point,) = scan(lambda _: r, [1.0])
+    assert ours.valid
+    assert point.limit.observed == ours.observed == batch.observed
+    newton = limit(r, engine="newton")
+    assert newton.valid
+    # with bins at the boundary several backgrounds may fit equally well, and each has Asimov data of its own
+    unique = fit(r, strength=0.0).status is FitStatus.CONVERGED
+    assert newton.observed == pytest.approx(ours.observed, rel=2e-4 if unique else 0.03)
+    np.testing.assert_allclose(newton.expected, ours.expected, rtol=2e-4 if unique else 0.03)
+    free = {engine: fit(r, engine=engine) for engine in ("convex", "newton")}
+    assert free["newton"].nll == pytest.approx(free["convex"].nll, abs=1e-6)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(spectra())
+def test_tested_strengths_do_not_depend_on_what_was_asked_before(r):
+    upper = limit(r)
+    assert hypotest(r, upper.observed).observed == pytest.approx(0.1, rel=2e-3)
+
+
+@pytest.mark.parametrize("engine", ["convex", "newton"])
+@pytest.mark.parametrize("events", [1e5, 1e6, 1e7])
+def test_deficits_in_large_spectra_have_limits(events, engine):
+    for seed in range(6):
+        counts = np.random.default_rng(seed).poisson(events / 100, 100)
+        assert limit(spectrum(counts, 0.5, 0.02, BackgroundModel("bernstein", 3)), engine=engine).valid
+
+
+@pytest.mark.parametrize("mean", [0, 2, 5, 20, 100])
+def test_few_events_with_an_uncertain_efficiency_have_limits(mean):
+    for seed in range(8):
+        counts = np.random.default_rng(seed).poisson(mean / 50, 50)
+        upper = limit(spectrum(counts, 0.5, 0.03, BackgroundModel("bernstein", 2), LogNormal("efficiency", 0.05)))
+        assert upper.valid
+        assert np.all(np.diff(upper.expected) > 0.0)
+
+
+def test_observed_limit_alone_needs_fewer_fits():
+    """The band costs five roots more, each of several fits: counted, not timed."""
+    from bumphunt.inference.profile import Profile, profile_limit
+
+    counts = np.random.default_rng(1).poisson(5.0, 50)
+    fits = []
+    for expected in (True, False):
+        r = spectrum(counts, 0.5, 0.03, BackgroundModel("bernstein", 2), LogNormal("efficiency", 0.05))
+        made = 0
+
+        class Counting(Profile):
+            def _fit(self, *arguments, **options):
+                nonlocal made
+                made += 1
+                return super()._fit(*arguments, **options)
+
+            def asimov(self, strength=0.0):
+                profile = super().asimov(strength)
+                profile.__class__ = type(self)
+                return profile
+
+        assert profile_limit(Counting(likelihood(r)), cl=0.9, expected=expected).valid
+        fits.append(made)
+    assert fits[1] < 0.6 * fits[0]
