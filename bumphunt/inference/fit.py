@@ -227,12 +227,12 @@ def fit(regions: Regions, *, strength: float | None = None, engine: Engine = "au
         Held signal strength; free by default.
     engine
         "auto" takes the convex engine where the likelihood is linear in its parameters, and "newton" for the others.
-        "minuit" is the reference.
+        "minuit" is the reference, and "zfit" a peer (an extra).
 
     Raises
     ------
     InputError
-        If the regions do not fit together, or the convex engine cannot fit them.
+        If the regions do not fit together, or the engine cannot fit them or is not installed (the extra zfit).
     """
     profile = Profile(likelihood(regions), engine)
     return profile.free if strength is None else profile._fit(strength, None, errors=True)

@@ -35,7 +35,7 @@ class ModelFit:
     iterations
         Steps of the minimiser, or Minuit's calls of the likelihood.
     engine
-        "convex", "newton" or "minuit".
+        "convex", "newton", "minuit" or "zfit".
     """
 
     names: tuple[str, ...]

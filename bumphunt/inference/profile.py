@@ -1,8 +1,8 @@
 """Profile: the fits of a likelihood at tested strengths, each made once.
 
 Chooses the engine: the convex one where the likelihood is linear in its parameters, damped Newton steps for the
-others ("newton"); iminuit, the reference, only by name. Every question of `bumphunt.inference.fit` (limit,
-significance, interval) is asked of a profile.
+others ("newton"); iminuit, the reference, and zfit, a peer, only by name. Every question of
+`bumphunt.inference.fit` (limit, significance, interval) is asked of a profile.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from bumphunt.models.likelihood import Likelihood, linear_channel
 __all__ = ["Engine", "Profile", "chosen_engine", "fit_convex", "profile_limit"]
 
 Array = NDArray[np.float64]
-Engine = Literal["auto", "convex", "newton", "minuit"]
+Engine = Literal["auto", "convex", "newton", "minuit", "zfit"]
 
 
-def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "newton", "minuit"]:
+def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "newton", "minuit", "zfit"]:
     """Return the engine that fits a likelihood: the convex one if the model allows it.
 
     Raises
@@ -34,8 +34,8 @@ def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "newto
     InputError
         If the name is unknown, or "convex" is asked to fit what is not linear.
     """
-    if engine not in ("auto", "convex", "newton", "minuit"):
-        msg = f"unknown engine {engine!r}: want 'auto', 'convex', 'newton' or 'minuit'"
+    if engine not in ("auto", "convex", "newton", "minuit", "zfit"):
+        msg = f"unknown engine {engine!r}: want 'auto', 'convex', 'newton', 'minuit' or 'zfit'"
         raise InputError(msg)
     if engine == "convex" and not model.linear:
         msg = "the convex engine cannot fit a likelihood that is not linear in its parameters: use 'auto' or 'newton'"
@@ -93,7 +93,16 @@ def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Arr
     return covariance
 
 
-FITTERS = {"convex": fit_convex, "newton": fit_newton, "minuit": minuit.fit_likelihood}
+def _fit_zfit(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the fit by zfit, which is an extra and slow to import."""
+    from bumphunt.inference.unbinned import fit_zfit  # which imports this module
+
+    return fit_zfit(model, strength=strength, start=start, errors=errors)
+
+
+FITTERS = {"convex": fit_convex, "newton": fit_newton, "minuit": minuit.fit_likelihood, "zfit": _fit_zfit}
 """The engines by name."""
 
 

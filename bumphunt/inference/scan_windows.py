@@ -29,6 +29,8 @@ __all__ = ["SIGNAL_STATISTICS", "background_error", "norm_source", "smooth_chann
 
 Array = NDArray[np.float64]
 
+SPARSE = 0.5
+"""Largest relative statistical error of the expected background of a bin: that of four simulated events."""
 SIGNAL_STATISTICS = "signal_statistics"
 """Name of the source for the simulated signal events that the efficiency was counted with."""
 
@@ -51,7 +53,8 @@ def template_region(
 
     A template has a log-normal factor for its own normalisation uncertainty (a free one for None), those of the
     sources, and in each bin a factor for its simulated events, constrained by as many events as they are worth
-    (Barlow and Beeston; Conway). Bins in which no background is expected are joined to a neighbour.
+    (Barlow and Beeston; Conway). Bins are joined until four simulated events, or what weighs like them, say what is
+    expected in each: fewer have no shape, and an empty bin of the simulation is no bin without background.
 
     Parameters
     ----------
@@ -76,7 +79,7 @@ def template_region(
     sigma = float(signal.resolution(mass))
     edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=bins_per_sigma)
     inside = spectra.cut(edges)
-    inside = inside.cut(_joined_empty(edges, inside.templates.sum(axis=0)))
+    inside = inside.cut(_joined_sparse(edges, inside.templates.sum(axis=0), inside.variances.sum(axis=0)))
     some = np.flatnonzero(inside.templates.sum(axis=1) > 0.0)
     if some.size == 0:
         return None
@@ -156,10 +159,18 @@ def _smooth_edges(
     return edges
 
 
-def _joined_empty(edges: Array, background: Array) -> Array:
-    """Return the edges without those that would close a bin with no background."""
-    filled = np.flatnonzero(background > 0.0)
-    return edges if filled.size == 0 else np.concatenate([edges[:1], edges[filled[1:]], edges[-1:]])
+def _joined_sparse(edges: Array, background: Array, variance: Array) -> Array:
+    """Return the edges without those that would close a bin whose background is known worse than `SPARSE`.
+
+    Bins are joined from the lower end on; what is left over at the upper end goes to the last bin.
+    """
+    kept, content, squares = [edges[0]], 0.0, 0.0
+    for edge, b, v in zip(edges[1:], background, variance, strict=True):
+        content, squares = content + b, squares + v
+        if content > 0.0 and squares <= (SPARSE * content) ** 2:
+            kept.append(edge)
+            content, squares = 0.0, 0.0
+    return np.array([*(kept[:-1] if len(kept) > 1 else kept), edges[-1]])
 
 
 def _template(inside: Spectra, k: int, sources: Sequence[Source]) -> Sample:

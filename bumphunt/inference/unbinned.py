@@ -1,61 +1,44 @@
-"""Unbinned fits of regions that were given their values: by iminuit, and by zfit as a peer.
+"""Unbinned fits of regions that were given their values, and zfit as a third engine.
 
-Use them where bins would be wider than the resolution, or to see what binning costs. The extended likelihood is
-ln L = sum_i ln lambda(x_i) - integral of lambda, times the constraints, for a density lambda of signal and background
-that is the derivative of what the bins of the region hold. Peaks and smooth backgrounds have a density; histograms do
-not, and are refused.
+==================  ==============================================================================================
+`fit_unbinned`      values, by the engine that suits the model: they are counted in bins so narrow that nothing is
+                    lost (`bumphunt.models.narrow_bins`); or by zfit, from its own densities
+`unbinned_q0`       the discovery statistic of values
+`fit_zfit`          counts, by zfit's minimiser and errors: what ``fit(regions, engine="zfit")`` calls
+==================  ==============================================================================================
 
-zfit is an optional extra (``pip install bumphunt[zfit]``) and is imported when `fit_zfit` is called, nowhere else.
+Use unbinned fits where bins would be wider than the resolution, or to see what binning costs. Limits, intervals and
+scans of values are those of `bumphunt.inference.fit`, asked of `bumphunt.models.narrow_bins.narrow_bins`.
+
+zfit is an optional extra (``pip install 'bumphunt[zfit]'``) and is imported when it is asked for, nowhere else.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from iminuit import Minuit
-from iminuit.util import IMinuitWarning
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.errors import InputError
-from bumphunt.inference import asymptotics
-from bumphunt.inference.fit_result import FitStatus
+from bumphunt.errors import FitError, InputError
 from bumphunt.inference.model_fit import ModelFit
-from bumphunt.inference.profile import Profile
-from bumphunt.models.background import BackgroundModel, basis_pdf, exponential_pdf, first_coefficients
+from bumphunt.inference.profile import Engine, Profile
+from bumphunt.inference.zfit_densities import unbinned_loss
+from bumphunt.inference.zfit_minimum import minimum, padded
 from bumphunt.models.likelihood import Likelihood, likelihood
-from bumphunt.models.peaks import Peak
-from bumphunt.models.region import Region, Sample
-from bumphunt.models.systematics import PeakPosition, PeakWidth, SpuriousSignal
+from bumphunt.models.narrow_bins import unbinned_constant, unbinned_likelihood
+from bumphunt.models.region import Region
 
 __all__ = ["fit_unbinned", "fit_zfit", "unbinned_nll", "unbinned_q0"]
 
 Array = NDArray[np.float64]
 
-TOLERANCE = 1e-5
-"""Minuit's tolerance: it stops at an estimated distance to the minimum of 2e-3 times this, in NLL."""
-MAX_CALLS = 50_000
-"""Likelihood evaluations before a fit is given up."""
 
-
-def _checked(regions: Region | Sequence[Region]) -> tuple[Region, ...]:
-    """Return the regions, or raise if one has no values or a sample has no density."""
-    several = (regions,) if isinstance(regions, Region) else tuple(regions)
-    for r in several:
-        if r.values is None:
-            msg = f"region {r.name!r} has {r.counts.size} binned counts, no values: describe it with `values`"
-            raise InputError(msg)
-        for sample in (r.signal, *r.backgrounds):
-            if not isinstance(sample.shape, Peak | BackgroundModel):
-                msg = f"sample {sample.name!r} of region {r.name!r} is a histogram: it has no density to fit unbinned"
-                raise InputError(msg)
-    return several
-
-
-def unbinned_nll(regions: Region | Sequence[Region], theta: Array) -> float:
-    """Return the extended negative log-likelihood of the values, constraints included; inf where a density is not > 0.
+def unbinned_nll(regions: Region | Sequence[Region], theta: ArrayLike) -> float:
+    """Return the extended negative log-likelihood of the values; inf where a density is not positive.
 
     Parameters
     ----------
@@ -64,62 +47,24 @@ def unbinned_nll(regions: Region | Sequence[Region], theta: Array) -> float:
     theta
         Parameters in the order of `bumphunt.models.likelihood.likelihood`, shape ``(P,)``.
 
+    Returns
+    -------
+    float
+        The integral of lambda minus the sum of ln lambda(x_i), plus the constraints relative to their best values.
+
     Raises
     ------
     InputError
         If a region has no values, or a sample no density.
     """
-    several = _checked(regions)
-    return _nll(likelihood(several), several, np.asarray(theta, dtype=np.float64))
+    model = unbinned_likelihood(regions)
+    return model.nll(theta) + unbinned_constant(model)
 
 
-def _nll(model: Likelihood, regions: tuple[Region, ...], theta: Array) -> float:
-    """Return the NLL of checked regions."""
-    nu = model.expected(theta)
-    total, pull = float(nu[: model.n_bins].sum()), theta - model.centres
-    value = total + 0.5 * float(model.precisions @ pull**2)
-    components = iter(model.components)
-    for r in regions:
-        density = np.zeros(0 if r.values is None else r.values.size)
-        for sample in (r.signal, *r.backgrounds):
-            component = next(components)
-            density += component.multiplier(theta) * _density(r, sample, theta, model)
-            for _ in (u for u in sample.uncertainties if isinstance(u, SpuriousSignal)):
-                component = next(components)
-                density += component.multiplier(theta) * _density(r, sample, theta, model)
-        if not np.all(density > 0.0):
-            return np.inf
-        value -= float(np.log(density).sum())
-    auxiliary, expectation = model.counts[model.n_bins :], nu[model.n_bins :]
-    if np.any(expectation < 0.0) or np.any((expectation == 0.0) & (auxiliary > 0.0)):
-        return np.inf
-    some = auxiliary > 0.0
-    return value + float(expectation.sum() - auxiliary[some] @ np.log(expectation[some]))
-
-
-def _density(r: Region, sample: Sample, theta: Array, model: Likelihood) -> Array:
-    """Return the density of a sample at the values of its region, without its factors, shape ``(N,)``."""
-    x, support = np.asarray(r.values), (float(r.edges[0]), float(r.edges[-1]))
-    if isinstance(sample.shape, Peak):
-        shift, log_stretch = 0.0, 0.0
-        for u in sample.uncertainties:
-            if isinstance(u, PeakPosition):
-                shift += float(theta[model.names.index(u.name)]) * u.shift
-            elif isinstance(u, PeakWidth):
-                log_stretch += float(theta[model.names.index(u.name)]) * float(np.log1p(u.relative))
-        return sample.scale * sample.shape.pdf(x, shift=shift, stretch=float(np.exp(log_stretch)))
-    if not isinstance(sample.shape, BackgroundModel):
-        return np.zeros(x.size)
-    start = model.names.index(f"{sample.name}_{r.name}[0]")
-    c = theta[start : start + sample.shape.order + 1]
-    if not sample.shape.linear:
-        return exponential_pdf(c, x, support)
-    unit = float(np.abs(first_coefficients(sample.shape, r.counts, r.edges)).max())
-    return np.asarray(unit * c @ basis_pdf(sample.shape, x, support))
-
-
-def fit_unbinned(regions: Region | Sequence[Region], *, strength: float | None = None) -> ModelFit:
-    """Return the unbinned extended maximum-likelihood fit by iminuit, started from the binned one.
+def fit_unbinned(
+    regions: Region | Sequence[Region], *, strength: float | None = None, engine: Engine = "auto"
+) -> ModelFit:
+    """Return the unbinned extended maximum-likelihood fit.
 
     Parameters
     ----------
@@ -127,19 +72,23 @@ def fit_unbinned(regions: Region | Sequence[Region], *, strength: float | None =
         One region or several, described with values.
     strength
         Held signal strength; free by default.
+    engine
+        As in `bumphunt.inference.fit.fit`; "zfit" fits its own densities to the values.
 
     Returns
     -------
     ModelFit
-        Its engine is "minuit_unbinned"; `nll` is that of `unbinned_nll`, which has no saturated reference.
+        `nll` is that of `unbinned_nll`, which has no saturated reference. A minimum where the density would become
+        negative between the values has the status AT_BOUNDARY.
 
     Raises
     ------
     InputError
-        If a region has no values, or a sample no density.
+        If a region has no values, a sample no density, or the engine cannot fit the model or is not installed.
 
     Examples
     --------
+    >>> from bumphunt.models.background import BackgroundModel
     >>> from bumphunt.models.peaks import gaussian
     >>> from bumphunt.models.region import region
     >>> rng = np.random.default_rng(1)
@@ -152,78 +101,74 @@ def fit_unbinned(regions: Region | Sequence[Region], *, strength: float | None =
     ...     backgrounds=BackgroundModel("bernstein", 2),
     ... )
     >>> result = fit_unbinned(peak)
-    >>> round(result.n_sig), round(result.n_sig_error)
-    (102, 19)
+    >>> result.engine, round(result.n_sig), round(result.n_sig_error)
+    ('convex', 102, 19)
     """
-    several = _checked(regions)
-    model = likelihood(several)
-    profile = Profile(model)
-    first = profile.free if strength is None else profile.at(strength)
-    theta = first.values if first.status.usable else model.start
-    sigma = np.where(np.isfinite(profile.free.errors) & (profile.free.errors > 0.0), profile.free.errors, 0.1)
-    wall = 1e12 + 1e3 * float(model.counts.sum())
+    model = unbinned_likelihood(regions)
+    several = (regions,) if isinstance(regions, Region) else tuple(regions)
+    if engine == "zfit" and any(r.values is not None and r.values.size > 0 for r in several):
+        zfit, binned = _zfit(), likelihood(several)
 
-    def objective(z: Array) -> float:
-        return min(_nll(model, several, theta + sigma * z), wall)
+        def loss(parameters: list[Any], count: Any) -> Any:
+            return unbinned_loss(zfit, several, binned, parameters, count)
 
-    minuit = Minuit(objective, np.zeros(theta.size))
-    minuit.errordef, minuit.strategy, minuit.tol = Minuit.LIKELIHOOD, 1, TOLERANCE
-    minuit.errors = 0.5
-    minuit.fixed[0] = strength is not None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", IMinuitWarning)
-        if any(not fixed for fixed in minuit.fixed):
-            minuit.migrad(ncall=MAX_CALLS)
-            minuit.hesse()
-    valid = bool(minuit.valid) or all(minuit.fixed)
-    status = FitStatus.CONVERGED if valid and minuit.fval < wall else FitStatus.NOT_CONVERGED
-    covariance = np.full((theta.size, theta.size), np.nan)
-    if status.usable and minuit.covariance is not None:
-        covariance = np.asarray(minuit.covariance) * np.outer(sigma, sigma)
-    with np.errstate(invalid="ignore"):
-        errors = np.sqrt(np.diag(covariance))
-    values = theta + sigma * np.array(minuit.values)
-    return ModelFit(
-        names=model.names,
-        values=values if status.usable else np.full(theta.size, np.nan),
-        errors=errors,
-        covariance=covariance,
-        nll=_nll(model, several, values) if status.usable else np.nan,
-        status=status,
-        iterations=int(minuit.nfcn),
-        engine="minuit_unbinned",
-    )
+        found = minimum(zfit, model, loss, strength=strength, walls=binned)
+    else:
+        profile = Profile(model, engine)
+        found = profile.free if strength is None else profile._fit(strength, None, errors=True)
+    return replace(found, nll=found.nll + unbinned_constant(model))
 
 
 def unbinned_q0(regions: Region | Sequence[Region]) -> float:
     """Return the discovery statistic q0 of the values (CCGV eq. 12); NaN if a fit failed."""
-    best, null = fit_unbinned(regions), fit_unbinned(regions, strength=0.0)
-    if not (best.status.usable and null.status.usable):
+    try:
+        return Profile(unbinned_likelihood(regions)).q0()
+    except FitError:
         return float("nan")
-    return float(asymptotics.q0(null.nll, best.nll, best.n_sig))
 
 
-def fit_zfit(r: Region, *, binned: bool = False) -> ModelFit:
-    """Return the extended fit of one region by zfit: a peer with another likelihood code and minimiser.
+def fit_zfit(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the fit of a likelihood by zfit; arguments as in `bumphunt.inference.minuit.fit_likelihood`.
 
-    Parameters
-    ----------
-    r
-        A region of peaks and smooth backgrounds without uncertainties; of the exponentials only order 1.
-    binned
-        Whether to fit its counts instead of its values.
+    Minimiser and errors are zfit's; the likelihood and its gradient are those of the other engines, so that all that
+    can be described can be fitted.
 
     Returns
     -------
     ModelFit
-        Of the strength and the yield of each smooth background (its further coefficients are not handed back); its
-        engine is "zfit" or "zfit_binned". `nll` is zfit's, up to a constant.
+        Its engine is "zfit".
 
     Raises
     ------
     InputError
-        If zfit is not installed, or cannot describe the region.
+        If zfit is not installed.
     """
+    zfit = _zfit()
+
+    def loss(parameters: list[Any], count: Any) -> Any:
+        moving = [k for k, p in enumerate(parameters) if p.floating]
+
+        def at() -> tuple[Likelihood, Array]:
+            return padded(model, float(count)), np.array([float(p) for p in parameters])
+
+        def value(_: Any) -> float:
+            walled, theta = at()
+            nll = walled.nll(theta)
+            return nll if np.isfinite(nll) else np.nan  # which zfit steps back from
+
+        def slope(_: Any) -> Array:
+            walled, theta = at()
+            return walled.nll_and_gradient(theta)[1][moving]
+
+        return zfit.loss.SimpleLoss(value, [parameters[k] for k in moving], errordef=0.5, gradient=slope)
+
+    return minimum(zfit, model, loss, strength=strength, start=start, errors=errors)
+
+
+def _zfit() -> Any:
+    """Return the module zfit, or raise an `InputError` that says how to get it."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -233,80 +178,4 @@ def fit_zfit(r: Region, *, binned: bool = False) -> ModelFit:
             raise
         msg = "zfit is not installed: pip install 'bumphunt[zfit]'"
         raise InputError(msg) from error
-    if not binned:
-        _checked(r)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return _fit_zfit(zfit, r, binned)
-
-
-def _fit_zfit(zfit: Any, r: Region, binned: bool) -> ModelFit:
-    """Return zfit's fit; every parameter has a name of its own, since zfit's live as long as the process."""
-    obs = zfit.Space("x", limits=(float(r.edges[0]), float(r.edges[-1])))
-    strength = zfit.Parameter(f"strength_{id(r)}_{binned}", 0.1 * float(r.counts.sum()), step_size=1.0)
-    inside = 1.0 if not isinstance(r.signal.shape, Peak) else float(r.signal.shape.fractions(r.edges).sum())
-    parts, names, yields = [], ["strength"], [strength]
-    for sample in (r.signal, *r.backgrounds):
-        if sample.uncertainties:
-            msg = f"zfit is given no uncertainties, sample {sample.name!r} has {sample.uncertainties[0]}"
-            raise InputError(msg)
-        if sample is r.signal:
-            scaled = zfit.ComposedParameter(
-                f"n_{sample.name}_{id(r)}_{binned}", lambda p, f=sample.scale * inside: p * f, params=[strength]
-            )
-        elif isinstance(sample.shape, Peak):
-            scaled = zfit.param.ConstantParameter(f"n_{sample.name}_{id(r)}_{binned}", sample.scale)
-        else:
-            scaled = zfit.Parameter(f"n_{sample.name}_{id(r)}_{binned}", float(r.counts.sum()), step_size=1.0)
-            names.append(sample.name)
-            yields.append(scaled)
-        parts.append(_zfit_density(zfit, obs, sample, scaled, f"{id(r)}_{binned}"))
-    pdf = zfit.pdf.SumPDF(parts) if len(parts) > 1 else parts[0]
-    if binned:
-        axis = zfit.binned.VariableBinning(r.edges, name="x")
-        space = zfit.Space("x", binning=[axis])
-        data = zfit.data.BinnedData.from_tensor(space, values=r.counts, variances=np.maximum(r.counts, 1.0))
-        loss = zfit.loss.ExtendedBinnedNLL(zfit.pdf.BinnedFromUnbinnedPDF(pdf, space=space), data)
-    else:
-        loss = zfit.loss.ExtendedUnbinnedNLL(pdf, zfit.Data.from_numpy(obs=obs, array=np.asarray(r.values)))
-    result = zfit.minimize.Minuit(tol=1e-6).minimize(loss)
-    result.hesse(name="hesse")
-    values = np.array([float(result.params[p]["value"]) for p in yields])
-    errors = np.array([float(result.params[p].get("hesse", {}).get("error", np.nan)) for p in yields])
-    return ModelFit(
-        names=tuple(names),
-        values=values,
-        errors=errors,
-        covariance=np.diag(errors**2),
-        nll=float(result.fmin),
-        status=FitStatus.CONVERGED if result.valid else FitStatus.NOT_CONVERGED,
-        iterations=int(result.info.get("n_eval", 0)),
-        engine="zfit_binned" if binned else "zfit",
-    )
-
-
-def _zfit_density(zfit: Any, obs: Any, sample: Sample, events: Any, suffix: str) -> Any:
-    """Return the density of a sample in zfit, with its events as yield."""
-    shape, place = sample.shape, {"obs": obs, "extended": events}
-    if isinstance(shape, Peak):
-        p = shape.parameters
-        if shape.family == "gaussian":
-            return zfit.pdf.Gauss(mu=p[0], sigma=p[1], **place)
-        if shape.family == "crystal_ball":
-            alpha = p[2] if shape.tail == "low" else -p[2]
-            return zfit.pdf.CrystalBall(mu=p[0], sigma=p[1], alpha=alpha, n=p[3], **place)
-        if shape.family == "two_sided_crystal_ball":
-            return zfit.pdf.DoubleCB(mu=p[0], sigma=p[1], alphal=p[2], nl=p[3], alphar=p[4], nr=p[5], **place)
-    if isinstance(shape, BackgroundModel):
-        start = {"bernstein": 1.0, "chebyshev": 0.0, "exponential": -1e-2}[shape.family]  # exp(0 x) has no integral
-        count = shape.order + 1 if shape.family == "bernstein" else shape.order
-        c = [zfit.Parameter(f"c{k}_{sample.name}_{suffix}", start, step_size=0.01) for k in range(count)]
-        if shape.family == "chebyshev":
-            return zfit.pdf.Chebyshev(coeffs=c, **place)
-        if shape.family == "bernstein":
-            c[0].floating = False  # the yield is a parameter of its own
-            return zfit.pdf.Bernstein(coeffs=c, **place)
-        if shape.order == 1:
-            return zfit.pdf.Exponential(lam=c[0], **place)
-    msg = f"sample {sample.name!r} has a shape that zfit is not given here: {shape!r}"
-    raise InputError(msg)
+    return zfit

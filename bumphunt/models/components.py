@@ -22,7 +22,7 @@ from bumphunt.models import compiled
 from bumphunt.models.background import exponential_nodes
 from bumphunt.models.compiled import Flat
 from bumphunt.models.peaks import Peak
-from bumphunt.models.systematics import Interpolation, interpolated_factor, power_values
+from bumphunt.models.systematics import Interpolation, power_values
 
 __all__ = [
     "BinFactors",
@@ -54,10 +54,6 @@ class LinearFactor:
     constant: float
     slope: float
 
-    def __call__(self, theta: Array) -> float:
-        """Return the factor at parameters ``(P,)``."""
-        return float(self.constant + self.slope * theta[self.index])
-
 
 @dataclass(frozen=True, slots=True)
 class PowerFactor:
@@ -67,10 +63,6 @@ class PowerFactor:
     up: float
     down: float
     interpolation: Interpolation
-
-    def __call__(self, theta: Array) -> float:
-        """Return the factor at parameters ``(P,)``."""
-        return interpolated_factor(float(theta[self.index]), self.up, self.down, self.interpolation)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +134,6 @@ class Component:
             return False
         varying = len(self.factors) + (len(self.shape.terms) > 0)
         return varying <= 1 and not any(isinstance(f, PowerFactor) for f in self.factors)
-
-    def multiplier(self, theta: Array) -> float:
-        """Return the product of the factors that all bins have in common, at parameters ``(P,)``."""
-        return float(np.prod([f(theta) for f in self.factors if not isinstance(f, BinFactors)]))
 
 
 class _Layout:

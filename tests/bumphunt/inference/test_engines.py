@@ -1,45 +1,108 @@
-"""The two engines on the same regions: random spectra, and the hard cases."""
+"""The engines on the same regions: random spectra, and the hard cases."""
+
+import importlib.util
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import optimize
 
 from bumphunt.inference.fit import fit, interval, limit, significance
 from bumphunt.inference.fit_result import FitStatus
 from bumphunt.models.background import BackgroundModel
+from bumphunt.models.likelihood import likelihood
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
-from bumphunt.models.systematics import ControlRegion, Gaussian, LogNormal, PerBin, ShapeVariation
+from bumphunt.models.systematics import ControlRegion, Free, Gaussian, LogNormal, PerBin, ShapeVariation
+
+N_BINS = 25
+SPECTRA = {
+    "seed": st.integers(0, 10**6),
+    "order": st.integers(0, 5),
+    "mean": st.floats(0.0, 1.0),
+    "sigma": st.floats(0.02, 0.2),
+    "level": st.sampled_from([0.0, 0.1, 0.5, 3.0, 30.0, 3000.0]),
+    "family": st.sampled_from(["bernstein", "chebyshev"]),
+    "hole": st.sampled_from([0, 0, 1, 5]),
+    "constrained": st.booleans(),
+}
+"""Random spectra: from no counts to many, with empty bins at the signal, which pull it to the boundary."""
+
+
+def spectrum(seed, order, mean, sigma, level, family, hole, constrained):
+    rng = np.random.default_rng(seed)
+    counts = rng.poisson(level * (1.0 + 0.5 * rng.uniform(size=N_BINS)))
+    if hole:
+        first = int(np.clip(mean * N_BINS - hole / 2, 0, N_BINS - hole))
+        counts[first : first + hole] = 0
+    backgrounds = [BackgroundModel(family, order)]
+    if constrained:
+        mc = 0.2 * level + rng.uniform(0.01, 1.0, N_BINS)
+        backgrounds.append(Sample("mc", mc, uncertainties=[Gaussian("mc", 0.3)]))
+    edges, signal = np.linspace(0.0, 1.0, N_BINS + 1), gaussian(mean, sigma)
+    return region("r", counts=counts, edges=edges, signal=signal, backgrounds=backgrounds)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
-@given(
-    seed=st.integers(0, 10**6),
-    order=st.integers(0, 4),
-    mean=st.floats(0.1, 0.9),
-    level=st.sampled_from([0.0, 0.3, 3.0, 30.0, 3000.0]),
-    family=st.sampled_from(["bernstein", "chebyshev"]),
-    constrained=st.booleans(),
-)
-def test_engines_agree_where_the_model_is_linear(seed, order, mean, level, family, constrained):
-    rng = np.random.default_rng(seed)
-    counts = rng.poisson(level * (1.0 + 0.5 * rng.uniform(size=25)))
-    backgrounds = [BackgroundModel(family, order)]
-    if constrained:
-        backgrounds.append(Sample("mc", 0.2 * level + rng.uniform(0.01, 1.0, 25), uncertainties=[Gaussian("mc", 0.3)]))
-    r = region("r", counts=counts, edges=np.linspace(0, 1, 26), signal=gaussian(mean, 0.05), backgrounds=backgrounds)
+@given(**SPECTRA)
+def test_engines_agree_where_the_model_is_linear(**description):
+    r = spectrum(**description)
     convex, minuit = fit(r), fit(r, engine="minuit")
-    assert convex.engine == "convex"
+    assert (convex.engine, minuit.engine) == ("convex", "minuit")
     assert convex.status.usable
-    if minuit.status is FitStatus.CONVERGED and convex.status is FitStatus.CONVERGED:
+    if convex.status is FitStatus.CONVERGED:
+        assert minuit.status is FitStatus.CONVERGED
         assert minuit.nll == pytest.approx(convex.nll, abs=1e-6)
         assert minuit.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
         assert minuit.n_sig_error == pytest.approx(convex.n_sig_error, rel=1e-2)
     elif minuit.status.usable:
-        assert minuit.nll == pytest.approx(convex.nll, abs=1e-3)  # what the barrier leaves
+        assert minuit.nll == pytest.approx(convex.nll, abs=1e-3)  # what a barrier leaves
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    **{
+        **SPECTRA,
+        "order": st.integers(0, 2),
+        "sigma": st.floats(0.02, 0.08),
+        "mean": st.floats(0.2, 0.8),
+        "hole": st.integers(5, 7),
+        "level": st.sampled_from([3.0, 30.0, 3000.0]),
+    }
+)
+def test_negative_signal_at_the_boundary_fulfils_the_conditions_of_optimality(**description):
+    """Karush, Kuhn, Tucker: the gradient is a sum, with factors >= 0, of those of the bins that expect nothing."""
+    r = spectrum(**description)
+    model, result = likelihood(r), fit(r)
+    assert result.n_sig < 0.0
+    assert result.status is FitStatus.AT_BOUNDARY
+    nu, slopes = model.expected_and_slopes(result.values)
+    _, gradient, _ = model.nll_and_gradient(result.values)
+    whiten = np.linalg.cholesky(np.linalg.inv(model.nll_and_gradient(model.start)[2])).T
+    at_boundary = (model.counts == 0.0) & (nu < 1e-4)
+    _, residual = optimize.nnls(whiten @ slopes[:, at_boundary], whiten @ gradient)
+    assert 0.5 * residual**2 < 1e-6  # about the distance to the minimum, in NLL
+
+
+needs_zfit = pytest.mark.skipif(importlib.util.find_spec("zfit") is None, reason="the extra zfit is not installed")
+
+
+@needs_zfit
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=8, deadline=None, derandomize=True)
+@given(**SPECTRA)
+def test_zfit_agrees_over_random_spectra(**description):
+    r = spectrum(**description)
+    convex, zfit = fit(r), fit(r, engine="zfit")
+    assert zfit.engine == "zfit"
+    assert zfit.status is convex.status
+    if convex.status is FitStatus.CONVERGED:
+        assert zfit.nll == pytest.approx(convex.nll, abs=1e-6)
+        assert zfit.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
+        assert zfit.n_sig_error == pytest.approx(convex.n_sig_error, rel=1e-2)
     else:
-        assert convex.status is FitStatus.AT_BOUNDARY or level == 0.0  # Minuit may fail there, and says so
+        assert zfit.nll == pytest.approx(convex.nll, abs=1e-3)  # what the barrier leaves
 
 
 HARD = {
@@ -77,6 +140,53 @@ def test_minimum_at_the_boundary_is_reported_as_such(name):
     assert upper.valid
     assert upper.flags == ("fit_at_boundary", "low_counts")
     assert np.all(np.diff(upper.expected) > 0.0)
+
+
+@needs_zfit
+@pytest.mark.filterwarnings("ignore")
+def test_zfit_fits_what_is_not_linear():
+    common = [LogNormal("luminosity", 0.05), LogNormal("skew", 0.1, -0.05)]
+    shape = ShapeVariation("slope", [44, 50, 56], [57, 50, 45])
+    pair = [
+        region(
+            "a",
+            counts=[55, 60, 40],
+            signal=Sample("signal", [5.0, 9.0, 2.0], uncertainties=common),
+            backgrounds=[
+                Sample("b", [50, 50, 50], uncertainties=[shape, PerBin("stat", [3.0, 4.0, 0.0])]),
+                Sample("c", [1.0, 2.0, 1.0], uncertainties=[ControlRegion("side", 12, 0.3)]),
+            ],
+        ),
+        region(
+            "b",
+            counts=[31, 42, 35, 24, 20, 18, 9, 11],
+            signal=Sample("signal", gaussian(3.0, 0.8), uncertainties=common, scale=4.0),
+            backgrounds=BackgroundModel("exponential", 2),
+        ),
+    ]
+    for strength in (None, 0.5):
+        reference, zfit = fit(pair, strength=strength), fit(pair, strength=strength, engine="zfit")
+        assert zfit.status is FitStatus.CONVERGED
+        assert zfit.names == reference.names
+        assert zfit.nll == pytest.approx(reference.nll, abs=1e-6)
+        assert np.all(np.abs(zfit.values - reference.values) <= 1e-3 * reference.errors)
+        np.testing.assert_allclose(zfit.errors, reference.errors, rtol=1e-2)
+
+
+@needs_zfit
+@pytest.mark.filterwarnings("ignore")
+def test_zfit_reports_boundaries_and_failures():
+    for name, r in HARD.items():
+        reference, zfit = fit(r), fit(r, engine="zfit")
+        assert zfit.status is FitStatus.AT_BOUNDARY, name
+        assert np.isnan(zfit.n_sig_error), name
+        assert zfit.nll == pytest.approx(reference.nll, abs=1e-3), name
+        assert zfit.n_sig == pytest.approx(reference.n_sig, abs=1e-3), name
+    impossible = region("a", counts=[3, 1], signal=[0.0, 1.0], backgrounds=Sample("b", [0.0, 1.0]))
+    assert fit(impossible, engine="zfit").status is FitStatus.INFEASIBLE
+    twice = [Sample(name, [5.0, 6.0, 7.0], uncertainties=[Free(name)]) for name in ("b", "c")]
+    repeated = region("a", counts=[9, 8, 11], signal=[0.0, 1.0, 0.0], backgrounds=twice)
+    assert fit(repeated, engine="zfit").status is FitStatus.SINGULAR
 
 
 def test_boundary_of_one_bin_is_where_signal_cancels_background():

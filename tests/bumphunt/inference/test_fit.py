@@ -96,18 +96,19 @@ def random_model(seed):
 @pytest.mark.parametrize("seed", range(10))
 def test_random_models_agree_with_pyhf(seed):
     model, data, regions = random_model(seed)
-    observed, band = limit(regions, cl=0.95).observed, limit(regions, cl=0.95).expected
-    for strength, which in ((observed, None), (band[0], 0), (band[4], 4)):
+    upper = limit(regions, cl=0.95)
+    # pyhf's CLs at our limits must be 5 %: of the data and of each line of the band; the distance in the limit
+    for index, strength in enumerate([*upper.expected, upper.observed]):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             (cls, expected), q = _pyhf_test(model, data, strength)
+            (cls_beyond, expected_beyond), _ = _pyhf_test(model, data, 1.001 * strength)
+        at, beyond = [*expected, cls][index], [*expected_beyond, cls_beyond][index]
+        assert abs((at - 0.05) / (beyond - at)) * 1e-3 < 1e-4
         got = hypotest(regions, strength)
-        if which is None:  # at our limit pyhf must find 5 %: its limit is the same
-            assert cls == pytest.approx(0.05, rel=5e-4)
-            assert q == pytest.approx(got.qmu_tilde, rel=5e-4)
-        else:
-            assert expected[which] == pytest.approx(0.05, rel=1e-3)
-        np.testing.assert_allclose(got.expected, expected, rtol=1e-3)
+        assert got.observed == pytest.approx(cls, rel=2e-4)
+        assert got.qmu_tilde == pytest.approx(q, rel=2e-4, abs=1e-6)
+        np.testing.assert_allclose(got.expected, expected, rtol=2e-4)
 
 
 def _pyhf_test(model, data, strength):

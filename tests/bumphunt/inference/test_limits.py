@@ -75,13 +75,16 @@ def test_limits_and_band_are_those_of_pyhf(seed):
     scale = float(ours.expected[2])
     model = pyhf_model(signal, templates, relative, scale)
     data = [*counts, *model.config.auxdata]
-    # CLs of pyhf at our limits is 1 - cl: observed, and each line of the band
-    observed = pyhf.infer.hypotest(ours.observed / scale, data, model, test_stat="qtilde")
-    slope = pyhf.infer.hypotest(1.001 * ours.observed / scale, data, model, test_stat="qtilde") - observed
-    assert abs((observed - 0.1) / slope) * 1e-3 < 1e-4  # distance in the limit, relative
-    for index, value in enumerate(ours.expected):
-        _, band = pyhf.infer.hypotest(value / scale, data, model, test_stat="qtilde", return_expected_set=True)
-        assert float(band[index]) == pytest.approx(0.1, rel=1e-3)
+    # CLs of pyhf at our limits is 1 - cl, of the data and of each line of the band: the distance in the limit
+    for index, value in enumerate([*ours.expected, ours.observed]):
+        at, beyond = (
+            np.append(band, observed)[index]
+            for observed, band in (
+                pyhf.infer.hypotest(factor * value / scale, data, model, test_stat="qtilde", return_expected_set=True)
+                for factor in (1.0, 1.001)
+            )
+        )
+        assert abs((at - 0.1) / (beyond - at)) * 1e-3 < 1e-4
 
 
 def test_statistic_is_that_of_pyhf():

@@ -276,6 +276,23 @@ def test_smooth_scan_with_more_terms_than_bins_raises():
         )
 
 
+def test_bins_of_few_simulated_events_are_joined():
+    from bumphunt.inference.scan_spectra import checked_spectra
+    from bumphunt.inference.scan_windows import template_region
+
+    rng = np.random.default_rng(2)
+    simulated = rng.poisson(1.0, CENTRES.size)  # one event a bin, of weight 0.1
+    counts = rng.poisson(0.1, CENTRES.size)
+    spectra = checked_spectra(counts, 0.1 * simulated[None], 0.01 * simulated[None], (0.1,), EDGES)
+    found = template_region(spectra, signal=gaussian_signal(), mass=5.0, window=10.0, bins_per_sigma=5.0)
+    events = np.asarray(found.backgrounds[0].shape) / 0.1
+    assert events.min() >= 4.0
+    assert np.median(events) < 8.0
+    inside = (found.edges[0] < CENTRES) & (found.edges[-1] > CENTRES)
+    assert events.sum() == pytest.approx(simulated[inside].sum())
+    assert found.counts.sum() == counts[inside].sum()
+
+
 def test_empty_background_bins_are_joined_to_a_neighbour():
     templates, variances = backgrounds()
     holes = templates.copy()

@@ -1,129 +1,234 @@
-"""Unbinned fits against iminuit's own cost function, and against zfit where it is installed."""
+"""Unbinned fits against iminuit's own cost function, fine bins, and zfit's densities where it is installed."""
 
 import importlib.util
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from iminuit import Minuit
 from iminuit.cost import ExtendedUnbinnedNLL
 
 from bumphunt.errors import InputError
-from bumphunt.inference.fit import fit, significance
+from bumphunt.inference.fit import fit, limit, significance
 from bumphunt.inference.fit_result import FitStatus
-from bumphunt.inference.unbinned import fit_unbinned, fit_zfit, unbinned_nll, unbinned_q0
+from bumphunt.inference.unbinned import fit_unbinned, unbinned_nll, unbinned_q0
+from bumphunt.inference.zfit_densities import unbinned_loss
 from bumphunt.models.background import BackgroundModel, basis_cdf, basis_pdf
-from bumphunt.models.peaks import crystal_ball, gaussian, two_sided_crystal_ball
+from bumphunt.models.likelihood import likelihood
+from bumphunt.models.narrow_bins import narrow_bins
+from bumphunt.models.peaks import crystal_ball, crystal_ball_gaussian, gaussian, two_sided_crystal_ball
 from bumphunt.models.region import Sample, region
-from bumphunt.models.systematics import LogNormal, PeakPosition, PeakWidth, SpuriousSignal
+from bumphunt.models.systematics import (
+    ControlRegion,
+    Free,
+    Gaussian,
+    LogNormal,
+    PeakPosition,
+    PeakWidth,
+    SpuriousSignal,
+)
 
 RNG = np.random.default_rng(3)
 SUPPORT = (4.0, 6.0)
 VALUES = np.concatenate([RNG.uniform(*SUPPORT, 1500), RNG.normal(5.0, 0.05, 120)])
+WITH_HOLE = VALUES[np.abs(VALUES - 5.0) > 0.06]
 
 
-def dimuon(peak=None, family="bernstein", order=2, uncertainties=(), bins=400):
+def dimuon(peak=None, family="bernstein", order=2, uncertainties=(), bins=400, values=VALUES, others=(), name="dimuon"):
     return region(
-        "dimuon",
-        values=VALUES,
+        name,
+        values=values,
         edges=np.linspace(*SUPPORT, bins + 1),
         signal=Sample("signal", peak or gaussian(5.0, 0.05), uncertainties=uncertainties),
-        backgrounds=BackgroundModel(family, order),
+        backgrounds=[BackgroundModel(family, order), *others],
     )
+
+
+def cost_of_iminuit(values, peak, model, start):
+    """Return iminuit's fit of signal and coefficients with its own extended unbinned cost."""
+
+    def density(x, *theta):
+        total = theta[0] * np.diff(peak.cdf(SUPPORT))[0] + np.array(theta[1:]) @ basis_cdf(model, 6.0, SUPPORT)
+        return total, theta[0] * peak.pdf(x) + np.array(theta[1:]) @ basis_pdf(model, x, SUPPORT)
+
+    names = [f"t{k}" for k in range(len(start))]
+    reference = Minuit(ExtendedUnbinnedNLL(values, density), *start, name=names)
+    reference.tol = 1e-4
+    reference.migrad()
+    reference.hesse()
+    return reference
 
 
 @pytest.mark.parametrize("family", ["bernstein", "chebyshev"])
 def test_fit_is_that_of_iminuit_cost(family):
-    model, peak = BackgroundModel(family, 2), gaussian(5.0, 0.05)
-
-    def density(x, s, a, b, c):
-        total = s * np.diff(peak.cdf(SUPPORT))[0] + np.array([a, b, c]) @ basis_cdf(model, 6.0, SUPPORT)
-        return total, s * peak.pdf(x) + np.array([a, b, c]) @ basis_pdf(model, x, SUPPORT)
-
     start = (100.0, 1500.0, 0.0, 0.0) if family == "chebyshev" else (100.0, 500.0, 500.0, 500.0)
-    reference = Minuit(ExtendedUnbinnedNLL(VALUES, density), *start)
-    reference.migrad()
-    reference.hesse()
+    reference = cost_of_iminuit(VALUES, gaussian(5.0, 0.05), BackgroundModel(family, 2), start)
     got = fit_unbinned(dimuon(family=family))
-    assert got.status is FitStatus.CONVERGED
-    assert got.n_sig == pytest.approx(reference.values["s"], abs=2e-3 * got.n_sig_error)
-    assert got.n_sig_error == pytest.approx(reference.errors["s"], rel=5e-3)
+    assert (got.status, got.engine) == (FitStatus.CONVERGED, "convex")
+    assert got.n_sig == pytest.approx(reference.values[0], abs=1e-3 * got.n_sig_error)
+    assert got.n_sig_error == pytest.approx(reference.errors[0], rel=1e-3)
+
+
+@settings(max_examples=25, deadline=None, derandomize=True)
+@given(
+    seed=st.integers(0, 10**6),
+    events=st.sampled_from([0, 1, 5, 50, 2000]),
+    mean=st.floats(4.1, 5.9),
+    sigma=st.floats(0.01, 0.2),
+    order=st.integers(0, 3),
+    family=st.sampled_from(["bernstein", "chebyshev"]),
+)
+def test_engines_agree_over_random_values(seed, events, mean, sigma, order, family):
+    r = dimuon(
+        gaussian(mean, sigma), family, order, values=np.random.default_rng(seed).uniform(*SUPPORT, events), bins=20
+    )
+    convex, minuit = fit_unbinned(r), fit_unbinned(r, engine="minuit")
+    assert convex.status.usable
+    if convex.status is FitStatus.CONVERGED:
+        assert minuit.status is FitStatus.CONVERGED
+        assert minuit.nll == pytest.approx(convex.nll, abs=1e-6)
+        assert minuit.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
+    elif minuit.status.usable:
+        assert minuit.nll == pytest.approx(convex.nll, abs=1e-3)  # what a barrier leaves
 
 
 def test_fine_bins_lose_nothing():
-    unbinned, binned = fit_unbinned(dimuon()), fit(dimuon())
-    assert unbinned.n_sig == pytest.approx(binned.n_sig, abs=0.05 * binned.n_sig_error)
-    assert unbinned_q0(dimuon()) == pytest.approx(significance(dimuon()).q0, rel=0.05)
+    fine = dimuon(bins=20_000)
+    unbinned, binned = fit_unbinned(dimuon()), fit(fine)
+    assert unbinned.n_sig == pytest.approx(binned.n_sig, abs=1e-3 * binned.n_sig_error)
+    assert unbinned.n_sig_error == pytest.approx(binned.n_sig_error, rel=1e-3)
+    assert unbinned_q0(dimuon()) == pytest.approx(significance(fine).q0, rel=1e-3)
+    asked, want = limit(narrow_bins(dimuon())), limit(fine)
+    assert asked.observed == pytest.approx(want.observed, rel=1e-3)
+    np.testing.assert_allclose(asked.expected, want.expected, rtol=1e-3)
 
 
 def test_constraints_and_moving_peaks_are_those_of_fine_bins():
     sources = [PeakPosition("p", 0.02), PeakWidth("w", 0.2), LogNormal("e", 0.1), SpuriousSignal("q", 10.0)]
-    r = dimuon(uncertainties=sources, family="exponential", order=1)
-    unbinned, binned = fit_unbinned(r), fit(r)
+    more = {"uncertainties": sources, "family": "exponential", "order": 1}
+    unbinned, binned = fit_unbinned(dimuon(**more)), fit(dimuon(bins=4000, **more))
     assert unbinned.names == binned.names
-    np.testing.assert_allclose(unbinned.values, binned.values, atol=0.15 * np.max(binned.errors[1:]), rtol=0.05)
-    assert unbinned.n_sig_error == pytest.approx(binned.n_sig_error, rel=0.05)
+    assert np.all(np.abs(unbinned.values - binned.values) < 0.01 * binned.errors)
+    np.testing.assert_allclose(unbinned.errors, binned.errors, rtol=0.01)
 
 
-def test_likelihood_differences_are_those_of_fine_bins():
-    from bumphunt.models.likelihood import likelihood
+@pytest.mark.parametrize("bins", [50, 400])
+def test_hole_at_the_peak_stops_where_the_density_would_be_negative(bins):
+    r = dimuon(values=WITH_HOLE, bins=bins)
+    got, binned = fit_unbinned(r), fit(r)
+    assert got.status is FitStatus.AT_BOUNDARY
+    assert np.isnan(got.n_sig_error)
+    assert got.n_sig == pytest.approx(binned.n_sig, rel=0.02)
+    x = 0.5 * (r.edges[1:] + r.edges[:-1])
+    unit = WITH_HOLE.size / 3.0
+    density = got.n_sig * gaussian(5.0, 0.05).pdf(x)
+    density = density + unit * got.values[1:] @ basis_pdf(BackgroundModel("bernstein", 2), x, SUPPORT)
+    assert density.min() > -0.02 * WITH_HOLE.size
+    assert unbinned_q0(r) == 0.0
 
-    r = dimuon(bins=20_000)
-    model = likelihood(r)
-    a, b = model.start + np.array([50.0, 0.0, 0.05, 0.0]), model.start + np.array([80.0, 0.1, 0.0, 0.0])
-    want = model.nll(a) - model.nll(b)
-    assert unbinned_nll(r, a) - unbinned_nll(r, b) == pytest.approx(want, abs=0.02)
+
+def test_no_values_have_the_answer_of_no_counts():
+    r = dimuon(values=[])
+    got, binned = fit_unbinned(r), fit(r)
+    assert got.status is binned.status is FitStatus.AT_BOUNDARY
+    assert got.nll == pytest.approx(0.0, abs=1e-6)
+    assert got.n_sig == pytest.approx(0.0, abs=1e-6)
+
+
+def test_held_strength_is_kept():
+    free, held = fit_unbinned(dimuon()), fit_unbinned(dimuon(), strength=100.0)
+    assert (held.n_sig, held.n_sig_error) == (100.0, 0.0)
+    assert held.nll > free.nll
+    assert unbinned_nll(dimuon(), held.values) == pytest.approx(held.nll, abs=1e-9)
 
 
 def test_negative_density_is_infinitely_unlikely():
     assert unbinned_nll(dimuon(), np.array([0.0, -1.0, -1.0, -1.0])) == np.inf
 
 
-def test_counts_without_values_raise():
-    binned = region("r", counts=[3.0, 4.0], signal=[1.0, 1.0], backgrounds=Sample("b", [3.0, 4.0]))
-    with pytest.raises(InputError, match="2 binned counts, no values"):
-        fit_unbinned(binned)
-
-
-def test_histogram_has_no_density():
-    r = region(
-        "r", values=[0.5, 1.5], edges=[0.0, 1.0, 2.0], signal=gaussian(1.0, 0.3), backgrounds=Sample("b", [3.0, 4.0])
-    )
-    with pytest.raises(InputError, match="'b' of region 'r' is a histogram"):
-        fit_unbinned(r)
+@pytest.mark.parametrize(
+    ("r", "message"),
+    [
+        (
+            dimuon(crystal_ball_gaussian((5.0, 0.04, 1.2, 2.0, 0.7, 2.0), (4.5, 5.5))),
+            r"support \(4.5, 5.5\) of 'signal'",
+        ),
+        (dimuon(others=[Sample("mc", np.ones(400))]), "'mc' of region 'dimuon' is a histogram"),
+    ],
+)
+def test_what_zfit_is_not_given_raises(r, message):
+    with pytest.raises(InputError, match=message):
+        unbinned_loss(None, [r], likelihood(r), [], None)
 
 
 @pytest.mark.skipif(importlib.util.find_spec("zfit") is not None, reason="zfit is installed")
 def test_without_zfit_the_extra_is_named():
-    with pytest.raises(InputError, match=r"bumphunt\[zfit\]"):
-        fit_zfit(dimuon())
+    for ask in (fit, fit_unbinned):
+        with pytest.raises(InputError, match=r"bumphunt\[zfit\]"):
+            ask(dimuon(), engine="zfit")
 
 
 needs_zfit = pytest.mark.skipif(importlib.util.find_spec("zfit") is None, reason="the extra zfit is not installed")
 
-
-@needs_zfit
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    ("peak", "family", "order"),
-    [
-        (gaussian(5.0, 0.05), "chebyshev", 2),
-        (gaussian(5.0, 0.05), "bernstein", 2),
-        (crystal_ball(5.0, 0.05, 1.2, 3.0, tail="high"), "exponential", 1),
-        (two_sided_crystal_ball(5.0, 0.05, (1.2, 3.0), (1.5, 4.0)), "bernstein", 1),
+BALL = crystal_ball_gaussian((5.0, 0.04, 1.2, 2.0, 0.7, 2.0), (3.0, 6.0), tail="high")
+RESONANCES = [
+    Sample("jpsi", gaussian(4.5, 0.1), scale=30.0, uncertainties=[ControlRegion("side", 20, 1.5)]),
+    Sample("phi", crystal_ball(5.5, 0.1, 1.0, 3.0), scale=30.0, uncertainties=[Free("phi"), LogNormal("l", 0.1)]),
+    Sample("rho", gaussian(4.2, 0.1), scale=20.0, uncertainties=[ControlRegion("rho", 9), Gaussian("g", 0.2)]),
+]
+DESCRIBED = {
+    "resonances": [
+        dimuon(uncertainties=[LogNormal("e", 0.1, -0.2), SpuriousSignal("q", 9.0)], others=RESONANCES),
+        dimuon(gaussian(4.8, 0.1), name="dielectron", values=[], order=1),
     ],
-)
-def test_zfit_finds_the_same_signal(peak, family, order):
-    r = dimuon(peak, family, order, bins=50)
-    for ours, theirs in ((fit_unbinned(r), fit_zfit(r)), (fit(r), fit_zfit(r, binned=True))):
-        assert theirs.status is FitStatus.CONVERGED
-        assert ours.n_sig == pytest.approx(theirs.n_sig, abs=5e-3 * ours.n_sig_error)
-        assert ours.n_sig_error == pytest.approx(theirs.n_sig_error, rel=0.01)
+    "crystal balls": [
+        dimuon(crystal_ball(5.0, 0.05, 1.2, 3.0), "chebyshev", 3),
+        dimuon(two_sided_crystal_ball(5.0, 0.05, (1.2, 3.0), (1.5, 4.0)), "exponential", 0, name="dielectron"),
+    ],
+    "moving": [dimuon(BALL, "exponential", 3, uncertainties=[PeakWidth("w", 0.2), PeakPosition("p", 0.01)])],
+}
 
 
 @needs_zfit
 @pytest.mark.filterwarnings("ignore")
-def test_what_zfit_is_not_given_raises():
-    with pytest.raises(InputError, match="no uncertainties"):
-        fit_zfit(dimuon(uncertainties=[LogNormal("e", 0.1)]))
-    with pytest.raises(InputError, match="not given here"):
-        fit_zfit(dimuon(family="exponential", order=3))
+def test_densities_of_zfit_give_the_same_likelihood():
+    import zfit
+
+    rng = np.random.default_rng(5)
+    for name, regions in DESCRIBED.items():
+        model = likelihood(regions)
+        theta = np.array(model.start)
+        theta[0] = 80.0
+        parameters = [zfit.Parameter(f"t{k}", value) for k, value in enumerate(theta)]
+        loss = unbinned_loss(zfit, regions, model, parameters, zfit.Parameter("count", 0.0, floating=False))
+        got, want = [], []
+        for _ in range(4):
+            moved = theta * (1.0 + 0.05 * rng.normal(size=theta.size)) + (model.precisions > 0.0) * rng.normal()
+            zfit.param.set_values(parameters, moved)
+            got.append(float(loss.value(full=True)))
+            want.append(unbinned_nll(regions, moved))
+        np.testing.assert_allclose(np.diff(got), np.diff(want), atol=1e-3, err_msg=name)
+
+
+@needs_zfit
+@pytest.mark.filterwarnings("ignore")
+def test_unbinned_fits_of_zfit():
+    shared = [LogNormal("luminosity", 0.1)]
+    pair = [
+        dimuon(crystal_ball(5.0, 0.05, 1.2, 3.0), "chebyshev", 3, bins=50, uncertainties=shared),
+        dimuon(BALL, "exponential", 2, bins=50, values=VALUES[::3], name="dielectron", uncertainties=shared),
+    ]
+    for regions in (dimuon(), pair):
+        reference, zfit = fit_unbinned(regions), fit_unbinned(regions, engine="zfit")
+        assert zfit.engine == "zfit"
+        assert zfit.status is FitStatus.CONVERGED
+        assert zfit.names == reference.names
+        assert zfit.nll == pytest.approx(reference.nll, abs=1e-6)
+        assert np.all(np.abs(zfit.values - reference.values) < 1e-3 * reference.errors)
+        np.testing.assert_allclose(zfit.errors, reference.errors, rtol=0.01)
+    hole, empty = (dimuon(values=values, bins=50) for values in (WITH_HOLE, []))
+    for r in (hole, empty):
+        reference, zfit = fit_unbinned(r), fit_unbinned(r, engine="zfit")
+        assert zfit.status is FitStatus.AT_BOUNDARY
+        assert zfit.n_sig == pytest.approx(reference.n_sig, abs=0.05)
