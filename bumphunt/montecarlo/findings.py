@@ -145,8 +145,8 @@ def mean_weight(weight: ArrayLike) -> tuple[float, float]:
 
     Examples
     --------
-    >>> mean_weight([1.0, 3.0])
-    (2.0, 0.7071067811865475)
+    >>> mean_weight([1.0, 1.0, 5.0, 5.0])
+    (3.0, 1.0)
     """
     w = np.asarray(weight, dtype=np.float64)
     return float(w.mean()), float(w.std() / np.sqrt(w.size))
@@ -157,8 +157,8 @@ def weighted_mean(values: ArrayLike, weight: ArrayLike) -> tuple[float, float]:
 
     Examples
     --------
-    >>> weighted_mean([1.0, 3.0], [1.0, 1.0])
-    (2.0, 0.7071067811865475)
+    >>> weighted_mean([1.0, 1.0, 5.0, 5.0], [2.0, 2.0, 2.0, 2.0])
+    (3.0, 1.0)
     """
     x, w = np.asarray(values, dtype=np.float64), np.asarray(weight, dtype=np.float64)
     mean = float(np.average(x, weights=w))

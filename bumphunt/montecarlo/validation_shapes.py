@@ -289,11 +289,11 @@ def angles(rng: np.random.Generator, n: int) -> Findings:
     exponent = pair_exponent(s / 2 - M_ELECTRON**2)
 
     def annihilated(c: float) -> float:
-        # the two photons are the same: each angle is counted once, so |cos| is twice the density of either sign
+        # of cos > 0 all, so half of it on either side
         factor = diphoton_factor(diphoton.LOWEST_PHOTON, exponent, (1 - c) / 2)
         return float(diphoton.born_cross_section(s, c) * factor * GEV2_TO_FB) / 2
 
-    signs = rng.choice([-1.0, 1.0], n)
+    signs = rng.choice([-1.0, 1.0], n)  # which of the two photons is looked at
     most = float(np.cos(np.radians(10.0)))
     return Findings.joined(
         (
