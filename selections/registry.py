@@ -50,6 +50,10 @@ class Search:
         Function from the nominal beams to the selection before the optimised cuts.
     veto
         Candidate lower bounds on the observables that are optimised in bins of mass.
+    candidate
+        What the simulation reconstructs: a key of `bumphunt.montecarlo.candidates.CANDIDATES`.
+    process
+        The signal that is simulated unless the YAML names another: a key of `bumphunt.montecarlo.processes.PROCESSES`.
     published
         A published limit to compare with; None for none.
     """
@@ -60,6 +64,8 @@ class Search:
     reference: str
     selection: Callable[[Beams], Selection]
     veto: tuple[VetoAxis, ...]
+    candidate: str = "dimuon"
+    process: str = "zprime"
     published: PublishedLimit | None = None
 
 

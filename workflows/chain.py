@@ -3,7 +3,7 @@
 ========= =========================================================================================
 stage     writes
 ========= =========================================================================================
-simulate  ROOT ntuples of backgrounds, signals and pseudo-data, where the YAML asks for them
+simulate  ROOT ntuples of backgrounds, signals and pseudo-data, where the YAML asks for them; ``samples.csv``
 check     ``inputs.csv``: every file that would be read
 tensors   what the cuts are chosen from, and the cutflow before them
 optimise  ``cuts.csv``: the cut table
@@ -33,6 +33,7 @@ from workflows.inputs import Sample, check, samples, simulation_plan
 from workflows.limits import LIMIT_TABLE, set_limits
 from workflows.report import Records, draw
 from workflows.results import PROVENANCE, Stage, read_json
+from workflows.sample_table import write_samples
 from workflows.scan import read_columns, run_scan
 from workflows.selecting import (
     MODEL,
@@ -214,7 +215,7 @@ class Chain:
 
         def make(folder: Path) -> None:
             if plan is not None:
-                simulate(plan, folder, workers=self.workers, progress=self.progress)
+                write_samples(simulate(plan, folder, workers=self.workers, progress=self.progress), folder)
 
         settings = {"plan": repr(plan), "seed": self.config.seed}
         return Stage(name="simulate", folder=self._folder("simulate"), settings=settings, make=make)

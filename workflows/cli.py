@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -96,13 +97,63 @@ def _verb(name: str, text: str) -> None:
         _make(analysis, output, workers, allow_missing, name)
 
 
-_verb("simulate", "Simulate the backgrounds, signals and pseudo-data that the YAML asks for.")
 _verb("check", "Open every input and list what would be processed.")
 _verb("process", "Select events and fill spectra, cutflow and optimisation tensors.")
 _verb("optimise", "Choose the tau veto in every mass bin.")
 _verb("scan", "Fit a signal at every mass hypothesis.")
 _verb("limits", "Set upper limits on yield, cross section and coupling.")
 _verb("report", "Draw the figures.")
+
+
+@app.command()
+def simulate(
+    analysis: Annotated[Path | None, typer.Argument(metavar="ANALYSIS.yaml", help="The analysis.")] = None,
+    output: Output = None,
+    workers: Workers = 1,
+    validate: Annotated[
+        bool, typer.Option("--validate", help="Compare the Monte Carlo with references instead; needs no YAML.")
+    ] = False,
+) -> None:
+    """Simulate the backgrounds, signals and pseudo-data that the YAML asks for; --validate compares with references."""
+    if validate == (analysis is not None):
+        msg = "give either an analysis (ANALYSIS.yaml) to simulate, or --validate"
+        raise typer.BadParameter(msg)
+    if analysis is None:
+        _validate(output if output is not None else Path("results") / "validation", workers)
+        return
+    from workflows.sample_table import printed_rows
+
+    chain = _make(analysis, output, workers, False, "simulate")
+    header, rows = printed_rows(chain.folder / "simulate")
+    title = f"samples at {chain.config.data.luminosity:g} fb^-1; expected and effective numbers of rows"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for i, name in enumerate(header):
+        table.add_column(escape(name), justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    out.print(table)
+
+
+def _validate(folder: Path, workers: int) -> None:
+    """Write the validation page of the Monte Carlo and show its table."""
+    from workflows.results import lock
+    from workflows.validation import validate
+
+    try:
+        with lock(folder), _progress() as progress:
+            checks = validate(folder, workers=workers, progress=progress)
+    except KeyboardInterrupt:
+        err.print("bumphunt: interrupted; the validation page is that of before", style="red")
+        raise typer.Exit(INTERRUPTED) from None
+    table = Table(title="Monte Carlo against references", title_justify="left", box=None)
+    for name in ("quantity", "value", "reference", "ratio"):
+        text = name == "quantity"  # the one that gives way on a narrow screen
+        table.add_column(name, justify="left" if text else "right", no_wrap=not text)
+    for check in checks:
+        value = f"{check.value:.4g} +- {check.error:.1g} {check.unit}".rstrip()
+        table.add_row(check.quantity, value, f"{check.reference:.4g}", f"{check.ratio:.3f}")
+    out.print(table)
+    out.print(f"validation page: {folder / 'validation.html'}", highlight=False, soft_wrap=True)
 
 
 @app.command()

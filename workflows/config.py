@@ -7,6 +7,7 @@ key        says
 ========== ===========================================================================
 channel    which search: see ``bumphunt channels``
 beams      a preset's name, or the beam energies
+detector   a preset's name, or ``preset`` and the parameters that differ from it
 data       luminosity and either ``files`` or ``simulate`` (pseudo-data)
 samples    the backgrounds: ``files`` with a normalisation, or ``simulate``
 signal     simulated signal: ``points`` (files at masses), or ``simulate``
@@ -22,25 +23,26 @@ ntuples    tree, branch names, candidate rule
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bumphunt.errors import ConfigError
+from bumphunt.errors import ConfigError, InputError
 from bumphunt.inference.scan_counting import TEMPLATE_STATISTICS, UNCOUNTED
 from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, norm_source
-from bumphunt.kinematics import BEAMS, M_MUON, Beams
+from bumphunt.kinematics import BEAMS, Beams
 from bumphunt.models.sources import Source, checked_sources
-from bumphunt.montecarlo.detector import DETECTORS
-from bumphunt.montecarlo.simulation import PROCESSES, SIGNAL
+from bumphunt.montecarlo.detector import DETECTORS, Detector, preset
+from bumphunt.montecarlo.process import Process, Value
+from bumphunt.montecarlo.processes import PROCESSES, find_process, signals
 from selections.registry import SEARCHES
 from workflows.config_fit import Fit, Optimise, Search, SpectrumBinning, Systematic
 from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Signal
 from workflows.config_types import Number, Section
 
-__all__ = ["DATA", "Analysis", "Ntuples", "signal_name", "unknown_name"]
+__all__ = ["DATA", "Analysis", "Ntuples", "unknown_name"]
 
 DATA = "data"
 """Name of the data among the samples."""
@@ -77,8 +79,8 @@ class Analysis(Section):
     """Name of the search."""
     beams: str | BeamEnergies = "belle2"
     """Preset or beam energies."""
-    detector: str = "belle2"
-    """Detector preset of the simulation."""
+    detector: str | dict[str, Any] = "belle2"
+    """Detector of the simulation: a preset, or ``preset`` and the fields of `Detector` that differ from it."""
     data: Data
     samples: dict[str, BackgroundSample] = Field(min_length=1)
     signal: Signal
@@ -102,13 +104,8 @@ class Analysis(Section):
             raise ValueError(unknown_name("channel", self.channel, SEARCHES))
         if isinstance(self.beams, str) and self.beams not in BEAMS:
             raise ValueError(unknown_name("beams", self.beams, BEAMS))
-        if self.detector not in DETECTORS:
-            raise ValueError(unknown_name("detector", self.detector, DETECTORS))
-        limit = self.beams_record.sqrt_s - 2 * M_MUON
-        for key, mass in self._masses():
-            if mass >= limit:
-                msg = f"{key} = {mass} GeV is beyond the kinematic limit sqrt(s) - 2 m_mu = {limit:.4f} GeV"
-                raise ValueError(msg)
+        self._check_detector()
+        self._check_signals()
         if self.search.low < self.signal.masses[0] or self.search.high > self.signal.masses[-1]:
             msg = (
                 f"search: masses {self.search.low} to {self.search.high} GeV reach beyond the simulated signal,"
@@ -131,15 +128,71 @@ class Analysis(Section):
 
     def _check_samples(self) -> None:
         """Raise for a background that cannot be simulated, or has the name of another sample."""
-        names = [DATA, *self.samples, *(signal_name(mass) for mass in self.signal.masses)]
+        names = [DATA, *self.samples, *(self.signal_name(mass) for mass in self.signal.masses)]
         for name in names:
             if names.count(name) > 1:
-                msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {signal_name(1.0)!r} are taken)"
+                taken = self.signal_name(1.0)
+                msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {taken!r} are taken)"
                 raise ValueError(msg)
-        backgrounds = [process for process in PROCESSES if process != SIGNAL]
+        backgrounds = [name for name, process in PROCESSES.items() if not process.signal]
         for name, sample in self.samples.items():
-            if sample.simulate is not None and (process := sample.simulate.process or name) not in backgrounds:
-                raise ValueError(unknown_name(f"samples.{name}.simulate.process", process, backgrounds))
+            if sample.simulate is None:
+                continue
+            process, key = sample.simulate.process or name, f"samples.{name}.simulate"
+            if process not in backgrounds:
+                raise ValueError(unknown_name(f"{key}.process", process, backgrounds))
+            self._complete(key, find_process(process), sample.simulate.parameters)
+
+    def _check_detector(self) -> None:
+        """Raise for a detector that does not exist, or parameters of it that make no sense."""
+        if isinstance(self.detector, str):
+            if self.detector not in DETECTORS:
+                raise ValueError(unknown_name("detector", self.detector, DETECTORS))
+            return
+        name = self.detector.get("preset")
+        if not isinstance(name, str) or name not in DETECTORS:
+            raise ValueError(unknown_name("detector.preset", str(name), DETECTORS))
+        try:
+            _ = self.detector_record
+        except (InputError, TypeError) as error:
+            msg = f"detector: {error}"
+            raise ValueError(msg) from None
+
+    def _check_signals(self) -> None:
+        """Raise for a signal that cannot be simulated: an unknown process or parameter, or a mass out of range."""
+        named = self.signal.simulate.process if self.signal.simulate is not None else None
+        if named is not None and named not in signals():
+            raise ValueError(unknown_name("signal.simulate.process", named, signals()))
+        self._check_mass("search.high", self.search.high)
+        for mass in self.signal.masses:
+            self._check_mass("signal masses", mass)
+            if self.signal.simulate is not None:
+                self._complete("signal.simulate", self.signal_process, self.signal_parameters(mass))
+        for i, injected in enumerate(self.data.simulate.inject if self.data.simulate is not None else ()):
+            key = f"data.simulate.inject[{i}]"
+            name = injected.process or self.signal_process.name
+            if name not in signals():
+                raise ValueError(unknown_name(f"{key}.process", name, signals()))
+            given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
+            self._complete(key, find_process(name), given)
+
+    def _check_mass(self, key: str, mass: float) -> None:
+        """Raise for a mass at which the signal cannot be made."""
+        process = self.signal_process
+        if process.mass_range is None:
+            return
+        low, high = process.mass_range(self.signal_parameters(mass), self.beams_record.sqrt_s)
+        if not low < mass < high:
+            msg = f"{key} = {mass} GeV is beyond the kinematic limits of {process.name}, {low:.4g} to {high:.4f} GeV"
+            raise ValueError(msg)
+
+    def _complete(self, key: str, process: Process, parameters: dict[str, Value]) -> None:
+        """Raise, with the key of the YAML, if a process does not take these parameters."""
+        try:
+            process.complete(parameters, self.beams_record)
+        except InputError as error:
+            msg = f"{key}: {error}"
+            raise ValueError(msg) from None
 
     def _check_sources(self) -> None:
         """Raise for a source of uncertainty that the fit cannot use."""
@@ -154,19 +207,40 @@ class Analysis(Section):
                 msg = f"systematics.{name}: a count cannot use a {uncounted[0]}; want fit.method: templates"
                 raise ValueError(msg)
 
-    def _masses(self) -> Iterator[tuple[str, float]]:
-        """Yield every mass of the file with the name of its key."""
-        yield "search.high", self.search.high
-        yield from (("signal masses", mass) for mass in self.signal.masses)
-        if self.data.simulate is not None:
-            yield from (("data.simulate.inject.mass", signal.mass) for signal in self.data.simulate.inject)
-
     @property
     def beams_record(self) -> Beams:
         """The beams as the library wants them."""
         if isinstance(self.beams, str):
             return BEAMS[self.beams]
         return Beams(**self.beams.model_dump())
+
+    @property
+    def detector_record(self) -> Detector:
+        """The detector as the library wants it."""
+        if isinstance(self.detector, str):
+            return DETECTORS[self.detector]
+        return preset(**{"name" if key == "preset" else key: value for key, value in self.detector.items()})
+
+    @property
+    def signal_process(self) -> Process:
+        """The process of the signal."""
+        named = self.signal.simulate.process if self.signal.simulate is not None else None
+        return find_process(named or SEARCHES[self.channel].process)
+
+    @property
+    def _coupling(self) -> dict[str, Value]:
+        """The coupling of the simulated signal, if the YAML gives it."""
+        coupling = self.signal.simulate.coupling if self.signal.simulate is not None else None
+        return {} if coupling is None else {"coupling": coupling}
+
+    def signal_parameters(self, mass: float) -> dict[str, Value]:
+        """Return the parameters of the simulated signal of a mass [GeV]."""
+        given = self.signal.simulate.parameters if self.signal.simulate is not None else {}
+        return given | self._coupling | {"mass": mass}
+
+    def signal_name(self, mass: float) -> str:
+        """Return the name of the signal sample of a mass [GeV], such as ``zprime_0.5``."""
+        return f"{self.signal_process.name}_{mass:g}"
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -219,14 +293,3 @@ def unknown_name(key: str, value: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(value, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else ""
     return f"{key} = {value!r} is not one of {', '.join(names)}{hint}"
-
-
-def signal_name(mass: float) -> str:
-    """Return the name of the signal sample of a mass [GeV].
-
-    Examples
-    --------
-    >>> signal_name(0.5)
-    'zprime_0.5'
-    """
-    return f"{SIGNAL}_{mass:g}"

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from bumphunt.montecarlo.process import Value
 from workflows.config_types import Count, NonNegative, Positive, Section
 
 __all__ = [
@@ -43,7 +44,11 @@ class Injection(Section):
     mass: Positive
     """Mass [GeV]."""
     coupling: Positive
-    """Coupling g'."""
+    """Coupling: g' of a Z', epsilon of a dark photon, ... (the process says which)."""
+    process: str | None = None
+    """Name of the process; that of the signal, or else of the channel, unless given."""
+    parameters: dict[str, Value] = Field(default_factory=dict)
+    """Other parameters of the process."""
 
 
 class SimulatedBackground(Section):
@@ -53,6 +58,8 @@ class SimulatedBackground(Section):
     """Events to generate (weighted)."""
     process: str | None = None
     """Name of the process; the sample's name unless given."""
+    parameters: dict[str, Value] = Field(default_factory=dict)
+    """Parameters of the process that differ from its defaults."""
 
 
 class SimulatedSignal(Section):
@@ -62,8 +69,12 @@ class SimulatedSignal(Section):
     """Events to generate at each mass."""
     masses: tuple[Positive, ...] = Field(min_length=4)
     """Simulated masses [GeV], ascending."""
-    coupling: Positive = 0.1
-    """Coupling g' of the generation; efficiencies do not depend on it."""
+    coupling: Positive | None = None
+    """Coupling of the generation, the default of the process unless given; efficiencies do not depend on it."""
+    process: str | None = None
+    """Name of the process; that of the channel unless given."""
+    parameters: dict[str, Value] = Field(default_factory=dict)
+    """Other parameters of the process."""
 
 
 class SimulatedData(Section):

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 from bumphunt.errors import NtupleError
-from bumphunt.montecarlo.detector import DETECTORS
-from bumphunt.montecarlo.simulation import SIGNAL
-from workflows.config import DATA, Analysis, signal_name
+from bumphunt.montecarlo.candidates import CANDIDATES
+from selections.registry import SEARCHES
+from workflows.config import DATA, Analysis
 from workflows.ntuples import inspect, read_simulation
 from workflows.results import write_csv
-from workflows.simulate import PSEUDODATA, DrawnSample, InjectedSignal, Progress, SampleSpec, SimulationPlan
+from workflows.simulate import PSEUDODATA, DrawnSample, Progress, SampleSpec, SimulationPlan
 
 __all__ = ["Sample", "check", "samples", "simulation_plan"]
 
@@ -60,42 +60,53 @@ class Sample:
 def simulation_plan(config: Analysis) -> SimulationPlan | None:
     """Return what the YAML asks to simulate; None if it asks for nothing."""
     specs = [
-        SampleSpec(name=name, process=sample.simulate.process or name, n=sample.simulate.events)
+        SampleSpec(
+            name=name,
+            process=sample.simulate.process or name,
+            n=sample.simulate.events,
+            parameters=sample.simulate.parameters,
+        )
         for name, sample in config.samples.items()
         if sample.simulate is not None
     ]
     if (signal := config.signal.simulate) is not None:
         specs += [
             SampleSpec(
-                name=signal_name(mass),
-                process=SIGNAL,
+                name=config.signal_name(mass),
+                process=config.signal_process.name,
                 n=signal.events,
-                parameters={"mass": mass, "coupling": signal.coupling},
+                parameters=config.signal_parameters(mass),
             )
             for mass in signal.masses
         ]
     drawn: tuple[DrawnSample, ...] = ()
-    injected: tuple[InjectedSignal, ...] = ()
+    injected: tuple[DrawnSample, ...] = ()
     if config.data.simulate is not None:
         drawn = tuple(
-            DrawnSample(process=(s.simulate.process if s.simulate else None) or name, yield_factor=s.scale)
+            DrawnSample(process=s.simulate.process or name, yield_factor=s.scale, parameters=s.simulate.parameters)
             for name, s in config.samples.items()
+            if s.simulate is not None
         )
         # the efficiency of the data is that of the simulation times the factor
         injected = tuple(
-            InjectedSignal(mass=i.mass, coupling=i.coupling, yield_factor=config.signal.scale)
+            DrawnSample(
+                process=i.process or config.signal_process.name,
+                yield_factor=config.signal.scale,
+                parameters=i.parameters | {"mass": i.mass, "coupling": i.coupling},
+            )
             for i in config.data.simulate.inject
         )
     if not specs and not drawn:
         return None
     return SimulationPlan(
         beams=config.beams_record,
-        detector=DETECTORS[config.detector],
+        detector=config.detector_record,
         seed=config.seed,
         luminosity=config.data.luminosity,
         samples=tuple(specs),
         pseudodata=drawn,
         injected=injected,
+        candidate=CANDIDATES[SEARCHES[config.channel].candidate],
     )
 
 
@@ -129,10 +140,10 @@ def samples(config: Analysis, simulated: Path) -> tuple[Sample, ...]:
             found.append(Sample(name=name, kind="background", files=files, luminosity=sample.mc_luminosity))
     if config.signal.simulate is not None:
         for mass in config.signal.simulate.masses:
-            name = signal_name(mass)
+            name = config.signal_name(mass)
             found.append(Sample(name=name, kind="signal", files=(simulated / f"{name}.root",), mass=mass))
     for point in config.signal.points:
-        name = signal_name(point.mass)
+        name = config.signal_name(point.mass)
         files = config.files("signal.points.files", point.files)
         found.append(Sample(name=name, kind="signal", files=files, mass=point.mass, generated=point.generated))
     return tuple(found)

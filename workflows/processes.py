@@ -9,23 +9,29 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from bumphunt.errors import BumphuntError
 
-__all__ = ["in_order"]
+__all__ = ["Run", "in_order", "pool"]
 
 T = TypeVar("T")
+
+
+class Run(Protocol):
+    """Does tasks; gives their results in the order of the tasks."""
+
+    def __call__(self, tasks: Sequence[Callable[[], T]], /) -> Iterator[T]:
+        """Return an iterator over the results."""
+
+
 AHEAD = 2
 """Tasks a worker that may be at work, or done and not yet asked for."""
 
 
 @contextmanager
 def in_order(tasks: Sequence[Callable[[], T]], *, workers: int) -> Iterator[Iterator[T]]:
-    """Yield an iterator over the results of the tasks, in their order.
-
-    Processes are spawned and not forked: a fork of a process with threads (Numba, progress bars) may hang. Ctrl-C is
-    left to this process, which stops the others.
+    """Yield an iterator over the results of the tasks, in their order; see `pool`.
 
     Parameters
     ----------
@@ -39,25 +45,55 @@ def in_order(tasks: Sequence[Callable[[], T]], *, workers: int) -> Iterator[Iter
     BumphuntError
         If a worker process dies.
     """
-    if workers == 1 or not tasks:
-        yield (task() for task in tasks)
+    with pool(min(workers, max(len(tasks), 1))) as run:
+        yield run(tasks)
+
+
+@contextmanager
+def pool(workers: int) -> Iterator[Run]:
+    """Yield a function that does tasks in local processes, for work in several steps.
+
+    Processes are spawned and not forked: a fork of a process with threads (Numba, progress bars) may hang. Ctrl-C is
+    left to this process, which stops the others.
+
+    Parameters
+    ----------
+    workers
+        Number of processes; with 1 everything is done in this one.
+
+    Raises
+    ------
+    BumphuntError
+        If a worker process dies.
+    """
+    if workers == 1:
+        yield _one_by_one
         return
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context, initializer=_ignore_interrupts)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+
+    def run(tasks: Sequence[Callable[[], T]], /) -> Iterator[T]:
+        return _results(tasks, executor, ahead=AHEAD * workers)
+
     try:
-        yield _results(tasks, pool, ahead=AHEAD * workers)
+        yield run
     except BrokenProcessPool as error:
         msg = f"one of {workers} worker processes died, often for lack of memory; try fewer workers"
         raise BumphuntError(msg) from error
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _results(tasks: Sequence[Callable[[], T]], pool: ProcessPoolExecutor, *, ahead: int) -> Iterator[T]:
+def _one_by_one(tasks: Sequence[Callable[[], T]], /) -> Iterator[T]:
+    """Do tasks in this process, each when its result is asked for."""
+    return (task() for task in tasks)
+
+
+def _results(tasks: Sequence[Callable[[], T]], executor: ProcessPoolExecutor, *, ahead: int) -> Iterator[T]:
     """Yield the results; at most `ahead` of them are made before they are asked for."""
     waiting: deque[Future[T]] = deque()
     for task in tasks:
-        waiting.append(pool.submit(task))
+        waiting.append(executor.submit(task))
         if len(waiting) >= ahead:
             yield waiting.popleft().result()
     while waiting:

@@ -10,39 +10,32 @@ import math
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics import Beams
+from bumphunt.montecarlo.candidates import CANDIDATES, Candidate
 from bumphunt.montecarlo.detector import Detector
-from bumphunt.montecarlo.simulation import (
-    PROCESSES,
-    SIGNAL,
-    Chunk,
-    draw_chunk,
-    drawn_events,
-    generation_for_draws,
-    invisible_fraction,
-    simulate_chunk,
-)
+from bumphunt.montecarlo.process import Value
+from bumphunt.montecarlo.processes import find_process
+from bumphunt.montecarlo.simulation import Chunk, draw_chunk, drawn_events, generation_for_draws, simulate_chunk
 from workflows.ntuples import Columns, Simulation, write_tree
-from workflows.processes import in_order
+from workflows.processes import Run, pool
 
 __all__ = [
     "CHUNK",
     "PSEUDODATA",
     "DrawnSample",
-    "InjectedSignal",
     "SampleSpec",
     "SimulatedFile",
     "SimulationPlan",
     "simulate",
 ]
 
-CHUNK = 100_000
-"""Generated events of a chunk."""
+CHUNK = 50_000
+"""Most generated events of a chunk."""
 PSEUDODATA = "pseudodata"
 """Name of the file of pseudo-data."""
 Progress = Callable[[str, int, int], None]
@@ -56,22 +49,20 @@ class SampleSpec:
     Raises
     ------
     InputError
-        If the process is unknown, `n` is not positive, or the name is none for a file.
+        If the process or a parameter is unknown or wrong, `n` is not positive, or the name is none for a file.
     """
 
     name: str
     """Name of the sample, and of its file."""
     process: str
-    """Name of the process, a key of `bumphunt.montecarlo.simulation.PROCESSES`."""
+    """Name of the process, a key of `bumphunt.montecarlo.processes.PROCESSES`."""
     n: int
     """Events to generate."""
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    """Parameters of the process: ``mass`` [GeV] and ``coupling`` of a signal."""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    """Parameters of the process that differ from its defaults, and the ``mass`` [GeV] of a signal."""
 
     def __post_init__(self) -> None:
-        if self.process not in PROCESSES:
-            msg = f"sample {self.name!r}: process = {self.process!r}; known are {', '.join(PROCESSES)}"
-            raise InputError(msg)
+        find_process(self.process).complete(self.parameters)
         if not self.n > 0:
             msg = f"sample {self.name!r}: n = {self.n} events; it must be positive"
             raise InputError(msg)
@@ -81,25 +72,33 @@ class SampleSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InjectedSignal:
-    """A signal in the pseudo-data: Z' of this mass [GeV] and coupling g', with its invisible branching ratio."""
-
-    mass: float
-    coupling: float
-    yield_factor: float = 1.0
-    """Factor on its yield, such as a data / simulation ratio of the efficiency."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class DrawnSample:
-    """One process in the pseudo-data."""
+    """One process in the pseudo-data, a background or a signal.
+
+    Raises
+    ------
+    InputError
+        If the process or a parameter is unknown or wrong, or the factor negative or not finite.
+    """
 
     process: str
     """Name of the process."""
     yield_factor: float = 1.0
     """Factor on its cross section, such as a data / simulation ratio."""
-    parameters: Mapping[str, float] = field(default_factory=dict)
-    """Parameters of the process."""
+    parameters: Mapping[str, Value] = field(default_factory=dict)
+    """Parameters of the process that differ from its defaults."""
+
+    def __post_init__(self) -> None:
+        find_process(self.process).complete(self.parameters)
+        if not 0 <= self.yield_factor < math.inf:
+            msg = f"yield factor = {self.yield_factor} of {self.process}; it must be finite and not negative"
+            raise InputError(msg)
+
+    @property
+    def branching_ratio(self) -> float:
+        """Branching ratio to the simulated final state, which the cross section leaves out."""
+        process = find_process(self.process)
+        return process.branching_ratio(process.complete(self.parameters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +108,8 @@ class SimulationPlan:
     Raises
     ------
     InputError
-        If a luminosity is not positive, the seed is negative, or two files would have the same name.
+        If a luminosity is not positive, the seed is negative, two files would have the same name, a signal is too heavy
+        for the beams, or the pseudo-data hold the same process with the same parameters twice.
     """
 
     beams: Beams
@@ -124,8 +124,10 @@ class SimulationPlan:
     """Weighted samples, each a file."""
     pseudodata: tuple[DrawnSample, ...] = ()
     """What the file of pseudo-data is drawn from; no file if empty."""
-    injected: tuple[InjectedSignal, ...] = ()
-    """Signals in the pseudo-data."""
+    injected: tuple[DrawnSample, ...] = ()
+    """Signals in the pseudo-data, with their branching ratios."""
+    candidate: Candidate = CANDIDATES["dimuon"]
+    """What is reconstructed."""
     repeated: float = 0.01
     """Fraction of the pseudo-data of a process, where a search looks, that may be second uses of a generated event."""
     maximum_drawn: int = 12_000_000
@@ -143,19 +145,18 @@ class SimulationPlan:
             if names.count(name) > 1:
                 msg = f"sample name {name!r} is used twice; each sample is a file of its own"
                 raise InputError(msg)
+        for sample in self.samples:
+            find_process(sample.process).complete(sample.parameters, self.beams)
+        streams = [(d.process, find_process(d.process).complete(d.parameters, self.beams)) for d in self.drawn]
+        for process, parameters in streams:
+            if streams.count((process, parameters)) > 1:
+                msg = f"pseudo-data: {process} with {parameters} is there twice, which would be the same events twice"
+                raise InputError(msg)
 
     @property
     def drawn(self) -> tuple[DrawnSample, ...]:
         """Processes of the pseudo-data, with the injected signals."""
-        signals = (
-            DrawnSample(
-                process=SIGNAL,
-                yield_factor=s.yield_factor,
-                parameters={"mass": s.mass, "coupling": s.coupling},
-            )
-            for s in self.injected
-        )
-        return (*self.pseudodata, *signals) if self.pseudodata else ()
+        return (*self.pseudodata, *self.injected) if self.pseudodata else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +171,10 @@ class SimulatedFile:
     """Candidates in it."""
     simulation: Simulation
     """How it was simulated."""
+    expected_rows: float
+    """Sum of their weights: expected candidates at the luminosity."""
+    effective_rows: float
+    """(sum w)^2 / sum w^2 of the candidates: how many of weight 1 are as precise."""
     drawn: int = 0
     """Pseudo-data: events drawn, seen or not."""
     repeated: int = 0
@@ -193,6 +198,8 @@ class _Sums:
     generated: int = 0
     weights: float = 0.0
     squares: float = 0.0
+    row_weights: float = 0.0
+    row_squares: float = 0.0
     drawn: int = 0
     repeated: int = 0
 
@@ -200,6 +207,8 @@ class _Sums:
         self.generated += chunk.generated
         self.weights += chunk.sum_weights
         self.squares += chunk.sum_weights_squared
+        self.row_weights += chunk.row_weights
+        self.row_squares += chunk.row_weights_squared
         self.drawn += chunk.drawn
         self.repeated += chunk.repeated
 
@@ -240,30 +249,22 @@ def simulate(
     folder.mkdir(parents=True, exist_ok=True)
     staging = Path(tempfile.mkdtemp(prefix=".simulate-", dir=folder))
     try:
-        files = _files(plan)
-        with in_order([task for file in files for task in file.tasks], workers=workers) as results:
+        with pool(workers) as run:
+            files = _files(plan, run)
+            results = run([task for file in files for task in file.tasks])
             staged = [_write(plan, file, staging, results, progress) for file in files]
         written = []
         for file in staged:
             target = folder / file.path.name
             file.path.replace(target)
-            written.append(
-                SimulatedFile(
-                    name=file.name,
-                    path=target,
-                    rows=file.rows,
-                    simulation=file.simulation,
-                    drawn=file.drawn,
-                    repeated=file.repeated,
-                )
-            )
+            written.append(replace(file, path=target))
         return tuple(written)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _files(plan: SimulationPlan) -> list[_File]:
-    """Return the files of a plan with their tasks."""
+def _files(plan: SimulationPlan, run: Run) -> list[_File]:
+    """Return the files of a plan with their tasks; trial runs say how large the pseudo-data must be."""
     files = []
     for sample in plan.samples:
         tasks = tuple(
@@ -277,37 +278,44 @@ def _files(plan: SimulationPlan) -> list[_File]:
                 detector=plan.detector,
                 luminosity=plan.luminosity,
                 total=sample.n,
-                parameters=dict(sample.parameters),
-                first_event=chunk * CHUNK,
+                parameters=find_process(sample.process).complete(sample.parameters),
+                first_event=chunk * _chunk_size(sample.process),
+                candidate=plan.candidate,
             )
-            for chunk, n in enumerate(_chunk_sizes(sample.n))
+            for chunk, n in enumerate(_chunk_sizes(sample.n, sample.process))
         )
         files.append(_File(name=sample.name, events=sample.n, tasks=tasks, sample=sample))
     if plan.drawn:
-        parts = [_draw_tasks(plan, drawn) for drawn in plan.drawn]
+        means = run([partial(_mean_drawn, plan, drawn) for drawn in plan.drawn])
+        parts = [_draw_tasks(plan, drawn, mean) for drawn, mean in zip(plan.drawn, means, strict=True)]
         events = sum(n for n, _ in parts)
         files.append(_File(name=PSEUDODATA, events=events, tasks=sum((t for _, t in parts), ()), sample=None))
     return files
 
 
-def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample) -> tuple[int, tuple[Callable[[], Chunk], ...]]:
-    """Return the number of events to generate for one process of the pseudo-data, and the tasks."""
-    fraction = invisible_fraction(drawn.process, drawn.parameters)
-    expected_per_fb = plan.luminosity * drawn.yield_factor * fraction
-    if not (expected_per_fb >= 0 and math.isfinite(expected_per_fb)):
-        msg = f"yield factor = {drawn.yield_factor} of {drawn.process}; it must not be negative"
-        raise InputError(msg)
-    parameters = dict(drawn.parameters)
-    mean = generation_for_draws(
+def _expected_per_fb(plan: SimulationPlan, drawn: DrawnSample) -> float:
+    """Return the expected number of events of a process in the pseudo-data, for each fb of cross section."""
+    return plan.luminosity * drawn.yield_factor * drawn.branching_ratio
+
+
+def _mean_drawn(plan: SimulationPlan, drawn: DrawnSample) -> int:
+    """Return how many events to generate, on average, for one process of the pseudo-data."""
+    return generation_for_draws(
         drawn.process,
-        expected_per_fb=expected_per_fb,
+        expected_per_fb=_expected_per_fb(plan, drawn),
         seed=plan.seed,
         beams=plan.beams,
         detector=plan.detector,
-        parameters=parameters,
+        parameters=find_process(drawn.process).complete(drawn.parameters),
         repeated=plan.repeated,
         maximum=plan.maximum_drawn,
+        candidate=plan.candidate,
     )
+
+
+def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample, mean: int) -> tuple[int, tuple[Callable[[], Chunk], ...]]:
+    """Return the number of events to generate for one process of the pseudo-data, and the tasks."""
+    parameters = find_process(drawn.process).complete(drawn.parameters)
     n = drawn_events(mean, seed=plan.seed, process=drawn.process, parameters=parameters)
     tasks = tuple(
         partial(
@@ -318,17 +326,24 @@ def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample) -> tuple[int, tuple[Ca
             seed=plan.seed,
             beams=plan.beams,
             detector=plan.detector,
-            scale=expected_per_fb / mean,
+            scale=_expected_per_fb(plan, drawn) / mean,
             parameters=parameters,
+            candidate=plan.candidate,
         )
-        for chunk, size in enumerate(_chunk_sizes(n))
+        for chunk, size in enumerate(_chunk_sizes(n, drawn.process))
     )
     return n, tasks
 
 
-def _chunk_sizes(n: int) -> list[int]:
-    """Return the sizes of the chunks that `n` events make."""
-    return [CHUNK] * (n // CHUNK) + ([n % CHUNK] if n % CHUNK else [])
+def _chunk_size(process: str) -> int:
+    """Return the events of a full chunk of a process."""
+    return min(CHUNK, find_process(process).batch)
+
+
+def _chunk_sizes(n: int, process: str) -> list[int]:
+    """Return the sizes of the chunks that `n` events of a process make."""
+    size = _chunk_size(process)
+    return [size] * (n // size) + ([n % size] if n % size else [])
 
 
 def _write(
@@ -354,6 +369,8 @@ def _write(
         path=path,
         rows=n_rows,
         simulation=_record(plan, file, sums),
+        expected_rows=sums.row_weights,
+        effective_rows=sums.row_weights**2 / sums.row_squares if sums.row_squares > 0 else 0.0,
         drawn=sums.drawn,
         repeated=sums.repeated,
     )
@@ -364,7 +381,7 @@ def _record(plan: SimulationPlan, file: _File, sums: _Sums) -> Simulation:
     mean = sums.weights / sums.generated
     variance = max(sums.squares / sums.generated - mean**2, 0.0)
     sample = file.sample
-    parameters = sample.parameters if sample is not None else {}
+    parameters = find_process(sample.process).complete(sample.parameters) if sample is not None else {}
     return Simulation(
         process=sample.process if sample is not None else PSEUDODATA,
         mass=float(parameters.get("mass", math.nan)),

@@ -4,7 +4,7 @@ Use it as the background of dark photons that decay into electrons, and wherever
 small energy come from the exact matrix element of one photon (`bumphunt.montecarlo.radiative_bhabha_amplitude`): from
 beams and electrons, s and t channel, interference and electron mass included. Softer ones are summed, exponentiated
 (`bumphunt.montecarlo.soft_photons`), and leave two electrons back to back. Alpha runs in every propagator. Not in it: a
-second hard photon, and constants of order alpha / pi of the virtual corrections; together 1 or 2 %.
+second hard photon, and virtual corrections of order alpha / pi without a large logarithm; 1 or 2 % of the total.
 
 Events where an electron escapes and a photon is seen are those of `bumphunt.montecarlo.single_photon_bhabha`: with the
 same `minimum_angle` no event belongs to both.
@@ -46,8 +46,8 @@ STEEP_SHARE = 0.6
 def _proposal(versine: float) -> Proposal:
     """Return how points with a photon are drawn."""
     return Proposal(
-        returning=0.15, flat_energy=0.15, versine=0.0, wide=0.25, radiated_late=0.45,
-        spread=versine, electron_versine=versine, steep=0.5, opposite=0.0, isotropic=0.2,
+        returning=0.25, flat_energy=0.2, versine=0.0, wide=0.25, radiated_late=0.45,
+        spread=versine, electron_versine=versine, steep=0.5, opposite=0.0, isotropic=0.1,
     )  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from bumphunt.montecarlo.response import (
 )
 
 __all__ = [
+    "CHARGED",
     "Clusters",
     "Tracks",
     "background_clusters",
@@ -37,7 +38,8 @@ Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
-_CHARGED = (11, 13, 211, 321, 2212)
+CHARGED = (11, 13, 211, 321, 2212)
+"""PDG codes of the charged particles that a detector sees, without their signs."""
 _MIN_SINE = 0.01
 """Smallest sine of a polar angle for the path in material: along the beams it stays finite."""
 
@@ -119,7 +121,7 @@ def measure(events: Events, detector: Detector, rng: np.random.Generator) -> tup
         Source of randomness.
     """
     kind = np.abs(events.pdgid)
-    event, slot = np.nonzero(np.isin(kind, _CHARGED))
+    event, slot = np.nonzero(np.isin(kind, CHARGED))
     p4, pdgid = events.p4[event, slot], events.pdgid[event, slot].astype(np.int64)
     energy, px, py, pz = p4[:, 0], p4[:, 1], p4[:, 2], p4[:, 3]
     pt = np.hypot(px, py)

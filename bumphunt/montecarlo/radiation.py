@@ -59,8 +59,8 @@ SMALLEST_FRACTION = 1e-4
 """Hard photons are drawn flat in the logarithm of their energy, down to this fraction of the largest."""
 SMALLEST_OF_TWO = 1e-2
 """... or, where both legs radiate hard ones, down to this: photons in both beam pipes leave a recoil in the barrel."""
-SMALLEST_LOST = 1e-9
-"""Fraction below which the angle of a photon is of no interest."""
+SMALLEST_LOST = 1e-4
+"""Fraction below which the angle of a photon is of no interest: half an MeV at 10.58 GeV."""
 WIDE_FRACTION = 3e-3
 """Photons above this fraction of the energy of their leg are at times drawn flat in the cosine of their angle ..."""
 WIDE_SHARE = 0.3

@@ -27,6 +27,9 @@ __all__ = ["LOWEST_SEEN_ENERGY", "Point", "Proposal", "both_seen", "draw_point",
 LOWEST_SEEN_ENERGY = 0.15
 """Energy in the centre of mass of an electron that is seen [GeV]: arXiv:1808.10567, table of cross sections."""
 
+LOW_MASS = 4e-6
+"""s'/s below which photons are no longer drawn as 1 / s': two electrons of 20 MeV at 10.58 GeV."""
+
 Point = tuple[P4, P4, P4]
 """Electron, positron and photon."""
 
@@ -70,18 +73,16 @@ def both_seen(q1: P4, q2: P4, versine: float) -> bool:
 @njit(cache=True)
 def _energy(p: Proposal, lowest: float, most: float, rng: np.random.Generator) -> tuple[float, float]:
     """Return the photon's fraction v of the beam energy and the density of v."""
-    a, b = np.log(most / lowest), np.log((1 - lowest) / (1 - most))
-    r, choice = rng.random(), rng.random()
+    r, choice, start = rng.random(), rng.random(), 1 - most
     if choice < p.returning:
-        left = (1 - most) * np.exp(b * r)
-        v = 1 - left
+        v = 1 - pole(start, 1 - lowest, LOW_MASS, r)
     elif choice < p.returning + p.flat_energy:
         v = lowest + (most - lowest) * r
     else:
-        v = lowest * np.exp(a * r)
+        v = pole(lowest, most, 0.0, r)
     v = min(max(v, lowest), most)
-    density = p.returning / (b * (1 - v)) + p.flat_energy / (most - lowest)
-    return v, density + (1 - p.returning - p.flat_energy) / (a * v)
+    density = p.returning * pole_density(1 - v, start, 1 - lowest, LOW_MASS) + p.flat_energy / (most - lowest)
+    return v, density + (1 - p.returning - p.flat_energy) * pole_density(v, lowest, most, 0.0)
 
 
 @njit(cache=True)
@@ -196,6 +197,25 @@ def _early_density(p: Proposal, scales: tuple[float, float, float], x: float, co
 
 
 @njit(cache=True)
+def _photon(
+    p: Proposal, lowest: float, energy: float, late: bool, rng: np.random.Generator
+) -> tuple[P4, tuple[float, float], tuple[float, float]]:
+    """Return a photon, its products with the beams, and the densities of v and cos if it came early, or late."""
+    m2 = M_ELECTRON * M_ELECTRON
+    momentum = np.sqrt(energy * energy - m2)
+    gap = m2 / (energy * (energy + momentum))  # 1 - beta
+    v, energy_density = _energy(p, lowest, 1 - 1.0001 * m2 / (energy * energy), rng)
+    y, forward = _photon_versine(p, gap, late, rng)
+    phi, sign = 2 * np.pi * rng.random(), 1.0 if forward else -1.0
+    omega, sin = v * energy, np.sqrt(max(y * (2 - y), 0.0))
+    k = (omega, omega * sin * np.cos(phi), omega * sin * np.sin(phi), sign * omega * (1 - y))
+    near = omega * (energy * gap + momentum * y)
+    far = omega * (energy + momentum * (1 - y))
+    early, behind = _photon_densities(p, gap, y, 2 - y)
+    return k, (near, far) if forward else (far, near), (energy_density * early, energy_density * behind)
+
+
+@njit(cache=True)
 def draw_point(p: Proposal, lowest: float, energy: float, rng: np.random.Generator) -> tuple[Point, float]:
     """Return momenta in the centre of mass, and phase space over the density they were drawn from [GeV^2].
 
@@ -218,46 +238,32 @@ def draw_point(p: Proposal, lowest: float, energy: float, rng: np.random.Generat
         Its mean is the volume of the phase space of the proposal.
     """
     m2 = M_ELECTRON * M_ELECTRON
-    momentum = np.sqrt(energy * energy - m2)
-    gap = m2 / (energy * (energy + momentum))
-    v, energy_density = _energy(p, lowest, 1 - 1.0001 * m2 / (energy * energy), rng)
     late = rng.random() < p.radiated_late
-    y, forward = _photon_versine(p, gap, late, rng)
-    phi, sign = 2 * np.pi * rng.random(), 1.0 if forward else -1.0
-    omega, sin = v * energy, np.sqrt(max(y * (2 - y), 0.0))
-    k = (omega, omega * sin * np.cos(phi), omega * sin * np.sin(phi), sign * omega * (1 - y))
-    early_angle, late_angle = _photon_densities(p, gap, y, 2 - y)
+    k, products, photon_density = _photon(p, lowest, energy, late, rng)
     # the rest frame of the two electrons, and what is in it
-    half = energy * np.sqrt(1 - v)
-    pair, back = (2 * energy - omega, -k[1], -k[2], -k[3]), (2 * energy - omega, k[1], k[2], k[3])
+    left, momentum = 2 * energy - k[0], np.sqrt(energy * energy - m2)
+    pair, back = (left, -k[1], -k[2], -k[3]), (left, k[1], k[2], k[3])
+    half = np.sqrt(energy * (energy - k[0]))
+    size = np.sqrt(half * half - m2)
+    gap = m2 / (half * (half + size))
+    photon = boost_from_rest(k, back, 2 * half)
     beams = (
         boost_from_rest((energy, 0.0, 0.0, momentum), back, 2 * half),
         boost_from_rest((energy, 0.0, 0.0, -momentum), back, 2 * half),
     )
-    photon = boost_from_rest(k, back, 2 * half)
-    near = omega * (energy * gap + momentum * y)
-    far = omega * (energy + momentum * (1 - y))
-    products = (near, far) if forward else (far, near)
-    size = np.sqrt(half * half - m2)
-    lengths = (
-        np.sqrt(beams[0][0] ** 2 - m2),
-        np.sqrt(beams[1][0] ** 2 - m2),
-    )
+    lengths = np.sqrt(beams[0][0] ** 2 - m2), np.sqrt(beams[1][0] ** 2 - m2)
     scales = (
         _transfer_scales(p, energy, k, products[0], beams[0][0], lengths[0], half),
         _transfer_scales(p, energy, k, products[1], beams[1][0], lengths[1], half),
     )
     # an electron in that frame
     leg = 0 if rng.random() < 0.5 else 1
-    speed = size / half
     if late:
-        x = pole(0.0, 2.0, (1 - speed) / speed, rng.random())
-        x1, x2, x3 = _about(photon, beams[leg], x, 2 * np.pi * rng.random(), size)
+        x1, x2, x3 = _about(photon, beams[leg], pole(0.0, 2.0, gap, rng.random()), 2 * np.pi * rng.random(), size)
     else:
         x, phi = _early_versine(p, scales[leg], rng)
         x1, x2, x3 = _about(beams[leg], photon, x, phi, size)
-    q = (half, x1, x2, x3)
-    other = (half, -x1, -x2, -x3)
+    q, other = (half, x1, x2, x3), (half, -x1, -x2, -x3)
     q1, q2 = (q, other) if leg == 0 else (other, q)
     # the density of both ways to come here
     early, behind = 0.0, 0.0
@@ -265,12 +271,11 @@ def draw_point(p: Proposal, lowest: float, energy: float, rng: np.random.Generat
         own = q1 if i == 0 else q2
         x = _versine(own, beams[i], size, lengths[i])
         early += 0.5 * _early_density(p, scales[i], x, _azimuth(beams[i], own, photon))
-        behind += 0.5 * pole_density(_versine(own, photon, size, photon[0]), 0.0, 2.0, (1 - speed) / speed)
-    density = (1 - p.radiated_late) * early_angle * early + p.radiated_late * late_angle * behind
-    # omega domega dcos dphi / (2 (2 pi)^3) times speed / (32 pi^2) dOmega, azimuths uniform
-    volume = omega * energy / (2 * (2 * np.pi) ** 3) * speed / (32 * np.pi**2) * (2 * np.pi) ** 2
-    momenta = (boost_from_rest(q1, pair, 2 * half), boost_from_rest(q2, pair, 2 * half), k)
-    return momenta, volume / (energy_density * density)
+        behind += 0.5 * pole_density(_versine(own, photon, size, photon[0]), 0.0, 2.0, gap)
+    density = (1 - p.radiated_late) * photon_density[0] * early + p.radiated_late * photon_density[1] * behind
+    # omega domega dcos dphi / (2 (2 pi)^3) times beta / (32 pi^2) dOmega, azimuths uniform
+    volume = k[0] * energy / (2 * (2 * np.pi) ** 3) * size / half / (32 * np.pi**2) * (2 * np.pi) ** 2
+    return (boost_from_rest(q1, pair, 2 * half), boost_from_rest(q2, pair, 2 * half), k), volume / density
 
 
 @njit(cache=True)

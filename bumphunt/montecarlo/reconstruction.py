@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bumphunt.montecarlo.candidates import CANDIDATES, Candidate, Pairs, lepton_pairs, photon_combinations
 from bumphunt.montecarlo.detector import Detector
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.measurement import Clusters, Tracks, measure
+from bumphunt.montecarlo.measurement import CHARGED, Clusters, Tracks, measure
 from bumphunt.montecarlo.photon_views import Views, add_background, photon_views
 from bumphunt.montecarlo.trigger_lines import TRACK_TRIGGER
 from bumphunt.montecarlo.triggers import calorimeter_triggers, track_trigger
@@ -94,6 +94,7 @@ def reconstruct(
     weighted
         Whether efficiencies go into the weight, or are decided by hit or miss.
     """
+    events, position = _with_enough_tracks(events, candidate, detector)
     n = len(events.weight)
     tracks, measured = measure(events, detector, rng)
     pairs = lepton_pairs(tracks, events.weight, candidate, detector, rng=rng, weighted=weighted)
@@ -107,7 +108,7 @@ def reconstruct(
     if candidate.n_photons:
         pair, view, used = _with_photons(pair, view, views.event.size, clusters, candidate)
     columns = {
-        **_numbering(2 * views.event[view] + views.lossy[view]),
+        **_numbering(2 * position[views.event[view]] + views.lossy[view]),
         "__weight__": weight[pair] * views.probability[view],
     }
     of_pair = _lepton_columns(tracks, pairs, candidate, detector, rng)
@@ -120,6 +121,41 @@ def reconstruct(
         fired = calorimeter_triggers(everything, events.beams_p4[views.event], detector, rng=rng)
         columns |= {name: decision[view].astype(np.float32) for name, decision in fired.items()}
     return columns | _rest_columns(clusters, view, used, views.event.size, detector)
+
+
+def _with_enough_tracks(events: Events, candidate: Candidate, detector: Detector) -> tuple[Events, Ints]:
+    """Return the events in which the leptons of a candidate may be found, and their positions; the rest has no row."""
+    if not candidate.leptons:
+        return events, np.arange(len(events.weight))
+    enough = np.zeros(len(events.weight), dtype=np.bool_)
+    _count_charged(events.pdgid, events.p4, events.weight, *detector.tracking_theta, detector.tracking_pt_min, enough)
+    position = np.flatnonzero(enough)
+    kept = Events(
+        pdgid=events.pdgid[position],
+        p4=events.p4[position],
+        weight=events.weight[position],
+        beams_p4=events.beams_p4[position],
+        vertex=None if events.vertex is None else events.vertex[position],
+    )
+    return kept, position
+
+
+@njit(cache=True)
+def _count_charged(
+    pdgid: NDArray[np.int32], p4: Array, weight: Array, low: float, high: float, pt_min: float, enough: Mask
+) -> None:
+    """Fill which events have positive weight, and two charged particles in the acceptance of tracks before material."""
+    most, least = np.cos(low) / max(np.sin(low), 1e-12), np.cos(high) / max(np.sin(high), 1e-12)
+    for i in range(weight.size):
+        charged = 0
+        if weight[i] > 0:
+            for j in range(pdgid.shape[1]):
+                kind = abs(pdgid[i, j])
+                if kind in CHARGED:
+                    pt = np.sqrt(p4[i, j, 1] ** 2 + p4[i, j, 2] ** 2)
+                    if pt >= pt_min and least * pt <= p4[i, j, 3] <= most * pt:
+                        charged += 1
+        enough[i] = charged >= 2
 
 
 def _track_trigger(

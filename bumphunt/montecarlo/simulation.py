@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,23 +15,21 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_MUON, Beams, four_momentum, polar_angle
-from bumphunt.montecarlo import eemumu, mumu, mumu_zprime, tautau
+from bumphunt.kinematics import M_ELECTRON, M_MUON, Beams, four_momentum, polar_angle
 from bumphunt.montecarlo.candidates import CANDIDATES, Candidate
 from bumphunt.montecarlo.detector import Detector
 from bumphunt.montecarlo.events import Events
+from bumphunt.montecarlo.process import Parameters
+from bumphunt.montecarlo.processes import find_process
 from bumphunt.montecarlo.reconstruction import reconstruct
-from bumphunt.theory.zprime import branching_ratio_invisible
+from bumphunt.montecarlo.trigger_lines import ENERGY_TRIGGER, TRACK_TRIGGER
 
 __all__ = [
-    "PROCESSES",
-    "SIGNAL",
     "Chunk",
     "draw_chunk",
     "draw_repeats",
     "drawn_events",
     "generation_for_draws",
-    "invisible_fraction",
     "production_number",
     "random_generator",
     "simulate_chunk",
@@ -40,20 +37,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
-Parameters = Mapping[str, float]
-
-
-PROCESSES: dict[str, Callable[..., Events]] = {
-    "mumu": mumu.generate,
-    "tautau": tautau.generate,
-    "eemumu": eemumu.generate,
-    "zprime": mumu_zprime.generate,
-}
-"""Generators by name of the process; ``zprime`` takes the parameters ``mass`` [GeV] and ``coupling``."""
-
-SIGNAL = "zprime"
-"""Name of the process that is the signal: its cross section holds no branching ratio."""
-
 SIMULATION_EXPERIMENT = 1003
 """Belle II's experiment number of run-independent simulation of the first data."""
 DATA_EXPERIMENT = 3
@@ -62,8 +45,9 @@ QUIET_RECOIL = (np.radians(32.2), np.radians(128.7))
 """Polar angles of the recoil momentum [rad] where a search looks: the barrel calorimeter of Belle II."""
 QUIET_ENERGY = 0.5
 """Most energy of photons beside a pair [GeV], a little above what searches allow."""
-PILOT = 100_000
-"""Events of the trial run that decides how many pseudo-data events to generate."""
+
+PILOT = 2
+"""Batches of the trial run that decides how many pseudo-data events to generate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +62,10 @@ class Chunk:
     """Sum of their weights [fb]."""
     sum_weights_squared: float
     """Sum of their squared weights [fb^2]."""
+    row_weights: float
+    """Sum of the weights of the rows: expected candidates at the luminosity of the weights."""
+    row_weights_squared: float
+    """Sum of their squared weights."""
     drawn: int = 0
     """Pseudo-data events that were drawn, seen or not; 0 for weighted rows."""
     repeated: int = 0
@@ -86,7 +74,8 @@ class Chunk:
 
 def _key(process: str, parameters: Parameters) -> int:
     """Return a number that stands for a process with its parameters, the same on every machine."""
-    text = json.dumps([process, sorted((k, float(v)) for k, v in parameters.items())])
+    values = sorted((k, v if isinstance(v, str) else float(v)) for k, v in parameters.items())
+    text = json.dumps([process, values])
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
@@ -122,26 +111,19 @@ def production_number(process: str, parameters: Parameters) -> int:
     return _key(process, parameters) % 2**31
 
 
-def invisible_fraction(process: str, parameters: Parameters) -> float:
-    """Return the branching ratio to the simulated final state that the generator's cross section leaves out."""
-    return float(branching_ratio_invisible(parameters["mass"])) if process == SIGNAL else 1.0
-
-
 def _generate(process: str, n: int, beams: Beams, rng: np.random.Generator, parameters: Parameters) -> Events:
     """Return generated events.
 
     Raises
     ------
     InputError
-        If there is no such process, or no events are asked for.
+        If there is no such process, it does not take these parameters, or no events are asked for.
     """
-    if process not in PROCESSES:
-        msg = f"process = {process!r}; known are {', '.join(PROCESSES)}"
-        raise InputError(msg)
+    found = find_process(process)
     if n < 1:
         msg = f"n = {n} events of {process}; at least one must be generated"
         raise InputError(msg)
-    return PROCESSES[process](n, beams=beams, rng=rng, **parameters)
+    return found.generate(n, beams=beams, rng=rng, **found.complete(parameters))
 
 
 def simulate_chunk(
@@ -161,12 +143,12 @@ def simulate_chunk(
     """Return one chunk of a weighted sample.
 
     The weights of all chunks add up to the expected number of visible events at `luminosity`. A signal is weighted as
-    if it always decayed invisibly.
+    if it always decayed to the simulated final state.
 
     Parameters
     ----------
     process, parameters
-        What to generate: a key of `PROCESSES` and the arguments of that generator.
+        What to generate: a key of `processes.PROCESSES`, and parameters of it; the others have their defaults.
     n
         Events in this chunk.
     chunk
@@ -187,7 +169,7 @@ def simulate_chunk(
     Raises
     ------
     InputError
-        If the process is unknown, `n` or `total` is not positive, or `luminosity` is not positive.
+        If the process or a parameter is unknown, `n` or `total` is not positive, or `luminosity` is not positive.
     """
     if not (luminosity > 0 and total >= n):
         msg = f"luminosity = {luminosity} fb^-1 must be positive and total = {total} not below n = {n}"
@@ -257,12 +239,14 @@ def _header(columns: Columns, experiment: int, run: int, production: int) -> Col
 
 def _chunk(columns: Columns, events: Events, *, drawn: int = 0, repeated: int = 0) -> Chunk:
     """Return the record of a chunk."""
-    weight = events.weight
+    weight, seen = events.weight, columns["__weight__"]
     return Chunk(
         columns=columns,
         generated=weight.size,
         sum_weights=float(weight.sum()),
         sum_weights_squared=float(weight @ weight),
+        row_weights=float(seen.sum()),
+        row_weights_squared=float(seen @ seen),
         drawn=drawn,
         repeated=repeated,
     )
@@ -315,12 +299,14 @@ def generation_for_draws(
     parameters: Parameters,
     repeated: float,
     maximum: int,
+    candidate: Candidate = CANDIDATES["dimuon"],
 ) -> int:
     """Return how many events to generate so that few of those drawn where a search looks are repeats.
 
-    Generators favour rare events, so the weights of common ones are large. What counts is the yield of quiet muon pairs
-    (triggered, two tracks, recoil into the barrel, little other energy); elsewhere, as for soft pairs from two photons
-    that recoil along the beams, an event may be used several times, each time with other measurement errors.
+    Generators favour rare events, so the weights of common ones are large. What counts is the yield of quiet candidates
+    (triggered, little other energy; a lepton pair without a photon is of two tracks only and recoils into the barrel);
+    elsewhere, as for soft pairs from two photons that recoil along the beams, an event may be used several times, each
+    time with other measurement errors.
 
     Parameters
     ----------
@@ -330,15 +316,21 @@ def generation_for_draws(
         Largest fraction of that yield that may come from event weights above 1.
     maximum
         Never more than this; then more are repeats, which `Chunk.repeated` counts.
-    process, seed, beams, detector, parameters
+    process, seed, beams, detector, parameters, candidate
         As for `simulate_chunk`.
+
+    Raises
+    ------
+    InputError
+        If the process or a parameter is unknown.
     """
     rng = random_generator(seed, process=process, parameters=parameters, stream="pilot", chunk=0)
-    events = _generate(process, PILOT, beams, rng, parameters)
-    rows = reconstruct(events, detector, rng=rng)
-    quiet = _quiet_pairs(rows, beams)
+    pilot = PILOT * find_process(process).batch
+    events = _generate(process, pilot, beams, rng, parameters)
+    rows = reconstruct(events, detector, candidate=candidate, rng=rng)
+    quiet = _quiet(rows, candidate, beams)
     if expected_per_fb == 0 or not np.any(quiet):
-        return min(PILOT, maximum)
+        return min(pilot, maximum)
     seen = rows["__weight__"][quiet]
     # with N generated events a draw is expected draws / N times, so a share 1 - N / draws of its yield is repeats
     draws = (events.weight * expected_per_fb)[rows["__event__"] // 2][quiet]
@@ -350,13 +342,17 @@ def generation_for_draws(
     return high
 
 
-def _quiet_pairs(rows: Columns, beams: Beams) -> NDArray[np.bool_]:
-    """Return which candidates a search for missing energy would look at."""
-    first, second = (
-        four_momentum(rows[f"daughter({i}, p)"], rows[f"daughter({i}, theta)"], rows[f"daughter({i}, phi)"], M_MUON)
-        for i in (0, 1)
-    )
-    theta = polar_angle(beams.p4 - first - second)
-    triggered = (rows["L1PSNM(ffo)"] == 1) & (rows["nTracks"] == 2)
+def _quiet(rows: Columns, candidate: Candidate, beams: Beams) -> NDArray[np.bool_]:
+    """Return which candidates a search would look at."""
     quiet = rows["totalEnergyOfParticlesInList(gamma:roe)"] < QUIET_ENERGY
-    return np.asarray(triggered & quiet & (theta > QUIET_RECOIL[0]) & (theta < QUIET_RECOIL[1]))
+    fired = [rows[name] == 1 for name in (TRACK_TRIGGER, ENERGY_TRIGGER) if name in rows]
+    quiet &= np.any(fired, axis=0)
+    if candidate.n_photons:
+        return np.asarray(quiet)
+    pair = np.zeros((quiet.size, 4))
+    for i, kind in enumerate(candidate.leptons):
+        p, theta, phi = (rows[f"daughter({i}, {name})"] for name in ("p", "theta", "phi"))
+        pair += four_momentum(p, theta, phi, M_ELECTRON if kind == "e" else M_MUON)
+    theta = polar_angle(beams.p4 - pair)
+    alone = (rows["nTracks"] == 2) & (theta > QUIET_RECOIL[0]) & (theta < QUIET_RECOIL[1])
+    return np.asarray(quiet & alone)

@@ -5,7 +5,8 @@ of one photon with the electron mass (`bumphunt.montecarlo.radiative_bhabha_ampl
 angle. Softer photons are a factor (`bumphunt.montecarlo.soft_photons`); a second hard photon is not in it.
 
 Every event has the photon, and not both electrons as `bumphunt.montecarlo.bhabha` wants them: with the same
-`minimum_angle` no event belongs to both, and together they are all events with such a photon.
+`minimum_angle` no event belongs to both, and together they are all events with such a photon. Events where the photon
+goes along a beam and an electron escapes, of which one electron is left to be seen, are in neither.
 
 References
 ----------
@@ -30,6 +31,14 @@ from bumphunt.montecarlo.scalar_kinematics import three_to_laboratory
 __all__ = ["generate"]
 
 Array = NDArray[np.float64]
+
+
+def _proposal(versine: float) -> Proposal:
+    """Return how points are drawn, given the smallest versine of the photon."""
+    return Proposal(
+        returning=0.02, flat_energy=0.4, versine=versine, wide=0.4, radiated_late=0.25,
+        spread=versine, electron_versine=0.0, steep=0.0, opposite=0.15, isotropic=0.02,
+    )  # fmt: skip
 
 
 def generate(
@@ -76,11 +85,7 @@ def generate(
     total = electron + positron
     p4, weight = np.zeros((n, 3, 4)), np.empty(n)
     versine, photon_versine = (2 * np.sin(angle / 2) ** 2 for angle in (minimum_angle, minimum_photon_angle))
-    proposal = Proposal(
-        returning=0.02, flat_energy=0.4, versine=photon_versine, wide=0.4, radiated_late=0.25,
-        spread=photon_versine, electron_versine=0.0, steep=0.0, opposite=0.15, isotropic=0.02,
-    )  # fmt: skip
-    drawn = _fill(electron, total, versine, minimum_energy, proposal, rng, p4, weight)
+    drawn = _fill(electron, total, versine, minimum_energy, _proposal(photon_versine), rng, p4, weight)
     return Events(
         pdgid=np.tile(np.array([11, -11, 22], dtype=np.int32), (n, 1)),
         p4=p4,

@@ -1,12 +1,19 @@
-"""What photons too soft to be seen do to a cross section: exponents and factors, to order alpha and exponentiated.
+"""What unseen softer photons do to a cross section: exponents and factors, to order alpha and exponentiated.
 
-The rate without photons above a fraction eps of the beam energy is the Born rate times eps^beta (1 + 3/4 beta + c); the
-rate with one photon of fraction v is the tree-level one times v^beta (1 + 3/4 beta + c), v the hardest of all. beta is
-the eikonal integral over the charged particles of the event, so that the sum of the two does not depend on eps.
+The rate without photons above a fraction v of the beam energy is the Born rate times F(v), that with one photon of
+fraction v the tree-level rate times F(v), if v is the hardest of all: F is the probability that no charged particle
+radiates a harder one,
+
+    F(v) = exp(-beta Int_v^1 dk (1 - k + k^2 / 2) / k) (1 + c) = v^beta exp(beta [3/4 - v + v^2 / 4]) (1 + c),
+
+with beta the eikonal integral over the charged particles of the event, and c the virtual correction that is no
+logarithm. So neither the border between soft and hard photons nor collinear radiation changes a cross section that
+does not depend on the energy.
 
 References
 ----------
 D. R. Yennie, S. C. Frautschi, H. Suura, Ann. Phys. 13 (1961) 379: exponentiation.
+V. N. Gribov, L. N. Lipatov, Sov. J. Nucl. Phys. 15 (1972) 438: collinear radiation, 1 + (1 - k)^2 over k.
 J. Schwinger, Phys. Rev. 76 (1949) 790: vertex and soft photons in scattering, without vacuum polarisation
 (2 alpha / pi)((L - 1) ln eps + 3/4 L - 1) for each line.
 S. I. Eidelman, E. A. Kuraev, Nucl. Phys. B 143 (1978) 353; A. B. Arbuzov et al., JHEP 10 (1997) 001: annihilation into
@@ -57,9 +64,15 @@ def bhabha_exponent(s: float, s_after: float, t1: float, t2: float, u1: float, u
 
 
 @njit(cache=True)
+def _none_harder(v: float, beta: float) -> float:
+    """Return F(v) without c."""
+    return np.exp(beta * (np.log(v) + 0.75 - v + v * v / 4))
+
+
+@njit(cache=True)
 def bhabha_factor(fraction: float, beta: float) -> float:
-    """Return fraction^beta (1 + 3/4 beta + c): no photon harder than this fraction of the beam energy."""
-    return fraction**beta * (1 + 0.75 * beta + SCATTERING_CONSTANT)
+    """Return F of e+e- -> e+e- (gamma): no photon harder than this fraction of the beam energy."""
+    return _none_harder(fraction, beta) * (1 + SCATTERING_CONSTANT)
 
 
 @njit(cache=True)
@@ -78,7 +91,7 @@ def diphoton_constant(v: float) -> float:
 
 @njit(cache=True)
 def diphoton_factor(fraction: float, beta: float, v: float) -> float:
-    """Return fraction^beta (1 + 3/4 beta + alpha K / pi): no further photon above this fraction of the beam energy.
+    """Return F of e+e- -> gamma gamma (gamma), with c = alpha K / pi: no photon harder than this fraction of the beam.
 
     Parameters
     ----------
@@ -89,4 +102,4 @@ def diphoton_factor(fraction: float, beta: float, v: float) -> float:
     v
         As for `diphoton_constant`.
     """
-    return fraction**beta * (1 + 0.75 * beta + ALPHA / np.pi * diphoton_constant(v))
+    return _none_harder(fraction, beta) * (1 + ALPHA / np.pi * diphoton_constant(v))

@@ -20,6 +20,7 @@ from workflows.chain import Chain
 from workflows.limits import COLUMNS
 from workflows.selecting import read_selected
 
+COUPLING = 0.7
 MASSES = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
 ANALYSIS = {
     "channel": "zprime-invisible",
@@ -27,7 +28,7 @@ ANALYSIS = {
     "data": {
         "luminosity": 0.276,
         "luminosity_uncertainty": 0.007,
-        "simulate": {"inject": [{"mass": 3.0, "coupling": 0.6}]},
+        "simulate": {"inject": [{"mass": 3.0, "coupling": COUPLING}]},
     },
     "samples": {
         name: {"simulate": {"events": events}, "scale": 0.65, "uncertainty": 0.2}
@@ -112,7 +113,7 @@ def test_fitted_cross_section_is_the_injected_one(done):
     near = int(np.argmin(np.abs(np.array(limits["mass"], dtype=float) - 3.0)))
     n_sig, error, efficiency = (float(limits[name][near]) for name in ("n_sig", "n_sig_error", "efficiency"))
     unit = 1 / (0.276 * efficiency)
-    injected = float(cross_section(3.0, coupling=0.6, sqrt_s=BEAMS["belle2"].sqrt_s) * branching_ratio_invisible(3.0))
+    injected = float(cross_section(3.0, coupling=COUPLING, sqrt_s=BEAMS["belle2"].sqrt_s) * branching_ratio_invisible(3.0))
     assert error < 0.3 * n_sig
     assert n_sig * unit == pytest.approx(injected, abs=3 * error * unit)
 

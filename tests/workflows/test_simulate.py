@@ -17,8 +17,9 @@ from bumphunt.kinematics import BEAMS
 from bumphunt.montecarlo.detector import BELLE2
 from workflows import simulate as stage
 from workflows.ntuples import inspect, read_columns, read_simulation
-from workflows.simulate import DrawnSample, InjectedSignal, SampleSpec, SimulationPlan, simulate
+from workflows.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
 
+SIGNAL = DrawnSample(process="zprime", parameters={"mass": 2.0, "coupling": 1.0})
 KEY = ("__experiment__", "__run__", "__production__", "__event__", "__candidate__")
 
 
@@ -33,7 +34,7 @@ def plan(**kwargs):
             SampleSpec(name="zprime_2.0", process="zprime", n=3000, parameters={"mass": 2.0, "coupling": 0.1}),
         ),
         "pseudodata": (DrawnSample(process="mumu"), DrawnSample(process="tautau", yield_factor=0.65)),
-        "injected": (InjectedSignal(mass=2.0, coupling=1.0),),
+        "injected": (SIGNAL,),
     }
     return SimulationPlan(**(arguments | kwargs))
 
@@ -99,7 +100,7 @@ def test_pseudo_data_have_the_expected_number_of_events(tmp_path):
     assert 0 <= data.repeated < data.rows
     weight = read_columns(data.path, tree="events", variables=["__weight__"], names={})["__weight__"]
     assert np.all(weight == 1)
-    signals = (InjectedSignal(mass=2.0, coupling=10.0),)
+    signals = (DrawnSample(process="zprime", parameters={"mass": 2.0, "coupling": 10.0}),)
     injected = simulate(plan(samples=(), injected=signals), tmp_path / "b")[0]
     # 347 fb at 2 GeV and g' = 0.1 without radiation, half of it invisible
     extra = 0.002 * 347.0 * 1e4 * 0.5
@@ -180,7 +181,7 @@ def test_impossible_plan_raises(change, words):
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"process": "mumugamma"}, "known are"), ({"n": 0}, "n = 0"), ({"name": "../x"}, "no name for a file")],
+    [({"process": "mumugamma"}, "did you mean .mumu"), ({"n": 0}, "n = 0"), ({"name": "../x"}, "no name for a file")],
 )
 def test_impossible_sample_raises(change, words):
     with pytest.raises(InputError, match=words):
@@ -195,7 +196,7 @@ def test_negative_yield_factor_raises(tmp_path):
 
 def test_death_of_a_worker_is_said_and_leaves_nothing(tmp_path, monkeypatch):
     dying = stage._File(name="mumu", events=1, tasks=(partial(os._exit, 3),), sample=plan().samples[0])
-    monkeypatch.setattr(stage, "_files", lambda _: [dying])
+    monkeypatch.setattr(stage, "_files", lambda *_: [dying])
     with pytest.raises(BumphuntError, match="one of 2 worker processes died"):
         simulate(plan(), tmp_path, workers=2)
     assert list(tmp_path.iterdir()) == []

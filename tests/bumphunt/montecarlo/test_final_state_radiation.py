@@ -5,17 +5,17 @@ import pytest
 from scipy.integrate import quad
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_MUON, boost, mass_squared
-from bumphunt.montecarlo.final_state_radiation import radiate_final_state
+from bumphunt.kinematics import M_MUON, M_TAU, boost, mass_squared
+from bumphunt.montecarlo.final_state_radiation import final_radiator_exponent, radiate_final_state
 from bumphunt.montecarlo.radiation import ALPHA, radiator_exponent, structure_function
 
 N = 100_000
 
 
-def back_to_back(mass, n=N):
-    """Return pairs of that mass, moving along x, and muons along z at rest."""
+def back_to_back(mass, n=N, lepton=M_MUON):
+    """Return pairs of that mass, moving along x, and leptons along z at rest."""
     pair = np.tile([np.hypot(mass, 2.0), 2.0, 0.0, 0.0], (n, 1))
-    p = np.sqrt(mass**2 / 4 - M_MUON**2)
+    p = np.sqrt(mass**2 / 4 - lepton**2)
     return pair, np.tile([[mass / 2, 0, 0, p], [mass / 2, 0, 0, -p]], (n, 1, 1))
 
 
@@ -29,6 +29,27 @@ def test_weights_average_to_one(radiated):
     _, _, weight = radiated
     assert weight.mean() == pytest.approx(1.0, abs=4 * weight.std() / np.sqrt(N))
     assert weight.max() < 6
+
+
+@pytest.mark.parametrize("mass", [6.0, 10.58])
+def test_weights_of_heavy_leptons_average_to_one(mass):
+    """Within 1 %: what the angular weight takes from hard photons of slow taus."""
+    pair, charged = back_to_back(mass, lepton=M_TAU)
+    _, weight = radiate_final_state(pair, charged, mass=M_TAU, rng=np.random.default_rng(4))
+    assert weight.mean() == pytest.approx(1.0, abs=0.01 + 4 * weight.std() / np.sqrt(N))
+
+
+@pytest.mark.parametrize(("sqrt_s", "mass"), [(10.58, M_MUON), (10.58, M_TAU), (4.0, M_TAU)])
+def test_exponent_is_the_integral_over_soft_photons(sqrt_s, mass):
+    """(alpha / pi) Int [2 (1 + b^2) / (1 - b^2 c^2) - (1 - b^2) (1 / (1 - bc)^2 + 1 / (1 + bc)^2)] dc / 2."""
+    b = np.sqrt(1 - 4 * mass**2 / sqrt_s**2)
+
+    def eikonal(c):
+        both = 2 * (1 + b * b) / (1 - (b * c) ** 2)
+        return ALPHA / (2 * np.pi) * (both - (1 - b * b) * (1 / (1 - b * c) ** 2 + 1 / (1 + b * c) ** 2))
+
+    expected = quad(eikonal, -1, 1, points=[-b, b], limit=200)[0]
+    assert float(final_radiator_exponent(sqrt_s**2, mass)) == pytest.approx(expected, rel=1e-6)
 
 
 def test_momentum_is_conserved_on_the_mass_shells(radiated):

@@ -15,17 +15,14 @@ from bumphunt.kinematics import (
 from bumphunt.montecarlo.candidates import CANDIDATES
 from bumphunt.montecarlo.detector import BELLE2
 from bumphunt.montecarlo.simulation import (
-    PROCESSES,
     draw_chunk,
     draw_repeats,
     drawn_events,
     generation_for_draws,
-    invisible_fraction,
     production_number,
     random_generator,
     simulate_chunk,
 )
-from bumphunt.theory.zprime import branching_ratio_invisible
 
 SIGNAL = {"mass": 2.0, "coupling": 0.1}
 PARAMETERS = {"mumu": {}, "tautau": {}, "eemumu": {}, "zprime": SIGNAL}
@@ -39,14 +36,14 @@ def chunk(process="mumu", **kwargs):
 
 def draw(process="mumu", **kwargs):
     arguments = {"n": 3000, "chunk": 0, "seed": 1, "beams": BEAMS["belle2"], "detector": BELLE2, "scale": 1e-7}
-    return draw_chunk(process, **(arguments | {"parameters": PARAMETERS[process]} | kwargs))
+    return draw_chunk(process, **(arguments | {"parameters": PARAMETERS.get(process, {})} | kwargs))
 
 
 def same(first, second):
     return first.keys() == second.keys() and all(np.array_equal(first[k], second[k], equal_nan=True) for k in first)
 
 
-@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize("process", PARAMETERS)
 def test_chunk_is_reproducible_and_chunks_differ(process):
     first, again, other, third = (chunk(process, **k) for k in ({}, {}, {"chunk": 1}, {"seed": 2}))
     assert same(first.columns, again.columns)
@@ -55,7 +52,7 @@ def test_chunk_is_reproducible_and_chunks_differ(process):
     assert not same(first.columns, third.columns)
 
 
-@pytest.mark.parametrize("process", PROCESSES)
+@pytest.mark.parametrize("process", PARAMETERS)
 def test_weighted_and_drawn_rows_have_the_same_layout(process):
     layouts = [{k: v.dtype for k, v in c.columns.items()} for c in (chunk(process), draw(process))]
     assert layouts[0] == layouts[1]
@@ -178,13 +175,27 @@ def test_generation_is_capped():
     assert generation_for_draws("mumu", expected_per_fb=0.02, repeated=0.01, maximum=10, **settings) == 10
 
 
-def test_only_the_signal_has_a_branching_ratio_to_multiply():
-    assert invisible_fraction("mumu", {}) == 1
-    assert invisible_fraction("zprime", SIGNAL) == pytest.approx(float(branching_ratio_invisible(2.0)))
+def test_chunk_of_another_final_state():
+    photons = CANDIDATES["three_photons"]
+    alp = {"mass": 3.0, "coupling": 1e-3}
+    weighted = chunk("alp_diphoton", parameters=alp, candidate=photons)
+    drawn = draw("alp_diphoton", parameters=alp, candidate=photons, scale=1e-2)
+    assert same(weighted.columns, chunk("alp_diphoton", parameters=alp, candidate=photons).columns)
+    assert weighted.row_weights == pytest.approx(weighted.columns["__weight__"].sum())
+    assert weighted.row_weights_squared == pytest.approx(np.sum(weighted.columns["__weight__"] ** 2))
+    for columns in (weighted.columns, drawn.columns):
+        assert columns["daughter(2, E)"].size > 0
+        assert "daughter(0, p)" not in columns
+    settings = {"seed": 1, "beams": BEAMS["belle2"], "detector": BELLE2, "parameters": alp, "candidate": photons}
+    few, many = (
+        generation_for_draws("alp_diphoton", expected_per_fb=x, repeated=0.01, maximum=10**7, **settings)
+        for x in (1.0, 100.0)
+    )
+    assert few < many  # what is looked at is found without muons, too
 
 
 def test_unknown_process_raises():
-    with pytest.raises(InputError, match="'mumugamma'; known are mumu, tautau"):
+    with pytest.raises(InputError, match="process 'mumugamma' is not known; did you mean 'mumu'"):
         chunk("mumugamma")
 
 

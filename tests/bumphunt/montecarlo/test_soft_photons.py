@@ -59,9 +59,17 @@ def test_exponent_of_bhabha_scattering_at_high_energy():
     s, t = 112.0, 20.0
     expected = 4 * ALPHA / np.pi * (np.log(s * t / ((s - t) * M_ELECTRON**2)) - 1)
     assert bhabha_exponent(s, s, t, t, s - t, s - t) == pytest.approx(expected, rel=1e-6)
-    beta = expected
-    assert bhabha_factor(1.0, beta) == pytest.approx(1 + 0.75 * beta - ALPHA / np.pi)
-    assert bhabha_factor(0.1, beta) / bhabha_factor(1.0, beta) == pytest.approx(0.1**beta)
+
+
+def test_factor_conserves_probability_and_is_schwingers_for_soft_photons():
+    beta = 0.17
+    hard = quad(lambda v: beta * (1 - v + v * v / 2) / v * bhabha_factor(v, beta), 0.01, 1)[0]
+    assert bhabha_factor(0.01, beta) + hard == pytest.approx(bhabha_factor(1.0, beta), rel=1e-9)
+    # (4 alpha / pi) [(L - 1) ln eps + 3/4 L - 1] to first order, with L small enough for that to be all
+    log, eps = 1.01, 1e-3
+    beta = 4 * ALPHA / np.pi * (log - 1)
+    schwinger = 1 + 4 * ALPHA / np.pi * ((log - 1) * np.log(eps) + 0.75 * log - 1)
+    assert bhabha_factor(eps, beta) == pytest.approx(schwinger, abs=2e-6)
 
 
 @pytest.mark.parametrize("c", [-0.95, 0.0, 0.3, 0.8])
@@ -74,8 +82,8 @@ def test_constant_of_photon_pairs_is_the_published_one(c):
 
     expected = np.pi**2 / 3 + (1 - c * c) / (2 * (1 + c * c)) * (part(c) + part(-c))
     assert diphoton_constant((1 - c) / 2) == pytest.approx(expected, rel=1e-10)
-    factor = diphoton_factor(0.2, 0.09, (1 - c) / 2)
-    assert factor == pytest.approx(0.2**0.09 * (1 + 0.0675 + ALPHA / np.pi * expected))
+    ratio = diphoton_factor(0.2, 0.09, (1 - c) / 2) / bhabha_factor(0.2, 0.09)
+    assert ratio == pytest.approx((1 + ALPHA / np.pi * expected) / (1 - ALPHA / np.pi))
 
 
 @pytest.mark.parametrize("t", [1e-9, 1e-3, 1.0])

@@ -1,0 +1,228 @@
+"""Resolutions of the detectors against published ones: recoil mass, dilepton mass, single photons."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.kinematics import (
+    BEAMS,
+    M_MUON,
+    Beams,
+    four_momentum,
+    mass_squared,
+    polar_angle,
+    recoil_mass_squared,
+    to_centre_of_mass,
+)
+from bumphunt.montecarlo import mumu_zprime, photon_dark_photon
+from bumphunt.montecarlo.candidates import CANDIDATES
+from bumphunt.montecarlo.detector import BABAR, BELLE2, Detector
+from bumphunt.montecarlo.findings import BELLE2_BEAMS, Check, Distribution, Findings, half_width
+from bumphunt.montecarlo.reconstruction import reconstruct
+from bumphunt.montecarlo.response import angle_resolution, photon_energy_resolution, transverse_momentum_resolution
+
+__all__ = ["beam_constrained", "dimuon_resolution", "recoil_resolution", "single_photon_resolution"]
+
+Array = NDArray[np.float64]
+
+PUNZI_NET = {1.0: 0.287493, 2.0: 0.31112, 3.0: 0.270783, 4.0: 0.262165, 5.0: 0.243127, 6.0: 0.195867,
+             7.0: 0.158242, 8.0: 0.0962218}  # fmt: skip
+"""Width of M_rec^2 [GeV^2] by mass [GeV], Belle II simulation of mumu Z': example of arXiv:2110.00810."""
+BABAR_STEP = {0.5: 0.53e-3, 1.0: 0.92e-3, 2.0: 1.5e-3, 3.0: 2.0e-3, 5.0: 2.6e-3, 7.0: 3.0e-3, 9.0: 3.2e-3}
+"""Step of BaBar's dilepton scan [GeV] by mass [GeV], half of the resolution: arXiv:1406.2980."""
+BABAR_SINGLE_PHOTON = 1.5
+"""sigma(M_X^2) of BaBar's single photons near 0 [GeV^2]: arXiv:1702.03327."""
+PEP2_SPREADS = (5.5e-3, 2.3e-3)
+"""Energy spreads of electrons and positrons of PEP-II [GeV]: NIM A 479 (2002) 1, section 3."""
+SMALLEST_PHOTON = 0.5
+"""Least energy of the photon of an event, above beam background [GeV]."""
+CENTRAL = 0.4
+"""Largest |cos theta*| of single photons in the middle of the barrel."""
+
+
+def pep2_beams() -> Beams:
+    """Return BaBar's beams with their energy spreads."""
+    electrons, positrons = PEP2_SPREADS
+    return replace(BEAMS["babar"], electron_spread=electrons, positron_spread=positrons)
+
+
+def _figure(name: str, title: str, widths: dict[float, tuple[float, float]], reference: dict[float, float], *,
+            quantity: str, source: str, variable: str) -> Distribution:  # fmt: skip
+    """Return resolutions at masses as a distribution with one mass a bin."""
+    masses = np.array(list(reference))
+    middle = (masses[1:] + masses[:-1]) / 2
+    edges = np.concatenate([[2 * masses[0] - middle[0]], middle, [2 * masses[-1] - middle[-1]]])
+    return Distribution(
+        name=name,
+        title=title,
+        variable=variable,
+        quantity=quantity,
+        edges=edges,
+        points=masses,
+        values=np.array([widths[m][0] for m in reference]),
+        errors=np.array([widths[m][1] for m in reference]),
+        reference=np.array(list(reference.values())),
+        source=source,
+    )
+
+
+def recoil_resolution(rng: np.random.Generator, n: int) -> Findings:
+    """Return the resolution of M_rec^2 of mumu Z' in Belle II, by mass."""
+    widths, checks, source = {}, [], "Belle II simulation, arXiv:2110.00810 (example)"
+    for mass, published in PUNZI_NET.items():
+        events = mumu_zprime.generate(n // 2, beams=BELLE2_BEAMS, rng=rng, mass=mass, coupling=0.1)
+        rows = reconstruct(events, BELLE2, rng=rng)
+        pair = np.zeros((rows["__weight__"].size, 4))
+        for i in (0, 1):
+            p, theta, phi = (rows[f"daughter({i}, {name})"] for name in ("p", "theta", "phi"))
+            pair += four_momentum(p, theta, phi, M_MUON)
+        muons = np.sum(events.p4, axis=1, where=(np.abs(events.pdgid) == 13)[..., np.newaxis])
+        # nominal beams against those of the event: all but the tail from radiation
+        true = mass_squared(events.beams_p4 - muons)[rows["__event__"] // 2]
+        triggered = rows["L1PSNM(ffo)"] == 1
+        widths[mass] = half_width(
+            (recoil_mass_squared(pair, BELLE2_BEAMS) - true)[triggered], rows["__weight__"][triggered]
+        )
+        checks.append(
+            Check(
+                quantity=f"Belle II: sigma(M_rec^2) of mumu Z' at {mass:g} GeV",
+                value=widths[mass][0],
+                error=widths[mass][1],
+                unit="GeV^2",
+                reference=published,
+                source=source,
+            )
+        )
+    figure = _figure(
+        "recoil_resolution",
+        "Belle II: resolution of the recoil mass squared",
+        widths,
+        PUNZI_NET,
+        variable=r"$m_{Z'}$ [GeV]",
+        quantity=r"$\sigma(M^2_\mathrm{recoil})$ [GeV$^2$]",
+        source=source,
+    )
+    return Findings(checks=tuple(checks), distributions=(figure,))
+
+
+def _photon_and_muons(
+    mass: float, detector: Detector, beams: Beams, n: int, rng: np.random.Generator
+) -> tuple[Array, Array, Array]:
+    """Return measured momenta, polar angles and azimuths of two muons and a photon (N, 9), variances, and weights."""
+    events = photon_dark_photon.generate(n, beams=beams, rng=rng, mass=mass, final_state="mumu", radiation=False)
+    rows = reconstruct(events, detector, candidate=CANDIDATES["photon_dimuon"], rng=rng)
+    rows = {name: values[rows["daughter(2, E)"] > SMALLEST_PHOTON] for name, values in rows.items()}
+    names = [f"daughter({i}, {q})" for i, e in ((0, "p"), (1, "p"), (2, "E")) for q in (e, "theta", "phi")]
+    measured = np.stack([rows[name] for name in names], axis=1).astype(np.float64)
+    variance = []
+    for i in range(3):
+        p, theta = measured[:, 3 * i], measured[:, 3 * i + 1]
+        if i < 2:
+            angle = angle_resolution(p, detector)
+            relative = transverse_momentum_resolution(p * np.sin(theta), np.ones_like(p), detector)
+        else:
+            angle = detector.photon_angle_resolution / np.sqrt(p)
+            relative = photon_energy_resolution(p, detector)
+        variance += [(p * relative) ** 2, angle**2, (angle / np.sin(theta)) ** 2]
+    return measured, np.stack(variance, axis=1), rows["__weight__"]
+
+
+def beam_constrained(measured: Array, variance: Array, masses: tuple[float, float, float], beams: Beams) -> Array:
+    """Return momenta, polar angles and azimuths of three particles that add up to the beams, by least squares, (N, 9).
+
+    One step from the measured values solves the linear problem, a second one the rest.
+
+    Parameters
+    ----------
+    measured
+        Momentum [GeV], polar angle and azimuth [rad] of each, shape (N, 9).
+    variance
+        Their variances, shape (N, 9).
+    masses
+        Masses of the particles [GeV].
+    beams
+        The beams, whose energy spreads are part of the constraint.
+
+    References
+    ----------
+    P. Avery, "Applied fitting theory VI", CBX 98-37: kinematic fits with Lagrange multipliers.
+    """
+    along = {1: np.array([1.0, 0, 0, 1]), -1: np.array([1.0, 0, 0, -1])}
+    spread = beams.electron_spread**2 * np.outer(along[1], along[1])
+    spread += beams.positron_spread**2 * np.outer(along[-1], along[-1])
+    fitted = measured
+    for _ in range(2):
+        total, slope = np.tile(-beams.p4, (len(measured), 1)), np.zeros((len(measured), 4, 9))
+        for i, mass in enumerate(masses):
+            p, theta, phi = fitted[:, 3 * i : 3 * i + 3].T
+            p4 = four_momentum(p, theta, phi, mass)
+            total = total + p4
+            slope[:, 0, 3 * i] = p / p4[:, 0]
+            slope[:, 1:, 3 * i] = p4[:, 1:] / p[:, np.newaxis]
+            slope[:, 1:, 3 * i + 1] = four_momentum(p, theta + np.pi / 2, phi, mass)[:, 1:]
+            slope[:, 1:3, 3 * i + 2] = np.stack([-p4[:, 2], p4[:, 1]], axis=1)
+        excess = total + np.einsum("nij,nj->ni", slope, measured - fitted)
+        covariance = np.einsum("nij,nj,nkj->nik", slope, variance, slope) + spread
+        pull = np.linalg.solve(covariance, excess[..., np.newaxis])[..., 0]
+        fitted = measured - variance * np.einsum("nij,ni->nj", slope, pull)
+    return fitted
+
+
+def dimuon_resolution(rng: np.random.Generator, n: int) -> Findings:
+    """Return BaBar's dimuon mass resolution in gamma A' -> mumu after a fit to the beams, by mass."""
+    beams = pep2_beams()
+    widths, checks, source = {}, [], "BaBar, arXiv:1406.2980: twice the step of the scan"
+    reference = {mass: 2e3 * step for mass, step in BABAR_STEP.items()}
+    for mass, published in reference.items():
+        measured, variance, weight = _photon_and_muons(mass, BABAR, beams, max(n // 8, 1000), rng)
+        fitted = beam_constrained(measured, variance, (M_MUON, M_MUON, 0.0), beams)
+        first, second = (four_momentum(fitted[:, i], fitted[:, i + 1], fitted[:, i + 2], M_MUON) for i in (0, 3))
+        width, error = half_width(np.sqrt(mass_squared(first + second)), weight)
+        widths[mass] = (1e3 * width, 1e3 * error)
+        checks.append(
+            Check(
+                quantity=f"BaBar: sigma(M_mumu) of gamma A' at {mass:g} GeV, fitted to the beams",
+                value=widths[mass][0],
+                error=widths[mass][1],
+                unit="MeV",
+                reference=published,
+                source=source,
+            )
+        )
+    figure = _figure(
+        "dimuon_resolution",
+        "BaBar: resolution of the dimuon mass after a fit to the beams",
+        widths,
+        reference,
+        variable=r"$m_{A'}$ [GeV]",
+        quantity=r"$\sigma(M_{\mu\mu})$ [MeV]",
+        source=source,
+    )
+    return Findings(checks=tuple(checks), distributions=(figure,))
+
+
+def single_photon_resolution(rng: np.random.Generator, n: int) -> Findings:
+    """Return BaBar's resolution of M_X^2 from a single photon in the middle of the barrel, at low mass."""
+    beams = pep2_beams()
+    events = photon_dark_photon.generate(n, beams=beams, rng=rng, mass=0.1, final_state="invisible", radiation=False)
+    rows = reconstruct(events, BABAR, candidate=CANDIDATES["photon"], rng=rng)
+    energy, theta, phi = (rows[f"daughter(0, {q})"].astype(np.float64) for q in ("E", "theta", "phi"))
+    photon = four_momentum(energy, theta, phi, 0.0)
+    at_rest = to_centre_of_mass(photon, beams)
+    chosen = (np.abs(np.cos(polar_angle(at_rest))) < CENTRAL) & (at_rest[:, 0] > SMALLEST_PHOTON)
+    width, error = half_width(recoil_mass_squared(photon, beams)[chosen], rows["__weight__"][chosen])
+    return Findings(
+        checks=(
+            Check(
+                quantity="BaBar: sigma(M_X^2) of single photons at 0.1 GeV, |cos| < 0.4",
+                value=width,
+                error=error,
+                unit="GeV^2",
+                reference=BABAR_SINGLE_PHOTON,
+                source="BaBar, arXiv:1702.03327",
+            ),
+        )
+    )
