@@ -138,7 +138,8 @@ def test_minimum_at_the_boundary_is_reported_as_such(name):
     assert np.isnan(result.n_sig_error)
     upper = limit(HARD[name])
     assert upper.valid
-    assert upper.flags == ("fit_at_boundary", "low_counts")
+    assert "fit_at_boundary" in upper.flags
+    assert ("low_counts" in upper.flags) is (name != "deep deficit")
     assert np.all(np.diff(upper.expected) > 0.0)
 
 
