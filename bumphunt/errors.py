@@ -6,7 +6,10 @@ what would be right. Bad arguments of a library function raise `InputError`, whi
 
 from __future__ import annotations
 
-__all__ = ["BumphuntError", "ConfigError", "FitError", "IncompleteError", "InputError", "NtupleError"]
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["BumphuntError", "ConfigError", "FitError", "IncompleteError", "InputError", "NtupleError", "unknown_name"]
 
 
 class BumphuntError(Exception):
@@ -31,3 +34,18 @@ class NtupleError(BumphuntError):
 
 class IncompleteError(NtupleError):
     """Rows that should have been processed were not; names file, tree and entry range."""
+
+
+def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
+    """Return the message for a name that does not exist, with the nearest that does.
+
+    Examples
+    --------
+    >>> unknown_name("detector", "bele2", ["belle2", "babar"])
+    "detector 'bele2' is not known; did you mean 'belle2'?"
+    """
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1)
+    return f"{what} {name!r} is not known; " + (
+        f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
+    )

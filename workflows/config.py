@@ -22,14 +22,12 @@ ntuples    tree, branch names, candidate rule
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bumphunt.errors import ConfigError, InputError
+from bumphunt.errors import ConfigError, InputError, unknown_name
 from bumphunt.inference.scan_counting import TEMPLATE_STATISTICS, UNCOUNTED
 from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, norm_source
 from bumphunt.kinematics import BEAMS, Beams
@@ -42,7 +40,7 @@ from workflows.config_fit import Fit, Optimise, Search, SpectrumBinning, Systema
 from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Signal
 from workflows.config_types import Number, Section
 
-__all__ = ["DATA", "Analysis", "Ntuples", "unknown_name"]
+__all__ = ["DATA", "Analysis", "Ntuples"]
 
 DATA = "data"
 """Name of the data among the samples."""
@@ -101,9 +99,9 @@ class Analysis(Section):
     @model_validator(mode="after")
     def _physical(self) -> Self:
         if self.channel not in SEARCHES:
-            raise ValueError(unknown_name("channel", self.channel, SEARCHES))
+            raise ValueError(unknown_name("channel =", self.channel, SEARCHES))
         if isinstance(self.beams, str) and self.beams not in BEAMS:
-            raise ValueError(unknown_name("beams", self.beams, BEAMS))
+            raise ValueError(unknown_name("beams =", self.beams, BEAMS))
         self._check_detector()
         self._check_signals()
         if self.search.low < self.signal.masses[0] or self.search.high > self.signal.masses[-1]:
@@ -140,18 +138,18 @@ class Analysis(Section):
                 continue
             process, key = sample.simulate.process or name, f"samples.{name}.simulate"
             if process not in backgrounds:
-                raise ValueError(unknown_name(f"{key}.process", process, backgrounds))
+                raise ValueError(unknown_name(f"{key}.process =", process, backgrounds))
             self._complete(key, find_process(process), sample.simulate.parameters)
 
     def _check_detector(self) -> None:
         """Raise for a detector that does not exist, or parameters of it that make no sense."""
         if isinstance(self.detector, str):
             if self.detector not in DETECTORS:
-                raise ValueError(unknown_name("detector", self.detector, DETECTORS))
+                raise ValueError(unknown_name("detector =", self.detector, DETECTORS))
             return
         name = self.detector.get("preset")
         if not isinstance(name, str) or name not in DETECTORS:
-            raise ValueError(unknown_name("detector.preset", str(name), DETECTORS))
+            raise ValueError(unknown_name("detector.preset =", str(name), DETECTORS))
         try:
             _ = self.detector_record
         except (InputError, TypeError) as error:
@@ -162,7 +160,7 @@ class Analysis(Section):
         """Raise for a signal that cannot be simulated: an unknown process or parameter, or a mass out of range."""
         named = self.signal.simulate.process if self.signal.simulate is not None else None
         if named is not None and named not in signals():
-            raise ValueError(unknown_name("signal.simulate.process", named, signals()))
+            raise ValueError(unknown_name("signal.simulate.process =", named, signals()))
         self._check_mass("search.high", self.search.high)
         for mass in self.signal.masses:
             self._check_mass("signal masses", mass)
@@ -172,7 +170,7 @@ class Analysis(Section):
             key = f"data.simulate.inject[{i}]"
             name = injected.process or self.signal_process.name
             if name not in signals():
-                raise ValueError(unknown_name(f"{key}.process", name, signals()))
+                raise ValueError(unknown_name(f"{key}.process =", name, signals()))
             given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
             self._complete(key, find_process(name), given)
 
@@ -285,11 +283,3 @@ class Analysis(Section):
                 raise ConfigError(msg)
             found.extend(matches)
         return tuple(dict.fromkeys(found))
-
-
-def unknown_name(key: str, value: str, known: Iterable[str]) -> str:
-    """Return the sentence about an unknown name, with the nearest known one."""
-    names = sorted(known)
-    near = difflib.get_close_matches(value, names, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    return f"{key} = {value!r} is not one of {', '.join(names)}{hint}"

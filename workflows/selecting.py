@@ -11,7 +11,7 @@ import numpy as np
 import uproot
 
 from bumphunt.cut_table import CutTable
-from bumphunt.errors import ConfigError, InputError, NtupleError
+from bumphunt.errors import ConfigError, InputError, NtupleError, unknown_name
 from bumphunt.models.signal import SignalModel, signal_model
 from bumphunt.models.signal_shape import fit_shapes
 from bumphunt.optimise import FigureOfMerit, SignalPoint, best_cuts, mass_bins, signal_window
@@ -20,7 +20,7 @@ from bumphunt.tensor import QUOTING, CountTensor, VetoAxis, veto_axis
 from selections.candidates import REJECT, CandidateRule
 from selections.cuts import cutflow_columns
 from selections.registry import SEARCHES
-from workflows.config import DATA, Analysis, unknown_name
+from workflows.config import DATA, Analysis
 from workflows.inputs import Sample
 from workflows.processor import ProcessedSample, SampleFiles, process
 from workflows.results import read_json, write_csv, write_json
@@ -204,7 +204,7 @@ def veto_axes(config: Analysis) -> tuple[VetoAxis, ...]:
     known = selection.observables({variable.name: np.ones(1) for variable in selection.variables})
     for name in ranges:
         if name not in known:
-            msg = f"{config.path}: {unknown_name('optimise.variables', name, known)}"
+            msg = f"{config.path}: {unknown_name('optimise.variables =', name, known)}"
             raise ConfigError(msg)
     return tuple(veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items())
 

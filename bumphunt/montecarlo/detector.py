@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from bumphunt.errors import InputError
-from bumphunt.montecarlo.parameters import check_not_negative, check_polar_angles, check_probability, unknown_name
+from bumphunt.errors import InputError, unknown_name
+from bumphunt.montecarlo.parameters import check_not_negative, check_polar_angles, check_probability
 from bumphunt.montecarlo.trigger_lines import (
     BABAR_SINGLE_PHOTON,
     HLT_SINGLE_PHOTON,
@@ -194,7 +194,7 @@ BELLE2 = Detector(
     tracking_radius_max=60.0,  # [R] half of the CDC is left
     tracking_efficiency=0.99,  # [R] per track, from the interaction point
     pt_resolution_linear=0.0016,  # [fit] 0.0011 in [PB]
-    pt_resolution_constant=0.0009,  # [fit] 0.0030 in [PB]
+    pt_resolution_constant=0.0007,  # [fit] 0.0030 in [PB]
     angle_resolution_constant=0.3e-3,  # [R]
     angle_resolution_scattering=0.8e-3,  # [R]
     dr_resolution=0.003,  # [R] pixel resolution and horizontal beam size

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Iterable
 from typing import Any
 
 from bumphunt.errors import InputError
 
-__all__ = ["check_not_negative", "check_polar_angles", "check_probability", "unknown_name"]
+__all__ = ["check_not_negative", "check_polar_angles", "check_probability"]
 
 
 def check_not_negative(name: str, value: Any) -> None:
@@ -37,18 +35,3 @@ def check_polar_angles(name: str, interval: Any) -> None:
     if not ordered:
         msg = f"{name} = {interval} rad; it must be two polar angles, ordered, between 0 and pi"
         raise InputError(msg)
-
-
-def unknown_name(what: str, name: str, known: Iterable[str]) -> str:
-    """Return the message for a name that does not exist, with the nearest that does.
-
-    Examples
-    --------
-    >>> unknown_name("detector", "bele2", ["belle2", "babar"])
-    "detector 'bele2' is not known; did you mean 'belle2'?"
-    """
-    names = list(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"{what} {name!r} is not known; " + (
-        f"did you mean {near[0]!r}?" if near else f"known are {', '.join(names)}"
-    )

@@ -9,10 +9,9 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from bumphunt.errors import InputError
+from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics import Beams
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.parameters import unknown_name
 
 __all__ = ["Parameter", "Parameters", "Process", "Value", "everything"]
 

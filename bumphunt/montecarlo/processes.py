@@ -22,7 +22,7 @@ from functools import partial
 
 import numpy as np
 
-from bumphunt.errors import InputError
+from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics import M_ELECTRON, M_MUON, Beams
 from bumphunt.montecarlo import (
     bhabha,
@@ -41,7 +41,6 @@ from bumphunt.montecarlo import (
     tautau,
 )
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.parameters import unknown_name
 from bumphunt.montecarlo.process import Parameter, Parameters, Process
 from bumphunt.montecarlo.tau_decays import ENRICHMENTS
 from bumphunt.theory import dark_photon

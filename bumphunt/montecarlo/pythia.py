@@ -19,10 +19,9 @@ from typing import Any
 
 import numpy as np
 
-from bumphunt.errors import BumphuntError, InputError
+from bumphunt.errors import BumphuntError, InputError, unknown_name
 from bumphunt.kinematics import Beams
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.parameters import unknown_name
 
 __all__ = ["CROSS_SECTIONS", "FLAVOURS", "generate", "generator", "is_installed", "require"]
 

@@ -10,10 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bumphunt.errors import InputError
+from bumphunt.errors import InputError, unknown_name
 from bumphunt.montecarlo import validation_rates, validation_resolution, validation_shapes
 from bumphunt.montecarlo.findings import Findings
-from bumphunt.montecarlo.parameters import unknown_name
 
 __all__ = ["EVENTS", "STUDIES", "run_study"]
 

@@ -4,9 +4,8 @@ import dataclasses
 
 import pytest
 
-from bumphunt.errors import InputError
+from bumphunt.errors import InputError, unknown_name
 from bumphunt.montecarlo.detector import BABAR, BELLE2, DETECTORS, preset
-from bumphunt.montecarlo.parameters import unknown_name
 from bumphunt.montecarlo.trigger_lines import PhotonTrigger
 
 
