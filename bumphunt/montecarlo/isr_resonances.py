@@ -38,13 +38,11 @@ from bumphunt.montecarlo.radiation import (
     ALPHA,
     GEV2_TO_FB,
     K_FACTOR,
-    _axis,
-    _common_scale,
-    emit_photon,
+    beam_axis,
+    emit_from_both,
     radiator_exponent,
     structure_function,
 )
-from bumphunt.montecarlo.scalar_kinematics import boost_from_rest
 
 __all__ = ["RESONANCES", "Resonance", "breit_wigner", "generate"]
 
@@ -246,13 +244,7 @@ def _recoil(
         b = (positron[i, 0], positron[i, 1], positron[i, 2], positron[i, 3])
         total = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
         s = total[0] ** 2 - total[1] ** 2 - total[2] ** 2 - total[3] ** 2
-        root, back, log = np.sqrt(s), (total[0], -total[1], -total[2], -total[3]), np.log(s / M_ELECTRON**2)
-        k1, w1 = emit_photon(boost_from_rest(a, back, root), M_ELECTRON, lost[i, 0], log, rng)
-        k2, w2 = emit_photon(boost_from_rest(b, back, root), M_ELECTRON, lost[i, 1], log, rng)
-        cos = (k1[1] * k2[1] + k1[2] * k2[2] + k1[3] * k2[3]) / max(k1[0] * k2[0], 1e-300)
-        f = _common_scale(lost[i, 0], lost[i, 1], cos)
-        first = boost_from_rest((f * k1[0], f * k1[1], f * k1[2], f * k1[3]), total, root)
-        second = boost_from_rest((f * k2[0], f * k2[1], f * k2[2], f * k2[3]), total, root)
+        first, second, angular = emit_from_both(a, b, total, s, (lost[i, 0], lost[i, 1]), rng)
         left = (
             total[0] - first[0] - second[0],
             total[1] - first[1] - second[1],
@@ -260,7 +252,7 @@ def _recoil(
             total[3] - first[3] - second[3],
         )
         mass = np.sqrt(left[0] ** 2 - left[1] ** 2 - left[2] ** 2 - left[3] ** 2)
-        axis[i, 0], axis[i, 1], axis[i, 2] = _axis(a, b, left, mass, rng.random())
+        axis[i, 0], axis[i, 1], axis[i, 2] = beam_axis(a, b, left, mass, rng.random())
         for j in range(4):
             photons[i, 0, j], photons[i, 1, j], pair[i, j] = first[j], second[j], left[j]
-        weight[i] = w1 * w2
+        weight[i] = angular

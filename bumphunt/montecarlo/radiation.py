@@ -34,6 +34,7 @@ __all__ = [
     "InitialState",
     "Shares",
     "angular_weight",
+    "beam_axis",
     "draw_lost_fractions",
     "emit_from_both",
     "emit_photon",
@@ -292,7 +293,7 @@ class InitialState:
 
 
 @njit(cache=True)
-def _axis(electron: P4, positron: P4, pair: P4, mass: float, r: float) -> tuple[float, float, float]:
+def beam_axis(electron: P4, positron: P4, pair: P4, mass: float, r: float) -> tuple[float, float, float]:
     """Return the direction of the electron, or against the positron, in the rest frame of `pair`.
 
     After one photon dsigma ~ E1^2 (1 + cos1^2) + E2^2 (1 + cos2^2), each angle from its own beam (Berends, Kleiss):
@@ -376,7 +377,7 @@ def _radiate(
         k1, k2, weight[i] = _two_photons(a, b, total, s, minimum, rng)
         left = (total[0] - k1[0] - k2[0], total[1] - k1[1] - k2[1], total[2] - k1[2] - k2[2], total[3] - k1[3] - k2[3])
         mass = np.sqrt(left[0] ** 2 - left[1] ** 2 - left[2] ** 2 - left[3] ** 2)
-        axis[i, 0], axis[i, 1], axis[i, 2] = _axis(a, b, left, mass, rng.random())
+        axis[i, 0], axis[i, 1], axis[i, 2] = beam_axis(a, b, left, mass, rng.random())
         for j in range(4):
             photons[i, 0, j], photons[i, 1, j], pair[i, j] = k1[j], k2[j], left[j]
     return weight

@@ -23,8 +23,8 @@ from bumphunt.montecarlo.radiation import (
     ALPHA,
     K_FACTOR,
     InitialState,
-    _axis,
     _compiled_regular_part,
+    beam_axis,
     emit_from_both,
 )
 
@@ -97,7 +97,7 @@ def _fill(
         u1, u2, density = _lost_fractions(kept, s, rng) if many else _single_photon(kept, s, rng)
         k1, k2, angular = emit_from_both(a, b, total, s, (u1, u2), rng)
         left = (total[0] - k1[0] - k2[0], total[1] - k1[1] - k2[1], total[2] - k1[2] - k2[2], total[3] - k1[3] - k2[3])
-        axis[i, 0], axis[i, 1], axis[i, 2] = _axis(a, b, left, mass, rng.random())
+        axis[i, 0], axis[i, 1], axis[i, 2] = beam_axis(a, b, left, mass, rng.random())
         weight[i] = density * angular / s if mass * mass < s * (1 - 1e-9) else 0.0
         for j in range(4):
             photons[i, 0, j], photons[i, 1, j], pair[i, j] = k1[j], k2[j], left[j]

@@ -27,6 +27,7 @@ from bumphunt.kinematics import M_ELECTRON, M_MUON, M_TAU
 from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 from bumphunt.montecarlo.tau_spectra import M_PION
 from bumphunt.theory import zprime
+from bumphunt.theory.masses import positive_masses
 from bumphunt.theory.r_ratio import pion_form_factor, r_ratio
 from bumphunt.theory.radiator import radiator
 
@@ -54,15 +55,6 @@ HBAR_C = 1.973269804e-14
 """hbar c [GeV cm] (CODATA)."""
 LIGHTEST = 1e-3
 """Lowest mass for which a cross section is given [GeV]."""
-
-
-def _positive(mass: ArrayLike) -> Array:
-    """Return masses as an array, or raise an InputError if one is not positive."""
-    m = np.asarray(mass, dtype=np.float64)
-    if np.any(~(m > 0)):
-        msg = f"mass = {m[~(m > 0)].flat[0]} GeV; it must be positive"
-        raise InputError(msg)
-    return m
 
 
 def _below(mass: ArrayLike, sqrt_s: float) -> Array:
@@ -107,7 +99,7 @@ def width_leptons(mass: ArrayLike, m_lepton: float, *, coupling: float) -> Array
     >>> float(width_leptons(1.0, 0.0, coupling=1e-3).round(12))  # alpha 1e-6 / 3
     2.432e-09
     """
-    m = _positive(mass)
+    m = positive_masses(mass)
     return np.asarray(ALPHA * coupling**2 * m / 3 * _fermion_pair(m, m_lepton))
 
 
@@ -142,7 +134,7 @@ def width_pions(mass: ArrayLike, *, coupling: float) -> Array:
     ----------
     The form factor is that of Gounaris and Sakurai, `r_ratio.pion_form_factor`.
     """
-    m = _positive(mass)
+    m = positive_masses(mass)
     beta2 = np.maximum(1 - 4 * M_PION**2 / m**2, 0.0)
     return np.asarray(ALPHA * coupling**2 * m / 12 * beta2**1.5 * np.abs(pion_form_factor(m**2)) ** 2)
 
@@ -171,7 +163,7 @@ def width_dirac(mass: ArrayLike, m_dark: float, *, alpha_dark: float) -> Array:
     ----------
     `width_leptons` with alpha eps^2 replaced by alpha_D.
     """
-    m = _positive(mass)
+    m = positive_masses(mass)
     return np.asarray(alpha_dark * m / 3 * _fermion_pair(m, m_dark))
 
 
@@ -187,7 +179,7 @@ def width_scalar(mass: ArrayLike, m_dark: float, *, alpha_dark: float) -> Array:
     ----------
     `width_pions` with a form factor of 1 and alpha eps^2 replaced by alpha_D.
     """
-    m = _positive(mass)
+    m = positive_masses(mass)
     return np.asarray(alpha_dark * m / 12 * np.maximum(1 - 4 * m_dark**2 / m**2, 0.0) ** 1.5)
 
 
@@ -223,7 +215,7 @@ def branching_ratio(mass: ArrayLike, final_state: str) -> Array:
     if final_state not in _WIDTHS:
         msg = f"final_state = {final_state!r}; choose from {', '.join(_WIDTHS)}"
         raise InputError(msg)
-    m = _positive(mass)
+    m = positive_masses(mass)
     return _WIDTHS[final_state](m) / visible_width(m, coupling=1.0)
 
 

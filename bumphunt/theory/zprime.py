@@ -21,6 +21,7 @@ from bumphunt.errors import InputError
 from bumphunt.kinematics import M_ELECTRON, M_MUON, M_TAU
 from bumphunt.montecarlo.matrix_elements import total_cross_section
 from bumphunt.montecarlo.radiation import K_FACTOR, radiator_exponent, structure_function
+from bumphunt.theory.masses import positive_masses
 
 __all__ = [
     "branching_ratio_invisible",
@@ -38,15 +39,6 @@ LIGHTEST = 1e-3
 """Lowest mass of the table of cross sections [GeV]."""
 GRID_POINTS = 120
 """Masses of that table; the interpolation between them is good to 1e-4."""
-
-
-def _positive(mass: ArrayLike) -> Array:
-    """Return masses as an array, or raise an InputError if one is not positive."""
-    m = np.asarray(mass, dtype=np.float64)
-    if np.any(~(m > 0)):
-        msg = f"mass = {m[~(m > 0)].flat[0]} GeV; it must be positive"
-        raise InputError(msg)
-    return m
 
 
 def width_leptons(mass: ArrayLike, m_lepton: float, *, coupling: float) -> Array:
@@ -70,7 +62,7 @@ def width_leptons(mass: ArrayLike, m_lepton: float, *, coupling: float) -> Array
     ----------
     Shuve, Yavin, as cited at the top.
     """
-    m = _positive(mass)
+    m = positive_masses(mass)
     r = m_lepton**2 / m**2
     return np.asarray(coupling**2 * m / (12 * np.pi) * (1 + 2 * r) * np.sqrt(np.maximum(1 - 4 * r, 0.0)))
 
@@ -83,7 +75,7 @@ def width_neutrinos(mass: ArrayLike, *, coupling: float) -> Array:
     InputError
         If a mass is not positive.
     """
-    return np.asarray(coupling**2 * _positive(mass) / (24 * np.pi))
+    return np.asarray(coupling**2 * positive_masses(mass) / (24 * np.pi))
 
 
 def total_width(mass: ArrayLike, *, coupling: float) -> Array:
@@ -190,7 +182,7 @@ def muon_magnetic_moment(mass: ArrayLike, *, coupling: float) -> Array:
     ----------
     S. Gninenko, N. Krasnikov, Phys. Lett. B 513 (2001) 119 (hep-ph/0102222).
     """
-    m = _positive(mass)[..., np.newaxis]
+    m = positive_masses(mass)[..., np.newaxis]
     x, w = np.polynomial.legendre.leggauss(200)
     t, w = (x + 1) / 2, w / 2
     z, jacobian = t**3, 3 * t**2  # dense at z = 0, where light bosons contribute

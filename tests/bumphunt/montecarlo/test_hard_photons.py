@@ -169,7 +169,7 @@ def in_acceptance(muons, photons):
 
 def test_rate_with_a_photon_in_the_calorimeter_is_the_exact_one():
     """Of Belle II, here without crossing angle; photons near the muons count."""
-    beams, n, soft = Beams(electron_energy=7.0, positron_energy=4.0), 300_000, 0.05
+    beams, n, soft = Beams(electron_energy=7.0, positron_energy=4.0), 900_000, 0.05
     events = mumu.generate(n, beams=beams, rng=np.random.default_rng(54))
     energy = to_centre_of_mass(events.p4[:, 2:], beams)[..., 0]
     one = energy.sum(axis=1) - energy.max(axis=1) < soft * beams.sqrt_s / 2

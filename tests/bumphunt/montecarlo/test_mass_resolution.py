@@ -20,6 +20,7 @@ from bumphunt.montecarlo.detector import BABAR, BELLE2
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.reconstruction import reconstruct
 from bumphunt.montecarlo.response import angle_resolution, photon_energy_resolution, transverse_momentum_resolution
+from bumphunt.montecarlo.validation_resolution import beam_constrained
 
 # Belle II simulation of ee -> mumu Z': "weighted sigma" of M_rec^2 [GeV^2] (Crystal Ball plus Gaussian) by mass [GeV],
 # from the public example of the Punzi-net, arXiv:2110.00810.
@@ -92,32 +93,6 @@ def photon_and_pair(n, *, beams, rng, mass, leptons=True):
         weight=np.ones(n),
         beams_p4=total,
     )
-
-
-def beam_constrained(measured, variance, masses, beams):
-    """Return momenta, polar angles and azimuths (N, 9) of three particles that add up to the beams, by least squares.
-
-    One step from the measured values solves the linear problem, a second one the rest.
-    """
-    along = {1: np.array([1.0, 0, 0, 1]), -1: np.array([1.0, 0, 0, -1])}
-    spread = beams.electron_spread**2 * np.outer(along[1], along[1])
-    spread += beams.positron_spread**2 * np.outer(along[-1], along[-1])
-    fitted = measured
-    for _ in range(2):
-        total, slope = -beams.p4, np.zeros((len(measured), 4, 9))
-        for i, mass in enumerate(masses):
-            p, theta, phi = fitted[:, 3 * i : 3 * i + 3].T
-            p4 = four_momentum(p, theta, phi, mass)
-            total = total + p4
-            slope[:, 0, 3 * i] = p / p4[:, 0]
-            slope[:, 1:, 3 * i] = p4[:, 1:] / p[:, np.newaxis]
-            slope[:, 1:, 3 * i + 1] = four_momentum(p, theta + np.pi / 2, phi, mass)[:, 1:]
-            slope[:, 1:3, 3 * i + 2] = np.stack([-p4[:, 2], p4[:, 1]], axis=1)
-        excess = total + np.einsum("nij,nj->ni", slope, measured - fitted)
-        covariance = np.einsum("nij,nj,nkj->nik", slope, variance, slope) + spread
-        pull = np.linalg.solve(covariance, excess[..., np.newaxis])[..., 0]
-        fitted = measured - variance * np.einsum("nij,ni->nj", slope, pull)
-    return fitted
 
 
 def pair_mass(values):
