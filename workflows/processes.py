@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -70,7 +71,7 @@ def pool(workers: int) -> Iterator[Run]:
         yield _one_by_one
         return
     context = multiprocessing.get_context("spawn")
-    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_ignore_interrupts)
+    executor = ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker)
 
     def run(tasks: Sequence[Callable[[], T]], /) -> Iterator[T]:
         return _results(tasks, executor, ahead=AHEAD * workers)
@@ -100,5 +101,8 @@ def _results(tasks: Sequence[Callable[[], T]], executor: ProcessPoolExecutor, *,
         yield waiting.popleft().result()
 
 
-def _ignore_interrupts() -> None:
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and cores to the other workers: BLAS would wait for work on all of them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for library in ("OPENBLAS", "OMP", "MKL"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", "1")

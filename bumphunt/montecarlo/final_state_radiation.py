@@ -197,4 +197,4 @@ def _integral(beta: Array) -> Array:
     grid = np.linspace(MINIMUM_BETA, max(float(beta.max(initial=0.0)), 2 * MINIMUM_BETA), 32)
     s = np.exp(1 + grid * np.pi / (2 * ALPHA))
     u = np.clip(((nodes[:, np.newaxis] + 1) / 2) ** (2 / grid), 1e-300, LARGEST_LOST)
-    return np.interp(beta, grid, weights / 2 @ structure_function(u, s, 1.0))
+    return np.interp(beta, grid, np.sum(weights[:, np.newaxis] / 2 * structure_function(u, s, 1.0), axis=0))

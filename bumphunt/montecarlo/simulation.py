@@ -244,9 +244,9 @@ def _chunk(columns: Columns, events: Events, *, drawn: int = 0, repeated: int = 
         columns=columns,
         generated=weight.size,
         sum_weights=float(weight.sum()),
-        sum_weights_squared=float(weight @ weight),
+        sum_weights_squared=float(np.sum(weight**2)),
         row_weights=float(seen.sum()),
-        row_weights_squared=float(seen @ seen),
+        row_weights_squared=float(np.sum(seen**2)),
         drawn=drawn,
         repeated=repeated,
     )
