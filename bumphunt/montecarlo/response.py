@@ -40,7 +40,7 @@ def transverse_momentum_resolution(pt: ArrayLike, beta: ArrayLike, detector: Det
     --------
     >>> from bumphunt.montecarlo.detector import BELLE2
     >>> round(float(transverse_momentum_resolution(1.0, 1.0, BELLE2)), 5)
-    0.00184
+    0.00175
     """
     pt = np.asarray(pt, dtype=np.float64)
     return np.hypot(detector.pt_resolution_linear * pt, detector.pt_resolution_constant / np.asarray(beta))
