@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -82,7 +83,21 @@ def pool(workers: int) -> Iterator[Run]:
         msg = f"one of {workers} worker processes died, often for lack of memory; try fewer workers"
         raise BumphuntError(msg) from error
     finally:
-        executor.shutdown(wait=True, cancel_futures=True)
+        with _uninterrupted():
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ignore Ctrl-C: a second one would leave workers in the middle of a message, and nobody to end them."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread is interrupted
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _one_by_one(tasks: Sequence[Callable[[], T]], /) -> Iterator[T]:
