@@ -39,7 +39,8 @@ class Impact:
     pull, constraint
         Fitted value minus centre, and its error, in units of the width before the fit; NaN for a group.
     n_sig_up, n_sig_down
-        Shift of the signal strength with the source held at +1 and -1 fitted standard deviations; NaN for a group.
+        Shift of the signal strength with the source held at +1 and -1 fitted standard deviations, or those before the
+        fit where it has no errors (at the boundary of negative expectations); NaN for a group.
     n_sig_error
         Its share of the error of the strength: the root of the difference of squares without it.
     limit_obs, limit_exp
@@ -206,9 +207,10 @@ def _impact(source: str, names: list[str], model: Likelihood, best: ModelFit, en
         value, error = float(best.values[index]), float(best.errors[index])
         width = _width(model, index)
         pull, constraint = (value - model.centres[index]) / width, error / width
+        step = error if np.isfinite(error) else width
         for k, sign in enumerate((1.0, -1.0)):
             try:
-                moved = Profile(held_at(model, {names[0]: value + sign * error}), engine).best
+                moved = Profile(held_at(model, {names[0]: value + sign * step}), engine).best
                 shifts[k] = moved.n_sig - best.n_sig
             except FitError as failure:
                 flags.append(str(failure))

@@ -6,6 +6,8 @@ import pytest
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference.fit import fit, limit
 from bumphunt.inference.impacts import impacts
+from bumphunt.models.background import BackgroundModel
+from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Free, Gaussian, LogNormal, PerBin
 
@@ -73,3 +75,23 @@ def test_failed_fit_raises_and_a_bad_level_too():
         impacts(impossible)
     with pytest.raises(InputError, match="got 2"):
         impacts(count(Gaussian("a", 0.1)), cl=2)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_at_the_boundary_a_source_moves_by_its_width_before_the_fit(seed):
+    counts = np.random.default_rng(seed).poisson(0.2, 40)
+    r = region(
+        "few",
+        counts=counts,
+        edges=np.linspace(0.0, 1.0, 41),
+        signal=Sample("peak", gaussian(0.5, 0.03), uncertainties=[LogNormal("efficiency", 0.1)]),
+        backgrounds=BackgroundModel("bernstein", 1),
+    )
+    table = impacts(r)
+    (row,) = table.rows
+    assert row.flags == ("fit_at_boundary",)
+    assert np.isnan(row.n_sig_error)
+    # the yield that fits is the same: the efficiency divides it
+    assert row.n_sig_up == pytest.approx(table.n_sig * (1.0 / 1.1 - 1.0), rel=1e-4)
+    assert row.n_sig_down == pytest.approx(table.n_sig * 0.1, rel=1e-4)
+    assert row.limit_obs > 0.0
