@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.mass_axis import SQUARED, MassAxis
 
 __all__ = ["ALL_ROWS", "Columns", "Cut", "Cutflow", "Observables", "Selection", "Variable", "count", "cutflow_columns"]
 
@@ -137,11 +138,13 @@ class Selection:
     variables
         Columns that `observables` reads.
     observables
-        Function from columns to observables; it must hold ``m2_recoil`` or whatever `mass_squared` names.
+        Function from columns to observables; it must hold the one that `spectrum` names.
     cuts
         The cuts, in order.
-    mass_squared
-        Observable that the spectrum is made of [GeV^2].
+    spectrum
+        Observable that the spectrum is made of, in the unit of the axis.
+    axis
+        How its peak moves with the mass.
 
     Raises
     ------
@@ -153,7 +156,8 @@ class Selection:
     variables: tuple[Variable, ...]
     observables: Callable[[Columns], dict[str, Array]]
     cuts: tuple[Cut, ...]
-    mass_squared: str
+    spectrum: str
+    axis: MassAxis = SQUARED
 
     def __post_init__(self) -> None:
         names = [cut.name for cut in self.cuts]

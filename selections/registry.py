@@ -2,86 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
-from bumphunt.kinematics import Beams
-from bumphunt.tensor import VetoAxis, veto_axis
+from bumphunt.tensor import veto_axis
+from bumphunt.theory import zprime
 from selections import zprime_invisible
-from selections.cuts import Selection
+from selections.search import Binning, Model, PublishedLimit, Region, Search
 
-__all__ = ["SEARCHES", "PublishedLimit", "Search"]
+__all__ = ["SEARCHES"]
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PublishedLimit:
-    """A few points of a published limit, drawn beside ours.
-
-    Parameters
-    ----------
-    label
-        Experiment, luminosity and confidence level.
-    masses
-        Masses [GeV].
-    couplings
-        Upper limits on the coupling.
-    """
-
-    label: str
-    masses: tuple[float, ...]
-    couplings: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """What a channel of the YAML stands for.
-
-    Parameters
-    ----------
-    final_state
-        What is produced and seen.
-    observable
-        Where the peak is.
-    mass_range
-        Published mass range [GeV].
-    reference
-        The published search.
-    selection
-        Function from the nominal beams to the selection before the optimised cuts.
-    veto
-        Candidate lower bounds on the observables that are optimised in bins of mass.
-    candidate
-        What the simulation reconstructs: a key of `bumphunt.montecarlo.candidates.CANDIDATES`.
-    process
-        The signal that is simulated unless the YAML names another: a key of `bumphunt.montecarlo.processes.PROCESSES`.
-    published
-        A published limit to compare with; None for none.
-    """
-
-    final_state: str
-    observable: str
-    mass_range: tuple[float, float]
-    reference: str
-    selection: Callable[[Beams], Selection]
-    veto: tuple[VetoAxis, ...]
-    candidate: str = "dimuon"
-    process: str = "zprime"
-    published: PublishedLimit | None = None
-
-
-SEARCHES: dict[str, Search] = {
-    "zprime-invisible": Search(
+_LIST = (
+    Search(
+        name="zprime-invisible",
         final_state="mu+ mu- Z', Z' -> invisible",
+        production=r"e^+e^-\to\mu^+\mu^-Z'",
         observable="recoil mass",
         mass_range=(0.01, 8.0),
         reference="Belle II, arXiv:1912.11276, arXiv:2212.03066",
-        selection=zprime_invisible.selection,
+        regions=(
+            Region(
+                name="mumu",
+                description="two muons and nothing else",
+                selection=zprime_invisible.selection,
+                candidate="dimuon",
+                binning=Binning(low=-4.0, high=100.0, bins=5200),
+                process="zprime",
+                branching_ratio=zprime.branching_ratio_invisible,
+            ),
+        ),
         veto=tuple(veto_axis(name, 0.0, 3.8) for name in zprime_invisible.VETO),
+        model=Model(
+            coupling="$g'$",
+            meaning="coupling g' of a Z' of L_mu - L_tau",
+            cross_section=lambda mass, sqrt_s: zprime.cross_section(mass, coupling=1.0, sqrt_s=sqrt_s),
+            reference="Shuve, Yavin, arXiv:1403.2727",
+        ),
         published=PublishedLimit(  # read off figure 3 of arXiv:1912.11276
             label="Belle II 2018 observed, 276 pb$^{-1}$, 90 %",
             masses=(1.16, 2.29, 3.70, 4.69, 5.97),
             couplings=(0.051, 0.100, 0.226, 0.461, 0.994),
         ),
     ),
-}
+)
+SEARCHES: dict[str, Search] = {search.name: search for search in _LIST}
 """The searches by channel."""

@@ -28,6 +28,7 @@ from bumphunt.kinematics import (
     transverse_momentum,
     transverse_to,
 )
+from bumphunt.mass_axis import MassAxis
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.objects import (
     TOTAL_PHOTON_ENERGY,
@@ -43,6 +44,7 @@ from selections.objects import (
 )
 
 __all__ = [
+    "AXIS",
     "BARREL",
     "GAP_CENTRE",
     "GAP_HALF_WIDTH",
@@ -58,6 +60,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+AXIS = MassAxis(kind="squared", symbol=r"M_\mathrm{recoil}")
+"""The squared recoil mass."""
 TRIGGER = "L1PSNM(ffo)"
 """basf2 name of the two-track trigger bit: both tracks in 37-120 deg, opening above 90 deg."""
 BARREL = (float(np.deg2rad(33.0)), float(np.deg2rad(128.0)))
@@ -215,5 +219,6 @@ def selection(beams: Beams) -> Selection:
         variables=variables(),
         observables=partial(observables, beams=beams),
         cuts=cuts(),
-        mass_squared="m2_recoil",
+        spectrum="m2_recoil",
+        axis=AXIS,
     )

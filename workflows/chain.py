@@ -221,7 +221,7 @@ class Chain:
         return Stage(name="simulate", folder=self._folder("simulate"), settings=settings, make=make)
 
     def _check(self, folder: Path) -> None:
-        selection = SEARCHES[self.config.channel].selection(self.config.beams_record)
+        selection = SEARCHES[self.config.channel].signal_regions[0].selection(self.config.beams_record)
         variables = needed_variables(selection, candidate_rule(self.config))
         check(
             self._inputs(),

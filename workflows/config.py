@@ -223,7 +223,7 @@ class Analysis(Section):
     def signal_process(self) -> Process:
         """The process of the signal."""
         named = self.signal.simulate.process if self.signal.simulate is not None else None
-        return find_process(named or SEARCHES[self.channel].process)
+        return find_process(named or str(SEARCHES[self.channel].signal_regions[0].process))
 
     @property
     def _coupling(self) -> dict[str, Value]:

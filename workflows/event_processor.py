@@ -171,7 +171,7 @@ class EventProcessor(ProcessorABC):
         self._refuse_repeats(columns, file, start)
         observables: dict[str, NDArray[Any]] = dict(self.selection.evaluate(columns))
         sample = self.samples[chunk["dataset"]]
-        visible = _outside(observables[self.selection.mass_squared], sample.blind)
+        visible = _outside(observables[self.selection.spectrum], sample.blind)
         cumulative = [visible & mask for mask in self.selection.cumulative(observables)]
         weights = columns[WEIGHT].astype(np.float64)
         head = count(self.selection.steps, [visible, *cumulative], weights)
@@ -251,7 +251,7 @@ class EventProcessor(ProcessorABC):
         candidate = whole_numbers(columns[CANDIDATE][index], CANDIDATE)
         everything = {**columns, **observables}
         rank = np.zeros(len(weights)) if self.rule.best is None else everything[self.rule.best].astype(np.float64)
-        kept = [self.selection.mass_squared, *(axis.name for axis in self.axes)]
+        kept = [self.selection.spectrum, *(axis.name for axis in self.axes)]
         kept += [] if self.table is None else list(self.table.names)
         return PassingRows(
             keys=keys,
@@ -275,7 +275,7 @@ class EventProcessor(ProcessorABC):
             raise self.repeated(rows.take(np.array(pair)))
         hashes = event_hash(rows.keys[starts])
         events = rows.take(kept_candidates(starts, rows.candidate, rows.rank, self.rule))
-        m2, weights = events.values[self.selection.mass_squared], events.values[WEIGHT]
+        m2, weights = events.values[self.selection.spectrum], events.values[WEIGHT]
         half = half_sample(events.keys)
         steps, masks = [ONE_CANDIDATE], [np.ones(m2.size, dtype=np.bool_)]
         result: dict[str, Any] = {"before": self._histogram(m2, weights, half)}

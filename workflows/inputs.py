@@ -106,7 +106,7 @@ def simulation_plan(config: Analysis) -> SimulationPlan | None:
         samples=tuple(specs),
         pseudodata=drawn,
         injected=injected,
-        candidate=CANDIDATES[SEARCHES[config.channel].candidate],
+        candidate=CANDIDATES[SEARCHES[config.channel].signal_regions[0].candidate],
     )
 
 

@@ -131,7 +131,7 @@ def _process(
     tensor_edges: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, ProcessedSample]:
     """Return what the samples give; blinded data lose their rows inside the search range before anything is counted."""
-    selection = SEARCHES[config.channel].selection(config.beams_record)
+    selection = SEARCHES[config.channel].signal_regions[0].selection(config.beams_record)
     blind = (config.search.low**2, config.search.high**2) if config.blinded else None
     files = {
         sample.name: SampleFiles(
@@ -200,7 +200,7 @@ def veto_axes(config: Analysis) -> tuple[VetoAxis, ...]:
     ranges = config.optimise.variables
     if not ranges:
         return SEARCHES[config.channel].veto
-    selection = SEARCHES[config.channel].selection(config.beams_record)
+    selection = SEARCHES[config.channel].signal_regions[0].selection(config.beams_record)
     known = selection.observables({variable.name: np.ones(1) for variable in selection.variables})
     for name in ranges:
         if name not in known:

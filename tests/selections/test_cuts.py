@@ -20,7 +20,7 @@ SELECTION = Selection(
     variables=(Variable(name="x"), Variable(name="y")),
     observables=lambda c: {"x": c["x"] * 1.0, "y": c["y"] * 1.0},
     cuts=(cut("low", above=0.2), cut("band", "y", above=0.1, below=0.9), cut("high", below=0.8)),
-    mass_squared="x",
+    spectrum="x",
 )
 
 
@@ -58,7 +58,7 @@ def test_two_cuts_of_one_name_raise() -> None:
             variables=(),
             observables=dict,
             cuts=(cut("same", above=0.0), cut("same", below=1.0)),
-            mass_squared="x",
+            spectrum="x",
         )
 
 

@@ -48,7 +48,7 @@ SELECTION = Selection(
         Cut(name="momentum", observable="p", above=1.0, unit="GeV", description="", source=""),
         Cut(name="photon", observable="angle", above=0.5, unit="rad", description="", source=""),
     ),
-    mass_squared="m2",
+    spectrum="m2",
 )
 
 
@@ -183,7 +183,7 @@ def test_error_in_a_worker_is_the_same_error(tmp_path: Path) -> None:
 
 def plain_selection() -> Selection:
     """A selection whose functions a worker process can import: it has no cuts."""
-    return Selection(name="plain", variables=SELECTION.variables, observables=copy_columns, cuts=(), mass_squared="m2")
+    return Selection(name="plain", variables=SELECTION.variables, observables=copy_columns, cuts=(), spectrum="m2")
 
 
 class CopyColumns:

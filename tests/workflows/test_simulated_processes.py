@@ -87,7 +87,8 @@ def test_another_signal_and_several_injected(write):
 
 
 def test_candidate_and_signal_are_those_of_the_channel(write, monkeypatch):
-    search = replace(registry.SEARCHES["zprime-invisible"], candidate="emu", process="zprime_lfv")
+    found = registry.SEARCHES["zprime-invisible"]
+    search = replace(found, regions=(replace(found.regions[0], candidate="emu", process="zprime_lfv"),))
     monkeypatch.setitem(registry.SEARCHES, "zprime-invisible", search)
     plan = simulation_plan(load(write()))
     assert plan.candidate == CANDIDATES["emu"]

@@ -1,0 +1,235 @@
+"""What a search is: its regions, what a coupling predicts in them, and what was published.
+
+A search is data. The shipped ones are listed in `selections.registry`; a user's own is a `Search` in a file of theirs,
+named by its path in the YAML (``channel: my_search.py:SEARCH``) or by an entry point of
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError, unknown_name
+from bumphunt.kinematics import Beams
+from bumphunt.models.shapes import Tail
+from bumphunt.tensor import VetoAxis
+from selections.cuts import Selection
+
+__all__ = ["Binning", "Excluded", "Model", "PublishedLimit", "Region", "Search", "everything"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binning:
+    """Equal bins of a spectrum, in the unit of its axis."""
+
+    low: float
+    """Lower edge."""
+    high: float
+    """Upper edge."""
+    bins: int
+    """Number of bins: some per resolution."""
+
+
+def everything(mass: ArrayLike) -> Array:
+    """Return 1 for every mass: the branching ratio of a region that sees every decay."""
+    return np.ones_like(np.asarray(mass, dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """One final state of a search, or a control sample.
+
+    Parameters
+    ----------
+    name
+        Its name in the YAML, in tables and figures.
+    description
+        What is selected, in one line.
+    selection
+        Function from the nominal beams to the selection before the optimised cuts.
+    candidate
+        Which ntuple it reads, and what the simulation reconstructs for it: a key of
+        `bumphunt.montecarlo.candidates.CANDIDATES`. Regions of the same candidate are filled from one read.
+    binning
+        Bins of its spectrum, unless the YAML says others.
+    role
+        ``signal``: a peak is fitted there. ``control``: yields are compared there.
+    process
+        The signal that is simulated, unless the YAML names another: a key of
+        `bumphunt.montecarlo.processes.PROCESSES`; None in a control region.
+    mass_range
+        Masses whose peak can be seen there [GeV]; None for those of the search.
+    branching_ratio
+        Fraction of the produced signal that decays to this final state, function of mass [GeV].
+    tail
+        Side of the radiative tail of the peak.
+    """
+
+    name: str
+    description: str
+    selection: Callable[[Beams], Selection]
+    candidate: str
+    binning: Binning
+    role: Literal["signal", "control"] = "signal"
+    process: str | None = None
+    mass_range: tuple[float, float] | None = None
+    branching_ratio: Callable[[ArrayLike], Array] = everything
+    tail: Tail = "high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What a coupling predicts.
+
+    Parameters
+    ----------
+    coupling
+        Its symbol for figures, such as ``$g'$``.
+    meaning
+        What it is, in words, for tables.
+    cross_section
+        Function ``(mass [GeV], sqrt(s) [GeV])`` to the cross section [fb] of the production at coupling 1, before the
+        branching ratios of the regions; masses and result have the shape (M,).
+    power
+        The power of the coupling that the cross section is proportional to.
+    reference
+        Where the prediction comes from.
+    """
+
+    coupling: str
+    meaning: str
+    cross_section: Callable[[Array, float], Array]
+    reference: str
+    power: float = 2.0
+
+    def coupling_at(self, xsec: ArrayLike, mass: ArrayLike, sqrt_s: float) -> Array:
+        """Return the couplings that predict cross sections of the production [fb], in the shape of `xsec`.
+
+        Parameters
+        ----------
+        xsec
+            Cross sections of the production [fb], shape (M,); NaN stays NaN.
+        mass
+            Masses [GeV], shape (M,).
+        sqrt_s
+            Centre-of-mass energy [GeV].
+        """
+        at_one = self.cross_section(np.asarray(mass, dtype=np.float64), sqrt_s)
+        return np.asarray((np.asarray(xsec, dtype=np.float64) / at_one) ** (1.0 / self.power))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Excluded:
+    """Masses that are not searched: a known resonance stands there."""
+
+    name: str
+    """The resonance."""
+    low: float
+    """Lowest mass left out [GeV]."""
+    high: float
+    """Highest mass left out [GeV]."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedLimit:
+    """A few points of a published limit, drawn beside ours.
+
+    Parameters
+    ----------
+    label
+        Experiment, luminosity and confidence level.
+    masses
+        Masses [GeV].
+    couplings
+        Upper limits on the coupling.
+    """
+
+    label: str
+    masses: tuple[float, ...]
+    couplings: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    r"""What a channel of the YAML stands for.
+
+    Parameters
+    ----------
+    name
+        Its name in the YAML.
+    final_state
+        What is produced and seen.
+    production
+        What the cross section is of, such as ``e^+e^-\to\gamma A'``, in the mathematics of a figure, without dollar
+        signs.
+    observable
+        Where the peak is, in words.
+    mass_range
+        Published mass range [GeV].
+    reference
+        The published search.
+    regions
+        Final states and control samples; at least one of the role "signal".
+    veto
+        Candidate lower bounds on the observables that are optimised in bins of mass; none for no optimised cuts.
+    candidates
+        More observables that may take their place, with candidate bounds: the optimisation ranks them all.
+    model
+        What a coupling predicts; None where no model is agreed on, and the limit is that on efficiency times cross
+        section.
+    excluded
+        Masses that are not searched.
+    published
+        A published limit to compare with; None for none.
+
+    Raises
+    ------
+    InputError
+        If two regions have the same name, or none is of the role "signal".
+    """
+
+    name: str
+    final_state: str
+    production: str
+    observable: str
+    mass_range: tuple[float, float]
+    reference: str
+    regions: tuple[Region, ...]
+    veto: tuple[VetoAxis, ...] = ()
+    candidates: tuple[VetoAxis, ...] = ()
+    model: Model | None = None
+    excluded: tuple[Excluded, ...] = field(default=())
+    published: PublishedLimit | None = None
+
+    def __post_init__(self) -> None:
+        names = [region.name for region in self.regions]
+        if len(set(names)) != len(names):
+            msg = f"search {self.name!r}: two regions have the same name: {', '.join(names)}"
+            raise InputError(msg)
+        if not self.signal_regions:
+            msg = f"search {self.name!r} has no region of the role 'signal'; give at least one"
+            raise InputError(msg)
+
+    @property
+    def signal_regions(self) -> tuple[Region, ...]:
+        """The regions in which a peak is fitted."""
+        return tuple(region for region in self.regions if region.role == "signal")
+
+    def region(self, name: str) -> Region:
+        """Return the region of a name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        for region in self.regions:
+            if region.name == name:
+                return region
+        raise InputError(unknown_name("region", name, [region.name for region in self.regions]))
