@@ -167,6 +167,12 @@ class Selection:
             raise InputError(msg)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the observables."""
+        with np.errstate(all="ignore"):
+            return tuple(self.observables({variable.name: np.ones(1) for variable in self.variables}))
+
+    @property
     def steps(self) -> tuple[str, ...]:
         """Names of the steps of the cutflow: all rows, then each cut."""
         return (ALL_ROWS, *(cut.name for cut in self.cuts))
