@@ -25,7 +25,6 @@ from typing import Any
 import numpy as np
 
 from bumphunt.errors import BumphuntError, ConfigError
-from selections.registry import SEARCHES
 from workflows.config import Analysis
 from workflows.event_processor import needed_variables
 from workflows.impacts import IMPACTS, run_impacts
@@ -45,6 +44,7 @@ from workflows.selecting import (
     read_cuts,
     read_selected,
     read_signal_model,
+    region_plan,
     veto_axes,
 )
 from workflows.simulate import simulate
@@ -221,8 +221,7 @@ class Chain:
         return Stage(name="simulate", folder=self._folder("simulate"), settings=settings, make=make)
 
     def _check(self, folder: Path) -> None:
-        selection = SEARCHES[self.config.channel].signal_regions[0].selection(self.config.beams_record)
-        variables = needed_variables(selection, candidate_rule(self.config))
+        variables = needed_variables([region_plan(self.config)], candidate_rule(self.config))
         check(
             self._inputs(),
             self.config,

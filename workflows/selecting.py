@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,8 +22,10 @@ from selections.candidates import REJECT, CandidateRule
 from selections.cuts import cutflow_columns
 from selections.registry import SEARCHES
 from workflows.config import DATA, Analysis
+from workflows.events import fill_tensor_of, optimised_step, spectra_of
 from workflows.inputs import Sample
-from workflows.processor import ProcessedSample, SampleFiles, process
+from workflows.processor import ProcessedSample, process
+from workflows.regions import RegionPlan, SampleFiles
 from workflows.results import read_json, write_csv, write_json
 
 __all__ = [
@@ -38,6 +41,7 @@ __all__ = [
     "read_cuts",
     "read_selected",
     "read_signal_model",
+    "region_plan",
     "veto_axes",
 ]
 
@@ -119,44 +123,51 @@ def candidate_rule(config: Analysis) -> CandidateRule:
     return CandidateRule(best=rule.variable, largest=rule.best == "highest")
 
 
+def region_plan(config: Analysis) -> RegionPlan:
+    """Return what is filled: the first signal region."""
+    region = SEARCHES[config.channel].signal_regions[0]
+    return RegionPlan(
+        name=region.name,
+        selection=region.selection(config.beams_record),
+        edges=config.spectrum.edges,
+        keep=tuple(axis.name for axis in veto_axes(config)),
+    )
+
+
 def _process(
     inputs: Sequence[Sample],
     config: Analysis,
+    events: Path,
     *,
     workers: int,
     allow_missing: bool,
     progress: Progress,
-    table: CutTable | None = None,
-    axes: tuple[VetoAxis, ...] = (),
-    tensor_edges: Mapping[str, np.ndarray] | None = None,
 ) -> dict[str, ProcessedSample]:
     """Return what the samples give; blinded data lose their rows inside the search range before anything is counted."""
-    selection = SEARCHES[config.channel].signal_regions[0].selection(config.beams_record)
-    blind = (config.search.low**2, config.search.high**2) if config.blinded else None
+    plan = region_plan(config)
+    blind = {plan.name: (config.search.low**2, config.search.high**2)} if config.blinded else None
     files = {
         sample.name: SampleFiles(
             files=sample.files,
+            simulated=sample.kind != "data",
             blind=blind if sample.kind == "data" else None,
-            tensor_edges=(tensor_edges or {}).get(sample.name),
         )
         for sample in inputs
     }
     done = process(
         files,
-        selection=selection,
-        edges=config.spectrum.edges,
+        regions=[plan],
         tree=config.ntuples.tree,
         names=config.ntuples.names,
         rule=candidate_rule(config),
-        table=table,
-        axes=axes,
+        events=events,
         workers=workers,
         allow_missing=allow_missing,
         progress=progress,
     )
     for sample in inputs:
-        if sample.kind != "data" and not done[sample.name].cutflow.sum_w[0] > 0:
-            total = done[sample.name].cutflow.sum_w[0]
+        total = done[sample.name].regions[plan.name].cutflow.sum_w[0]
+        if sample.kind != "data" and not total > 0:
             msg = f"{sample.files[0]}: the weights of sample {sample.name!r} add up to {total:g}; is __weight__ filled?"
             raise NtupleError(msg)
     return done
@@ -229,11 +240,13 @@ def make_tensors(
     if settings is None:
         msg = "optimise: null asks for no optimised cuts, so there is nothing to make tensors for"
         raise InputError(msg)
-    signals = [sample for sample in inputs if sample.kind == "signal"]
-    done = _process(signals, config, workers=workers, allow_missing=allow_missing, progress=progress)
+    simulated = [sample for sample in inputs if sample.kind != "data"]
+    events, region = folder / "events", region_plan(config).name
+    done = _process(simulated, config, events, workers=workers, allow_missing=allow_missing, progress=progress)
     points = []
-    for sample in signals:
-        spectrum, generated = done[sample.name].spectrum(optimised=False), _generated(sample, done[sample.name])
+    for sample in (sample for sample in simulated if sample.kind == "signal"):
+        spectrum = done[sample.name].regions[region].spectra.spectrum()
+        generated = _generated(sample, done[sample.name])
         points.append(FittedSignal(mass=_mass(sample), shape=spectrum, selected=spectrum, generated=generated))
     model = fit_signal(points, factor=1.0, progress=progress)
     write_json(folder / MODEL, asdict(model))
@@ -248,28 +261,15 @@ def make_tensors(
         width=settings.bin_width,
         minimum_width=settings.min_bin_width,
     )
-    simulated = [sample for sample in inputs if sample.kind != "data"]
-    tensor_edges = {
-        s.name: edges if s.kind == "background" else signal_window(_mass(s), resolution, window=settings.window)
-        for s in simulated
-    }
     axes = veto_axes(config)
-    done = _process(
-        simulated,
-        config,
-        workers=workers,
-        allow_missing=allow_missing,
-        progress=progress,
-        axes=axes,
-        tensor_edges=tensor_edges,
-    )
-    write_csv(folder / "cutflow.csv", cutflow_columns({name: sample.cutflow for name, sample in done.items()}))
+    cutflows = {name: sample.regions[region].cutflow for name, sample in done.items()}
+    write_csv(folder / "cutflow.csv", cutflow_columns(cutflows))
     arrays: dict[str, np.ndarray] = {}
     for sample in simulated:
-        tensor = done[sample.name].tensor
-        if tensor is None:
-            msg = f"sample {sample.name!r} gave no tensor"
-            raise InputError(msg)
+        bins = edges
+        if sample.kind == "signal":
+            bins = signal_window(_mass(sample), resolution, window=settings.window)
+        tensor = fill_tensor_of(events, sample.name, region, edges=bins, axes=axes)
         if sample.kind == "background":
             factor = normalisation(
                 sample, config, data_luminosity=config.data.luminosity, fraction=done[sample.name].fraction
@@ -280,6 +280,7 @@ def make_tensors(
             _generated(sample, done[sample.name]) if sample.kind == "signal" else np.nan
         )
     np.savez_compressed(folder / TENSORS, allow_pickle=False, **arrays)
+    shutil.rmtree(events)
 
 
 def _mass(sample: Sample) -> float:
@@ -386,8 +387,14 @@ def make_spectra(
         As for `workflows.processor.process`.
     """
     table = read_cuts(cuts) if cuts is not None else None
-    done = _process(inputs, config, workers=workers, allow_missing=allow_missing, progress=progress, table=table)
-    write_csv(folder / "cutflow.csv", cutflow_columns({name: sample.cutflow for name, sample in done.items()}))
+    events, region = folder / "events", region_plan(config).name
+    done = _process(inputs, config, events, workers=workers, allow_missing=allow_missing, progress=progress)
+    cutflows = {name: result.regions[region].cutflow for name, result in done.items()}
+    if table is not None:
+        cutflows = {
+            name: flow.then(optimised_step(events, name, region, table=table)) for name, flow in cutflows.items()
+        }
+    write_csv(folder / "cutflow.csv", cutflow_columns(cutflows))
     luminosity = config.data.luminosity * done[DATA].fraction
     record: dict[str, dict[str, object]] = {}
     with uproot.recreate(folder / SPECTRA) as file:
@@ -397,12 +404,14 @@ def make_spectra(
             factor = 1.0
             if sample.kind == "background":
                 factor = normalisation(sample, config, data_luminosity=luminosity, fraction=result.fraction)
-            before = scale(result.spectrum(optimised=False, half=half), factor)
-            after = before if table is None else scale(result.spectrum(optimised=True, half=half), factor)
+            uncut = cut = result.regions[region].spectra
+            if table is not None:
+                cut = spectra_of(events, sample.name, region, edges=config.spectrum.edges, table=table)
+            before, after = (scale(spectra.spectrum(half=half), factor) for spectra in (uncut, cut))
             file[f"{sample.name}/before"] = _histogram(before)
             file[f"{sample.name}/after"] = _histogram(after)
             if sample.kind == "signal":
-                file[f"{sample.name}/shape"] = _histogram(result.spectrum(optimised=table is not None))
+                file[f"{sample.name}/shape"] = _histogram(cut.spectrum())
             record[sample.name] = {
                 "kind": sample.kind,
                 "mass": sample.mass,
@@ -414,6 +423,7 @@ def make_spectra(
                 "events_after": after.total,
                 "events_after_error": float(np.sqrt(after.variances.sum())),
             }
+    shutil.rmtree(events)
     write_json(folder / "samples.json", {"samples": record, "data_luminosity": luminosity})
 
 
