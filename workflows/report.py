@@ -164,7 +164,7 @@ def _cuts(cuts: CutTable, selected: Selected) -> plots.Figure:
         "pt_rec_lmin": r"$p_T^\mathrm{rec}(\ell_\mathrm{min})$",
         "pt_pair": r"$p_T(\mu\mu)$",
     }
-    mass_edges = np.sqrt(np.maximum(cuts.edges, 0.0))
+    mass_edges = cuts.axis.mass(cuts.edges)
     thresholds = {symbols.get(name, name): cuts.lower[:, i] for i, name in enumerate(cuts.names)}
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
     counts = {}

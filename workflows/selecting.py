@@ -12,6 +12,7 @@ import uproot
 
 from bumphunt.cut_table import CutTable
 from bumphunt.errors import ConfigError, InputError, NtupleError, unknown_name
+from bumphunt.mass_axis import MassAxis
 from bumphunt.models.signal import SignalModel, signal_model
 from bumphunt.models.signal_shape import fit_shapes
 from bumphunt.optimise import FigureOfMerit, SignalPoint, best_cuts, mass_bins, signal_window
@@ -108,7 +109,7 @@ def read_signal_model(path: Path) -> SignalModel:
     names = ("masses", "parameters", "errors", "efficiencies", "efficiency_errors")
     arrays = {name: np.array(content[name], dtype=np.float64) for name in names}
     low, high = content["support"]
-    return SignalModel(**arrays, support=(low, high), tail=content["tail"])
+    return SignalModel(**arrays, support=(low, high), tail=content["tail"], axis=MassAxis(**content["axis"]))
 
 
 def candidate_rule(config: Analysis) -> CandidateRule:
