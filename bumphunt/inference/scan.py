@@ -6,7 +6,7 @@
 `scan_counting`    counts events in a narrow window, over simulated backgrounds
 =================  ==================================================================
 
-They take histograms in the squared (recoil) mass as plain arrays, and the sources of uncertainty
+They take histograms on a mass axis (`bumphunt.mass_axis`) as plain arrays, and the sources of uncertainty
 (`bumphunt.models.sources`), and return a `ScanResult`. What is fitted at a mass is made in
 `bumphunt.inference.scan_windows`. A smooth background without uncertainties of the signal is linear in its parameters:
 such masses are fitted together, a block at a time, by the convex engine.
@@ -88,7 +88,7 @@ def scan_templates(
     relative_uncertainties
         Of the normalisation of each template, log-normal; None leaves it to the data.
     edges
-        Bin edges in the squared mass [GeV^2], shape ``(B + 1,)``.
+        Bin edges in the unit of the axis of the signal, shape ``(B + 1,)``.
     signal
         Shape, resolution and efficiency.
     masses
@@ -130,7 +130,9 @@ def scan_templates(
             spectra, signal=signal, mass=mass, window=window, bins_per_sigma=bins_per_sigma, sources=context.sources
         )
         sigma = float(signal.resolution(mass))
-        core_edges = window_edges(spectra.edges, mass**2, sigma, half_width=CORE, bins_per_sigma=None)
+        core_edges = window_edges(
+            spectra.edges, float(signal.axis.position(mass)), sigma, half_width=CORE, bins_per_sigma=None
+        )
         core = float(spectra.cut(core_edges).templates.sum())
         if found is None:
             points.append(_point_without_background(context, mass))
@@ -260,9 +262,9 @@ def _masses(masses: ArrayLike, signal: SignalModel) -> list[float]:
     return [float(x) for x in m]
 
 
-def _core_fractions(edges: Array, mass: float, sigma: float) -> Array:
-    """Return the fraction of each bin that lies within `CORE` standard deviations of the mass, shape ``(B,)``."""
-    ends = np.clip(edges, mass**2 - CORE * sigma, mass**2 + CORE * sigma)
+def _core_fractions(edges: Array, position: float, sigma: float) -> Array:
+    """Return the fraction of each bin that lies within `CORE` standard deviations of the peak, shape ``(B,)``."""
+    ends = np.clip(edges, position - CORE * sigma, position + CORE * sigma)
     return np.diff(ends) / np.diff(edges)
 
 
@@ -276,7 +278,10 @@ def _region_point(context: _Context, found: Region, mass: float, core: float | N
     bins = slice(0, model.n_bins)
     if core is None:
         try:
-            core = float(model.expected(profile.at(0.0).values)[bins] @ _core_fractions(found.edges, mass, sigma))
+            core = float(
+                model.expected(profile.at(0.0).values)[bins]
+                @ _core_fractions(found.edges, float(context.signal.axis.position(mass)), sigma)
+            )
         except FitError:  # the row says so: without this fit there is neither significance nor limit
             core = np.nan
     method: LimitMethod = "toys" if settings.random(core) else "asymptotic"
@@ -305,7 +310,7 @@ def _region_point(context: _Context, found: Region, mass: float, core: float | N
     q0 = 0.0 if context.blinded and known else significance.q0
     return scan_row(
         mass,
-        sigma,
+        context.signal,
         float(context.signal.efficiency(mass)),
         found.edges,
         replace(upper, flags=tuple(dict.fromkeys(flags)), valid=upper.valid and known),
@@ -324,7 +329,11 @@ def _point_without_background(context: _Context, mass: float) -> ScanPoint:
     spectra, signal = context.spectra, context.signal
     sigma = float(signal.resolution(mass))
     edges = window_edges(
-        spectra.edges, mass**2, sigma, half_width=context.window, bins_per_sigma=context.bins_per_sigma
+        spectra.edges,
+        float(signal.axis.position(mass)),
+        sigma,
+        half_width=context.window,
+        bins_per_sigma=context.bins_per_sigma,
     )
     inside = spectra.cut(edges)
     channel = Channel(
@@ -367,7 +376,7 @@ def _scan_channels(
         for k, (mass, (edges, channel), result) in enumerate(zip(block, windows, results, strict=True)):
             core = np.nan
             if result.null.status.usable:
-                inside = _core_fractions(edges, mass, float(sigmas[first + k]))
+                inside = _core_fractions(edges, float(context.signal.axis.position(mass)), float(sigmas[first + k]))
                 core = float(channel.expected(0.0, result.null.background) @ inside)
             rng = context.rng(first + k)
             upper = limit_of(result, channel, cl=cl)
@@ -409,7 +418,7 @@ def _channel_point(
     known = best.status.usable and (usable or upper.valid)
     return scan_row(
         mass,
-        float(context.signal.resolution(mass)),
+        context.signal,
         float(context.signal.efficiency(mass)),
         edges,
         replace(upper, flags=tuple(dict.fromkeys(flags))),

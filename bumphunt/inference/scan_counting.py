@@ -55,9 +55,9 @@ class CountingWindow:
     Parameters
     ----------
     edges
-        The two ends of the window in the squared mass [GeV^2].
+        The two ends of the window in the unit of the axis.
     sigma, efficiency
-        Resolution in the squared mass [GeV^2] and total signal efficiency.
+        Resolution in the unit of the axis and total signal efficiency.
     n_obs
         Events counted; None if blinded.
     background
@@ -147,7 +147,7 @@ def scan_counting(
     points = []
     for mass in np.atleast_1d(np.asarray(masses, dtype=np.float64)):
         found = counting_window(spectra, signal=signal, mass=float(mass), window=window, sources=sources)
-        points.append(_count_point(found, float(mass), settings))
+        points.append(_count_point(found, float(mass), signal, settings))
         if progress is not None:
             progress()
     return ScanResult(points=tuple(points))
@@ -165,10 +165,10 @@ def counting_window(
             if what in source.moves:
                 msg = f"source {source.name!r} has a {what}, which a count cannot use: fit templates, or remove it"
                 raise InputError(msg)
-    sigma = float(signal.resolution(mass))
-    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=None)
+    sigma, position = float(signal.resolution(mass)), float(signal.axis.position(mass))
+    edges = window_edges(spectra.edges, position, sigma, half_width=window, bins_per_sigma=None)
     inside = spectra.cut(edges)
-    nearby = spectra.cut(window_edges(spectra.edges, mass**2, sigma, half_width=NEARBY, bins_per_sigma=None))
+    nearby = spectra.cut(window_edges(spectra.edges, position, sigma, half_width=NEARBY, bins_per_sigma=None))
     b, b_error = simulated_background(
         inside.templates.sum(axis=1), inside.variances.sum(axis=1), _event_weights(nearby, spectra)
     )
@@ -239,7 +239,7 @@ def _bayesian_limit(n_obs: float | None, model: CountingModel, cl: float, prior:
     )
 
 
-def _count_point(found: CountingWindow, mass: float, settings: LimitSettings) -> ScanPoint:
+def _count_point(found: CountingWindow, mass: float, signal: SignalModel, settings: LimitSettings) -> ScanPoint:
     """Return the row of one mass from a count."""
     model = found.model()
     limit = window_limit(found, model, settings)
@@ -249,7 +249,7 @@ def _count_point(found: CountingWindow, mass: float, settings: LimitSettings) ->
     z0 = max(float(asymptotics.z_score(p0)), 0.0) + 0.0  # no negative zero
     return scan_row(
         mass,
-        found.sigma,
+        signal,
         found.efficiency,
         found.edges,
         replace(limit, flags=flags),

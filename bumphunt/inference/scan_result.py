@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.inference.limits import UpperLimit
+from bumphunt.models.signal import SignalModel
 
 __all__ = ["ScanPoint", "ScanResult", "scan_row"]
 
@@ -35,7 +36,7 @@ class ScanPoint:
     mass
         Hypothesis [GeV].
     window_lo, window_hi
-        Ends of the window in mass [GeV]: square roots of its ends in the squared mass, negative for negative squares.
+        Ends of the window in mass [GeV]; of a squared mass the roots of its ends, negative for negative squares.
     n_obs, n_bkg
         Observed events in the window, and background events in it: fitted together with the signal (templates), or
         expected (counting). Blinded: `n_obs` is the expected background.
@@ -48,7 +49,7 @@ class ScanPoint:
     efficiency
         Total signal efficiency.
     resolution
-        Resolution in mass [GeV].
+        Resolution in mass [GeV]: that on the axis over the slope of the axis.
     n_sig_ul_obs, n_sig_ul_exp_m2, n_sig_ul_exp_m1, n_sig_ul_exp, n_sig_ul_exp_p1, n_sig_ul_exp_p2
         Upper limits on the signal events in the whole peak.
     method, cl, valid, flags
@@ -113,37 +114,35 @@ class ScanResult:
         return max(known, key=lambda point: point.z0, default=None)
 
 
-def _signed_root(square: float) -> float:
-    """Return the mass [GeV] of a squared mass, negative for a negative square."""
-    return float(np.sign(square) * np.sqrt(abs(square)))
-
-
 def scan_row(
-    mass: float, sigma: float, efficiency: float, edges: Array, limit: UpperLimit, **fitted: float
+    mass: float, signal: SignalModel, efficiency: float, edges: Array, limit: UpperLimit, **fitted: float
 ) -> ScanPoint:
     """Return a row from its limit and its fitted numbers.
 
     Parameters
     ----------
-    mass, sigma
-        Hypothesis [GeV] and resolution in the squared mass [GeV^2].
+    mass
+        Hypothesis [GeV].
+    signal
+        Its axis and resolution.
     efficiency
         Total signal efficiency.
     edges
-        Edges of the window in the squared mass [GeV^2]: at least the two ends.
+        Edges of the window in the unit of the axis: at least the two ends.
     limit
         Limit, validity and flags.
     fitted
         `n_obs`, `n_bkg`, `n_sig`, `n_sig_error`, `q0`, `p0`, `z0` of `ScanPoint`.
     """
     m2, m1, median, p1, p2 = (float(value) for value in limit.expected)
+    ends = signal.axis.signed_mass(edges[[0, -1]])
     return ScanPoint(
         mass=mass,
-        window_lo=_signed_root(edges[0]),
-        window_hi=_signed_root(edges[-1]),
+        window_lo=float(ends[0]),
+        window_hi=float(ends[1]),
         **fitted,
         efficiency=efficiency,
-        resolution=sigma / (2.0 * mass) if mass > 0.0 else np.inf,
+        resolution=float(signal.mass_resolution(mass)),
         n_sig_ul_obs=limit.observed,
         n_sig_ul_exp_m2=m2,
         n_sig_ul_exp_m1=m1,

@@ -28,7 +28,7 @@ class Spectra:
     uncertainties
         Relative uncertainties of their normalisations; None leaves one to the data.
     edges
-        Bin edges in the squared mass [GeV^2], shape ``(B + 1,)``.
+        Bin edges in the unit of the mass axis, shape ``(B + 1,)``.
     names
         Of the backgrounds, K of them, all different.
 

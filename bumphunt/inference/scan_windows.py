@@ -1,4 +1,4 @@
-"""Windows: what is fitted at one mass of a scan, from spectra in the squared mass, a signal model and sources.
+"""Windows: what is fitted at one mass of a scan, from spectra on a mass axis, a signal model and sources.
 
 `template_region` has simulated backgrounds, `smooth_region` a family of functions whose coefficients the data
 determine. Both are regions (`bumphunt.models.region`), so that every question of `bumphunt.inference.fit` and the
@@ -77,7 +77,9 @@ def template_region(
         If the mass is outside the signal model or the spectrum.
     """
     sigma = float(signal.resolution(mass))
-    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=bins_per_sigma)
+    edges = window_edges(
+        spectra.edges, float(signal.axis.position(mass)), sigma, half_width=window, bins_per_sigma=bins_per_sigma
+    )
     inside = spectra.cut(edges)
     inside = inside.cut(_joined_sparse(edges, inside.templates.sum(axis=0), inside.variances.sum(axis=0)))
     some = np.flatnonzero(inside.templates.sum(axis=1) > 0.0)
@@ -107,7 +109,7 @@ def smooth_region(
         the data determine cannot be known without them.
     """
     sigma = float(signal.resolution(mass))
-    edges = _smooth_edges(spectra, mass, sigma, window, bins_per_sigma, background)
+    edges = _smooth_edges(spectra, signal, mass, sigma, window, bins_per_sigma, background)
     counts = spectra.cut(edges).counts
     if counts is None:
         msg = "a smooth background is determined by the data: a blinded scan needs pseudo-data, or templates"
@@ -127,7 +129,7 @@ def smooth_channel(
     terms: dict[bytes, Array],
 ) -> tuple[Array, Channel]:
     """Return edges and channel of a window with a linear family; `terms` keeps those of windows divided alike."""
-    edges = _smooth_edges(spectra, mass, sigma, window, bins_per_sigma, background)
+    edges = _smooth_edges(spectra, signal, mass, sigma, window, bins_per_sigma, background)
     n_terms = background.order + 1
     unit = np.round((edges - edges[0]) / (edges[-1] - edges[0]), 9)
     columns = terms.get(unit.tobytes())
@@ -148,10 +150,18 @@ def smooth_channel(
 
 
 def _smooth_edges(
-    spectra: Spectra, mass: float, sigma: float, window: float, bins_per_sigma: float, background: BackgroundModel
+    spectra: Spectra,
+    signal: SignalModel,
+    mass: float,
+    sigma: float,
+    window: float,
+    bins_per_sigma: float,
+    background: BackgroundModel,
 ) -> Array:
     """Return the edges of a window, or raise if it has too few bins for a background."""
-    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=bins_per_sigma)
+    edges = window_edges(
+        spectra.edges, float(signal.axis.position(mass)), sigma, half_width=window, bins_per_sigma=bins_per_sigma
+    )
     n_terms = background.order + 1
     if edges.size - 1 <= n_terms:
         msg = f"the window at {mass} GeV has {edges.size - 1} bins, too few for a peak and {n_terms} terms"
