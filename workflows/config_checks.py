@@ -130,23 +130,22 @@ def _check_samples(config: Analysis) -> None:
 def _check_corrections(config: Analysis) -> None:
     """Raise for a correction or control sample that names what is not there."""
     samples, regions = [*config.samples, SIGNAL], [region.name for region in config.search_record.regions]
-    sections = {"corrections": config.corrections, "factors": config.factors}
-    for key, section in sections.items():
-        for name, correction in section.items():
-            for sample in correction.samples:
-                if sample not in samples:
-                    raise ValueError(unknown_name(f"{key}.{name}.samples: sample", sample, samples))
-            for region in correction.regions:
-                if region not in regions:
-                    raise ValueError(unknown_name(f"{key}.{name}.regions: region", region, regions))
+    sections = {f"corrections.{name}": section for name, section in config.corrections.items()}
+    factors = {f"factors.{name}": section for name, section in config.factors.items()}
+    for key, correction in (*sections.items(), *factors.items()):
+        for sample in correction.samples:
+            if sample not in samples:
+                raise ValueError(unknown_name(f"{key}.samples: sample", sample, samples))
+        for region in correction.regions:
+            if region not in regions:
+                raise ValueError(unknown_name(f"{key}.regions: region", region, regions))
     for name in config.factors:
         if name in config.corrections:
             msg = f"factors: the name {name!r} stands under corrections too; names must be unique"
             raise ValueError(msg)
     for name, control in config.control.items():
-        region = next((r for r in config.region_records if r.name == control.region), None)
-        if region is None:
-            known = [r.name for r in config.region_records]
+        known = [r.name for r in config.region_records]
+        if control.region not in known:
             raise ValueError(unknown_name(f"control.{name}.region =", control.region, known) + "; see 'regions'")
         for sample in control.samples:
             if sample not in config.samples:

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from bumphunt.inference.scan_regions import parts_at
 
 from bumphunt.errors import ConfigError
 from bumphunt.inference.impacts import Impact, Impacts, counting_impacts, impacts
 from bumphunt.inference.scan_counting import counting_regions, counting_window
-from bumphunt.inference.scan_regions import parts_at
 from bumphunt.inference.scan_windows import WindowSetting, window_regions
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.sources import sources_at

@@ -238,11 +238,11 @@ def process_ntuples(
                 folder / EVENTS if config.optimised else None,
                 workers=workers,
                 allow_missing=allow_missing,
-                progress=lambda task, n, total, candidate=candidate: progress(f"{task} {candidate}", n, total),
+                progress=progress,
             )
             for sample in samples:
                 result = done[sample.name]
-                entry = {
+                entry: dict[str, Any] = {
                     "kind": sample.kind,
                     "mass": sample.mass,
                     "generated": sample.sum_of_weights() * result.fraction if sample.kind == "signal" else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -180,7 +180,9 @@ def _signal(model: SignalModel, config: Analysis) -> plots.Figure:
     axis = model.axis
     relative = model.errors[:, 1] / model.parameters[:, 1]
     band = np.interp(fine, model.masses, relative)
-    quantities = {rf"$\sigma({axis.symbol})$ [MeV]": lambda m: 1e3 * model.mass_resolution(m)}
+    quantities: dict[str, Callable[[Array], Array]] = {
+        rf"$\sigma({axis.symbol})$ [MeV]": lambda m: 1e3 * model.mass_resolution(m)
+    }
     if axis.kind != "mass":
         quantities[rf"$\sigma$({axis.label.split(' [')[0]}) [{axis.unit.replace('^2', '$^2$')}]"] = model.resolution
     points = {"efficiency": (model.efficiencies, model.efficiency_errors)}

@@ -19,7 +19,7 @@ from bumphunt.mass_axis import MassAxis
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.models.signal_shape import PARAMETERS
 from bumphunt.models.sources import Sources
-from bumphunt.spectrum import Spectrum, add
+from bumphunt.spectrum import add
 from selections.search import Region
 from workflows.config import Analysis
 from workflows.effects import sources_of
@@ -173,7 +173,14 @@ def scan_regions(
 def _ratio(region: Region, signal: SignalModel) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the branching ratio of a region as a function that other processes can be sent."""
     masses = np.linspace(signal.masses[0], signal.masses[-1], RATIO_POINTS)
-    return partial(np.interp, xp=masses, fp=region.branching_ratio(masses))
+    return partial(_interpolated, known=masses, values=region.branching_ratio(masses))
+
+
+def _interpolated(
+    masses: NDArray[np.float64], *, known: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return values at masses, linear between those that are known."""
+    return np.asarray(np.interp(masses, known, values))
 
 
 def _scan(

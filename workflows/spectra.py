@@ -2,8 +2,8 @@
 
 ``spectra.root`` holds, for every region (and every slice of it, ``region_0``, ``region_1``, ...) and every sample, the
 histograms ``before`` and ``after`` the optimised cuts, ``after_X_up`` and ``after_X_down`` for every variation X, and
-of a signal the ``shape``, for which all events count. Simulated spectra are those of the half of the events that did not
-choose the cuts, counted twice.
+of a signal the ``shape``, for which all events count. Simulated spectra are those of the half of the events that did
+not choose the cuts, counted twice.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def test_shipped_examples_load():
             [":6:", "'simulate' sets the norm"],
         ),
         ("{events: 1000}}", "{events: 1000, process: zprime}}", ["samples.mumu.simulate.process = 'zprime'"]),
-        ("search:", "spectrum: {high: 60}\nsearch:", ["spectrum: -4.0 to 60.0 GeV^2", "65.000"]),
+        ("search:", "spectrum: {low: -4, high: 60, bins: 3200}\nsearch:", ["spectrum: -4.0 to 60.0 GeV^2", "65.000"]),
         ("search:", "spectrum: {high: .inf}\nsearch:", ["spectrum.high", "finite"]),
         ("search:", "systematics: {veto: {eficiency: 0.1}}\nsearch:", ["unknown key", "did you mean 'efficiency'"]),
         ("search:", "systematics: {veto: {}}\nsearch:", ["source 'veto' moves nothing"]),

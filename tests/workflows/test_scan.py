@@ -8,7 +8,7 @@ import pytest
 from bumphunt.mass_axis import MASS, SQUARED, reduced
 from bumphunt.models.signal import SignalModel
 from workflows.results import write_json
-from workflows.selecting import read_signal_model
+from workflows.scan import MODELS, read_signal_models
 
 
 @pytest.mark.parametrize("axis", [SQUARED, MASS, reduced(0.21132, "M_{\\mu\\mu}")])
@@ -23,7 +23,7 @@ def test_signal_model_is_read_as_it_was_written(tmp_path, axis):
         tail="low",
         axis=axis,
     )
-    write_json(tmp_path / "model.json", asdict(model))
-    again = read_signal_model(tmp_path / "model.json")
+    write_json(tmp_path / MODELS, {"mumu": asdict(model)})
+    again = read_signal_models(tmp_path)["mumu"]
     for field in fields(SignalModel):
         np.testing.assert_array_equal(getattr(again, field.name), getattr(model, field.name))
