@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.inference.scan import ScanPoint, ScanResult, scan_counting, scan_smooth, scan_templates
+from bumphunt.inference.scan import ScanPoint, ScanRegion, ScanResult, scan_counting, scan_smooth, scan_templates
 from bumphunt.inference.scan_spectra import Spectra, checked_spectra
 from bumphunt.inference.windows import mass_grid
 from bumphunt.models.signal import SignalModel, leave_one_out
@@ -134,22 +134,21 @@ def _scan_block(
     config: Analysis, spectra: Spectra, signal: SignalModel, masses: NDArray[np.float64], number: int
 ) -> ScanResult:
     """Return the rows of one block, whose random numbers depend on the seed and its number."""
-    fit = config.fit
+    fit, region = config.fit, ScanRegion(name=config.channel, spectra=spectra, signal=signal)
     shared: dict[str, Any] = {
-        "signal": signal,
         "masses": masses,
         "sources": config.sources,
         "window": fit.half_width,
         "limits": fit.limits,
     }
     if fit.method == "counting":
-        return scan_counting(*spectra.arrays, names=spectra.names, **shared)
+        return scan_counting(region, **shared)
     rng = np.random.default_rng(np.random.SeedSequence([config.seed, SCAN_STREAM, number]))
     shared |= {"bins_per_sigma": fit.bins_per_sigma, "rng": rng}
     if fit.method == "smooth":
         shared |= {"background": fit.smooth_background, "expectation": config.blinded}
-        return scan_smooth(np.asarray(spectra.counts), spectra.edges, **shared)
-    return scan_templates(*spectra.arrays, names=spectra.names, **shared)
+        return scan_smooth(region, **shared)
+    return scan_templates(region, **shared)
 
 
 def read_columns(path: Path) -> dict[str, NDArray[Any]]:
