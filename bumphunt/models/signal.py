@@ -15,10 +15,10 @@ from scipy.interpolate import PchipInterpolator
 
 from bumphunt.errors import InputError
 from bumphunt.mass_axis import SQUARED, MassAxis
-from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
+from bumphunt.models.shapes import Tail, core_half_widths, crystal_ball_gaussian_cdf
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
 
-__all__ = ["Closure", "SignalModel", "leave_one_out", "signal_model"]
+__all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "signal_model"]
 
 Array = NDArray[np.float64]
 
@@ -102,9 +102,7 @@ class SignalModel:
 
     def resolution(self, mass: ArrayLike) -> Array:
         """Return the resolution in the unit of the axis: the half width of the core, in the shape of `mass`."""
-        p = self.shape_parameters(mass)
-        flat = [core_half_width(row) for row in p.reshape(-1, 6)]
-        return np.asarray(flat).reshape(p.shape[:-1])
+        return core_half_widths(self.shape_parameters(mass))
 
     def mass_resolution(self, mass: ArrayLike) -> Array:
         """Return the resolution in the mass [GeV], that on the axis over its slope, in the shape of `mass`.
@@ -136,7 +134,72 @@ class SignalModel:
         shift, stretch
             What the peak is moved by [unit of the axis], and its width multiplied with, before: its uncertainties.
         """
-        p = shifted_parameters(mass, self.shape_parameters(float(mass)), self.axis)
+        return self.at([mass])[0].fractions(edges, shift=shift, stretch=stretch)
+
+    def at(self, masses: ArrayLike) -> list[Hypothesis]:
+        """Return what the model says of each mass [GeV], shape ``(N,)``: interpolated once for all.
+
+        Raises
+        ------
+        InputError
+            If a mass is outside the simulated range.
+        """
+        m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+        p, efficiency, error = self.shape_parameters(m), self.efficiency(m), self.efficiency_error(m)
+        sigma = core_half_widths(p)
+        return [
+            Hypothesis(
+                mass=float(m[i]),
+                position=float(self.axis.position(m[i])),
+                sigma=float(sigma[i]),
+                efficiency=float(efficiency[i]),
+                efficiency_error=float(error[i]),
+                parameters=shifted_parameters(float(m[i]), p[i], self.axis),
+                support=self.support,
+                tail=self.tail,
+                axis=self.axis,
+            )
+            for i in range(m.size)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """What a signal model says of one mass.
+
+    Parameters
+    ----------
+    mass
+        Mass [GeV].
+    position, sigma
+        Where its peak is, and the resolution [unit of the axis].
+    efficiency, efficiency_error
+        Total efficiency and its standard deviation.
+    parameters
+        Of `shapes.crystal_ball_gaussian_cdf`, shape ``(6,)``.
+    support, tail, axis
+        As in `SignalModel`.
+    """
+
+    mass: float
+    position: float
+    sigma: float
+    efficiency: float
+    efficiency_error: float
+    parameters: Array
+    support: tuple[float, float]
+    tail: Tail
+    axis: MassAxis
+
+    @property
+    def mass_resolution(self) -> float:
+        """Resolution in the mass [GeV]; see `SignalModel.mass_resolution`."""
+        with np.errstate(divide="ignore"):
+            return float(np.float64(self.sigma) / self.axis.slope(self.mass))
+
+    def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
+        """Return the fraction of the peak in each bin; arguments as in `SignalModel.fractions`."""
+        p = self.parameters
         x = p[0] + (np.asarray(edges, dtype=np.float64) - shift - p[0]) / stretch
         return np.diff(crystal_ball_gaussian_cdf(x, p, self.support, tail=self.tail))
 
