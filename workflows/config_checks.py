@@ -130,13 +130,13 @@ def _check_samples(config: Analysis) -> None:
 def _check_corrections(config: Analysis) -> None:
     """Raise for a correction or control sample that names what is not there."""
     samples, regions = [*config.samples, SIGNAL], [region.name for region in config.search_record.regions]
-    sections = {f"corrections.{name}": section for name, section in config.corrections.items()}
-    factors = {f"factors.{name}": section for name, section in config.factors.items()}
-    for key, correction in (*sections.items(), *factors.items()):
-        for sample in correction.samples:
+    named = {f"corrections.{name}": (section.samples, section.regions) for name, section in config.corrections.items()}
+    named |= {f"factors.{name}": (factor.samples, factor.regions) for name, factor in config.factors.items()}
+    for key, (some_samples, some_regions) in named.items():
+        for sample in some_samples:
             if sample not in samples:
                 raise ValueError(unknown_name(f"{key}.samples: sample", sample, samples))
-        for region in correction.regions:
+        for region in some_regions:
             if region not in regions:
                 raise ValueError(unknown_name(f"{key}.regions: region", region, regions))
     for name in config.factors:

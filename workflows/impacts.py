@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-from bumphunt.inference.scan_regions import parts_at
 
 from bumphunt.errors import ConfigError
 from bumphunt.inference.impacts import Impact, Impacts, counting_impacts, impacts
 from bumphunt.inference.scan_counting import counting_regions, counting_window
+from bumphunt.inference.scan_regions import parts_at
 from bumphunt.inference.scan_windows import WindowSetting, window_regions
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.sources import sources_at
@@ -54,7 +54,7 @@ def impacts_at(config: Analysis, mass: float, *, selected: Selected, signals: Ma
     regions, sources = scan_regions(config, fit_tasks(config)[0], selected, signals)
     fit = config.fit
     if fit.method == "smooth":
-        regions = [region.without_templates() for region in regions]
+        regions = [replace(region, spectra=region.spectra.without_templates()) for region in regions]
     (parts,) = parts_at(regions, np.array([mass]))
     (known,) = sources_at(sources, [mass], {region.name: region.spectra.names for region in regions})
     if fit.method == "counting" and len(parts) == 1:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 from workflows.plots import COLOURS, SAMPLE_LABELS, STYLE, Figure
 from workflows.processing import CutValues
@@ -56,11 +57,16 @@ def n_minus_one(panels: Sequence[CutValues], *, label: str) -> Figure:
             if panel.signal is not None and panel.signal.sum() > 0:
                 scaled = panel.signal * max(float(base.sum()), 1.0) / panel.signal.sum()
                 axes.stairs(scaled, panel.edges, color="black", linewidth=1.2, label=panel.signal_label)
+            if panel.data is not None:
+                centres = (panel.edges[1:] + panel.edges[:-1]) / 2
+                some = panel.data > 0
+                axes.plot(centres[some], panel.data[some], "o", color="black", markersize=2.5, label="data")
             for threshold in panel.thresholds:
                 axes.axvline(threshold, color=COLOURS[2], linewidth=1.2, linestyle="--")
             positive = base[base > 0]
             if positive.size:
                 axes.set_yscale("log")
+                axes.yaxis.set_minor_formatter(NullFormatter())
                 axes.set_ylim(max(positive.min(), 1e-5 * positive.max()) / 2, 30 * positive.max())
             axes.set_xlim(panel.edges[0], panel.edges[-1])
             axes.set_xlabel(symbol(panel.observable) + (f" [{panel.unit}]" if panel.unit else ""))

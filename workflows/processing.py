@@ -226,7 +226,7 @@ def process_ntuples(
     record: dict[str, dict[str, Any]] = {}
     cutflows: dict[str, dict[str, Cutflow]] = {region.name: {} for region in config.region_records}
     with uproot.recreate(folder / N_MINUS_ONE) as file:
-        for candidate, regions in by_candidate(config).items():
+        for regions in by_candidate(config).values():
             names = {region.name for region in regions}
             samples = [sample for sample in inputs if names & set(sample.regions)]
             plans = [region_plan(config, region) for region in regions]
@@ -404,6 +404,8 @@ class CutValues:
         Where the cut is.
     backgrounds
         Expected events at the luminosity of the data, by sample, shape (B,).
+    data
+        Observed events, shape (B,); None where rows are blinded.
     signal
         Events of one simulated signal, shape (B,); None for none.
     signal_label
@@ -416,6 +418,7 @@ class CutValues:
     edges: NDArray[np.float64]
     thresholds: tuple[float, ...]
     backgrounds: Mapping[str, NDArray[np.float64]]
+    data: NDArray[np.float64] | None
     signal: NDArray[np.float64] | None
     signal_label: str
 
@@ -427,6 +430,7 @@ def read_cut_values(config: Analysis, inputs: Sequence[Sample], folder: Path, re
     backgrounds = [sample for sample in seen if sample.kind == "background"]
     signals = [sample for sample in seen if sample.kind == "signal"]
     signal = signals[len(signals) // 2] if signals else None
+    hidden = config.blinded and region.role == "signal"
     found = []
     with uproot.open(folder / N_MINUS_ONE) as file:
         for cut in config.selection(region).cuts:
@@ -445,6 +449,7 @@ def read_cut_values(config: Analysis, inputs: Sequence[Sample], folder: Path, re
                     edges=cut.bins,
                     thresholds=tuple(thresholds),
                     backgrounds=values,
+                    data=None if hidden else file[f"{region.name}/{DATA}/{cut.name}"].values(),
                     signal=None if signal is None else file[f"{region.name}/{signal.name}/{cut.name}"].values(),
                     signal_label="" if signal is None else f"signal of {signal.mass:g} GeV, scaled",
                 )

@@ -222,10 +222,10 @@ def _scan_block(
     """Return the rows of one block, whose random numbers depend on the seed and its number."""
     fit = config.fit
     shared: dict[str, Any] = {"masses": masses, "sources": sources, "window": fit.half_width, "limits": fit.limits}
+    shared["rng"] = np.random.default_rng(np.random.SeedSequence([config.seed, SCAN_STREAM, *numbers]))
     if fit.method == "counting":
         return scan_counting(regions, **shared)
-    rng = np.random.default_rng(np.random.SeedSequence([config.seed, SCAN_STREAM, *numbers]))
-    shared |= {"bins_per_sigma": fit.bins_per_sigma, "rng": rng, "expectation": config.blinded and _has_smooth(config)}
+    shared |= {"bins_per_sigma": fit.bins_per_sigma, "expectation": config.blinded and _has_smooth(config)}
     if fit.method == "smooth":
         return scan_smooth(regions, background=fit.smooth_background, **shared)
     background = None if fit.background is None else fit.smooth_background

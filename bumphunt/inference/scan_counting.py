@@ -35,8 +35,7 @@ from bumphunt.inference.scan_spectra import Spectra
 from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, WindowSetting, norm_source
 from bumphunt.inference.windows import window_edges
 from bumphunt.models.region import Region, Sample, region
-from bumphunt.models.signal import SignalModel
-from bumphunt.models.sources import Source, Sources, checked_sources, sources_at
+from bumphunt.models.sources import Source, Sources, sources_at
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
 
 __all__ = [
@@ -163,7 +162,9 @@ def scan_counting(
     known, points = sources_at(sources, m.tolist(), samples_of(several)), []
     for index, parts in enumerate(parts_at(several, m)):
         if fits is None or len(parts) == 1:
-            points.append(_count_point(_counted(parts[0], window, known[index]), parts[0], settings))
+            points.append(
+                _count_point(counting_window(parts[0], window=window, sources=known[index]), parts[0], settings)
+            )
         else:
             points.append(_counts_row(fits, parts, known[index], index))
         if progress is not None:
@@ -171,16 +172,16 @@ def scan_counting(
     return ScanResult(points=tuple(points))
 
 
-def counting_window(
-    spectra: Spectra, *, signal: SignalModel, mass: float, window: float, sources: Sequence[Source] = ()
-) -> CountingWindow:
-    """Return what is counted at one mass; arguments and errors as in `scan_counting`."""
-    (parts,) = parts_at([ScanRegion(name="region", spectra=spectra, signal=signal)], np.array([mass]))
-    return _counted(parts[0], window, checked_sources(sources, spectra.names))
+def counting_window(part: Part, *, window: float, sources: Sequence[Source] = ()) -> CountingWindow:
+    """Return what is counted of one region at one mass.
 
-
-def _counted(part: Part, window: float, sources: Sequence[Source]) -> CountingWindow:
-    """Return what is counted of one part."""
+    Parameters
+    ----------
+    part
+        The region and the mass (`bumphunt.inference.scan_regions.parts_at`).
+    window, sources
+        As in `scan_counting`.
+    """
     spectra, at = part.region.spectra, part.at
     if None in spectra.uncertainties:
         msg = "counting needs a number for the uncertainty of every template, got None: use the template fit"
@@ -251,7 +252,7 @@ def counting_regions(
     window, sources
         As in `scan_counting`.
     """
-    counted = [_counted(part, window, sources) for part in parts]
+    counted = [counting_window(part, window=window, sources=sources) for part in parts]
     reached = [k for k, found in enumerate(counted) if found.background > 0.0]
     kept = reshared([parts[k] for k in reached]) if reached else ()
     return kept, tuple(_one_bin(part, counted[k]) for part, k in zip(kept, reached, strict=True))

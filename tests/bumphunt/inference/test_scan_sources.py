@@ -13,6 +13,7 @@ from bumphunt.inference.impacts import counting_impacts, impacts
 from bumphunt.inference.method import LimitSettings
 from bumphunt.inference.scan import ScanRegion, scan_counting, scan_smooth, scan_templates
 from bumphunt.inference.scan_counting import counting_window
+from bumphunt.inference.scan_regions import parts_at
 from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.inference.scan_windows import background_error, smooth_region, template_region
 from bumphunt.models.background import BackgroundModel
@@ -45,6 +46,11 @@ def spectra(*, scale=1.0, errors=0.0, uncertainties=(0.1, 0.2), seed=3):
     templates = scale * np.array([60.0 * np.exp(-np.maximum(CENTRES, 0.0) / 30.0), 30.0 + 0.0 * CENTRES])
     counts = np.random.default_rng(seed).poisson(templates.sum(axis=0))
     return checked_spectra(counts, templates, errors * templates, uncertainties, EDGES, ("tau", "mu"))
+
+
+def part(spectra, signal):
+    """One region at a mass of 5 GeV."""
+    return parts_at([ScanRegion(name="all", spectra=spectra, signal=signal)], np.array([5.0]))[0][0]
 
 
 def run(scan, spectra, *, signal, **setting):
@@ -151,7 +157,7 @@ def test_error_of_the_efficiency_is_a_source_of_every_fit():
 def test_counting_sources_add_in_quadrature_and_within_a_source_linearly():
     s = spectra(scale=0.1, uncertainties=(0.1, 0.0))
     sources = [Source(name="veto", efficiency=0.1, background={"tau": 0.2, "mu": 0.3})]
-    found = counting_window(s, signal=signal_model(0.005), mass=5.0, window=2.0, sources=sources)
+    found = counting_window(part(s, signal_model(0.005)), window=2.0, sources=sources)
     low, high = np.searchsorted(EDGES, found.edges)
     tau, mu = s.templates[:, low:high].sum(axis=1)
     model = found.model()
@@ -170,7 +176,7 @@ def test_counting_sources_add_in_quadrature_and_within_a_source_linearly():
 def test_counting_width_and_mean_lower_the_fraction_of_a_peak_in_its_window():
     s = spectra(scale=0.1)
     source = Source(name="resolution", signal_width=0.2)
-    found = counting_window(s, signal=signal_model(), mass=5.0, window=2.0, sources=[source])
+    found = counting_window(part(s, signal_model()), window=2.0, sources=[source])
     from scipy.special import erf
 
     half = 0.5 * np.ptp(found.edges) / SIGMA / np.sqrt(2.0)
@@ -181,7 +187,7 @@ def test_counting_width_and_mean_lower_the_fraction_of_a_peak_in_its_window():
 def test_counting_impacts_are_the_derivatives_of_the_count():
     s = spectra(scale=1.0, uncertainties=(0.1, 0.0))
     sources = [Source(name="trigger", efficiency=0.1)]
-    found = counting_window(s, signal=signal_model(), mass=5.0, window=2.0, sources=sources)
+    found = counting_window(part(s, signal_model()), window=2.0, sources=sources)
     table = counting_impacts(found)
     rows = {row.source: row for row in table.rows}
     assert set(rows) == {"norm_tau", "trigger"}
