@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bumphunt.tensor import veto_axis
 from bumphunt.theory import zprime
-from selections import zprime_invisible
+from selections import darkphoton_dilepton, zprime_invisible
 from selections.search import Binning, Model, PublishedLimit, Region, Search
 
 __all__ = ["SEARCHES"]
@@ -43,6 +43,7 @@ _LIST = (
             couplings=(0.051, 0.100, 0.226, 0.461, 0.994),
         ),
     ),
+    darkphoton_dilepton.SEARCH,
 )
 SEARCHES: dict[str, Search] = {search.name: search for search in _LIST}
 """The searches by channel."""
