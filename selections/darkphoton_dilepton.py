@@ -345,6 +345,7 @@ def search(detector: Detector = BABAR) -> Search:
         name="darkphoton-dilepton",
         final_state="gamma A', A' -> ee and mumu",
         production=r"e^+e^-\to\gamma A'",
+        particle="A'",
         observable="mass of the lepton pair",
         mass_range=(0.02, 10.2),
         reference="BaBar, arXiv:1406.2980",
@@ -378,6 +379,7 @@ def _region(leptons: FinalState, detector: Detector) -> Region:
         process=f"aprime_{leptons.name}",
         mass_range=(0.02, 10.2) if electrons else (0.212, 10.2),
         branching_ratio=partial(dark_photon.branching_ratio, final_state=leptons.name),
+        decay=r"A'\to e^+e^-" if electrons else r"A'\to\mu^+\mu^-",
         tail="low",
     )
 

@@ -193,7 +193,14 @@ def _check_signals(config: Analysis) -> None:
         if not config.injected(injected):
             msg = f"{key}: mass = {injected.mass} GeV is in the range of no region"
             raise ValueError(msg)
-        for _, process in config.injected(injected):
+        for region, process in config.injected(injected):
+            drawn = config.data.drawn_from_expectation
+            if drawn and (process != config.process_of(region) or injected.mass not in config.signal_masses(region)):
+                msg = (
+                    f"{key}: {process.name} of {injected.mass} GeV is not among the simulated signals, which"
+                    " 'draw_from: expectation' injects; simulate it, or draw from events"
+                )
+                raise ValueError(msg)
             given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
             _complete(config, key, process, given)
 
