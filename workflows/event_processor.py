@@ -8,6 +8,7 @@ first and the last event of a chunk may go on in a neighbouring chunk: their row
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
@@ -45,6 +46,8 @@ __all__ = ["EventProcessor", "Filled", "PassingRows", "concatenate", "needed_var
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
+Span = tuple[str, int, int]
+"""File, first entry, and the entry after the last."""
 
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
@@ -109,6 +112,9 @@ class Filled:
 class EventProcessor:
     """Processes chunks, for the regions that read one ntuple; a coffea executor calls it with a `WorkItem`.
 
+    The user data of an item are its ``number``, and where items are done in order in this process, the entry range that
+    is ``next``: it is read while this one is worked on, since decompression leaves the interpreter to others.
+
     Parameters
     ----------
     regions
@@ -148,6 +154,8 @@ class EventProcessor:
         meaning = [(v.name, v.nan_allowed) for plan in self.regions for v in plan.selection.variables]
         self.nan_allowed = frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
         self.variables = needed_variables(self.regions, rule, self.corrections)
+        self._thread: ThreadPoolExecutor | None = None
+        self._ahead: tuple[Span, Future[Columns]] | None = None
 
     def corrections_of(self, sample: str, region: str) -> Corrections:
         """Return the corrections of a sample in a region: none for data."""
@@ -167,7 +175,7 @@ class EventProcessor:
         """
         name, file, start, stop = item.dataset, item.filename, item.entrystart, item.entrystop
         number = item.usermeta["number"]
-        columns = self._columns(file, start, stop)
+        columns = self._read(item)
         self._refuse_repeats(columns, file, start)
         first, last = _inner(columns)
         regions: dict[str, Any] = {}
@@ -194,6 +202,27 @@ class EventProcessor:
         if self.events is not None:
             passed = keep_passed(passed, self.events, name, number)
         return {name: {"rows": columns[WEIGHT].size, "regions": regions, "passed": (passed,)}}
+
+    def _read(self, item: WorkItem) -> Columns:
+        """Return the columns of a chunk, and begin to read the one that is known to be next, in a thread."""
+        here = (item.filename, item.entrystart, item.entrystop)
+        if self._ahead is not None and self._ahead[0] == here:
+            columns = self._ahead[1].result()
+        else:
+            columns = self._columns(*here)
+        self._ahead = None
+        if (following := item.usermeta.get("next")) is not None:
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1)
+            self._ahead = following, self._thread.submit(self._columns, *following)
+        return columns
+
+    def close(self) -> None:
+        """Wait for what is being read ahead."""
+        self._ahead = None
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+            self._thread = None
 
     def _columns(self, file: str, start: int, stop: int) -> Columns:
         """Return the needed columns of a chunk by variable.

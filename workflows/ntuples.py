@@ -341,7 +341,9 @@ def read_chunk(
         stat = path.stat()
         source = _opened(path, tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
         branches = [branch_name(variable, names) for variable in variables]
-        arrays = source.arrays(list(dict.fromkeys(branches)), entry_start=start, entry_stop=stop, library="np")
+        arrays = source.arrays(
+            list(dict.fromkeys(branches)), entry_start=start, entry_stop=stop, library="np", array_cache=None
+        )
         return {variable: np.asarray(arrays[branch]) for variable, branch in zip(variables, branches, strict=True)}
 
 

@@ -153,9 +153,11 @@ def process(
         for info in infos
         for start, stop in _chunks(info, chunk_size)
     ]
+    alone = executor is None and workers == 1
+    following = [span[1:] if alone else None for span in spans[1:]]
     items = [
-        WorkItem(name, path, tree, start, stop, b"", usermeta={"number": number})
-        for number, (name, path, start, stop) in enumerate(spans)
+        WorkItem(name, path, tree, start, stop, b"", usermeta={"number": number, "next": then})
+        for number, ((name, path, start, stop), then) in enumerate(zip(spans, [*following, None], strict=True))
     ]
     total = sum(len(item) for item in items)
     if executor is None:
@@ -163,7 +165,7 @@ def process(
         executor = LocalExecutor(workers=workers, allow_missing=allow_missing, progress=report)
     try:
         try:
-            output, _ = executor(items, packed(processor), None)
+            output, _ = executor(items, processor if alone else packed(processor), None)
         except Exception as error:
             raise root_error(error) from None
         return {
@@ -171,6 +173,7 @@ def process(
             for name in samples
         }
     finally:
+        processor.close()
         close_chunks()
         if events is not None:
             forget_passed(events)

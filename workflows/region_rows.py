@@ -27,9 +27,9 @@ Columns = dict[str, NDArray[Any]]
 
 WEIGHT = "__weight__"
 """Variable that holds the weight of a row."""
-BLOCK = 16384
+BLOCK = 65536
 """Rows that are worked on at a time."""
-WORTH_DROPPING = 0.8
+WORTH_DROPPING = 0.6
 """Fraction of the rows below which it is worth the copies to go on without the others."""
 
 
@@ -157,24 +157,27 @@ def _block(
         visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))
         observables, index = observables.take(visible), index[visible]
     weights = observables[WEIGHT].astype(np.float64)
-    passed, near, observables = _apply(cuts, observables, weights.size)
+    passed, groups, here, observables = _apply(cuts, observables, weights.size)
     steps = len(cuts) + 1
-    # rows that fail one cut at most: those of the N-1 histograms, and among them those that pass
-    inputs = {name: observables[name] for name in corrections.inputs}
-    factors = corrections.nominal(inputs, near.size, lambda row: place(int(index[near[row]])))
-    corrected = reduce(np.multiply, factors, weights[near])
-    fails = passed[near]
-    passes = np.flatnonzero(fails == len(cuts))
+    # rows that fail one cut at most: those of the N-1 histograms, by the cut, and last those that pass
+    near = np.concatenate(groups)
+    rows = here[near]
+    reached = observables.take(near) if corrections.inputs else observables
+    inputs = {name: reached[name] for name in corrections.inputs}
+    factors = corrections.nominal(inputs, near.size, lambda row: place(int(index[rows[row]])))
+    corrected = reduce(np.multiply, factors, weights[rows])
+    ends = np.cumsum([group.size for group in groups])
+    survivors = observables.take(groups[-1])
     histograms = []
     for k, cut in enumerate(cuts):
-        chosen = np.flatnonzero((fails == k) | (fails == len(cuts)))
-        cell = _cells(observables[cut.observable][chosen], bins[k])
-        w = corrected[chosen]
+        failing = slice(ends[k] - groups[k].size, ends[k])
+        values = np.concatenate([observables[cut.observable][groups[k]], survivors[cut.observable]])
+        w = np.concatenate([corrected[failing], corrected[ends[-2] :]])
+        cell = _cells(values, bins[k])
         size = bins[k].size + 1
         histograms.append(np.array([_sums(cell, w, size), _sums(cell, w * w, size)]))
-    last = near[passes]
+    last = rows[ends[-2] :] if cuts else rows
     raw = weights[last]
-    survivors = observables.take(passes)
     return _Block(
         counts=np.bincount(passed, minlength=steps),
         sum_w=_sums(passed, weights, steps),
@@ -185,8 +188,8 @@ def _block(
         ntuple_weight=raw,
         weights=corrections.varied(
             raw,
-            [factor[passes] for factor in factors],
-            {name: values[passes] for name, values in inputs.items()},
+            [factor[near.size - last.size :] for factor in factors],
+            {name: values[near.size - last.size :] for name, values in inputs.items()},
             lambda row: place(int(index[last[row]])),
         ),
     )
@@ -201,13 +204,13 @@ def _lazy(observables: Mapping[str, NDArray[Any]], columns: Columns) -> LazyObse
 
 def _apply(
     cuts: tuple[Cut, ...], observables: LazyObservables, rows: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp], LazyObservables]:
-    """Return how many cuts each row passes before it fails one, and the rows that fail one cut at most.
+) -> tuple[NDArray[np.intp], list[NDArray[np.intp]], NDArray[np.intp], LazyObservables]:
+    """Return what the cuts do to rows.
 
     Parameters
     ----------
     cuts
-        The cuts, in order.
+        The cuts, in order, K of them.
     observables
         Observables of the rows.
     rows
@@ -216,30 +219,34 @@ def _apply(
     Returns
     -------
     passed
-        Shape (N,).
-    near
-        The rows that fail one cut at most, shape (K,).
+        How many cuts each row passes before it fails one, shape (N,).
+    groups
+        Rows that fail only the cut k, for each k, then the rows that fail none: K + 1 arrays of positions in `here`.
+    here
+        Rows that are left when some of those that fail two cuts were dropped, shape (L,).
     observables
         The observables of those.
     """
     passed = np.zeros(rows, dtype=np.intp)
-    here = np.arange(rows)  # the rows that have not failed two cuts, where those were dropped
+    here = np.arange(rows)
     alive, failures = np.zeros(rows, dtype=np.uint8), np.zeros(rows, dtype=np.uint8)
-    for number, cut in enumerate(cuts):
+    for cut in cuts:
+        left = failures <= 1
+        if np.count_nonzero(left) < WORTH_DROPPING * left.size:
+            passed[here] = alive
+            chosen = np.flatnonzero(left)
+            here, alive, failures = here[chosen], alive[chosen], failures[chosen]
+            observables = observables.take(chosen)
         if cut.observable not in observables:
             msg = f"cut {cut.name!r}: there is no observable {cut.observable!r}; known are {', '.join(observables)}"
             raise InputError(msg)
         failures += ~cut.passes(observables[cut.observable])
         alive += failures == 0
-        left = failures <= 1
-        kept = np.count_nonzero(left)
-        if kept < WORTH_DROPPING * left.size or (number == len(cuts) - 1 and kept < left.size):
-            passed[here] = alive
-            chosen = np.flatnonzero(left)
-            here, alive, failures = here[chosen], alive[chosen], failures[chosen]
-            observables = observables.take(chosen)
     passed[here] = alive
-    return passed, here, observables
+    near = np.flatnonzero(failures <= 1)
+    reached = alive[near]
+    near = near[np.argsort(reached, kind="stable")]
+    return passed, np.split(near, np.cumsum(np.bincount(reached, minlength=len(cuts) + 1))[:-1]), here, observables
 
 
 def _cells(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
