@@ -30,6 +30,7 @@ __all__ = [
     "SIMULATION_TREE",
     "NtupleInfo",
     "Simulation",
+    "basket_bytes",
     "branch_name",
     "close_chunks",
     "escape",
@@ -40,6 +41,7 @@ __all__ = [
     "read_simulation",
     "reading",
     "unescape",
+    "write_simulation",
     "write_tree",
 ]
 
@@ -116,6 +118,8 @@ class NtupleInfo:
     """Number of rows."""
     variables: tuple[str, ...]
     """Variables of all branches, unescaped, in the order of the file."""
+    basket_bytes: float
+    """Mean uncompressed size of a basket of the needed branches [bytes]; NaN for an RNTuple, or without baskets."""
     clusters: tuple[int, ...]
     """Rows at which the baskets of all needed branches end together, from 0 to the number of rows."""
 
@@ -256,6 +260,7 @@ def inspect(
             kind="RNTuple" if "RNTuple" in source.classname else "TTree",
             rows=rows,
             variables=tuple(unescape(name) for name in present),
+            basket_bytes=basket_bytes(source, branches),
             clusters=_clusters(source, branches),
         )
 
@@ -280,6 +285,14 @@ def _find_branches(path: Path, tree: str, source: Any, variables: Sequence[str],
             msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row"
             raise NtupleError(msg)
     return branches
+
+
+def basket_bytes(source: Any, branches: Sequence[str]) -> float:
+    """Return the mean uncompressed size of the baskets of branches of a tree [bytes]; NaN where there are none."""
+    if hasattr(source, "cluster_summaries"):
+        return float("nan")
+    baskets = sum(source[branch].num_baskets for branch in branches)
+    return sum(source[branch].uncompressed_bytes for branch in branches) / baskets if baskets else float("nan")
 
 
 def _clusters(source: Any, branches: list[str]) -> tuple[int, ...]:
@@ -411,7 +424,7 @@ def write_tree(
         with uproot.recreate(partial, compression=uproot.LZ4(1)) as file:
             rows = _fill(file, tree, chunks)
             if simulation is not None:
-                _write_simulation(file, simulation())
+                write_simulation(file, simulation())
         os.replace(partial, path)  # noqa: PTH105
     except OSError as error:
         msg = f"{path}: cannot be written: {error}"
@@ -461,8 +474,8 @@ def _rows_of(chunk: Columns, dtypes: Mapping[str, np.dtype[Any]]) -> int:
     return int(shape[0])
 
 
-def _write_simulation(file: Any, simulation: Simulation) -> None:
-    """Write the one-row tree."""
+def write_simulation(file: Any, simulation: Simulation) -> None:
+    """Write the one-row tree that says how a sample was simulated into an open file."""
     row = {field.name: getattr(simulation, field.name) for field in fields(simulation)}
     types = {name: {str: "string", int: np.dtype("i8"), float: np.dtype("f8")}[type(v)] for name, v in row.items()}
     writer = file.mktree(SIMULATION_TREE, types)

@@ -258,7 +258,7 @@ def _cells(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
     first = (values - edges[0]) * ((size - 1) / (edges[-1] - edges[0]))
     cell = np.fmax(np.fmin(np.floor(first), size - 1), -1).astype(np.intp) + 1
     # a value at an edge may have been rounded to the wrong side of it
-    borders = np.concatenate([[-np.inf], edges, [np.inf]])
+    borders = np.concatenate([[-np.inf], edges, [np.nan]])  # nothing is beyond the last cell, not even infinity
     cell -= values < borders[cell]
     cell += values >= borders[cell + 1]
     return cell
