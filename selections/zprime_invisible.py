@@ -17,27 +17,28 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.kinematics import (
-    M_MUON,
-    Beams,
-    mass_squared,
-    momentum,
-    polar_angle,
-    signed_mass,
-    to_centre_of_mass,
-    transverse_momentum,
-    transverse_to,
-)
+from bumphunt.kinematics import M_MUON, Beams, signed_mass
 from bumphunt.mass_axis import MassAxis
+from selections.components import (
+    boosted,
+    cross_product,
+    four_momenta,
+    length,
+    polar_angles,
+    squared_mass,
+    transverse,
+)
 from selections.cuts import Columns, Cut, Selection, Variable
+from selections.lazy import Function, LazyObservables, in_one_go
 from selections.objects import (
     TOTAL_PHOTON_ENERGY,
-    daughter_p4,
+    daughter,
     muon_cuts,
     muon_observables,
     muon_variables,
-    nearest_photon_angle,
+    photon_angle,
     photon_variables,
+    refuse_photons_without_direction,
     track_cuts,
     track_observables,
     track_variables,
@@ -92,7 +93,7 @@ def variables() -> tuple[Variable, ...]:
     )
 
 
-def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
+def observables(columns: Columns, beams: Beams) -> LazyObservables:
     """Return the observables of the search, each of shape (N,).
 
     The recoil is the nominal beam momentum minus that of the pair. Direction, photon angle and photon energy are those
@@ -116,31 +117,42 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
     InputError
         If a photon has an energy but no direction.
     """
-    muons = [daughter_p4(columns, i, M_MUON) for i in range(2)]
-    pair = muons[0] + muons[1]
-    recoil = beams.p4 - pair
-    m2 = mass_squared(recoil)
-    theta = polar_angle(recoil)
-    plus, minus = (to_centre_of_mass(p4, beams) for p4 in muons)
-    p_plus, p_minus = momentum(plus), momentum(minus)
-    # in this frame the recoil is back to back with the pair, and the momentum of the pair transverse to one muon is
-    # that of the other muon: abs(p+ x p-) / p
-    cross = transverse_to(plus, minus) * p_minus
-    return {
-        "m2_recoil": m2,
-        "m_recoil": signed_mass(m2),
-        "recoil_theta": theta,
-        "recoil_gap_distance": np.abs(theta - GAP_CENTRE),
-        "recoil_photon_angle": nearest_photon_angle(columns, recoil),
-        "extra_energy": np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64),
-        "n_tracks": np.asarray(columns["nTracks"], dtype=np.float64),
-        "trigger": np.asarray(columns[TRIGGER], dtype=np.float64),
-        "pt_rec_lmax": cross / np.maximum(p_plus, p_minus),
-        "pt_rec_lmin": cross / np.minimum(p_plus, p_minus),
-        "pt_pair": transverse_momentum(plus + minus),
-        **track_observables(columns, 2),
-        **muon_observables(columns, 2),
+    refuse_photons_without_direction(columns)
+    velocity = -beams.velocity
+
+    def muon(index: int) -> Function:
+        p, theta, phi = (daughter(index, name) for name in ("p", "theta", "phi"))
+        return lambda o: four_momenta(o[p], o[theta], o[phi], M_MUON)
+
+    def number(name: str) -> Function:
+        return lambda o: np.asarray(o[name], dtype=np.float64)
+
+    # in the centre-of-mass frame the recoil is back to back with the pair, and the momentum of the pair transverse to
+    # one muon is that of the other muon: abs(p+ x p-) / p
+    functions: dict[str, Function] = {
+        "_plus": muon(0),
+        "_minus": muon(1),
+        "_recoil": lambda o: beams.p4[:, np.newaxis] - (o["_plus"] + o["_minus"]),
+        "_plus_cms": lambda o: boosted(o["_plus"], velocity),
+        "_minus_cms": lambda o: boosted(o["_minus"], velocity),
+        "_p_plus": lambda o: length(o["_plus_cms"]),
+        "_p_minus": lambda o: length(o["_minus_cms"]),
+        "_cross": lambda o: cross_product(o["_plus_cms"], o["_minus_cms"]),
+        "m2_recoil": lambda o: squared_mass(o["_recoil"]),
+        "m_recoil": lambda o: signed_mass(o["m2_recoil"]),
+        "recoil_theta": lambda o: polar_angles(o["_recoil"]),
+        "recoil_gap_distance": lambda o: np.abs(o["recoil_theta"] - GAP_CENTRE),
+        "recoil_photon_angle": lambda o: photon_angle(o, o["_recoil"]),
+        "extra_energy": number(TOTAL_PHOTON_ENERGY),
+        "n_tracks": number("nTracks"),
+        "trigger": number(TRIGGER),
+        "pt_rec_lmax": lambda o: o["_cross"] / np.maximum(o["_p_plus"], o["_p_minus"]),
+        "pt_rec_lmin": lambda o: o["_cross"] / np.minimum(o["_p_plus"], o["_p_minus"]),
+        "pt_pair": lambda o: transverse(o["_plus_cms"] + o["_minus_cms"]),
+        **in_one_go(lambda o: track_observables(o, 2), ("max_dr", "max_dz", "charge_product")),
+        **in_one_go(lambda o: muon_observables(o, 2), ("min_muon_id", "max_cluster_energy", "max_e_over_p")),
     }
+    return LazyObservables(columns, functions)
 
 
 def cuts() -> tuple[Cut, ...]:

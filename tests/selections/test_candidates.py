@@ -78,3 +78,27 @@ def test_whole_numbers_may_be_stored_as_floats() -> None:
     np.testing.assert_array_equal(ca.whole_numbers(np.array([1.0, 2.0]), "__event__"), [1, 2])
     with pytest.raises(InputError, match=r"__event__ = 1\.5"):
         ca.whole_numbers(np.array([1.0, 1.5]), "__event__")
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("repeat", [None, (3, 700), (0, 1)])
+def test_repeated_key_equals_a_set_of_tuples(shuffled: bool, repeat: tuple[int, int] | None) -> None:
+    rng = np.random.default_rng(6)
+    columns = [np.zeros(1000, dtype=np.int64), np.arange(1000) // 100, np.arange(1000) % 100]
+    if shuffled:
+        order = rng.permutation(1000)
+        columns = [values[order] for values in columns]
+    if repeat is not None:
+        for values in columns:
+            values[repeat[1]] = values[repeat[0]]
+    assert len(set(zip(*columns, strict=True))) == 1000 - (repeat is not None)
+    assert ca.repeated_key(columns) == repeat
+
+
+def test_no_row_has_no_repeat() -> None:
+    assert ca.repeated_key([np.empty(0, dtype=np.int64)] * 5) is None
+
+
+def test_repeated_key_wants_whole_numbers() -> None:
+    with pytest.raises(InputError, match=r"__experiment__ = 1\.5; it must be a whole number"):
+        ca.repeated_key([np.zeros(2), np.array([0.0, 1.5])])
