@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bumphunt.tensor import veto_axis
 from bumphunt.theory import zprime
 from selections import zprime_invisible
 from selections.search import Binning, Model, PublishedLimit, Region, Search
@@ -28,7 +27,8 @@ _LIST = (
                 branching_ratio=zprime.branching_ratio_invisible,
             ),
         ),
-        veto=tuple(veto_axis(name, 0.0, 3.8) for name in zprime_invisible.VETO),
+        veto=tuple(axis for axis in zprime_invisible.CANDIDATES if axis.name in zprime_invisible.VETO),
+        candidates=zprime_invisible.CANDIDATES,
         model=Model(
             coupling="$g'$",
             meaning="coupling g' of a Z' of L_mu - L_tau",

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from bumphunt.kinematics import (
     M_MUON,
+    M_TAU,
     Beams,
     mass_squared,
     momentum,
@@ -29,6 +30,7 @@ from bumphunt.kinematics import (
     transverse_to,
 )
 from bumphunt.mass_axis import MassAxis
+from bumphunt.tensor import VetoAxis, veto_axis
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.objects import (
     TOTAL_PHOTON_ENERGY,
@@ -46,6 +48,8 @@ from selections.objects import (
 __all__ = [
     "AXIS",
     "BARREL",
+    "CANDIDATES",
+    "FEATURES",
     "GAP_CENTRE",
     "GAP_HALF_WIDTH",
     "MAX_EXTRA_ENERGY",
@@ -75,7 +79,42 @@ MIN_PHOTON_ANGLE = float(np.deg2rad(15.0))
 MAX_EXTRA_ENERGY = 0.4
 """Largest summed energy of photons [GeV], laboratory."""
 VETO = ("pt_rec_lmax", "pt_rec_lmin", "pt_pair")
-"""Observables that tell a Z' from tau pairs [GeV]; lower bounds on them are optimised in bins of recoil mass."""
+"""Observables of the published veto [GeV]; lower bounds on them are optimised in bins of recoil mass."""
+
+
+def _bounds(name: str, low: float, high: float, *, unit: str, everything: float | None = None) -> VetoAxis:
+    """Return 20 lower bounds: equal steps, after a first one that keeps everything where `low` does not."""
+    if everything is None:
+        return veto_axis(name, low, high, unit=unit)
+    return VetoAxis(name=name, thresholds=np.append(everything, np.linspace(low, high, 19)), unit=unit)
+
+
+CANDIDATES = (
+    _bounds("pt_rec_lmax", 0.0, 3.8, unit="GeV"),
+    _bounds("pt_rec_lmin", 0.0, 3.8, unit="GeV"),
+    _bounds("pt_pair", 0.0, 3.8, unit="GeV"),
+    _bounds("tau_excess", -0.9, 0.9, unit="rad", everything=-7.0),
+    _bounds("recoil_gap_margin", 0.0, 0.38, unit="rad"),
+    _bounds("minus_extra_energy", -MAX_EXTRA_ENERGY, -0.02, unit="GeV"),
+    _bounds("acollinearity", 0.0, 1.9, unit="rad"),
+    _bounds("acoplanarity", 0.0, 1.9, unit="rad"),
+    _bounds("p_recoil", 0.0, 4.75, unit="GeV"),
+    _bounds("pl_rec_lmin", -3.0, 4.2, unit="GeV", everything=-6.0),
+    _bounds("minus_pl_rec_lmax", -3.0, 4.2, unit="GeV", everything=-6.0),
+    _bounds("minus_m_pair", -9.2, -2.0, unit="GeV", everything=-12.0),
+    _bounds("minus_p_lmax", -5.1, -1.5, unit="GeV", everything=-7.0),
+    _bounds("p_lmin", 0.0, 3.8, unit="GeV"),
+    _bounds("minus_p_lmin", -4.6, -1.0, unit="GeV", everything=-7.0),
+    _bounds("p_asymmetry", 0.0, 0.76, unit=""),
+    _bounds("minus_cos_recoil", -0.9, 0.0, unit="", everything=-1.0),
+)
+"""Every observable that may be cut on, with candidate bounds: to be ranked, and any three or four of them optimised."""
+FEATURES = (
+    *(axis.name for axis in CANDIDATES),
+    "recoil_theta",
+    "recoil_photon_angle",
+)
+"""Observables for a classifier."""
 
 _SOURCE = "Belle II, arXiv:1912.11276"
 
@@ -101,8 +140,29 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
 
     ``pt_rec_lmax``, ``pt_rec_lmin``
         Recoil momentum transverse to the muon of higher, of lower momentum in that frame [GeV].
+    ``pl_rec_lmax``, ``pl_rec_lmin``
+        Recoil momentum along these muons [GeV].
     ``pt_pair``
         Momentum of the pair transverse to z [GeV].
+    ``p_recoil``, ``p_lmax``, ``p_lmin``
+        Momenta of the recoil and of the muons [GeV].
+    ``p_asymmetry``
+        Difference of the momenta of the muons over their sum.
+    ``acollinearity``, ``acoplanarity``
+        What the angle between the muons, in space and about z, lacks of pi [rad].
+    ``tau_excess``
+        Acollinearity beyond the largest that muons of their energies have if they come from two taus of half the energy
+        each, back to back [rad]: negative for tau pairs without radiation. The neutrinos of each tau have a squared
+        mass (p_tau - p_mu)^2 >= 0, which keeps the muon in a cone about its tau; the excess is the acollinearity minus
+        the two half-angles.
+    ``m_pair``
+        Invariant mass of the muons [GeV].
+    ``minus_cos_recoil``
+        Minus the modulus of the cosine of the polar angle of the recoil.
+
+    ``recoil_gap_margin`` is the polar angle between the recoil and the nearest edge of the barrel, or the centre of its
+    gap [rad]: photons of mumu(gamma) escape there. Names with ``minus_`` are the negatives, on which a lower bound is
+    an upper bound on the observable.
 
     Parameters
     ----------
@@ -121,26 +181,73 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
     recoil = beams.p4 - pair
     m2 = mass_squared(recoil)
     theta = polar_angle(recoil)
+    gap_distance = np.abs(theta - GAP_CENTRE)
+    extra_energy = np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64)
     plus, minus = (to_centre_of_mass(p4, beams) for p4 in muons)
-    p_plus, p_minus = momentum(plus), momentum(minus)
-    # in this frame the recoil is back to back with the pair, and the momentum of the pair transverse to one muon is
-    # that of the other muon: abs(p+ x p-) / p
-    cross = transverse_to(plus, minus) * p_minus
     return {
         "m2_recoil": m2,
         "m_recoil": signed_mass(m2),
         "recoil_theta": theta,
-        "recoil_gap_distance": np.abs(theta - GAP_CENTRE),
+        "recoil_gap_distance": gap_distance,
+        "recoil_gap_margin": np.minimum(gap_distance, np.minimum(theta - BARREL[0], BARREL[1] - theta)),
         "recoil_photon_angle": nearest_photon_angle(columns, recoil),
-        "extra_energy": np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64),
+        "extra_energy": extra_energy,
+        "minus_extra_energy": -extra_energy,
         "n_tracks": np.asarray(columns["nTracks"], dtype=np.float64),
         "trigger": np.asarray(columns[TRIGGER], dtype=np.float64),
-        "pt_rec_lmax": cross / np.maximum(p_plus, p_minus),
-        "pt_rec_lmin": cross / np.minimum(p_plus, p_minus),
-        "pt_pair": transverse_momentum(plus + minus),
+        **_veto_observables(plus, minus, beams.sqrt_s),
         **track_observables(columns, 2),
         **muon_observables(columns, 2),
     }
+
+
+def _veto_observables(plus: Array, minus: Array, sqrt_s: float) -> dict[str, Array]:
+    """Return the observables that may tell a Z' from its backgrounds, from the muons in the centre of mass."""
+    p_plus, p_minus = momentum(plus), momentum(minus)
+    p_lmax, p_lmin = np.maximum(p_plus, p_minus), np.minimum(p_plus, p_minus)
+    pair = plus + minus
+    p_recoil = momentum(pair)
+    # in this frame the recoil is back to back with the pair, and the momentum of the pair transverse to one muon is
+    # that of the other muon: abs(p+ x p-) / p
+    cross = transverse_to(plus, minus) * p_minus
+    dot = np.sum(plus[:, 1:] * minus[:, 1:], axis=-1)
+    acollinearity = np.arctan2(cross, -dot)
+    tau_cones = _tau_cone(plus[:, 0], p_plus, sqrt_s) + _tau_cone(minus[:, 0], p_minus, sqrt_s)
+    azimuth = np.arctan2(plus[:, 1] * minus[:, 2] - plus[:, 2] * minus[:, 1], np.sum(plus[:, 1:3] * minus[:, 1:3], -1))
+    pl_rec_lmax, pl_rec_lmin = -(p_lmax + dot / p_lmax), -(p_lmin + dot / p_lmin)
+    m_pair = signed_mass(mass_squared(pair))
+    return {
+        "pt_rec_lmax": cross / p_lmax,
+        "pt_rec_lmin": cross / p_lmin,
+        "pl_rec_lmax": pl_rec_lmax,
+        "pl_rec_lmin": pl_rec_lmin,
+        "pt_pair": transverse_momentum(pair),
+        "p_recoil": p_recoil,
+        "p_lmax": p_lmax,
+        "p_lmin": p_lmin,
+        "p_asymmetry": (p_lmax - p_lmin) / (p_lmax + p_lmin),
+        "acollinearity": acollinearity,
+        "acoplanarity": np.pi - np.abs(azimuth),
+        "tau_excess": acollinearity - tau_cones,
+        "m_pair": m_pair,
+        "minus_cos_recoil": np.divide(-np.abs(pair[:, 3]), p_recoil, out=-np.ones_like(p_recoil), where=p_recoil > 0),
+        "minus_pl_rec_lmax": -pl_rec_lmax,
+        "minus_p_lmax": -p_lmax,
+        "minus_p_lmin": -p_lmin,
+        "minus_m_pair": -m_pair,
+    }
+
+
+def _tau_cone(energy: Array, p: Array, sqrt_s: float) -> Array:
+    """Return the largest angle between a muon and the tau of half the energy that it came from [rad], shape (N,).
+
+    The neutrinos have a squared mass (p_tau - p_mu)^2 >= 0. The angle is 0 for a muon that no such tau makes, and pi
+    for one that may fly anywhere.
+    """
+    e_tau = sqrt_s / 2
+    p_tau = np.sqrt(e_tau**2 - M_TAU**2)
+    cosine = (2 * e_tau * energy - M_TAU**2 - M_MUON**2) / (2 * p_tau * p)
+    return np.asarray(np.arccos(np.clip(cosine, -1.0, 1.0)))
 
 
 def cuts() -> tuple[Cut, ...]:

@@ -341,7 +341,7 @@ def optimise_cuts(inputs: Sequence[Sample], config: Analysis, tensors: Path, fol
             kind=settings.figure_of_merit, a=settings.a, b=settings.b, background_error=settings.background_error
         ),
         window=settings.window,
-        smooth=settings.smooth,
+        cuts="smooth" if settings.smooth else "free",
     )
     write_csv(folder / "cuts.csv", table.to_columns())
     write_json(folder / CUTS, {"columns": table.to_columns()})

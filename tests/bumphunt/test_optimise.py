@@ -199,7 +199,7 @@ def test_smoothing_replaces_an_outlier_by_its_neighbours() -> None:
         mass=4.0, tensor=CountTensor(edges=window, axes=AXES, sum_w=signal, sum_w2=signal), generated=1e5
     )
     rough = best_cuts([background], [point], resolution=resolution)
-    smooth = best_cuts([background], [point], resolution=resolution, smooth=True)
+    smooth = best_cuts([background], [point], resolution=resolution, cuts="smooth")
     np.testing.assert_allclose(rough.lower[:, 0], THRESHOLDS[[2, 2, 6, 2, 2]])
     np.testing.assert_allclose(smooth.lower[:, 0], THRESHOLDS[[2, 2, 2, 2, 2]])
     # what is quoted belongs to the smoothed bounds
