@@ -155,14 +155,13 @@ class Ranking:
     def to_columns(self) -> dict[str, list[float | str]]:
         """Return a table with one row a mass bin and observable: ``mass``, ``observable``, and the three numbers."""
         rows = [(i, j) for i in range(self.masses.size) for j in range(len(self.names))]
-        numbers = {
-            name: [float(getattr(self, name)[i, j]) for i, j in rows] for name in ("separation", "noise", "area")
-        }
-        return {
+        columns: dict[str, list[float | str]] = {
             "mass": [float(self.masses[i]) for i, _ in rows],
             "observable": [self.names[j] for _, j in rows],
-            **numbers,
         }
+        for name in ("separation", "noise", "area"):
+            columns[name] = [float(getattr(self, name)[i, j]) for i, j in rows]
+        return columns
 
 
 def ranking(backgrounds: Mapping[str, Sequence[CountTensor]], signals: Mapping[str, Sequence[SignalPoint]]) -> Ranking:
@@ -183,7 +182,7 @@ def ranking(backgrounds: Mapping[str, Sequence[CountTensor]], signals: Mapping[s
         If the observables of backgrounds and signals differ, there are none, or a tensor has another axis.
     """
     if not backgrounds or list(backgrounds) != list(signals):
-        msg = f"backgrounds have the observables {', '.join(backgrounds) or 'none'}, signals {', '.join(signals) or 'none'}"
+        msg = f"the same observables are needed of both: backgrounds have {list(backgrounds)}, signals {list(signals)}"
         raise InputError(msg)
     columns = [_column(name, backgrounds[name], signals[name]) for name in backgrounds]
     table = np.stack(columns, axis=-1)
