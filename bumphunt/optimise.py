@@ -23,7 +23,7 @@ G. Punzi, Sensitivity of searches for new signals and its optimization, physics/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
@@ -31,13 +31,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.cut_choice import Cuts, chosen_cells
 from bumphunt.cut_table import CutTable, bin_masses
-from bumphunt.errors import InputError
+from bumphunt.cut_yields import SignalPoint, combined_background, combined_efficiency, interpolate, yields_at
+from bumphunt.errors import InputError, unknown_name
+from bumphunt.expected_limit import Average, expected_limits
 from bumphunt.mass_axis import SQUARED, MassAxis
-from bumphunt.tensor import CHOOSING, QUOTING, CountTensor, passing
+from bumphunt.tensor import CHOOSING, QUOTING, CountTensor
 
 __all__ = [
     "FigureOfMerit",
+    "Merit",
     "SignalPoint",
     "best_cuts",
     "mass_bins",
@@ -45,11 +49,15 @@ __all__ = [
     "punzi_minimum_signal",
     "punzi_simple",
     "signal_window",
+    "window_share",
 ]
 
 Array = NDArray[np.float64]
 Resolution = Callable[[float], float]
 """Resolution in the unit of the axis at a mass [GeV]."""
+Merit = Literal["punzi", "punzi-full", "expected-limit", "mean-limit"]
+"""Figures of merit by name."""
+_AVERAGES: dict[str, Average] = {"expected-limit": "median", "mean-limit": "mean"}
 
 
 def _check_background(background: ArrayLike, **positive: float) -> Array:
@@ -140,26 +148,47 @@ class FigureOfMerit:
     Parameters
     ----------
     kind
-        ``punzi``: eps / (a/2 + sqrt B); ``punzi-full``: eps / S_min.
+        ``punzi``: eps / (a/2 + sqrt B). ``punzi-full``: eps / S_min. ``expected-limit``: eps over the exact limit at
+        the median count, which is what is quoted; ``mean-limit``: over that limit averaged over counts, which has no
+        steps (`bumphunt.expected_limit`).
     a
-        Significance in standard deviations.
+        Significance in standard deviations, for the two of Punzi.
     b
         Power in standard deviations, for ``punzi-full``.
+    cl
+        Confidence level of the limits.
+    background_uncertainty
+        Relative uncertainty of the background in the limits.
     background_error
         How many Monte Carlo standard deviations are added to the background.
     """
 
-    kind: Literal["punzi", "punzi-full"] = "punzi"
+    kind: Merit = "punzi"
     a: float = 1.6
     b: float = 1.28155
+    cl: float = 0.9
+    background_uncertainty: float = 0.0
     background_error: float = 0.5
 
     def __call__(self, efficiency: ArrayLike, background: ArrayLike, error: ArrayLike) -> Array:
-        """Return the figure of merit of efficiencies, backgrounds and their Monte Carlo errors, broadcast shape."""
+        """Return the figure of merit of efficiencies, backgrounds and their Monte Carlo errors, broadcast shape.
+
+        Raises
+        ------
+        InputError
+            If a background is negative, or a setting makes no sense.
+        """
         total = np.asarray(background, dtype=np.float64) + self.background_error * np.asarray(error, dtype=np.float64)
         if self.kind == "punzi":
             return punzi_simple(efficiency, total, a=self.a)
-        return punzi_full(efficiency, total, a=self.a, b=self.b)
+        if self.kind == "punzi-full":
+            return punzi_full(efficiency, total, a=self.a, b=self.b)
+        if self.kind not in _AVERAGES:
+            raise InputError(unknown_name("kind =", self.kind, ("punzi", "punzi-full", *_AVERAGES)))
+        limit = expected_limits(
+            total, average=_AVERAGES[self.kind], cl=self.cl, uncertainty=self.background_uncertainty
+        )
+        return np.asarray(np.asarray(efficiency, dtype=np.float64) / limit)
 
 
 def signal_window(mass: float, resolution: Resolution, *, window: float = 2.0, axis: MassAxis = SQUARED) -> Array:
@@ -224,23 +253,16 @@ def _positive_resolution(mass: float, resolution: Resolution, axis: MassAxis) ->
     return sigma
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalPoint:
-    """What one simulated signal keeps.
+def window_share(edges: Array, resolution: Resolution, *, window: float = 2.0, axis: MassAxis = SQUARED) -> Array:
+    """Return the width of the signal window at the centre of each mass bin over that of the bin, shape (M,).
 
-    Parameters
-    ----------
-    mass
-        Simulated mass [GeV].
-    tensor
-        Counts within the signal window (`signal_window`), one mass bin, both halves.
-    generated
-        Sum of weights of all generated events, both halves.
+    Examples
+    --------
+    >>> window_share(np.array([3.0, 5.0, 13.0]), lambda m: 0.5)
+    array([1.  , 0.25])
     """
-
-    mass: float
-    tensor: CountTensor
-    generated: float
+    widths = [2 * window * _positive_resolution(m, resolution, axis) for m in bin_masses(edges, axis)]
+    return np.array(widths) / np.diff(edges)
 
 
 def best_cuts(
@@ -250,7 +272,7 @@ def best_cuts(
     resolution: Resolution,
     merit: FigureOfMerit | None = None,
     window: float = 2.0,
-    smooth: bool = False,
+    cuts: Cuts = "free",
     axis: MassAxis = SQUARED,
 ) -> CutTable:
     """Return the bounds with the best figure of merit in each mass bin.
@@ -270,9 +292,11 @@ def best_cuts(
         Figure of merit; `FigureOfMerit` with its defaults unless given.
     window
         Half width of the signal window in units of the resolution, as that of the signal tensors.
-    smooth
-        Choose by the mean of the relative figures of merit of a bin and its two neighbours, and interpolate the bounds
-        linearly between the centres of the bins, so that the signal efficiency varies smoothly with mass.
+    cuts
+        How the bounds may vary with mass. ``free``: each bin has its own best, as steps. ``smooth``: chosen by the mean
+        of the relative figures of merit of a bin and its two neighbours. ``monotone``: no bound ever turns around as
+        the mass goes up. The bounds of the last two are interpolated linearly between the centres of the bins, so that
+        the signal efficiency varies smoothly with mass. See `bumphunt.cut_choice`.
     axis
         What the bins of the tensors are made of.
 
@@ -285,41 +309,30 @@ def best_cuts(
     _check_tensors(backgrounds, signals)
     edges, axes = backgrounds[0].edges, backgrounds[0].axes
     masses = bin_masses(edges, axis)
-    share = np.array([2 * window * _positive_resolution(m, resolution, axis) for m in masses]) / np.diff(edges)
-    yields = {half: _background_yields(backgrounds, half, share) for half in (CHOOSING, QUOTING)}
-    efficiencies = {half: _efficiencies(signals, half) for half in (CHOOSING, QUOTING)}
+    share = window_share(edges, resolution, window=window, axis=axis)
     known = np.array([point.mass for point in signals])
-    values = []
+    efficiencies = combined_efficiency(signals, CHOOSING)
+    merits = []
     for i, mass in enumerate(masses):
-        efficiency = _interpolate(mass, known, efficiencies[CHOOSING])
-        values.append(merit(efficiency, yields[CHOOSING][0][i], yields[CHOOSING][1][i]))
-    if smooth:
-        values = _mean_of_neighbours(values)
-    choice = np.array([np.unravel_index(int(np.argmax(value)), value.shape) for value in values])
-    loosest = (0,) * len(axes)
+        background, error = combined_background(backgrounds, CHOOSING, i, float(share[i]))
+        merits.append(merit(interpolate(float(mass), known, efficiencies), background, error))
+    cells = chosen_cells(merits, cuts)
     quantities: dict[str, Array] = {}
     for half, name in ((CHOOSING, "choosing"), (QUOTING, "quoting")):
-        background, error = (np.array([y[(i, *cell)] for i, cell in enumerate(choice)]) for y in yields[half])
-        efficiency = np.array(
-            [_interpolate(m, known, _at(efficiencies[half], c)) for m, c in zip(masses, choice, strict=True)]
-        )
-        quantities |= {f"efficiency_{name}": efficiency, f"background_{name}": background}
-        quantities[f"merit_{name}"] = merit(efficiency, background, error)
+        found = yields_at(cells, backgrounds, signals, half, masses=masses, share=share)
+        quantities |= {f"efficiency_{name}": found.efficiency, f"background_{name}": found.background}
+        quantities[f"merit_{name}"] = merit(found.efficiency, found.background, found.background_error)
+    before = yields_at(np.zeros_like(cells), backgrounds, signals, QUOTING, masses=masses, share=share)
     return CutTable(
         edges=edges,
         names=tuple(axis.name for axis in axes),
-        smooth=smooth,
-        lower=np.stack([axis.thresholds[choice[:, v]] for v, axis in enumerate(axes)], axis=-1),
-        efficiency_before=np.array([_interpolate(m, known, _at(efficiencies[QUOTING], loosest)) for m in masses]),
-        background_before=_at(yields[QUOTING][0], loosest),
+        smooth=cuts != "free",
+        lower=np.stack([axis.thresholds[cells[:, v]] for v, axis in enumerate(axes)], axis=-1),
+        efficiency_before=before.efficiency,
+        background_before=before.background,
         axis=axis,
         **quantities,
     )
-
-
-def _at(values: Array, cell: Iterable[int]) -> Array:
-    """Return values of shape (K, n1, ...) at one combination of bounds, shape (K,)."""
-    return np.asarray(values.reshape(len(values), -1)[:, np.ravel_multi_index(tuple(cell), values.shape[1:])])
 
 
 def _check_tensors(backgrounds: Sequence[CountTensor], signals: Sequence[SignalPoint]) -> None:
@@ -344,46 +357,3 @@ def _check_tensors(backgrounds: Sequence[CountTensor], signals: Sequence[SignalP
         if point.tensor.edges.size != 2 or not point.generated > 0:
             msg = f"signal at {point.mass} GeV: needs one mass bin and generated > 0, not {point.generated}"
             raise InputError(msg)
-
-
-def _background_yields(backgrounds: Sequence[CountTensor], half: int, share: Array) -> tuple[Array, Array]:
-    """Return background and its Monte Carlo error of every combination, each (M, n1, ...).
-
-    A half stands for the full sample: times 2. In quadrature, each sample adds the typical weight of one event,
-    sum w^2 / sum w before any bound, so that an empty combination has an error too.
-    """
-    total, variance = np.zeros(()), np.zeros(())
-    for tensor in backgrounds:
-        sum_w, sum_w2 = passing(tensor.sum_w[half]), passing(tensor.sum_w2[half])
-        all_w, all_w2 = (_loosest(x) for x in (sum_w, sum_w2))
-        one_event = np.divide(all_w2, all_w, out=np.zeros_like(all_w), where=all_w > 0)
-        total = total + 2 * sum_w
-        variance = variance + 4 * (sum_w2 + one_event**2)
-    scale = share.reshape(-1, *(1,) * (total.ndim - 1))
-    # differences of rounding in the sums may be just below zero
-    return np.maximum(total * scale, 0.0), np.sqrt(np.maximum(variance, 0.0)) * scale
-
-
-def _loosest(cumulative: Array) -> Array:
-    """Return the cells without any bound, with the veto axes kept at length 1: shape (M, 1, ...)."""
-    return cumulative[(slice(None), *(slice(0, 1),) * (cumulative.ndim - 1))]
-
-
-def _efficiencies(signals: Sequence[SignalPoint], half: int) -> Array:
-    """Return the efficiency of every combination at every simulated mass, shape (P, n1, ...)."""
-    return np.array([2 * passing(point.tensor.sum_w[half])[0] / point.generated for point in signals])
-
-
-def _interpolate(mass: float, known: Array, values: Array) -> Array:
-    """Return values of shape (P, ...) at the known masses (P,), interpolated linearly at one mass, shape (...)."""
-    right = int(np.clip(np.searchsorted(known, mass), 1, max(known.size - 1, 1)))
-    if known.size == 1:
-        return np.asarray(values[0])
-    t = float(np.clip((mass - known[right - 1]) / (known[right] - known[right - 1]), 0.0, 1.0))
-    return np.asarray((1 - t) * values[right - 1] + t * values[right])
-
-
-def _mean_of_neighbours(values: Sequence[Array]) -> list[Array]:
-    """Return the figure of merit of each bin, over its largest value, averaged with those of the bins beside it."""
-    relative = [value / max(float(value.max()), np.finfo(np.float64).tiny) for value in values]
-    return [np.mean(relative[max(i - 1, 0) : i + 2], axis=0) for i in range(len(relative))]

@@ -30,6 +30,7 @@ __all__ = [
     "kept_candidates",
     "repeated_key",
     "repeated_row",
+    "training_fold",
 ]
 
 Keys = NDArray[np.int64]
@@ -126,6 +127,16 @@ def half_sample(keys: Keys) -> NDArray[np.int64]:
     pairs = keys.copy()
     pairs[:, -1] >>= 1
     return (event_hash(pairs) & np.uint64(1)).astype(np.int64)
+
+
+def training_fold(keys: Keys, folds: int) -> NDArray[np.int64]:
+    """Return the fold, 0 to `folds` - 1, that each event belongs to, shape (N,), independent of its half.
+
+    As `half_sample`: events 2k and 2k + 1 are of the same fold, and nothing but the key matters.
+    """
+    pairs = keys.copy()
+    pairs[:, -1] >>= 1
+    return ((event_hash(pairs) >> np.uint64(1)) % np.uint64(folds)).astype(np.int64)
 
 
 def group_starts(keys: Keys) -> NDArray[np.intp]:

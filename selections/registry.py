@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from bumphunt.tensor import veto_axis
 from bumphunt.theory import zprime
-from selections import darkphoton_dilepton, zprime_invisible
+from selections import darkphoton_dilepton, tau_veto, zprime_invisible
 from selections.search import Binning, Model, PublishedLimit, Region, Search
 
 __all__ = ["SEARCHES"]
@@ -30,7 +29,9 @@ _LIST = (
                 decay=r"Z'\to\mathrm{inv}",
             ),
         ),
-        veto=tuple(veto_axis(name, 0.0, 3.8) for name in zprime_invisible.VETO),
+        veto=tuple(axis for axis in tau_veto.CANDIDATES if axis.name in tau_veto.VETO),
+        candidates=tau_veto.CANDIDATES,
+        features=tau_veto.FEATURES,
         model=Model(
             coupling="$g'$",
             meaning="coupling g' of a Z' of L_mu - L_tau",

@@ -185,6 +185,8 @@ class Search:
         Candidate lower bounds on the observables that are optimised in bins of mass; none for no optimised cuts.
     candidates
         More observables that may take their place, with candidate bounds: the optimisation ranks them all.
+    features
+        Observables that a classifier learns from.
     model
         What a coupling predicts; None where no model is agreed on, and the limit is that on efficiency times cross
         section.
@@ -209,6 +211,7 @@ class Search:
     regions: tuple[Region, ...]
     veto: tuple[VetoAxis, ...] = ()
     candidates: tuple[VetoAxis, ...] = ()
+    features: tuple[str, ...] = ()
     model: Model | None = None
     excluded: tuple[Excluded, ...] = field(default=())
     published: PublishedLimit | None = None

@@ -21,12 +21,9 @@ from bumphunt.kinematics import M_MUON, Beams, signed_mass
 from bumphunt.mass_axis import MassAxis
 from selections.components import (
     boosted,
-    cross_product,
     four_momenta,
-    length,
     polar_angles,
     squared_mass,
-    transverse,
 )
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.lazy import Function, LazyObservables, in_one_go
@@ -43,6 +40,8 @@ from selections.objects import (
     track_observables,
     track_variables,
 )
+from selections.tau_veto import OBSERVABLES as VETO_OBSERVABLES
+from selections.tau_veto import veto_observables
 
 __all__ = [
     "AXIS",
@@ -52,7 +51,6 @@ __all__ = [
     "MAX_EXTRA_ENERGY",
     "MIN_PHOTON_ANGLE",
     "TRIGGER",
-    "VETO",
     "cuts",
     "observables",
     "selection",
@@ -75,8 +73,6 @@ MIN_PHOTON_ANGLE = float(np.deg2rad(15.0))
 """Smallest angle between the recoil and any photon [rad]."""
 MAX_EXTRA_ENERGY = 0.4
 """Largest summed energy of photons [GeV], laboratory."""
-VETO = ("pt_rec_lmax", "pt_rec_lmin", "pt_pair")
-"""Observables that tell a Z' from tau pairs [GeV]; lower bounds on them are optimised in bins of recoil mass."""
 
 _SOURCE = "Belle II, arXiv:1912.11276"
 
@@ -97,13 +93,11 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
     """Return the observables of the search, each of shape (N,).
 
     The recoil is the nominal beam momentum minus that of the pair. Direction, photon angle and photon energy are those
-    of the laboratory. The momenta of the veto are those of the nominal centre-of-mass frame, reached by a boost without
-    rotation, whose z axis is that of the detector:
+    of the laboratory. What the tau veto needs (`selections.tau_veto`) is from the nominal centre-of-mass frame, reached
+    by a boost without rotation, whose z axis is that of the detector.
 
-    ``pt_rec_lmax``, ``pt_rec_lmin``
-        Recoil momentum transverse to the muon of higher, of lower momentum in that frame [GeV].
-    ``pt_pair``
-        Momentum of the pair transverse to z [GeV].
+    ``recoil_gap_margin`` is the polar angle between the recoil and the nearest edge of the barrel, or the centre of its
+    gap [rad]: photons of mumu(gamma) escape there. ``minus_extra_energy`` is for lower bounds.
 
     Parameters
     ----------
@@ -127,28 +121,25 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
     def number(name: str) -> Function:
         return lambda o: np.asarray(o[name], dtype=np.float64)
 
-    # in the centre-of-mass frame the recoil is back to back with the pair, and the momentum of the pair transverse to
-    # one muon is that of the other muon: abs(p+ x p-) / p
     functions: dict[str, Function] = {
         "_plus": muon(0),
         "_minus": muon(1),
         "_recoil": lambda o: beams.p4[:, np.newaxis] - (o["_plus"] + o["_minus"]),
         "_plus_cms": lambda o: boosted(o["_plus"], velocity),
         "_minus_cms": lambda o: boosted(o["_minus"], velocity),
-        "_p_plus": lambda o: length(o["_plus_cms"]),
-        "_p_minus": lambda o: length(o["_minus_cms"]),
-        "_cross": lambda o: cross_product(o["_plus_cms"], o["_minus_cms"]),
         "m2_recoil": lambda o: squared_mass(o["_recoil"]),
         "m_recoil": lambda o: signed_mass(o["m2_recoil"]),
         "recoil_theta": lambda o: polar_angles(o["_recoil"]),
         "recoil_gap_distance": lambda o: np.abs(o["recoil_theta"] - GAP_CENTRE),
+        "recoil_gap_margin": lambda o: np.minimum(
+            o["recoil_gap_distance"], np.minimum(o["recoil_theta"] - BARREL[0], BARREL[1] - o["recoil_theta"])
+        ),
         "recoil_photon_angle": lambda o: photon_angle(o, o["_recoil"]),
         "extra_energy": number(TOTAL_PHOTON_ENERGY),
+        "minus_extra_energy": lambda o: -o["extra_energy"],
         "n_tracks": number("nTracks"),
         "trigger": number(TRIGGER),
-        "pt_rec_lmax": lambda o: o["_cross"] / np.maximum(o["_p_plus"], o["_p_minus"]),
-        "pt_rec_lmin": lambda o: o["_cross"] / np.minimum(o["_p_plus"], o["_p_minus"]),
-        "pt_pair": lambda o: transverse(o["_plus_cms"] + o["_minus_cms"]),
+        **in_one_go(lambda o: veto_observables(o["_plus_cms"].T, o["_minus_cms"].T, beams.sqrt_s), VETO_OBSERVABLES),
         **in_one_go(lambda o: track_observables(o, 2), ("max_dr", "max_dz", "charge_product")),
         **in_one_go(lambda o: muon_observables(o, 2), ("min_muon_id", "max_cluster_energy", "max_e_over_p")),
     }

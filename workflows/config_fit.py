@@ -8,9 +8,11 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from bumphunt.cut_choice import Cuts
 from bumphunt.inference.method import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.sources import Source
+from bumphunt.optimise import Merit
 from workflows.config_types import Count, Finite, NonNegative, Number, Positive, Section
 
 __all__ = ["Fit", "Optimise", "Search", "Slices", "SmoothBackground", "SpectrumBinning", "Systematic", "ThresholdRange"]
@@ -87,8 +89,8 @@ class ThresholdRange(Section):
 class Optimise(Section):
     """The cuts optimised in bins of mass."""
 
-    figure_of_merit: Literal["punzi", "punzi-full"] = "punzi"
-    """eps / (a/2 + sqrt B), or the full S_min (Punzi, physics/0308063)."""
+    figure_of_merit: Merit = "punzi"
+    """eps / (a/2 + sqrt B), the full S_min (Punzi, physics/0308063), or eps over the median or mean expected limit."""
     a: Positive = 1.6
     """Significance level in the figure of merit, in standard deviations."""
     b: Positive = 1.28155
@@ -101,8 +103,9 @@ class Optimise(Section):
     """Width of the mass bins, in units of the resolution."""
     min_bin_width: NonNegative = 0.2
     """Least width of the mass bins [GeV]."""
-    smooth: bool = True
-    """Choose with the neighbouring bins, and interpolate the cuts between the centres of the bins."""
+    cuts: Cuts = "smooth"
+    """How the cuts may vary with mass: each bin for itself ("free"), chosen with the neighbouring bins ("smooth"), or
+    never turning around ("monotone"); the last two are interpolated between the centres of the bins."""
     variables: dict[str, ThresholdRange] = Field(default_factory=dict)
     """Observables to cut on, each with its candidate bounds; those of the search unless given."""
 

@@ -113,7 +113,7 @@ def _region_table(
             kind=settings.figure_of_merit, a=settings.a, b=settings.b, background_error=settings.background_error
         ),
         window=settings.window,
-        smooth=settings.smooth,
+        cuts=settings.cuts,
         axis=axis,
     )
 

@@ -88,7 +88,7 @@ def signal_point(mass: float, *, seed: int, scale: float = 1.5) -> tuple[SignalP
     return SignalPoint(mass=mass, tensor=tensor, generated=GENERATED), (m2, obs, half, window)
 
 
-@pytest.mark.parametrize("kind", ["punzi", "punzi-full"])
+@pytest.mark.parametrize("kind", ["punzi", "punzi-full", "expected-limit", "mean-limit"])
 def test_best_cuts_equal_brute_force_over_the_events(kind: Any) -> None:
     merit = FigureOfMerit(kind=kind, a=3.0, background_error=0.0)
     mass = 4.0
@@ -138,7 +138,7 @@ def planted(best: tuple[int, int, int]) -> tuple[CountTensor, SignalPoint]:
 
 
 @pytest.mark.parametrize("cell", [(0, 0, 0), (3, 5, 1), (6, 6, 6), (0, 4, 2)])
-@pytest.mark.parametrize("kind", ["punzi", "punzi-full"])
+@pytest.mark.parametrize("kind", ["punzi", "punzi-full", "expected-limit", "mean-limit"])
 def test_planted_optimum_is_found(cell: tuple[int, int, int], kind: Any) -> None:
     background, signal = planted(cell)
     table = best_cuts([background], [signal], resolution=resolution, merit=FigureOfMerit(kind=kind))
@@ -200,11 +200,36 @@ def test_smoothing_replaces_an_outlier_by_its_neighbours() -> None:
         mass=4.0, tensor=CountTensor(edges=window, axes=AXES, sum_w=signal, sum_w2=signal), generated=1e5
     )
     rough = best_cuts([background], [point], resolution=resolution)
-    smooth = best_cuts([background], [point], resolution=resolution, smooth=True)
+    smooth = best_cuts([background], [point], resolution=resolution, cuts="smooth")
     np.testing.assert_allclose(rough.lower[:, 0], THRESHOLDS[[2, 2, 6, 2, 2]])
     np.testing.assert_allclose(smooth.lower[:, 0], THRESHOLDS[[2, 2, 2, 2, 2]])
     # what is quoted belongs to the smoothed bounds
     assert smooth.background_quoting[2] > rough.background_quoting[2]
+
+
+def test_monotone_cuts_do_not_turn_around() -> None:
+    edges = np.linspace(14.2, 20.2, 11)
+    tensor, _ = background_tensor(edges, n=600, seed=5)
+    point, _ = signal_point(4.0, seed=2)
+    free, monotone = (best_cuts([tensor], [point], resolution=resolution, cuts=cuts) for cuts in ("free", "monotone"))
+    for column in range(3):
+        changes = np.diff(monotone.lower[:, column])
+        assert np.all(changes >= 0) or np.all(changes <= 0)
+    changes = np.diff(free.lower, axis=0)
+    assert np.any((changes > 0).any(axis=0) & (changes < 0).any(axis=0))
+    assert monotone.smooth
+    assert np.all(monotone.merit_choosing <= free.merit_choosing + 1e-12)
+
+
+def test_merit_of_limits_is_efficiency_over_the_limit() -> None:
+    median, mean = (FigureOfMerit(kind=kind, background_error=0.0) for kind in ("expected-limit", "mean-limit"))
+    assert float(median(0.5, 0.0, 0.0)) == pytest.approx(0.5 / np.log(10), rel=1e-3)
+    assert float(mean(0.5, 0.69, 0.0)) == pytest.approx(0.5 / 3.0985, rel=1e-3)
+    shifted = FigureOfMerit(kind="mean-limit", background_error=0.5)
+    assert float(shifted(0.5, 0.5, 0.38)) == pytest.approx(float(mean(0.5, 0.69, 0.0)))
+    assert FigureOfMerit(kind="mean-limit", background_uncertainty=0.5)(0.5, 100.0, 0.0) < mean(0.5, 100.0, 0.0) / 2
+    with pytest.raises(InputError, match="expected-limit"):
+        FigureOfMerit(kind="asimov")(0.5, 1.0, 0.0)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("smooth", [False, True])

@@ -102,3 +102,13 @@ def test_no_row_has_no_repeat() -> None:
 def test_repeated_key_wants_whole_numbers() -> None:
     with pytest.raises(InputError, match=r"__experiment__ = 1\.5; it must be a whole number"):
         ca.repeated_key([np.zeros(2), np.array([0.0, 1.5])])
+
+
+def test_folds_are_independent_of_the_halves_and_keep_both_views_of_an_event_together() -> None:
+    keys = np.array([[5, 1003, 0, e] for e in range(60_000)])
+    half, fold = ca.half_sample(keys), ca.training_fold(keys, 3)
+    np.testing.assert_array_equal(fold[::2], fold[1::2])
+    for k in range(3):
+        for h in (0, 1):
+            # 30 000 pairs in 6 classes: 5000 +- 65
+            assert np.count_nonzero((fold == k) & (half == h)) / 2 == pytest.approx(5000, abs=260)

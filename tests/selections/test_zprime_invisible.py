@@ -10,7 +10,8 @@ import vector
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import BEAMS, M_MUON
+from bumphunt.kinematics import BEAMS, M_MUON, M_TAU
+from selections import tau_veto
 from selections import zprime_invisible as search
 from selections.objects import daughter, photon
 
@@ -153,6 +154,28 @@ def test_observables_equal_vector() -> None:
     np.testing.assert_allclose(observables["pt_rec_lmin"], np.where(leading, *transverse[::-1]), rtol=1e-8)
     np.testing.assert_allclose(observables["pt_pair"], (plus + minus).pt, rtol=1e-9)
     np.testing.assert_allclose(observables["pt_pair"], recoil_cms.pt, rtol=1e-6, atol=1e-6)
+    lmax, lmin = (
+        [np.where(leading, a, b) for a, b in ((getattr(x, c), getattr(y, c)) for c in ("px", "py", "pz"))]
+        for x, y in ((plus, minus), (minus, plus))
+    )
+    for name, muon in (("lmax", lmax), ("lmin", lmin)):
+        p = np.sqrt(sum(c**2 for c in muon))
+        recoil_parts = [-getattr(plus + minus, c) for c in ("px", "py", "pz")]
+        along = sum(r * m for r, m in zip(recoil_parts, muon, strict=True)) / p
+        np.testing.assert_allclose(observables[f"p_{name}"], p, rtol=1e-9)
+        np.testing.assert_allclose(observables[f"pl_rec_{name}"], along, atol=1e-9)
+    pair = plus + minus
+    np.testing.assert_allclose(observables["p_recoil"], pair.mag, rtol=1e-9)
+    np.testing.assert_allclose(observables["m_pair"], pair.mass, rtol=1e-9)
+    np.testing.assert_allclose(observables["minus_cos_recoil"], -np.abs(pair.costheta), rtol=1e-9, atol=1e-12)
+    ratio = (observables["p_lmax"] - observables["p_lmin"]) / (observables["p_lmax"] + observables["p_lmin"])
+    np.testing.assert_allclose(observables["p_asymmetry"], ratio)
+    angle = plus.to_Vector3D().deltaangle(minus.to_Vector3D())
+    np.testing.assert_allclose(observables["acollinearity"], np.pi - angle, atol=1e-6)
+    np.testing.assert_allclose(observables["acoplanarity"], np.pi - np.abs(plus.deltaphi(minus)), atol=1e-9)
+    np.testing.assert_array_equal(observables["minus_extra_energy"], -observables["extra_energy"])
+    for name in ("pl_rec_lmax", "p_lmax", "p_lmin", "m_pair"):
+        np.testing.assert_array_equal(observables[f"minus_{name}"], -observables[name])
     nearest = np.full(len(columns["nTracks"]), np.pi)
     for rank in (1, 2, 3):
         e, theta, phi = (columns[photon(rank, name)] for name in ("E", "theta", "phi"))
@@ -173,5 +196,53 @@ def test_every_cut_has_a_source_and_the_variables_have_units() -> None:
     assert len({v.name for v in search.variables()}) == len(search.variables())
 
 
-def test_veto_observables_exist() -> None:
-    assert set(search.VETO) <= SELECTION.evaluate(event()).keys()
+def muons_of_tau_pairs(n: int) -> dict[str, NDArray[Any]]:
+    """Columns of muons from back-to-back taus without radiation; the neutrinos have any mass that is possible."""
+    rng = np.random.default_rng(3)
+    e_tau = BEAM.sqrt_s / 2
+    cos, phi = rng.uniform(-0.9, 0.9, n), rng.uniform(-np.pi, np.pi, n)
+    columns = {k: np.repeat(v, n) for k, v in event().items()}
+    e, px, py, pz = BEAM.p4
+    for i, sign in enumerate((1, -1)):
+        p_tau = np.sqrt(e_tau**2 - M_TAU**2)
+        sin = np.sqrt(1 - cos**2)
+        tau = vector.array(
+            {"px": sign * p_tau * sin * np.cos(phi), "py": sign * p_tau * sin * np.sin(phi), "pz": sign * p_tau * cos,
+             "E": np.full(n, e_tau)}
+        )  # fmt: skip
+        m2_neutrinos = rng.uniform(0, (M_TAU - M_MUON) ** 2, n) * (rng.random(n) > 0.2)
+        energy = (M_TAU**2 + M_MUON**2 - m2_neutrinos) / (2 * M_TAU)
+        direction = rng.normal(size=(3, n))
+        direction *= np.sqrt(energy**2 - M_MUON**2) / np.linalg.norm(direction, axis=0)
+        at_rest = vector.array({"px": direction[0], "py": direction[1], "pz": direction[2], "E": energy})
+        lab = at_rest.boost_p4(tau).boost_beta3(vector.obj(x=px / e, y=py / e, z=pz / e))
+        columns |= {daughter(i, "p"): lab.mag, daughter(i, "theta"): lab.theta, daughter(i, "phi"): lab.phi}
+    return columns
+
+
+def test_tau_excess_is_negative_for_tau_pairs_and_comes_close_to_zero() -> None:
+    excess = SELECTION.evaluate(muons_of_tau_pairs(200_000))["tau_excess"]
+    assert excess.max() < 1e-6
+    # reached where all four neutrinos take the least mass and the muons lie in one plane with the taus
+    assert excess.max() > -0.02
+    # muons without any tau in between need not obey it
+    assert np.mean(SELECTION.evaluate(random_events())["tau_excess"] > 0.1) > 0.05
+
+
+def test_gap_margin_is_the_distance_to_the_nearest_edge_or_gap() -> None:
+    observables = SELECTION.evaluate(random_events())
+    degrees = np.rad2deg(observables["recoil_theta"])
+    nearest = np.min([degrees - 33, 128 - degrees, np.abs(degrees - 90)], axis=0)
+    np.testing.assert_allclose(np.rad2deg(observables["recoil_gap_margin"]), nearest, atol=1e-9)
+
+
+def test_candidates_exist_and_their_first_bound_keeps_everything() -> None:
+    observables = SELECTION.evaluate(random_events())
+    passing = {name: values[SELECTION.cumulative(observables)[-1]] for name, values in observables.items()}
+    names = [axis.name for axis in tau_veto.CANDIDATES]
+    assert len(set(names)) == len(names)
+    assert set(tau_veto.VETO) <= set(names)
+    assert set(tau_veto.FEATURES) <= observables.keys()
+    for axis in tau_veto.CANDIDATES:
+        assert np.all(passing[axis.name] >= axis.thresholds[0]), axis.name
+        assert axis.thresholds.size == 20
