@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bumphunt.tensor import veto_axis
 from bumphunt.theory import zprime
-from selections import zprime_invisible
+from selections import single_photon, zprime_invisible, zprime_lfv
 from selections.search import Binning, Model, PublishedLimit, Region, Search
 
 __all__ = ["SEARCHES"]
@@ -42,5 +42,5 @@ _LIST = (
         ),
     ),
 )
-SEARCHES: dict[str, Search] = {search.name: search for search in _LIST}
+SEARCHES: dict[str, Search] = {search.name: search for search in (*_LIST, *single_photon.SEARCHES, zprime_lfv.SEARCH)}
 """The searches by channel."""

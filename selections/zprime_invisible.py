@@ -54,6 +54,7 @@ __all__ = [
     "VETO",
     "cuts",
     "observables",
+    "recoil_cuts",
     "selection",
     "variables",
 ]
@@ -169,11 +170,11 @@ def cuts() -> tuple[Cut, ...]:
             description="two tracks in 37-120 deg, opening above 90 deg",
             source=_SOURCE,
         ),
-        *_recoil_cuts(),
+        *recoil_cuts(),
     )
 
 
-def _recoil_cuts() -> tuple[Cut, ...]:
+def recoil_cuts() -> tuple[Cut, ...]:
     """Return the cuts on the recoil and the photons."""
     return (
         Cut(
