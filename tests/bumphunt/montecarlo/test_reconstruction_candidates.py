@@ -11,6 +11,7 @@ from bumphunt.kinematics import M_ELECTRON, M_MUON, four_momentum
 from bumphunt.montecarlo.candidates import CANDIDATES
 from bumphunt.montecarlo.detector import BABAR, BELLE2
 from bumphunt.montecarlo.events import Events
+from bumphunt.montecarlo.muon_system import MUON_SYSTEM_CLUSTERS
 from bumphunt.montecarlo.reconstruction import photon_variable, reconstruct
 from bumphunt.montecarlo.response import electron_probability, muon_probability
 from bumphunt.montecarlo.trigger_lines import (
@@ -63,6 +64,8 @@ def test_columns_of_a_candidate_are_its_own(name, detector):
         expected.add(TRACK_TRIGGER)
     if candidate.n_photons:
         expected |= {ENERGY_TRIGGER, *(line.name for line in detector.photon_triggers)}
+    if not candidate.leptons:
+        expected.add(MUON_SYSTEM_CLUSTERS)
     full = rows_of(name, event(*PAIR, (-13, 1.0, 95.0, 80.0), *[(22, 1.0, 70.0, 40.0 * k) for k in range(3)]), detector)
     empty = rows_of(name, event((32, 1.0, 60.0, 0.0)), detector)
     assert full.keys() == empty.keys() == expected
