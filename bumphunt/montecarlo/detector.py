@@ -286,7 +286,7 @@ BABAR = Detector(
     kaon_to_electron=0.003,  # [R]
     electron_id_threshold=0.5,  # [R]
     fake_electron_deposit=0.8,  # [R]
-    ecl_theta=_degrees(18.3, 139.8),  # [R] 0.32-2.44 rad: showers at the ends, 15.8 and 141.8 deg in [NIM], leak
+    ecl_theta=_degrees(19.0, 139.0),  # [R] one crystal inside the ends, 15.8 and 141.8 deg in [NIM]: showers leak
     ecl_gaps=(),  # [R] crystals point past the interaction point
     photon_energy_min=0.05,  # [R]
     photon_loss=5e-3,  # [R]
@@ -299,7 +299,7 @@ BABAR = Detector(
     mip_energy=0.20,  # [NIM] 30 cm of CsI
     mip_energy_width=0.015,  # [R]
     shower_probability=0.55,  # [R]
-    muon_system_efficiency=0.994,  # [fit] with the photon loss, to photon pairs of which one is lost in [gamma]
+    muon_system_efficiency=0.99,  # [fit] with the photon loss, to photon pairs of which one is lost in [gamma]
     muon_system_energy_min=0.5,  # [R]
     muon_system_noise=0.05,  # [R]
     background_clusters=0.8,  # [R]
@@ -310,7 +310,7 @@ BABAR = Detector(
     trigger_opening=0.0,  # [NIM] none asked for
     trigger_efficiency=0.99,  # [NIM]
     trigger_energy=1.0,  # [R]
-    photon_triggers=(PhotonTrigger(name=BABAR_SINGLE_PHOTON, regions=((*_degrees(18.3, 139.8), 1.5),)),),  # [gamma]
+    photon_triggers=(PhotonTrigger(name=BABAR_SINGLE_PHOTON, regions=((*_degrees(19.0, 139.0), 1.5),)),),  # [gamma]
     veto_energy=3.0,  # [R]
     veto_opening=float(np.radians(160.0)),  # [R]
 )
