@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bumphunt.theory import zprime
-from selections import darkphoton_dilepton, tau_veto, zprime_invisible
+from selections import darkphoton_dilepton, single_photon, tau_veto, zprime_invisible, zprime_lfv
 from selections.search import Binning, Model, PublishedLimit, Region, Search
 
 __all__ = ["SEARCHES"]
@@ -28,6 +28,22 @@ _LIST = (
                 branching_ratio=zprime.branching_ratio_invisible,
                 decay=r"Z'\to\mathrm{inv}",
             ),
+            Region(
+                name="mumugamma",
+                description="two muons and a photon along their recoil",
+                selection=zprime_invisible.radiative_selection,
+                candidate="dimuon",
+                binning=Binning(low=-4.0, high=100.0, bins=5200),
+                role="control",
+            ),
+            Region(
+                name="emu",
+                description="an electron, a muon, and nothing else: tau pairs",
+                selection=zprime_lfv.selection,
+                candidate="emu",
+                binning=Binning(low=-4.0, high=100.0, bins=5200),
+                role="control",
+            ),
         ),
         veto=tuple(axis for axis in tau_veto.CANDIDATES if axis.name in tau_veto.VETO),
         candidates=tau_veto.CANDIDATES,
@@ -44,7 +60,9 @@ _LIST = (
             couplings=(0.051, 0.100, 0.226, 0.461, 0.994),
         ),
     ),
+    zprime_lfv.SEARCH,
     darkphoton_dilepton.SEARCH,
+    *single_photon.SEARCHES,
 )
 SEARCHES: dict[str, Search] = {search.name: search for search in _LIST}
 """The searches by channel."""

@@ -49,10 +49,14 @@ __all__ = [
     "GAP_CENTRE",
     "GAP_HALF_WIDTH",
     "MAX_EXTRA_ENERGY",
+    "MIN_CONTROL_ENERGY",
     "MIN_PHOTON_ANGLE",
     "TRIGGER",
     "cuts",
     "observables",
+    "radiative_cuts",
+    "radiative_selection",
+    "recoil_cuts",
     "selection",
     "variables",
 ]
@@ -73,6 +77,8 @@ MIN_PHOTON_ANGLE = float(np.deg2rad(15.0))
 """Smallest angle between the recoil and any photon [rad]."""
 MAX_EXTRA_ENERGY = 0.4
 """Largest summed energy of photons [GeV], laboratory."""
+MIN_CONTROL_ENERGY = 1.0
+"""Smallest summed energy of photons in the control sample mumu gamma [GeV], laboratory."""
 
 _SOURCE = "Belle II, arXiv:1912.11276"
 
@@ -172,11 +178,35 @@ def cuts() -> tuple[Cut, ...]:
             description="two tracks in 37-120 deg, opening above 90 deg",
             source=_SOURCE,
         ),
-        *_recoil_cuts(),
+        *recoil_cuts(),
     )
 
 
-def _recoil_cuts() -> tuple[Cut, ...]:
+def radiative_cuts() -> tuple[Cut, ...]:
+    """Return the cuts of the control sample mumu gamma: those of the search, with the photon that it forbids."""
+    kept = [cut for cut in cuts() if cut.observable not in ("recoil_photon_angle", "extra_energy")]
+    return (
+        *kept,
+        Cut(
+            name="photon along the recoil",
+            observable="recoil_photon_angle",
+            below=MIN_PHOTON_ANGLE,
+            unit="rad",
+            description="a photon within 15 deg of the recoil",
+            source="chosen here: the complement of the search",
+        ),
+        Cut(
+            name="photon energy",
+            observable="extra_energy",
+            above=MIN_CONTROL_ENERGY,
+            unit="GeV",
+            description="an energetic photon, so that nothing else is left",
+            source="chosen here",
+        ),
+    )
+
+
+def recoil_cuts() -> tuple[Cut, ...]:
     """Return the cuts on the recoil and the photons."""
     return (
         Cut(
@@ -222,6 +252,18 @@ def selection(beams: Beams) -> Selection:
         variables=variables(),
         observables=partial(observables, beams=beams),
         cuts=cuts(),
+        spectrum="m2_recoil",
+        axis=AXIS,
+    )
+
+
+def radiative_selection(beams: Beams) -> Selection:
+    """Return the selection of the control sample mumu gamma."""
+    return Selection(
+        name="zprime-invisible, mumu gamma",
+        variables=variables(),
+        observables=partial(observables, beams=beams),
+        cuts=radiative_cuts(),
         spectrum="m2_recoil",
         axis=AXIS,
     )

@@ -40,7 +40,7 @@ __all__ = [
 _PROBABILITIES = (
     "tracking_efficiency", "muon_efficiency", "pion_to_muon", "kaon_to_muon", "electron_to_muon", "muon_id_threshold",
     "electron_efficiency", "muon_to_electron", "pion_to_electron", "kaon_to_electron", "electron_id_threshold",
-    "fake_electron_deposit", "photon_loss", "shower_probability", "trigger_efficiency",
+    "fake_electron_deposit", "photon_loss", "shower_probability", "muon_system_efficiency", "trigger_efficiency",
 )  # fmt: skip
 _INTERVALS = ("tracking_theta", "ecl_theta", "trigger_theta")
 
@@ -136,6 +136,12 @@ class Detector:
     """Scale of the Moyal density of that energy [GeV]."""
     shower_probability: float
     """Probability that a hadron interacts in the calorimeter, and leaves a uniform share of its energy."""
+    muon_system_efficiency: float
+    """Probability that the muon system sees a photon that leaves no cluster inside the calorimeter's polar angles."""
+    muon_system_energy_min: float
+    """Smallest energy of such a photon [GeV]."""
+    muon_system_noise: float
+    """Mean number of clusters of noise and background in the muon system in an event."""
     background_clusters: float
     """Mean number of clusters from beam background in an event, in times within `background_time_window`."""
     background_energy: float
@@ -229,6 +235,9 @@ BELLE2 = Detector(
     mip_energy=0.20,  # [TDR] 30 cm of CsI
     mip_energy_width=0.015,  # [R]
     shower_probability=0.55,  # 0.8 interaction lengths [TDR]
+    muon_system_efficiency=0.98,  # [R] a shower in iron of 20 radiation lengths and more
+    muon_system_energy_min=0.5,  # [R]
+    muon_system_noise=0.05,  # [R]
     background_clusters=0.8,  # [R] at the luminosities of the first years
     background_energy=0.04,  # [R]
     background_time_window=200.0,  # [HLT]
@@ -277,7 +286,7 @@ BABAR = Detector(
     kaon_to_electron=0.003,  # [R]
     electron_id_threshold=0.5,  # [R]
     fake_electron_deposit=0.8,  # [R]
-    ecl_theta=_degrees(15.8, 141.8),  # [NIM]
+    ecl_theta=_degrees(19.0, 139.0),  # [R] one crystal inside the ends, 15.8 and 141.8 deg in [NIM]: showers leak
     ecl_gaps=(),  # [R] crystals point past the interaction point
     photon_energy_min=0.05,  # [R]
     photon_loss=5e-3,  # [R]
@@ -290,6 +299,9 @@ BABAR = Detector(
     mip_energy=0.20,  # [NIM] 30 cm of CsI
     mip_energy_width=0.015,  # [R]
     shower_probability=0.55,  # [R]
+    muon_system_efficiency=0.99,  # [fit] with the photon loss, to photon pairs of which one is lost in [gamma]
+    muon_system_energy_min=0.5,  # [R]
+    muon_system_noise=0.05,  # [R]
     background_clusters=0.8,  # [R]
     background_energy=0.04,  # [R]
     background_time_window=500.0,  # [R]
@@ -298,7 +310,7 @@ BABAR = Detector(
     trigger_opening=0.0,  # [NIM] none asked for
     trigger_efficiency=0.99,  # [NIM]
     trigger_energy=1.0,  # [R]
-    photon_triggers=(PhotonTrigger(name=BABAR_SINGLE_PHOTON, regions=((*_degrees(15.8, 141.8), 1.5),)),),  # [gamma]
+    photon_triggers=(PhotonTrigger(name=BABAR_SINGLE_PHOTON, regions=((*_degrees(19.0, 139.0), 1.5),)),),  # [gamma]
     veto_energy=3.0,  # [R]
     veto_opening=float(np.radians(160.0)),  # [R]
 )

@@ -33,6 +33,8 @@ class Views:
     """Probability of the view."""
     clusters: Clusters
     """The clusters seen; their `Clusters.event` is the position of the view. In no order."""
+    lost: Clusters
+    """Those that are lost, likewise."""
 
 
 def photon_views(
@@ -59,14 +61,16 @@ def photon_views(
     looked_at[event] = True
     clusters = clusters.where(looked_at[clusters.event])
     if not weighted:
-        seen = clusters.where(rng.random(clusters.event.size) >= detector.photon_loss)
-        event = np.flatnonzero(looked_at)
         position = np.cumsum(looked_at) - 1
+        clusters = clusters.of(position[clusters.event])
+        seen = rng.random(clusters.event.size) >= detector.photon_loss
+        event = np.flatnonzero(looked_at)
         return Views(
             event=event,
             lossy=np.zeros(event.size, dtype=np.bool_),
             probability=np.ones(event.size),
-            clusters=seen.of(position[seen.event]),
+            clusters=clusters.where(seen),
+            lost=clusters.where(~seen),
         )
     clusters = clusters.where(np.argsort(clusters.event, kind="stable"))
     count = np.bincount(clusters.event, minlength=n)
@@ -76,13 +80,15 @@ def photon_views(
     event = np.repeat(np.arange(n), views)
     lossy = np.arange(event.size) > first[event]
     lost = _lost(clusters.event, count, nothing_lost, detector.photon_loss, rng)
-    kept = clusters.where(~lost & (views[clusters.event] == 2))
-    everything = clusters.of(first[clusters.event]).and_also(kept.of(first[kept.event] + 1))
+    everything = clusters.of(first[clusters.event])
+    twice = views[clusters.event] == 2
+    kept, gone = (clusters.where(mask & twice) for mask in (~lost, lost))
     return Views(
         event=event,
         lossy=lossy,
         probability=np.where(lossy, 1 - nothing_lost[event], nothing_lost[event]),
-        clusters=everything,
+        clusters=everything.and_also(kept.of(first[kept.event] + 1)),
+        lost=gone.of(first[gone.event] + 1),
     )
 
 

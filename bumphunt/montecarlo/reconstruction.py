@@ -4,7 +4,8 @@ Two ways to apply an efficiency, both unbiased:
 
 * `weighted=True`, for the simulated samples. Lepton identification multiplies the weight, and lost photons are a
   stratum of their own: an event with clusters gives one copy where all are seen and one where at least one is lost,
-  with the probabilities of the two as weights. So the rare events that an analysis must know are there in numbers.
+  with the probabilities of the two as weights; likewise where the muon system sees a lost photon, or does not. So the
+  rare events that an analysis must know are there in numbers.
 * `weighted=False`, for pseudo-data. Everything is decided by hit or miss and a row keeps the weight of its event.
 
 The two-track trigger multiplies the weight where it is the only trigger, for candidates without a photon; the other
@@ -25,6 +26,7 @@ from bumphunt.montecarlo.candidates import CANDIDATES, Candidate, Pairs, lepton_
 from bumphunt.montecarlo.detector import Detector
 from bumphunt.montecarlo.events import Events
 from bumphunt.montecarlo.measurement import CHARGED, Clusters, Tracks, measure
+from bumphunt.montecarlo.muon_system import MUON_SYSTEM_CLUSTERS, muon_system_clusters
 from bumphunt.montecarlo.photon_views import Views, add_background, photon_views
 from bumphunt.montecarlo.trigger_lines import TRACK_TRIGGER
 from bumphunt.montecarlo.triggers import calorimeter_triggers, track_trigger
@@ -79,6 +81,7 @@ def reconstruct(
     getVariableByRank(gamma:roe, E, clusterTiming, k)       its time [ns], if the candidate has a photon
     L1PSNM(ffo)                                             if the candidate has leptons
     L1PSNM(hie), and the detector's photon lines            if it has a photon
+    nKLMClusters                                            if it has photons only: clusters in the muon system
     ======================================================  ==========================================================
 
     Parameters
@@ -114,6 +117,10 @@ def reconstruct(
     of_pair = _lepton_columns(tracks, pairs, candidate, detector, rng)
     of_pair["nTracks"] = np.bincount(tracks.event, minlength=n)[pairs.event].astype(np.float32)
     columns |= {name: values[pair] for name, values in (of_pair | trigger).items()}
+    if not candidate.leptons:
+        behind, factor = muon_system_clusters(events, views, detector, rng=rng, weighted=weighted)
+        columns["__weight__"] *= factor[view]
+        columns[MUON_SYSTEM_CLUSTERS] = behind[view].astype(np.float32)
     for k in range(candidate.n_photons):
         columns |= _photon_columns(f"daughter({len(candidate.leptons) + k}, {{}})", clusters, used[:, k])
     if candidate.n_photons:

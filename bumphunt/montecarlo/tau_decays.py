@@ -114,6 +114,8 @@ ENRICHMENTS: Mapping[str, Mapping[str, float]] = {
     "none": {},
     # For searches with two muon candidates: 71 % mu, 11 % pi (which fakes a muon), 18 % the rest as in nature.
     "muon": {"mu": 16.0, "pi": 4.0},
+    # For an electron and a muon candidate: 42 % e, 41 % mu, 6 % pi, 11 % the rest.
+    "emu": {"e": 12.0, "mu": 12.0, "pi": 3.0},
 }
 """Named factors by which modes are over-represented (and then weighted down)."""
 

@@ -35,7 +35,7 @@ def test_branching_fractions_add_to_one():
         assert MODES[INDEX[name]].fraction == pytest.approx(percent / 100, rel=0.01)
 
 
-@pytest.mark.parametrize("enrichment", ["none", "muon", {"e": 5.0, "3pi": 0.5}])
+@pytest.mark.parametrize("enrichment", ["none", "muon", "emu", {"e": 5.0, "3pi": 0.5}])
 def test_weights_bring_back_the_branching_fractions(enrichment):
     mode, weight = sample_modes(400_000, enrichment=enrichment, rng=np.random.default_rng(2))
     assert weight.mean() == pytest.approx(1, abs=5 * weight.std() / np.sqrt(weight.size) + 1e-12)
@@ -46,6 +46,12 @@ def test_weights_bring_back_the_branching_fractions(enrichment):
 
 def test_muon_enrichment_makes_mostly_muons():
     assert 0.6 < mode_probabilities("muon")[INDEX["mu"]] < 0.8
+
+
+def test_emu_enrichment_makes_as_many_electrons_as_muons():
+    probability = mode_probabilities("emu")
+    assert probability[INDEX["e"]] == pytest.approx(probability[INDEX["mu"]], rel=0.05)
+    assert probability[INDEX["e"]] + probability[INDEX["mu"]] > 0.8
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,235 @@
+"""Z' with lepton-flavour violation: ee -> e mu and nothing else, a peak in the mass that recoils against the pair.
+
+The chain is that of `selections.zprime_invisible` with an electron in the place of a muon. No process of the Standard
+Model makes an electron and a muon without neutrinos: what is left is tau pairs, and pairs of muons, alone or from two
+photons, of which one is taken for an electron or one electron of the beams is seen. No model is agreed on, so the
+limit is that on efficiency times cross section; a user may give the function that makes a coupling of it.
+
+References
+----------
+Belle II, Phys. Rev. Lett. 124 (2020) 141801, arXiv:1912.11276.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.kinematics import (
+    M_ELECTRON,
+    M_MUON,
+    Beams,
+    mass_squared,
+    polar_angle,
+    signed_mass,
+    to_centre_of_mass,
+)
+from selections.cuts import Columns, Cut, Selection, Variable
+from selections.objects import (
+    MAX_CLUSTER_ENERGY,
+    MAX_E_OVER_P,
+    MIN_MUON_ID,
+    TOTAL_PHOTON_ENERGY,
+    daughter,
+    daughter_p4,
+    nearest_photon_angle,
+    photon_variables,
+    track_cuts,
+    track_observables,
+    track_variables,
+)
+from selections.search import Binning, Region, Search
+from selections.tau_veto import CANDIDATES, VETO, veto_observables
+from selections.zprime_invisible import AXIS, GAP_CENTRE, TRIGGER, recoil_cuts
+
+__all__ = ["MIN_ELECTRON_E_OVER_P", "MIN_ELECTRON_ID", "SEARCH", "cuts", "observables", "selection", "variables"]
+
+Array = NDArray[np.float64]
+
+MIN_ELECTRON_ID = 0.5
+"""Smallest electron likelihood ratio."""
+MIN_ELECTRON_E_OVER_P = 0.8
+"""Smallest ratio of calorimeter energy to momentum of an electron: its shower is contained."""
+
+_SOURCE = "Belle II, arXiv:1912.11276"
+_CHOSEN = "chosen here"
+
+
+def variables() -> tuple[Variable, ...]:
+    """Return the variables that the search reads; `daughter` 0 is the electron and 1 the muon, of either charge."""
+    return (
+        *track_variables(2),
+        Variable(name=daughter(0, "electronID")),
+        Variable(name=daughter(1, "muonID")),
+        *(Variable(name=daughter(i, "clusterE"), unit="GeV", nan_allowed=True) for i in range(2)),
+        Variable(name="nTracks"),
+        Variable(name=TRIGGER),
+        Variable(name=TOTAL_PHOTON_ENERGY, unit="GeV"),
+        *photon_variables(),
+    )
+
+
+def _cluster(columns: Columns, index: int) -> tuple[Array, Array]:
+    """Return the energy of a daughter in the calorimeter [GeV], 0 without a cluster, and its ratio to the momentum."""
+    energy = np.nan_to_num(np.asarray(columns[daughter(index, "clusterE")], dtype=np.float64))
+    p = np.asarray(columns[daughter(index, "p")], dtype=np.float64)
+    return energy, np.divide(energy, p, out=np.full(energy.shape, np.inf), where=p > 0)
+
+
+def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
+    """Return the observables of the search, each of shape (N,).
+
+    Recoil, photons and the momenta of the tau veto are those of `selections.zprime_invisible.observables`.
+
+    Parameters
+    ----------
+    columns
+        Ntuple columns by basf2 name, see `variables`.
+    beams
+        Nominal beams.
+
+    Raises
+    ------
+    InputError
+        If a photon has an energy but no direction.
+    """
+    leptons = [daughter_p4(columns, 0, M_ELECTRON), daughter_p4(columns, 1, M_MUON)]
+    recoil = beams.p4 - leptons[0] - leptons[1]
+    m2, theta = mass_squared(recoil), polar_angle(recoil)
+    electron, muon = (to_centre_of_mass(p4, beams) for p4 in leptons)
+    veto = veto_observables(electron, muon, beams.sqrt_s)
+    _, electron_e_over_p = _cluster(columns, 0)
+    muon_cluster, muon_e_over_p = _cluster(columns, 1)
+    return {
+        "m2_recoil": m2,
+        "m_recoil": signed_mass(m2),
+        "recoil_theta": theta,
+        "recoil_gap_distance": np.abs(theta - GAP_CENTRE),
+        "recoil_photon_angle": nearest_photon_angle(columns, recoil),
+        "extra_energy": np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64),
+        "n_tracks": np.asarray(columns["nTracks"], dtype=np.float64),
+        "trigger": np.asarray(columns[TRIGGER], dtype=np.float64),
+        "electron_id": np.asarray(columns[daughter(0, "electronID")], dtype=np.float64),
+        "electron_e_over_p": electron_e_over_p,
+        "muon_id": np.asarray(columns[daughter(1, "muonID")], dtype=np.float64),
+        "muon_cluster_energy": muon_cluster,
+        "muon_e_over_p": muon_e_over_p,
+        **{name: veto[name] for name in VETO},
+        **track_observables(columns, 2),
+    }
+
+
+def cuts() -> tuple[Cut, ...]:
+    """Return the cuts before the tau veto, in order."""
+    return (
+        Cut(
+            name="two tracks",
+            observable="n_tracks",
+            equals=2,
+            description="nothing but the pair in the tracking acceptance",
+            source=_SOURCE,
+        ),
+        Cut(
+            name="opposite charges",
+            observable="charge_product",
+            equals=-1,
+            description="one positive and one negative lepton",
+            source=_SOURCE,
+        ),
+        *track_cuts(),
+        *_electron_cuts(),
+        *_muon_cuts(),
+        Cut(
+            name="trigger",
+            observable="trigger",
+            above=0.5,
+            description="two tracks in 37-120 deg, opening above 90 deg",
+            source=_SOURCE,
+        ),
+        *recoil_cuts(),
+    )
+
+
+def _electron_cuts() -> tuple[Cut, ...]:
+    """Return the cuts that make an electron."""
+    return (
+        Cut(
+            name="electron ID",
+            observable="electron_id",
+            above=MIN_ELECTRON_ID,
+            description="likelihood ratio of the electron hypothesis",
+            source=_CHOSEN,
+        ),
+        Cut(
+            name="electron E/p",
+            observable="electron_e_over_p",
+            above=MIN_ELECTRON_E_OVER_P,
+            description="electrons leave their energy in the calorimeter",
+            source=_CHOSEN,
+        ),
+    )
+
+
+def _muon_cuts() -> tuple[Cut, ...]:
+    """Return the cuts that make a muon, those of `selections.objects.muon_cuts` for one track."""
+    return (
+        Cut(
+            name="muon cluster energy",
+            observable="muon_cluster_energy",
+            below=MAX_CLUSTER_ENERGY,
+            unit="GeV",
+            description="muons leave a minimum-ionising energy",
+            source=_SOURCE,
+        ),
+        Cut(
+            name="muon E/p",
+            observable="muon_e_over_p",
+            below=MAX_E_OVER_P,
+            description="electrons have E/p near 1",
+            source=_SOURCE,
+        ),
+        Cut(
+            name="muon ID",
+            observable="muon_id",
+            above=MIN_MUON_ID,
+            description="likelihood ratio of the muon hypothesis",
+            source=_CHOSEN,
+        ),
+    )
+
+
+def selection(beams: Beams) -> Selection:
+    """Return the selection of the search before the tau veto."""
+    return Selection(
+        name="zprime-lfv",
+        variables=variables(),
+        observables=partial(observables, beams=beams),
+        cuts=cuts(),
+        spectrum="m2_recoil",
+        axis=AXIS,
+    )
+
+
+SEARCH = Search(
+    name="zprime-lfv",
+    final_state="e mu Z', Z' -> invisible",
+    production=r"e^+e^-\to e^\pm\mu^\mp Z'",
+    particle="Z'",
+    observable="recoil mass",
+    mass_range=(0.5, 8.0),
+    reference="Belle II, arXiv:1912.11276",
+    regions=(
+        Region(
+            name="emu",
+            description="an electron, a muon, and nothing else",
+            selection=selection,
+            candidate="emu",
+            binning=Binning(low=-4.0, high=100.0, bins=5200),
+            process="zprime_lfv",
+        ),
+    ),
+    veto=tuple(axis for axis in CANDIDATES if axis.name in VETO),
+)
+"""The search; without a model, its limit is that on efficiency times cross section."""
