@@ -26,6 +26,7 @@ import numpy as np
 
 from bumphunt.errors import BumphuntError, ConfigError
 from workflows.config import Analysis
+from workflows.control import measure_controls
 from workflows.impacts import IMPACTS, run_impacts
 from workflows.inputs import Sample, check, samples, simulation_plans
 from workflows.limits import LIMIT_TABLE, set_limits
@@ -40,6 +41,9 @@ from workflows.spectra import make_spectra, read_selected
 from workflows.tasks import fit_tasks
 
 __all__ = ["Chain", "Summary"]
+
+CORRECT = "correct"
+"""Name of the stage that measures factors."""
 
 HEAD_COLUMNS = ("mass", "n_obs", "n_bkg", "z0", "xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
 HEAD_ROWS = 5
@@ -140,6 +144,38 @@ class Chain:
             upstream=(spectra, scan),
         )
 
+    def correct(self) -> Stage:
+        """Return the stage that measures factors in control samples; it reads the ntuples again."""
+
+        def make(folder: Path) -> None:
+            measure_controls(
+                self._inputs(),
+                self.config,
+                folder,
+                workers=self.workers,
+                allow_missing=self.allow_missing,
+                progress=self.progress,
+            )
+
+        return Stage(
+            name=CORRECT,
+            folder=self._folder(CORRECT),
+            settings=self._reading() | self._settings("control"),
+            make=make,
+            inputs=(*self._given_files(), *self.config.own_files, *self.config.correction_files),
+            upstream=(self._folder("check"),),
+        )
+
+    def _reading(self) -> dict[str, Any]:
+        """Return what the reading of ntuples depends on."""
+        reading = self._settings(
+            *("channel", "regions", "beams", "data", "samples", "signal", "ntuples", "spectrum", "search", "unblind"),
+            *("corrections", "factors"),
+        )
+        reading |= {"allow_missing": self.allow_missing, "seed": self.config.seed, "slices": self._slices()}
+        reading |= {"veto": [repr(veto_axes(self.config, region)) for region in self.config.signal_regions]}
+        return reading
+
     def _results_settings(self) -> dict[str, Any]:
         """Return what the results of the scan depend on."""
         return self._settings(
@@ -155,12 +191,7 @@ class Chain:
             stages.append(self._simulate())
             upstream = (self._folder("simulate"),)
         given = (*self._given_files(), *self.config.own_files, *self.config.correction_files)
-        reading = self._settings(
-            *("channel", "regions", "beams", "data", "samples", "signal", "ntuples", "spectrum", "search", "unblind"),
-            *("corrections", "factors"),
-        )
-        reading |= {"allow_missing": self.allow_missing, "seed": self.config.seed, "slices": self._slices()}
-        reading |= {"veto": [repr(veto_axes(self.config, region)) for region in self.config.signal_regions]}
+        reading = self._reading()
         check, process, spectra = (self._folder(name) for name in ("check", "process", "spectra"))
 
         def stage(

@@ -24,6 +24,7 @@ from bumphunt.errors import BumphuntError
 
 if TYPE_CHECKING:
     from workflows.chain import Chain
+    from workflows.results import Stage
 
 __all__ = ["app", "main"]
 
@@ -64,9 +65,14 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _make(
-    analysis: Path, output: Path | None, workers: int, allow_missing: bool, verb: str, masses: Sequence[float] = ()
+    analysis: Path,
+    output: Path | None,
+    workers: int,
+    allow_missing: bool,
+    verb: str,
+    extra: Callable[[Chain], Sequence[Stage]] = lambda _: (),
 ) -> Chain:
-    """Make the stages up to `verb` that are out of date, and the impacts at some masses; return the chain."""
+    """Make the stages up to `verb` that are out of date, and those that `extra` returns; return the chain."""
     from workflows.analysis_file import load
     from workflows.chain import Chain
     from workflows.results import lock
@@ -77,7 +83,7 @@ def _make(
         with lock(folder), _progress() as progress:
             chain = Chain(config=config, folder=folder, workers=workers, allow_missing=allow_missing, progress=progress)
             chain.hide_unblinded()
-            for stage in (*chain.up_to(verb), *map(chain.impacts, masses)):
+            for stage in (*chain.up_to(verb), *extra(chain)):
                 done = stage.run()
                 state = "made" if done else "up to date"
                 out.print(f"{stage.name:<9} {state}: {stage.folder}", highlight=False, soft_wrap=True)
@@ -187,7 +193,9 @@ def impacts(
     from workflows.impacts import IMPACTS
     from workflows.results import read_json
 
-    chain = _make(analysis, output, workers, allow_missing, "scan", masses=mass)
+    chain = _make(
+        analysis, output, workers, allow_missing, "scan", extra=lambda chain: [chain.impacts(m) for m in mass]
+    )
     for stage in map(chain.impacts, mass):
         found = read_json(stage.folder / f"{IMPACTS}.json")
         columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
@@ -204,6 +212,45 @@ def impacts(
             highlight=False,
             soft_wrap=True,
         )
+
+
+@app.command()
+def correct(
+    analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
+) -> None:
+    """Measure factors between data and simulation in control samples, as files for the section 'corrections'."""
+    from workflows.control import factor_rows
+
+    chain = _make(analysis, output, workers, allow_missing, "check", extra=lambda chain: [chain.correct()])
+    folder = chain.correct().folder
+    table = Table(title="factors from control samples: data / simulation", title_justify="left", box=None)
+    for name in ("factor", "region", "bin", "value", "data", "simulation", "luminosity"):
+        table.add_column(name, justify="left" if name in ("factor", "region", "bin") else "right", no_wrap=True)
+    for row in factor_rows(folder):
+        table.add_row(*map(escape, row))
+    out.print(table)
+    out.print(f"to apply one, name its file under 'corrections': {{file: {folder}/NAME.json}}", soft_wrap=True)
+
+
+@app.command()
+def repack(
+    source: Annotated[Path, typer.Argument(metavar="IN.root", help="An ntuple with small baskets.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.root", help="The copy.")],
+    tree: Annotated[str, typer.Option(help="Name of the TTree.")] = "events",
+    skip: Annotated[bool, typer.Option("--skip", help="Leave out branches that are no numbers.")] = False,
+) -> None:
+    """Copy an ntuple with baskets that are read fast: those of basf2 hold 1600 bytes."""
+    from workflows.repack import repack as copy
+
+    try:
+        with _progress() as progress:
+            made = copy(source, target, tree=tree, skip=skip, progress=lambda n, total: progress("repack", n, total))
+    except KeyboardInterrupt:
+        err.print(f"bumphunt: interrupted; {target} is that of before", style="red")
+        raise typer.Exit(INTERRUPTED) from None
+    out.print(f"{target}: {made.rows:,} rows, {made.branches} branches", highlight=False, soft_wrap=True)
+    if made.left_out:
+        out.print(f"left out: {', '.join(made.left_out)}", highlight=False, soft_wrap=True)
 
 
 @app.command()

@@ -65,8 +65,6 @@ class Control(Section):
     """Observable in whose bins the factor is measured; one factor unless given."""
     edges: tuple[Finite, ...] = ()
     """Edges of these bins, ascending."""
-    uncertainty: NonNegative = 0.0
-    """Relative uncertainty to add in quadrature."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -6,6 +6,7 @@ has of one candidate, so a sample that is seen in regions of two candidates is t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +19,11 @@ from workflows.config import DATA, Analysis
 from workflows.config_corrections import SIGNAL
 from workflows.config_samples import Files
 from workflows.ntuples import inspect, read_simulation
+from workflows.repack import packing_advice
 from workflows.results import write_csv
 from workflows.simulate import PSEUDODATA, DrawnSample, Progress, SampleSpec, SimulationPlan
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["Sample", "by_candidate", "check", "samples", "simulation_plans"]
 
@@ -294,6 +298,8 @@ def check(
             try:
                 info = inspect(path, tree=sample.tree, variables=variables(sample), names=config.ntuples.names)
                 found = (info.kind, info.rows, round(info.rows_per_cluster))
+                if (advice := packing_advice(info)) is not None:
+                    logger.warning(advice)
             except NtupleError as error:
                 if not allow_missing:
                     raise

@@ -16,7 +16,8 @@ from bumphunt.montecarlo.process import Parameters
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections import zprime_lfv as search
 from selections.objects import TOTAL_PHOTON_ENERGY, daughter, photon
-from selections.zprime_invisible import TRIGGER, VETO
+from selections.tau_veto import VETO
+from selections.zprime_invisible import TRIGGER
 
 BEAM = BEAMS["belle2"]
 SELECTION = search.selection(BEAM)
