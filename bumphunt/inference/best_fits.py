@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.inference.fit_result import FitStatus
@@ -22,6 +23,7 @@ Array = NDArray[np.float64]
 
 MAX_STEPS = 30
 """Newton steps in S and z before a fit is given up; two or three are usual."""
+AT_BOUNDARY = int(FitStatus.AT_BOUNDARY)
 DECREMENT = 1e-10
 """Estimated distance to the minimum in NLL, times two, at which the last step is taken."""
 
@@ -50,17 +52,40 @@ def certain_best(stack: Stack, fits: StackFits) -> Best:
     )
 
 
-def yield_gradient(stack: Stack, counts: Array, theta: Array, status: NDArray[np.int8]) -> Array:
+def yield_gradient(stack: Stack, data: Array, which: NDArray[np.int64], fits: Array, status: NDArray[np.int8]) -> Array:
     """Return the derivatives of the profile likelihood in the yields of the parts at fits of them, ``(N, L, R)``.
 
-    At a minimum the partial derivative is the whole one. Counts ``(N, L, B)``, parameters ``(N, L, P)``, status
-    ``(N, L)``.
+    At a minimum the partial derivative is the whole one. Data sets ``(D, B)``, that of each fit ``(N, L)``, parameters
+    ``(N, L, P)``, status ``(N, L)``.
     """
-    nu = theta @ stack.columns
-    at_boundary = (status == int(FitStatus.AT_BOUNDARY))[:, :, None]
-    walls = np.where(at_boundary & (counts == 0.0), BARRIER_STOP, counts)  # the multipliers t / nu of the walls
-    ratio = np.divide(walls, nu, out=np.zeros_like(nu), where=nu > 0.0)
-    return np.asarray((1.0 - ratio) @ stack.columns[:, stack.signals].transpose(0, 2, 1))
+    gradient = np.empty((*status.shape, stack.parts))
+    _fill_gradient(stack.columns, stack.held, data, which, fits, status, gradient)
+    return gradient
+
+
+@njit(cache=True, error_model="numpy")
+def _fill_gradient(columns, held, data, which, fits, status, gradient):  # type: ignore[no-untyped-def]
+    """Fill sum_b (1 - n_b / nu_b) a_rb; at walls, where both are 0, n / nu is the multiplier of the wall."""
+    lanes, parameters, parts, bins = fits.shape[1], fits.shape[2], gradient.shape[2], columns.shape[2]
+    nu = np.empty(bins)
+    for m in range(columns.shape[0]):
+        for lane in range(lanes):
+            nu[:] = 0.0
+            for p in range(parameters):
+                value = fits[m, lane, p]
+                for b in range(bins):
+                    nu[b] += value * columns[m, p, b]
+            counts = data[which[m, lane]]
+            for b in range(bins):
+                n = counts[b]
+                if n == 0.0 and status[m, lane] == AT_BOUNDARY:
+                    n = BARRIER_STOP
+                nu[b] = 1.0 - n / nu[b] if nu[b] > 0.0 else 1.0
+            for r in range(parts):
+                total = 0.0
+                for b in range(bins):
+                    total += nu[b] * columns[m, held + r, b]
+                gradient[m, lane, r] = total
 
 
 def uncertain_best(stack: Stack, fits: StackFits, mixing: Array) -> Best:
@@ -76,7 +101,7 @@ def uncertain_best(stack: Stack, fits: StackFits, mixing: Array) -> Best:
         The matrices A, shape ``(N, R, R)``.
     """
     n, r = fits.nll.shape[0], stack.parts
-    theta, counts = stack.spread(fits.theta[:, 1], r), stack.counts[:, None]
+    theta, rows = stack.spread(fits.theta[:, 1], r), np.arange(n)[:, None]
     s, z = fits.theta[:, 1, stack.held].copy(), np.zeros((n, r))
     nll, error, status = fits.nll[:, 1].copy(), np.full(n, np.nan), fits.status[:, 1].copy()
     open_ = status <= int(FitStatus.AT_BOUNDARY)
@@ -87,7 +112,7 @@ def uncertain_best(stack: Stack, fits: StackFits, mixing: Array) -> Best:
         yields = s[:, None] * factors
         theta[:, stack.signals] = np.where(open_[:, None], yields, theta[:, stack.signals])
         status = np.where(open_, _refitted(stack, theta, nll, open_), status)
-        slope = yield_gradient(stack, counts, theta[:, None], status[:, None])[:, 0]
+        slope = yield_gradient(stack, stack.counts, rows, theta[:, None], status[:, None])[:, 0]
         nu = np.einsum("mp,mpb->mb", theta, stack.columns)
         second = curvature(stack, np.divide(stack.counts, nu**2, out=np.zeros_like(nu), where=nu > 0.0))
         gradient, hessian = _derivatives(mixing, factors, yields, slope, second, z)

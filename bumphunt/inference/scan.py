@@ -28,7 +28,15 @@ from bumphunt.inference.limits import limit_of
 from bumphunt.inference.method import LimitSettings
 from bumphunt.inference.profile import Engine
 from bumphunt.inference.scan_counting import scan_counting
-from bumphunt.inference.scan_regions import Part, ScanRegion, blinded, checked_regions, parts_at, samples_of
+from bumphunt.inference.scan_regions import (
+    Part,
+    ScanRegion,
+    blinded,
+    checked_regions,
+    chosen_regions,
+    parts_at,
+    scan_sources,
+)
 from bumphunt.inference.scan_result import ScanPoint, ScanResult
 from bumphunt.inference.scan_rows import (
     ScanSetting,
@@ -42,7 +50,7 @@ from bumphunt.inference.scan_rows import (
 from bumphunt.inference.scan_windows import WindowSetting, smooth_channel, uncertain_yield, window_regions
 from bumphunt.inference.toys import toy_limit
 from bumphunt.models.background import BackgroundModel
-from bumphunt.models.sources import Source, Sources, sources_at
+from bumphunt.models.sources import Source, Sources
 
 __all__ = ["ScanPoint", "ScanRegion", "ScanResult", "scan_counting", "scan_smooth", "scan_templates"]
 
@@ -57,6 +65,7 @@ def scan_templates(
     regions: ScanRegion | Sequence[ScanRegion],
     *,
     masses: ArrayLike,
+    only: Sequence[str] | None = None,
     sources: Sources = (),
     background: BackgroundModel | None = None,
     expectation: bool = False,
@@ -78,6 +87,8 @@ def scan_templates(
         One region, or several with one signal strength. Without counts in any of them the scan is blinded.
     masses
         Hypotheses [GeV], shape ``(N,)``, each in the range of at least one signal model.
+    only
+        Names of the regions to fit, of those given; all by default. Sources are checked against all of them.
     sources
         What else is uncertain, the same at every mass or a function of mass [GeV]. The statistical error of the
         efficiency of each region is always in.
@@ -113,9 +124,11 @@ def scan_templates(
         background also as `scan_smooth`.
     """
     several = checked_regions(regions)
+    chosen = chosen_regions(several, only)
     windows = WindowSetting(window=window, bins_per_sigma=bins_per_sigma, background=background)
-    setting = scan_setting(windows, limits, rng, engine, blinded=expectation or blinded(several))
-    return _scan_regions(setting, several, masses, sources, progress)
+    setting = scan_setting(windows, limits, rng, engine, blinded=expectation or blinded(chosen))
+    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+    return _scan_regions(setting, parts_at(chosen, m), scan_sources(sources, m, several, chosen), progress)
 
 
 def scan_smooth(
@@ -123,6 +136,7 @@ def scan_smooth(
     *,
     masses: ArrayLike,
     background: BackgroundModel,
+    only: Sequence[str] | None = None,
     sources: Sources = (),
     expectation: bool = False,
     window: float = 10.0,
@@ -142,7 +156,7 @@ def scan_smooth(
         A family and its order, in each window.
     expectation
         Whether the counts are an expectation in place of blinded data: every row then is "blinded".
-    masses, sources, window, bins_per_sigma, limits, rng, engine, progress
+    masses, only, sources, window, bins_per_sigma, limits, rng, engine, progress
         As in `scan_templates`; there are no samples whose yield a source could move. The engine "convex" fits sources
         of the efficiency too.
 
@@ -159,26 +173,25 @@ def scan_smooth(
     several = tuple(replace(region, spectra=region.spectra.without_templates()) for region in checked_regions(regions))
     windows = WindowSetting(window=window, bins_per_sigma=bins_per_sigma, background=background)
     setting = scan_setting(windows, limits, rng, engine, blinded=expectation)
-    if background.linear and engine in ("auto", "convex") and setting.limits.method != "bayesian":
-        m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
-        known = sources_at(sources, m.tolist(), samples_of(several))
-        if all(source.moves == ("efficiency",) for there in known for source in there):
-            return _scan_channels(setting, parts_at(several, m), known, progress)
-    return _scan_regions(setting, several, masses, sources, progress)
+    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+    chosen = chosen_regions(several, only)
+    parts, known = parts_at(chosen, m), scan_sources(sources, m, several, chosen)
+    yields_only = all(source.moves == ("efficiency",) for there in known for source in there)
+    if background.linear and yields_only and engine in ("auto", "convex") and setting.limits.method != "bayesian":
+        return _scan_channels(setting, parts, known, progress)
+    return _scan_regions(setting, parts, known, progress)
 
 
 def _scan_regions(
     setting: ScanSetting,
-    regions: Sequence[ScanRegion],
-    masses: ArrayLike,
-    sources: Sources,
+    parts: Sequence[tuple[Part, ...]],
+    sources: Sequence[tuple[Source, ...]],
     progress: Progress | None,
 ) -> ScanResult:
     """Return the scan of regions that are fitted mass by mass."""
-    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
-    known, points = sources_at(sources, m.tolist(), samples_of(regions)), []
-    for index, parts in enumerate(parts_at(regions, m)):
-        points.append(_region_row(setting, parts, known[index], index))
+    points = []
+    for index, (there, moved) in enumerate(zip(parts, sources, strict=True)):
+        points.append(_region_row(setting, there, moved, index))
         if progress is not None:
             progress()
     return ScanResult(points=tuple(points))
