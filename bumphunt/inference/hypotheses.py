@@ -30,10 +30,19 @@ from bumphunt.inference import asymptotics
 from bumphunt.inference.best_fits import Best, certain_best, uncertain_best, yield_gradient
 from bumphunt.inference.fit_result import FitResult, FitStatus
 from bumphunt.inference.newton import RUNNING, fit_rows
-from bumphunt.inference.stacks import Stack, StackFits, UncertainYield, curvature, fit_result, stack_fits, stacked
+from bumphunt.inference.stacks import (
+    Stack,
+    StackFits,
+    UncertainYield,
+    curvature,
+    fit_result,
+    lifted,
+    stack_fits,
+    stacked,
+)
 from bumphunt.models.channel import Channel
 
-__all__ = ["Inference", "infer"]
+__all__ = ["Inference", "background_errors", "infer"]
 
 Array = NDArray[np.float64]
 
@@ -117,6 +126,13 @@ def infer(
             found = _infer([channels[i] for i in block], known_yields, 1.0 - cl, expected)
             results |= zip(block, found, strict=True)
     return [results[index] for index in range(len(channels))]
+
+
+def background_errors(channels: Sequence[Channel]) -> Array:
+    """Return `Inference.background_error` of channels with the same numbers of templates, shape ``(N,)``."""
+    stack = stacked(channels)
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(stack_fits(stack).tangent[:, stack.held])
 
 
 def _infer(
@@ -277,6 +293,8 @@ class _Roots:
         base = self._base.copy()
         base[:, :, signals] = yields
         negative = np.any(self._start @ self._stack.columns < 0.0, axis=2)
+        if self._uncertain:
+            base = lifted(self._stack, base)
         for start in (np.where(negative[:, :, None], base, self._start), base):
             self._start = np.where(wanted[:, :, None], start, self._start)
             self._start[:, :, signals] = yields

@@ -9,8 +9,8 @@
 They take one region or several with one signal (`bumphunt.inference.scan_regions`), whose histograms are on the mass
 axis of their signal model, and the sources of uncertainty (`bumphunt.models.sources`), and return a `ScanResult`. What
 is fitted at a mass is made in `bumphunt.inference.scan_windows`. With a smooth background that is linear in its
-coefficients, and sources that move the yield of the signal alone, masses are fitted together, a block at a time, by the
-convex engine: a hundred times as fast, and nothing is approximated.
+coefficients, and sources that move the yield of the signal or fake a signal, but leave its shape alone, masses are
+fitted together, a block at a time, by the convex engine: several times as fast, and nothing is approximated.
 
 Rows of failed fits, blinded rows and their flags are described in `bumphunt.inference.scan_result`.
 """
@@ -23,7 +23,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.inference.hypotheses import infer
+from bumphunt.inference.hypotheses import background_errors, infer
 from bumphunt.inference.limits import limit_of
 from bumphunt.inference.method import LimitSettings
 from bumphunt.inference.profile import Engine
@@ -47,9 +47,16 @@ from bumphunt.inference.scan_rows import (
     simulated_core,
     window_row,
 )
-from bumphunt.inference.scan_windows import WindowSetting, smooth_channel, uncertain_yield, window_regions
+from bumphunt.inference.scan_windows import (
+    WindowSetting,
+    smooth_channel,
+    uncertain_yield,
+    window_regions,
+    with_spurious_signals,
+)
 from bumphunt.inference.toys import toy_limit
 from bumphunt.models.background import BackgroundModel
+from bumphunt.models.channel import Channel
 from bumphunt.models.sources import Source, Sources
 
 __all__ = ["ScanPoint", "ScanRegion", "ScanResult", "scan_counting", "scan_smooth", "scan_templates"]
@@ -59,6 +66,8 @@ Progress = Callable[[], object]
 
 BLOCK = 64
 """Masses that the convex engine fits together."""
+WITHOUT_SHAPES = {"efficiency", "spurious_signal"}
+"""What a source may move so that a window stays linear but for the yield of its signal."""
 
 
 def scan_templates(
@@ -176,8 +185,8 @@ def scan_smooth(
     m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
     chosen = chosen_regions(several, only)
     parts, known = parts_at(chosen, m), scan_sources(sources, m, several, chosen)
-    yields_only = all(source.moves == ("efficiency",) for there in known for source in there)
-    if background.linear and yields_only and engine in ("auto", "convex") and setting.limits.method != "bayesian":
+    shapes = any(set(source.moves) - WITHOUT_SHAPES for there in known for source in there)
+    if background.linear and not shapes and engine in ("auto", "convex") and setting.limits.method != "bayesian":
         return _scan_channels(setting, parts, known, progress)
     return _scan_regions(setting, parts, known, progress)
 
@@ -219,19 +228,19 @@ def _scan_channels(
     for first in range(0, len(parts), BLOCK):
         block = list(zip(parts[first : first + BLOCK], sources[first : first + BLOCK], strict=True))
         windows = [smooth_channel(there, setting.windows, terms) for there, _ in block]
-        channels = [channel for _, channel in windows]
+        channels, unknown = _faked(setting, block, windows, terms)
         yields = [
             uncertain_yield(there, edges, channel, moved)
             for (there, moved), (edges, channel) in zip(block, windows, strict=True)
         ]
         results = infer(channels, cl=setting.limits.cl, yields=yields)
-        for k, ((there, moved), (edges, channel), result) in enumerate(zip(block, windows, results, strict=True)):
-            core = np.nan
+        for k, ((there, moved), channel, result) in enumerate(zip(block, channels, results, strict=True)):
+            core, edges = np.nan, windows[k][0]
             if result.null.status.usable:
                 inside = np.concatenate([core_fractions(x, part) for x, part in zip(edges, there, strict=True)])
                 core = float(channel.expected(0.0, result.null.background) @ inside)
             random, index = setting.limits.random(core), first + k
-            if yields[k] is not None and (random or result.failure):
+            if k in unknown or (yields[k] is not None and (random or result.failure)):
                 points.append(_region_row(_any_engine(setting), there, moved, index))
             else:
                 upper, rng = limit_of(result, channel, cl=setting.limits.cl), setting.rng(index)
@@ -241,6 +250,32 @@ def _scan_channels(
             if progress is not None:
                 progress()
     return ScanResult(points=tuple(points))
+
+
+def _faked(
+    setting: ScanSetting,
+    block: Sequence[tuple[tuple[Part, ...], tuple[Source, ...]]],
+    windows: Sequence[tuple[list[Array], Channel]],
+    terms: dict[bytes, Array],
+) -> tuple[list[Channel], set[int]]:
+    """Return the channels of a block with the signals that backgrounds may fake, and those whose unit is unknown."""
+    faking = [any(source.spurious_signal > 0.0 for source in moved) for _, moved in block]
+    alone = [part for (there, _), fakes in zip(block, faking, strict=True) if fakes for part in there]
+    if not alone:
+        return [channel for _, channel in windows], set()
+    errors = background_errors([smooth_channel((replace(p, share=1.0),), setting.windows, terms)[1] for p in alone])
+    channels: list[Channel] = []
+    unknown, first = set(), 0
+    for k, ((there, moved), (edges, channel)) in enumerate(zip(block, windows, strict=True)):
+        if faking[k]:
+            own = errors[first : first + len(there)]
+            first += own.size
+            if not np.all(np.isfinite(own)):
+                unknown.add(k)
+                own = np.zeros(own.size)
+            channel = with_spurious_signals(channel, there, edges, moved, own)
+        channels.append(channel)
+    return channels, unknown
 
 
 def _any_engine(setting: ScanSetting) -> ScanSetting:

@@ -38,6 +38,7 @@ __all__ = [
     "template_region",
     "uncertain_yield",
     "window_regions",
+    "with_spurious_signals",
 ]
 
 Array = NDArray[np.float64]
@@ -340,12 +341,40 @@ def smooth_channel(
     )
 
 
+def with_spurious_signals(
+    channel: Channel, parts: Sequence[Part], edges: Sequence[Array], sources: Sequence[Source], errors: Array
+) -> Channel:
+    """Return a channel of `smooth_channel` with the signals that the background may fake, one template a source.
+
+    Parameters
+    ----------
+    errors
+        Standard deviation of the signal events of each region alone on its Asimov data without signal, shape ``(R,)``.
+    """
+    names = dict.fromkeys(source.name for source in sources if source.spurious_signal > 0.0)
+    fakes = np.zeros((len(names), channel.counts.size))
+    for row, name in enumerate(names):
+        first = 0
+        for part, x, error in zip(parts, edges, errors, strict=True):
+            last = first + x.size - 1
+            for source in sources:
+                if source.name == name and source.applies(part.region.name):
+                    fakes[row, first:last] += source.spurious_signal * error * part.at.fractions(x)
+            first = last
+    return replace(
+        channel,
+        templates=np.concatenate([channel.templates, fakes]),
+        centres=np.append(channel.centres, np.zeros(len(names))),
+        sigmas=np.append(channel.sigmas, np.ones(len(names))),
+    )
+
+
 def uncertain_yield(
     parts: Sequence[Part], edges: Sequence[Array], channel: Channel, sources: Sequence[Source]
 ) -> UncertainYield | None:
     """Return what is uncertain about the yields of a channel of `smooth_channel`; None if nothing is.
 
-    The sources move the efficiency alone; the statistical errors of the efficiencies are independent.
+    The statistical errors of the efficiencies are independent. What sources do to shapes is not asked.
     """
     names = list(dict.fromkeys(source.name for source in sources))
     responses = np.zeros((len(parts), len(names) + len(parts)))
