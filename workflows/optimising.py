@@ -140,4 +140,5 @@ def read_cuts(folder: Path, config: Analysis, region: Region) -> CutTable:
     BumphuntError
         If it cannot be read.
     """
-    return CutTable.from_columns(read_json(folder / f"{config.region_file(CUTS, region)}.json")["columns"])
+    columns = read_json(folder / f"{config.region_file(CUTS, region)}.json")["columns"]
+    return CutTable.from_columns(columns, axis=config.axis(region))

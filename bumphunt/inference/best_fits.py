@@ -10,18 +10,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.newton import BARRIER_STOP, RUNNING, fit_rows
-from bumphunt.inference.stacks import Stack, StackFits, curvature
+from bumphunt.inference.stacks import Stack, StackFits, curvature, lifted
 
 __all__ = ["Best", "certain_best", "uncertain_best", "yield_gradient"]
 
 Array = NDArray[np.float64]
 
-MAX_STEPS = 30
-"""Newton steps in S and z before a fit is given up; two or three are usual."""
+MAX_STEPS = 60
+"""Newton steps in S and z before a fit is given up, halved ones too; two or three are usual."""
+NOISE, SINGULAR = 1e-13, 1e-10
+"""Relative rounding error of -ln L; smallest eigenvalue of a scaled Hessian that is not taken for zero."""
+AT_BOUNDARY = int(FitStatus.AT_BOUNDARY)
 DECREMENT = 1e-10
 """Estimated distance to the minimum in NLL, times two, at which the last step is taken."""
 
@@ -50,17 +54,40 @@ def certain_best(stack: Stack, fits: StackFits) -> Best:
     )
 
 
-def yield_gradient(stack: Stack, counts: Array, theta: Array, status: NDArray[np.int8]) -> Array:
+def yield_gradient(stack: Stack, data: Array, which: NDArray[np.int64], fits: Array, status: NDArray[np.int8]) -> Array:
     """Return the derivatives of the profile likelihood in the yields of the parts at fits of them, ``(N, L, R)``.
 
-    At a minimum the partial derivative is the whole one. Counts ``(N, L, B)``, parameters ``(N, L, P)``, status
-    ``(N, L)``.
+    At a minimum the partial derivative is the whole one. Data sets ``(D, B)``, that of each fit ``(N, L)``, parameters
+    ``(N, L, P)``, status ``(N, L)``.
     """
-    nu = theta @ stack.columns
-    at_boundary = (status == int(FitStatus.AT_BOUNDARY))[:, :, None]
-    walls = np.where(at_boundary & (counts == 0.0), BARRIER_STOP, counts)  # the multipliers t / nu of the walls
-    ratio = np.divide(walls, nu, out=np.zeros_like(nu), where=nu > 0.0)
-    return np.asarray((1.0 - ratio) @ stack.columns[:, stack.signals].transpose(0, 2, 1))
+    gradient = np.empty((*status.shape, stack.parts))
+    _fill_gradient(stack.columns, stack.held, data, which, fits, status, gradient)
+    return gradient
+
+
+@njit(cache=True, error_model="numpy")
+def _fill_gradient(columns, held, data, which, fits, status, gradient):  # type: ignore[no-untyped-def]
+    """Fill sum_b (1 - n_b / nu_b) a_rb; at walls, where both are 0, n / nu is the multiplier of the wall."""
+    lanes, parameters, parts, bins = fits.shape[1], fits.shape[2], gradient.shape[2], columns.shape[2]
+    nu = np.empty(bins)
+    for m in range(columns.shape[0]):
+        for lane in range(lanes):
+            nu[:] = 0.0
+            for p in range(parameters):
+                value = fits[m, lane, p]
+                for b in range(bins):
+                    nu[b] += value * columns[m, p, b]
+            counts = data[which[m, lane]]
+            for b in range(bins):
+                n = counts[b]
+                if n == 0.0 and status[m, lane] == AT_BOUNDARY:
+                    n = BARRIER_STOP
+                nu[b] = 1.0 - n / nu[b] if nu[b] > 0.0 else 1.0
+            for r in range(parts):
+                total = 0.0
+                for b in range(bins):
+                    total += nu[b] * columns[m, held + r, b]
+                gradient[m, lane, r] = total
 
 
 def uncertain_best(stack: Stack, fits: StackFits, mixing: Array) -> Best:
@@ -76,49 +103,95 @@ def uncertain_best(stack: Stack, fits: StackFits, mixing: Array) -> Best:
         The matrices A, shape ``(N, R, R)``.
     """
     n, r = fits.nll.shape[0], stack.parts
-    theta, counts = stack.spread(fits.theta[:, 1], r), stack.counts[:, None]
-    s, z = fits.theta[:, 1, stack.held].copy(), np.zeros((n, r))
-    nll, error, status = fits.nll[:, 1].copy(), np.full(n, np.nan), fits.status[:, 1].copy()
-    open_ = status <= int(FitStatus.AT_BOUNDARY)
+    usable = fits.status[:, 1] <= int(FitStatus.AT_BOUNDARY)
+    at = _Point(
+        u=np.column_stack([fits.theta[:, 1, stack.held], np.zeros((n, r))]),
+        value=np.where(usable, np.inf, fits.nll[:, 1]),
+        theta=stack.spread(fits.theta[:, 1], r),
+        status=fits.status[:, 1].copy(),
+    )
+    asimov = np.divide(1.0, fits.asimov, out=np.zeros_like(fits.asimov), where=fits.asimov > 0.0)
+    rough = np.nan_to_num(curvature(stack, asimov))  # where the data alone have none: at the boundary
+    step, covariance, open_ = np.zeros((n, r + 1)), np.full((n, r + 1, r + 1), np.nan), usable.copy()
     for _ in range(MAX_STEPS):
+        trial = _moved(stack, mixing, at, step, open_)
+        better = open_ & (trial.value <= at.value + NOISE * np.abs(at.value))
+        gradient, hessian = _derivatives_at(stack, mixing, trial, rough)
+        covariance = np.where(better[:, None, None], _inverse(hessian), covariance)
+        newton = -np.einsum("mij,mj->mi", covariance, gradient)
+        step = np.where(better[:, None], newton, 0.5 * step)
+        at = at.where(better, trial)
+        decrement = np.abs(np.einsum("mi,mi->m", newton, gradient))
+        open_ = open_ & ~(better & (decrement <= DECREMENT))
         if not open_.any():
             break
-        factors = np.exp(np.einsum("mrq,mq->mr", mixing, z))
-        yields = s[:, None] * factors
-        theta[:, stack.signals] = np.where(open_[:, None], yields, theta[:, stack.signals])
-        status = np.where(open_, _refitted(stack, theta, nll, open_), status)
-        slope = yield_gradient(stack, counts, theta[:, None], status[:, None])[:, 0]
-        nu = np.einsum("mp,mpb->mb", theta, stack.columns)
-        second = curvature(stack, np.divide(stack.counts, nu**2, out=np.zeros_like(nu), where=nu > 0.0))
-        gradient, hessian = _derivatives(mixing, factors, yields, slope, second, z)
-        good = open_ & (status <= int(FitStatus.AT_BOUNDARY)) & np.all(np.isfinite(hessian), axis=(1, 2))
-        status[open_ & ~good & (status <= int(FitStatus.AT_BOUNDARY))] = int(FitStatus.SINGULAR)
-        covariance = np.linalg.pinv(np.where(good[:, None, None], hessian, np.eye(r + 1)))
-        step = np.where(good[:, None], np.einsum("mij,mj->mi", covariance, gradient), 0.0)
-        decrement = np.einsum("mi,mi->m", step, gradient)
-        with np.errstate(invalid="ignore"):
-            error = np.where(good, np.sqrt(covariance[:, 0, 0]), error)
-        open_ = good & (np.abs(decrement) > DECREMENT)
-        s, z = np.where(open_, s - step[:, 0], s), np.where(open_[:, None], z - step[:, 1:], z)
-    status[open_] = int(FitStatus.NOT_CONVERGED)
+    at.status[open_] = int(FitStatus.NOT_CONVERGED)
+    with np.errstate(invalid="ignore"):
+        error = np.sqrt(covariance[:, 0, 0])
     return Best(
-        n_sig=s,
-        error=np.where(status == int(FitStatus.CONVERGED), error, np.nan),
-        nll=nll + 0.5 * np.sum(z**2, axis=1),
-        status=status,
-        theta=theta,
-        z=z,
+        n_sig=at.u[:, 0],
+        error=np.where(at.status == int(FitStatus.CONVERGED), error, np.nan),
+        nll=at.value,
+        status=at.status,
+        theta=at.theta,
+        z=at.u[:, 1:],
     )
 
 
-def _refitted(stack: Stack, theta: Array, nll: Array, wanted: NDArray[np.bool_]) -> NDArray[np.int8]:
-    """Fit the data again with the yields in `theta` held; update it and the NLL, return the status."""
-    n = nll.size
-    status = np.where(wanted, RUNNING, int(FitStatus.CONVERGED)).astype(np.int8)
-    rows, steps, unused = np.arange(n), np.zeros(n, np.int32), np.empty((0, theta.shape[1]))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Point:
+    """S and z (N, 1 + R), -ln L there (N,), the parameters of the fits (N, P), and their status (N,)."""
+
+    u: Array
+    value: Array
+    theta: Array
+    status: NDArray[np.int8]
+
+    def where(self, better: NDArray[np.bool_], other: _Point) -> _Point:
+        """Return the other point where it is better."""
+        return _Point(
+            u=np.where(better[:, None], other.u, self.u),
+            value=np.where(better, other.value, self.value),
+            theta=np.where(better[:, None], other.theta, self.theta),
+            status=np.where(better, other.status, self.status).astype(np.int8),
+        )
+
+
+def _moved(stack: Stack, mixing: Array, at: _Point, step: Array, open_: NDArray[np.bool_]) -> _Point:
+    """Return the point one step further where it is open; -ln L is inf where the fit failed."""
+    u = np.where(open_[:, None], at.u + step, at.u)
+    theta, nll = at.theta.copy(), at.value.copy()
+    theta[:, stack.signals] = u[:, :1] * np.exp(np.einsum("mrq,mq->mr", mixing, u[:, 1:]))
+    theta = lifted(stack, theta[:, None])[:, 0]
+    status = np.where(open_, RUNNING, at.status).astype(np.int8)
+    rows, steps, unused = np.arange(nll.size), np.zeros(nll.size, np.int32), np.empty((0, theta.shape[1]))
     inputs = (stack.columns, rows, stack.held + stack.parts, stack.counts, rows, theta, stack.centres)
     fit_rows(*inputs, stack.precision, True, False, nll, unused, status, steps)
-    return status
+    value = np.where(open_ & (status <= AT_BOUNDARY), nll + 0.5 * np.sum(u[:, 1:] ** 2, axis=1), np.inf)
+    return _Point(u=u, value=value, theta=theta, status=status)
+
+
+def _derivatives_at(stack: Stack, mixing: Array, at: _Point, rough: Array) -> tuple[Array, Array]:
+    """Return gradient and Hessian of -ln L in S and z; with `rough` second derivatives in the yields where needed."""
+    rows = np.arange(at.value.size)[:, None]
+    slope = yield_gradient(stack, stack.counts, rows, at.theta[:, None], at.status[:, None])[:, 0]
+    nu = np.einsum("mp,mpb->mb", at.theta, stack.columns)
+    weight = np.divide(stack.counts, nu**2, out=np.zeros_like(nu), where=nu > 0.0)
+    second = curvature(stack, weight)
+    second = np.where(np.isfinite(second), second, rough)
+    factors = np.exp(np.einsum("mrq,mq->mr", mixing, at.u[:, 1:]))
+    return _derivatives(mixing, factors, at.u[:, :1] * factors, slope, second, at.u[:, 1:])
+
+
+def _inverse(hessian: Array) -> Array:
+    """Return the inverse of positive matrices, the pseudo-inverse of others without their negative directions."""
+    known = np.all(np.isfinite(hessian), axis=(1, 2))
+    scale = np.sqrt(np.maximum(np.abs(np.diagonal(hessian, axis1=1, axis2=2)), np.finfo(np.float64).tiny))
+    outer = scale[:, :, None] * scale[:, None, :]
+    scaled = np.where(known[:, None, None], hessian / outer, np.eye(hessian.shape[1]))
+    values, vectors = np.linalg.eigh(scaled)
+    inverse = np.divide(1.0, values, out=np.zeros_like(values), where=values > SINGULAR)
+    return np.asarray((vectors * inverse[:, None]) @ vectors.transpose(0, 2, 1) / outer)
 
 
 def _derivatives(

@@ -30,10 +30,19 @@ from bumphunt.inference import asymptotics
 from bumphunt.inference.best_fits import Best, certain_best, uncertain_best, yield_gradient
 from bumphunt.inference.fit_result import FitResult, FitStatus
 from bumphunt.inference.newton import RUNNING, fit_rows
-from bumphunt.inference.stacks import Stack, StackFits, UncertainYield, curvature, fit_result, stack_fits, stacked
+from bumphunt.inference.stacks import (
+    Stack,
+    StackFits,
+    UncertainYield,
+    curvature,
+    fit_result,
+    lifted,
+    stack_fits,
+    stacked,
+)
 from bumphunt.models.channel import Channel
 
-__all__ = ["Inference", "infer"]
+__all__ = ["Inference", "background_errors", "infer"]
 
 Array = NDArray[np.float64]
 
@@ -47,7 +56,7 @@ NARROW = 1e-13
 """Relative width of a bracket that cannot be halved."""
 MAX_PULLS, LARGEST_PULL = 30, 3.0
 """Steps in z at a tested value before a limit is given up, two are usual; the largest of them."""
-PULL_TOLERANCE = 1e-5
+PULL_TOLERANCE = 1e-4
 """Gradient in z at which it is at its minimum: the NLL is off by its square."""
 DIFFERENCE = 1e-6
 """Relative step in the signal of the derivative of ln CLs, by a central difference."""
@@ -117,6 +126,13 @@ def infer(
             found = _infer([channels[i] for i in block], known_yields, 1.0 - cl, expected)
             results |= zip(block, found, strict=True)
     return [results[index] for index in range(len(channels))]
+
+
+def background_errors(channels: Sequence[Channel]) -> Array:
+    """Return `Inference.background_error` of channels with the same numbers of templates, shape ``(N,)``."""
+    stack = stacked(channels)
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(stack_fits(stack).tangent[:, stack.held])
 
 
 def _infer(
@@ -197,6 +213,7 @@ class _Roots:
         self._base_signal = np.stack([0.0 * s_hat] * n_roots + [np.maximum(s_hat, 0.0)], axis=1)  # (N, L)
         at_best = np.where(s_hat[:, None] < 0.0, 0.0, best.z)
         self._z = np.stack([0.0 * at_best] * n_roots + [at_best], axis=1)  # (N, L, parts)
+        self._z_slope = np.zeros_like(self._z)  # dz / d ln S
         self._curvature = np.zeros_like(mixing)
         if self._uncertain:
             self._curvature = np.nan_to_num(curvature(stack, _inverse(fits.asimov)))
@@ -262,9 +279,12 @@ class _Roots:
         inner[..., index, index] += np.maximum(pull, 0.0)
         hessian = a.transpose(0, 1, 3, 2) @ inner @ a
         hessian[..., index, index] += 1.0
-        safe = np.where(wanted[:, :, None, None] & np.isfinite(hessian), hessian, np.eye(index.size))
-        step = np.linalg.solve(safe, np.where(wanted[:, :, None], residual, 0.0)[..., None])[..., 0]
-        self._z = self._z - np.clip(step, -LARGEST_PULL, LARGEST_PULL)
+        known = np.all(np.isfinite(hessian), axis=(2, 3)) & np.all(np.isfinite(residual), axis=2)
+        moved = (a.transpose(0, 1, 3, 2) @ inner.sum(axis=3)[..., None])[..., 0]  # what the gradient gains with ln S
+        sides = np.where(known[..., None, None], np.stack([residual, moved], axis=3), 0.0)
+        steps = np.linalg.solve(np.where(known[..., None, None], hessian, np.eye(index.size)), sides)
+        step = np.where(wanted[:, :, None], np.clip(steps[..., 0], -LARGEST_PULL, LARGEST_PULL), 0.0)
+        self._z, self._z_slope = self._z - step, -steps[..., 1]
         return wanted
 
     def _fit_yields(self, wanted: NDArray[np.bool_]) -> None:
@@ -273,6 +293,8 @@ class _Roots:
         base = self._base.copy()
         base[:, :, signals] = yields
         negative = np.any(self._start @ self._stack.columns < 0.0, axis=2)
+        if self._uncertain:
+            base = lifted(self._stack, base)
         for start in (np.where(negative[:, :, None], base, self._start), base):
             self._start = np.where(wanted[:, :, None], start, self._start)
             self._start[:, :, signals] = yields
@@ -300,7 +322,7 @@ class _Roots:
         options = (stack.precision, True, False, self._nll.reshape(-1), unused)
         fit_rows(*inputs, start, self._centres.reshape(flat), *options, status.reshape(-1), steps)
         self._start = start.reshape(self._start.shape)
-        gradient = yield_gradient(stack, self._data[data].reshape(models, lanes, -1), self._start, status)
+        gradient = yield_gradient(stack, self._data, data.reshape(models, lanes), self._start, status)
         self._gradient = np.where(wanted[:, :, None], gradient, self._gradient)
         return status
 
@@ -341,6 +363,9 @@ class _Roots:
         base, lanes = self._base_signal, self._root_of_lane
         ratio = np.where(active[:, lanes], (following[:, lanes] - base) / (tested[:, lanes] - base), 1.0)
         self._start = self._base + np.where(np.isfinite(ratio), ratio, 1.0)[:, :, None] * (self._start - self._base)
+        if self._uncertain:
+            stretch = np.log(np.where(active, following / tested, 1.0))[:, lanes, None]
+            self._z = self._z + np.clip(np.nan_to_num(stretch * self._z_slope), -LARGEST_PULL, LARGEST_PULL)
         self.tested = np.where(active, following, tested)
         self.active = active & ~done
 

@@ -9,8 +9,8 @@
 They take one region or several with one signal (`bumphunt.inference.scan_regions`), whose histograms are on the mass
 axis of their signal model, and the sources of uncertainty (`bumphunt.models.sources`), and return a `ScanResult`. What
 is fitted at a mass is made in `bumphunt.inference.scan_windows`. With a smooth background that is linear in its
-coefficients, and sources that move the yield of the signal alone, masses are fitted together, a block at a time, by the
-convex engine: a hundred times as fast, and nothing is approximated.
+coefficients, and sources that move the yield of the signal or fake a signal, but leave its shape alone, masses are
+fitted together, a block at a time, by the convex engine: several times as fast, and nothing is approximated.
 
 Rows of failed fits, blinded rows and their flags are described in `bumphunt.inference.scan_result`.
 """
@@ -23,12 +23,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.inference.hypotheses import infer
+from bumphunt.inference.hypotheses import background_errors, infer
 from bumphunt.inference.limits import limit_of
 from bumphunt.inference.method import LimitSettings
 from bumphunt.inference.profile import Engine
 from bumphunt.inference.scan_counting import scan_counting
-from bumphunt.inference.scan_regions import Part, ScanRegion, blinded, checked_regions, parts_at, samples_of
+from bumphunt.inference.scan_regions import (
+    Part,
+    ScanRegion,
+    blinded,
+    checked_regions,
+    chosen_regions,
+    parts_at,
+    scan_sources,
+)
 from bumphunt.inference.scan_result import ScanPoint, ScanResult
 from bumphunt.inference.scan_rows import (
     ScanSetting,
@@ -39,10 +47,17 @@ from bumphunt.inference.scan_rows import (
     simulated_core,
     window_row,
 )
-from bumphunt.inference.scan_windows import WindowSetting, smooth_channel, uncertain_yield, window_regions
+from bumphunt.inference.scan_windows import (
+    WindowSetting,
+    smooth_channel,
+    uncertain_yield,
+    window_regions,
+    with_spurious_signals,
+)
 from bumphunt.inference.toys import toy_limit
 from bumphunt.models.background import BackgroundModel
-from bumphunt.models.sources import Source, Sources, sources_at
+from bumphunt.models.channel import Channel
+from bumphunt.models.sources import Source, Sources
 
 __all__ = ["ScanPoint", "ScanRegion", "ScanResult", "scan_counting", "scan_smooth", "scan_templates"]
 
@@ -51,12 +66,15 @@ Progress = Callable[[], object]
 
 BLOCK = 64
 """Masses that the convex engine fits together."""
+WITHOUT_SHAPES = {"efficiency", "spurious_signal"}
+"""What a source may move so that a window stays linear but for the yield of its signal."""
 
 
 def scan_templates(
     regions: ScanRegion | Sequence[ScanRegion],
     *,
     masses: ArrayLike,
+    only: Sequence[str] | None = None,
     sources: Sources = (),
     background: BackgroundModel | None = None,
     expectation: bool = False,
@@ -78,6 +96,8 @@ def scan_templates(
         One region, or several with one signal strength. Without counts in any of them the scan is blinded.
     masses
         Hypotheses [GeV], shape ``(N,)``, each in the range of at least one signal model.
+    only
+        Names of the regions to fit, of those given; all by default. Sources are checked against all of them.
     sources
         What else is uncertain, the same at every mass or a function of mass [GeV]. The statistical error of the
         efficiency of each region is always in.
@@ -113,9 +133,11 @@ def scan_templates(
         background also as `scan_smooth`.
     """
     several = checked_regions(regions)
+    chosen = chosen_regions(several, only)
     windows = WindowSetting(window=window, bins_per_sigma=bins_per_sigma, background=background)
-    setting = scan_setting(windows, limits, rng, engine, blinded=expectation or blinded(several))
-    return _scan_regions(setting, several, masses, sources, progress)
+    setting = scan_setting(windows, limits, rng, engine, blinded=expectation or blinded(chosen))
+    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+    return _scan_regions(setting, parts_at(chosen, m), scan_sources(sources, m, several, chosen), progress)
 
 
 def scan_smooth(
@@ -123,6 +145,7 @@ def scan_smooth(
     *,
     masses: ArrayLike,
     background: BackgroundModel,
+    only: Sequence[str] | None = None,
     sources: Sources = (),
     expectation: bool = False,
     window: float = 10.0,
@@ -142,7 +165,7 @@ def scan_smooth(
         A family and its order, in each window.
     expectation
         Whether the counts are an expectation in place of blinded data: every row then is "blinded".
-    masses, sources, window, bins_per_sigma, limits, rng, engine, progress
+    masses, only, sources, window, bins_per_sigma, limits, rng, engine, progress
         As in `scan_templates`; there are no samples whose yield a source could move. The engine "convex" fits sources
         of the efficiency too.
 
@@ -159,26 +182,25 @@ def scan_smooth(
     several = tuple(replace(region, spectra=region.spectra.without_templates()) for region in checked_regions(regions))
     windows = WindowSetting(window=window, bins_per_sigma=bins_per_sigma, background=background)
     setting = scan_setting(windows, limits, rng, engine, blinded=expectation)
-    if background.linear and engine in ("auto", "convex") and setting.limits.method != "bayesian":
-        m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
-        known = sources_at(sources, m.tolist(), samples_of(several))
-        if all(source.moves == ("efficiency",) for there in known for source in there):
-            return _scan_channels(setting, parts_at(several, m), known, progress)
-    return _scan_regions(setting, several, masses, sources, progress)
+    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+    chosen = chosen_regions(several, only)
+    parts, known = parts_at(chosen, m), scan_sources(sources, m, several, chosen)
+    shapes = any(set(source.moves) - WITHOUT_SHAPES for there in known for source in there)
+    if background.linear and not shapes and engine in ("auto", "convex") and setting.limits.method != "bayesian":
+        return _scan_channels(setting, parts, known, progress)
+    return _scan_regions(setting, parts, known, progress)
 
 
 def _scan_regions(
     setting: ScanSetting,
-    regions: Sequence[ScanRegion],
-    masses: ArrayLike,
-    sources: Sources,
+    parts: Sequence[tuple[Part, ...]],
+    sources: Sequence[tuple[Source, ...]],
     progress: Progress | None,
 ) -> ScanResult:
     """Return the scan of regions that are fitted mass by mass."""
-    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
-    known, points = sources_at(sources, m.tolist(), samples_of(regions)), []
-    for index, parts in enumerate(parts_at(regions, m)):
-        points.append(_region_row(setting, parts, known[index], index))
+    points = []
+    for index, (there, moved) in enumerate(zip(parts, sources, strict=True)):
+        points.append(_region_row(setting, there, moved, index))
         if progress is not None:
             progress()
     return ScanResult(points=tuple(points))
@@ -206,19 +228,19 @@ def _scan_channels(
     for first in range(0, len(parts), BLOCK):
         block = list(zip(parts[first : first + BLOCK], sources[first : first + BLOCK], strict=True))
         windows = [smooth_channel(there, setting.windows, terms) for there, _ in block]
-        channels = [channel for _, channel in windows]
+        channels, unknown = _faked(setting, block, windows, terms)
         yields = [
             uncertain_yield(there, edges, channel, moved)
             for (there, moved), (edges, channel) in zip(block, windows, strict=True)
         ]
         results = infer(channels, cl=setting.limits.cl, yields=yields)
-        for k, ((there, moved), (edges, channel), result) in enumerate(zip(block, windows, results, strict=True)):
-            core = np.nan
+        for k, ((there, moved), channel, result) in enumerate(zip(block, channels, results, strict=True)):
+            core, edges = np.nan, windows[k][0]
             if result.null.status.usable:
                 inside = np.concatenate([core_fractions(x, part) for x, part in zip(edges, there, strict=True)])
                 core = float(channel.expected(0.0, result.null.background) @ inside)
             random, index = setting.limits.random(core), first + k
-            if yields[k] is not None and (random or result.failure):
+            if k in unknown or (yields[k] is not None and (random or result.failure)):
                 points.append(_region_row(_any_engine(setting), there, moved, index))
             else:
                 upper, rng = limit_of(result, channel, cl=setting.limits.cl), setting.rng(index)
@@ -228,6 +250,32 @@ def _scan_channels(
             if progress is not None:
                 progress()
     return ScanResult(points=tuple(points))
+
+
+def _faked(
+    setting: ScanSetting,
+    block: Sequence[tuple[tuple[Part, ...], tuple[Source, ...]]],
+    windows: Sequence[tuple[list[Array], Channel]],
+    terms: dict[bytes, Array],
+) -> tuple[list[Channel], set[int]]:
+    """Return the channels of a block with the signals that backgrounds may fake, and those whose unit is unknown."""
+    faking = [any(source.spurious_signal > 0.0 for source in moved) for _, moved in block]
+    alone = [part for (there, _), fakes in zip(block, faking, strict=True) if fakes for part in there]
+    if not alone:
+        return [channel for _, channel in windows], set()
+    errors = background_errors([smooth_channel((replace(p, share=1.0),), setting.windows, terms)[1] for p in alone])
+    channels: list[Channel] = []
+    unknown, first = set(), 0
+    for k, ((there, moved), (edges, channel)) in enumerate(zip(block, windows, strict=True)):
+        if faking[k]:
+            own = errors[first : first + len(there)]
+            first += own.size
+            if not np.all(np.isfinite(own)):
+                unknown.add(k)
+                own = np.zeros(own.size)
+            channel = with_spurious_signals(channel, there, edges, moved, own)
+        channels.append(channel)
+    return channels, unknown
 
 
 def _any_engine(setting: ScanSetting) -> ScanSetting:

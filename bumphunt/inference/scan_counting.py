@@ -22,7 +22,16 @@ from bumphunt.inference.counting import (
 )
 from bumphunt.inference.limits import UpperLimit
 from bumphunt.inference.method import LimitSettings
-from bumphunt.inference.scan_regions import Part, ScanRegion, blinded, checked_regions, parts_at, reshared, samples_of
+from bumphunt.inference.scan_regions import (
+    Part,
+    ScanRegion,
+    blinded,
+    checked_regions,
+    chosen_regions,
+    parts_at,
+    reshared,
+    scan_sources,
+)
 from bumphunt.inference.scan_result import ScanPoint, ScanResult, scan_row
 from bumphunt.inference.scan_rows import (
     ScanSetting,
@@ -35,7 +44,7 @@ from bumphunt.inference.scan_spectra import Spectra
 from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, WindowSetting, norm_source
 from bumphunt.inference.windows import window_edges
 from bumphunt.models.region import Region, Sample, region
-from bumphunt.models.sources import Source, Sources, sources_at
+from bumphunt.models.sources import Source, Sources
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
 
 __all__ = [
@@ -106,6 +115,7 @@ def scan_counting(
     regions: ScanRegion | Sequence[ScanRegion],
     *,
     masses: ArrayLike,
+    only: Sequence[str] | None = None,
     sources: Sources = (),
     window: float = 2.0,
     limits: LimitSettings | None = None,
@@ -127,7 +137,7 @@ def scan_counting(
 
     Parameters
     ----------
-    regions, masses, progress
+    regions, masses, only, progress
         As in `bumphunt.inference.scan.scan_templates`.
     sources
         What else is uncertain, as there; it cannot move the shape of a background.
@@ -155,16 +165,15 @@ def scan_counting(
         msg = f"limits on counts are exact: the method must be 'auto' or 'bayesian', got {settings.method!r}"
         raise InputError(msg)
     several, m = checked_regions(regions), np.atleast_1d(np.asarray(masses, dtype=np.float64))
-    fits = None
-    if len(several) > 1:
+    chosen, fits = chosen_regions(several, only), None
+    if len(chosen) > 1:
         windows = WindowSetting(window=window, bins_per_sigma=None)
-        fits = scan_setting(windows, settings, rng, "auto", blinded=blinded(several))
-    known, points = sources_at(sources, m.tolist(), samples_of(several)), []
-    for index, parts in enumerate(parts_at(several, m)):
+        fits = scan_setting(windows, settings, rng, "auto", blinded=blinded(chosen))
+    known, points = scan_sources(sources, m, several, chosen), []
+    for index, parts in enumerate(parts_at(chosen, m)):
         if fits is None or len(parts) == 1:
-            points.append(
-                _count_point(counting_window(parts[0], window=window, sources=known[index]), parts[0], settings)
-            )
+            found = counting_window(parts[0], window=window, sources=known[index])
+            points.append(_count_point(found, parts[0], settings))
         else:
             points.append(_counts_row(fits, parts, known[index], index))
         if progress is not None:

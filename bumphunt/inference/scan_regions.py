@@ -15,11 +15,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.errors import InputError
+from bumphunt.errors import InputError, unknown_name
 from bumphunt.inference.scan_spectra import Spectra
 from bumphunt.models.signal import Hypothesis, SignalModel
+from bumphunt.models.sources import Source, Sources, sources_at
 
-__all__ = ["Part", "ScanRegion", "blinded", "checked_regions", "every_decay", "parts_at", "reshared", "samples_of"]
+__all__ = [
+    "Part",
+    "ScanRegion",
+    "blinded",
+    "checked_regions",
+    "chosen_regions",
+    "every_decay",
+    "parts_at",
+    "reshared",
+    "scan_sources",
+]
 
 Array = NDArray[np.float64]
 
@@ -102,9 +113,34 @@ def blinded(regions: Sequence[ScanRegion]) -> bool:
     return bool(without)
 
 
-def samples_of(regions: Sequence[ScanRegion]) -> dict[str, tuple[str, ...]]:
-    """Return the names of the background samples of each region."""
-    return {region.name: region.spectra.names for region in regions}
+def chosen_regions(regions: Sequence[ScanRegion], only: Sequence[str] | None) -> tuple[ScanRegion, ...]:
+    """Return the regions of some names, all for None; raise an `InputError` if a name is unknown, or there is none."""
+    if only is None:
+        return tuple(regions)
+    names = (only,) if isinstance(only, str) else tuple(only)
+    known = [region.name for region in regions]
+    for name in names:
+        if name not in known:
+            raise InputError(unknown_name("region", name, known))
+    if not names:
+        msg = f"only = {only!r} leaves no region to scan; there are {', '.join(known)}"
+        raise InputError(msg)
+    return tuple(region for region in regions if region.name in names)
+
+
+def scan_sources(
+    sources: Sources, masses: Array, regions: Sequence[ScanRegion], chosen: Sequence[ScanRegion]
+) -> list[tuple[Source, ...]]:
+    """Return the sources at each mass that apply to one of the chosen regions, checked against all regions.
+
+    Raises
+    ------
+    InputError
+        As `bumphunt.models.sources.sources_at`.
+    """
+    samples = {region.name: region.spectra.names for region in regions}
+    found = sources_at(sources, masses.tolist(), samples)
+    return [tuple(source for source in there if any(source.applies(r.name) for r in chosen)) for there in found]
 
 
 def parts_at(regions: Sequence[ScanRegion], masses: Array) -> list[tuple[Part, ...]]:

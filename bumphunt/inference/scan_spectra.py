@@ -81,19 +81,23 @@ class Spectra:
     def cut(self, window: Array) -> Spectra:
         """Return the spectra in the bins of a window, whose edges are a subset of theirs."""
         cuts = np.searchsorted(self.edges, window)
-
-        def joined(values: Array) -> Array:
-            return np.add.reduceat(np.append(values, np.zeros((*values.shape[:-1], 1)), axis=-1), cuts, axis=-1)[
-                ..., :-1
-            ]
-
         return replace(
             self,
-            counts=None if self.counts is None else joined(self.counts),
-            templates=joined(self.templates),
-            variances=joined(self.variances),
+            counts=None if self.counts is None else _joined(self.counts, cuts),
+            templates=_joined(self.templates, cuts),
+            variances=_joined(self.variances, cuts),
             edges=window,
         )
+
+    def counts_in(self, window: Array) -> Array | None:
+        """Return the counts in the bins of a window, as `cut` does."""
+        return None if self.counts is None else _joined(self.counts, np.searchsorted(self.edges, window))
+
+
+def _joined(values: Array, cuts: NDArray[np.intp]) -> Array:
+    """Return the sums of bins between cuts, ``(..., B)`` to ``(..., C - 1)``."""
+    inside = values[..., cuts[0] : cuts[-1]]
+    return np.asarray(np.add.reduceat(inside, cuts[:-1] - cuts[0], axis=-1))
 
 
 def checked_spectra(

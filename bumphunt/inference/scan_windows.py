@@ -38,6 +38,7 @@ __all__ = [
     "template_region",
     "uncertain_yield",
     "window_regions",
+    "with_spurious_signals",
 ]
 
 Array = NDArray[np.float64]
@@ -184,20 +185,28 @@ def window_regions(
 def _window(part: Part, setting: WindowSetting) -> Spectra:
     """Return the spectra in the bins of the fit."""
     spectra, at = part.region.spectra, part.at
+    if setting.background is not None:
+        return spectra.cut(_smooth_edges(part, setting, setting.background))
     edges = window_edges(
         spectra.edges, at.position, at.sigma, half_width=setting.window, bins_per_sigma=setting.bins_per_sigma
     )
     inside = spectra.cut(edges)
-    if setting.background is None:
-        return inside.cut(_joined_sparse(edges, inside.templates.sum(axis=0), inside.variances.sum(axis=0)))
-    n_terms = setting.background.order + 1
+    return inside.cut(_joined_sparse(edges, inside.templates.sum(axis=0), inside.variances.sum(axis=0)))
+
+
+def _smooth_edges(part: Part, setting: WindowSetting, background: BackgroundModel) -> Array:
+    """Return the edges of a window, or raise if it has too few bins for a smooth background, or no data."""
+    spectra, at, n_terms = part.region.spectra, part.at, background.order + 1
+    edges = window_edges(
+        spectra.edges, at.position, at.sigma, half_width=setting.window, bins_per_sigma=setting.bins_per_sigma
+    )
     if edges.size - 1 <= n_terms:
         msg = f"the window at {at.mass} GeV has {edges.size - 1} bins, too few for a peak and {n_terms} terms"
         raise InputError(msg)
-    if inside.counts is None:
+    if spectra.counts is None:
         msg = "a smooth background is determined by the data: a blinded scan needs pseudo-data, or templates"
         raise InputError(msg)
-    return inside
+    return edges
 
 
 def _joined_sparse(edges: Array, background: Array, variance: Array) -> Array:
@@ -308,26 +317,55 @@ def smooth_channel(
         msg = f"a channel needs a background that is linear in its coefficients, got {background}"
         raise InputError(msg)
     n_terms = background.order + 1
-    windows = [_window(part, setting) for part in parts]
-    bins = np.cumsum([0, *(window.edges.size - 1 for window in windows)])
+    edges = [_smooth_edges(part, setting, background) for part in parts]
+    bins = np.cumsum([0, *(x.size - 1 for x in edges)])
     templates, flat = np.zeros((n_terms * len(parts), int(bins[-1]))), np.zeros(n_terms)
     flat[: n_terms if background.family == "bernstein" else 1] = 1.0
     counts = []
-    for k, window in enumerate(windows):
-        unit = np.round((window.edges - window.edges[0]) / (window.edges[-1] - window.edges[0]), 9)
+    for k, (part, x) in enumerate(zip(parts, edges, strict=True)):
+        unit = np.round((x - x[0]) / (x[-1] - x[0]), 9)
         columns = terms.get(unit.tobytes())
         if columns is None:
             columns = terms[unit.tobytes()] = np.diff(basis_cdf(background, unit, (0.0, 1.0)), axis=-1)
-        n = np.zeros(unit.size - 1) if window.counts is None else window.counts
+        found = part.region.spectra.counts_in(x)
+        n = np.zeros(unit.size - 1) if found is None else found
         counts.append(n)
         scale = max(float(n.sum()), 1.0) / float((flat @ columns).sum())
         templates[k * n_terms : (k + 1) * n_terms, bins[k] : bins[k + 1]] = scale * columns
-    return [window.edges for window in windows], Channel(
+    return edges, Channel(
         counts=np.concatenate(counts),
-        signal=np.concatenate([part.fractions(window.edges) for part, window in zip(parts, windows, strict=True)]),
+        signal=np.concatenate([part.fractions(x) for part, x in zip(parts, edges, strict=True)]),
         templates=templates,
         centres=np.tile(flat, len(parts)),
         sigmas=np.full(templates.shape[0], np.inf),
+    )
+
+
+def with_spurious_signals(
+    channel: Channel, parts: Sequence[Part], edges: Sequence[Array], sources: Sequence[Source], errors: Array
+) -> Channel:
+    """Return a channel of `smooth_channel` with the signals that the background may fake, one template a source.
+
+    Parameters
+    ----------
+    errors
+        Standard deviation of the signal events of each region alone on its Asimov data without signal, shape ``(R,)``.
+    """
+    names = dict.fromkeys(source.name for source in sources if source.spurious_signal > 0.0)
+    fakes = np.zeros((len(names), channel.counts.size))
+    for row, name in enumerate(names):
+        first = 0
+        for part, x, error in zip(parts, edges, errors, strict=True):
+            last = first + x.size - 1
+            for source in sources:
+                if source.name == name and source.applies(part.region.name):
+                    fakes[row, first:last] += source.spurious_signal * error * part.at.fractions(x)
+            first = last
+    return replace(
+        channel,
+        templates=np.concatenate([channel.templates, fakes]),
+        centres=np.append(channel.centres, np.zeros(len(names))),
+        sigmas=np.append(channel.sigmas, np.ones(len(names))),
     )
 
 
@@ -336,7 +374,7 @@ def uncertain_yield(
 ) -> UncertainYield | None:
     """Return what is uncertain about the yields of a channel of `smooth_channel`; None if nothing is.
 
-    The sources move the efficiency alone; the statistical errors of the efficiencies are independent.
+    The statistical errors of the efficiencies are independent. What sources do to shapes is not asked.
     """
     names = list(dict.fromkeys(source.name for source in sources))
     responses = np.zeros((len(parts), len(names) + len(parts)))

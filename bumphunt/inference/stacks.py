@@ -16,7 +16,7 @@ from bumphunt.inference.fit_result import BatchFit, FitResult, FitStatus
 from bumphunt.inference.newton import BOUNDARY_LEVEL, RUNNING, fit_rows
 from bumphunt.models.channel import Channel
 
-__all__ = ["Stack", "StackFits", "UncertainYield", "curvature", "fit_result", "stack_fits", "stacked"]
+__all__ = ["Stack", "StackFits", "UncertainYield", "curvature", "fit_result", "lifted", "stack_fits", "stacked"]
 
 Array = NDArray[np.float64]
 
@@ -223,6 +223,18 @@ def _tangent(stack: Stack, asimov: Array) -> Array:
         tangent[good, stack.held :] = np.linalg.solve(scaled[good], unit)[:, :, 0] / scale[good]
         tangent[good, : stack.held] = 0.0
     return tangent
+
+
+def lifted(stack: Stack, theta: Array) -> Array:
+    """Return parameters ``(N, L, P)`` whose expectations are positive: free templates are raised where they are not.
+
+    They are added in their nominal proportions, until each expected count has a tenth of them.
+    """
+    rising = np.where(np.arange(theta.shape[2]) < stack.signals.stop, 0.0, stack.centres)
+    unit, nu = (rising[:, None] @ stack.columns), theta @ stack.columns
+    lacking = (nu <= 0.0) & (unit > 0.0)
+    more = np.where(lacking, 0.1 - np.divide(nu, unit, out=np.zeros_like(nu), where=lacking), 0.0).max(axis=2)
+    return np.asarray(theta + more[:, :, None] * rising[:, None])
 
 
 def curvature(stack: Stack, weight: Array) -> Array:

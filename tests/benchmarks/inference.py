@@ -25,11 +25,13 @@ from bumphunt.inference.limits import asymptotic_limit, asymptotic_limits
 from bumphunt.inference.scan import ScanRegion, scan_smooth
 from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.inference.scoring import fit_data_sets
+from bumphunt.mass_axis import reduced
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.channel import Channel, template_channel
 from bumphunt.models.likelihood import likelihood
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.signal import SignalModel
+from bumphunt.models.sources import Source
 from bumphunt.models.systematics import LogNormal
 
 FOLDER = Path("bench")
@@ -104,6 +106,44 @@ def dilepton_scan(n_masses: int) -> Callable[[], object]:
     spectra = checked_spectra(counts, [], [], (), edges)
     region = ScanRegion(name="dilepton", spectra=spectra, signal=signal)
     return lambda: scan_smooth(region, masses=masses, **setting)
+
+
+def dilepton_regions() -> list[ScanRegion]:
+    """Return electrons and muons: reduced masses up to 10 GeV, resolutions of 1.5 to 7.5 MeV."""
+    edges = np.arange(0.0, 10.4, 0.0005)
+    found = []
+    for name, threshold, level in (("ee", 0.001022, 3.0), ("mumu", 0.211317, 1.0)):
+        masses = np.linspace(max(threshold, 0.02), 10.3, 60)
+        shape = np.tile([0.0, 0.0, 1.5, 3.0, 0.8, 1.6], (60, 1))
+        shape[:, 1] = 0.0015 + 0.0006 * masses
+        signal = SignalModel(
+            masses=masses,
+            parameters=shape,
+            errors=np.zeros((60, 6)),
+            efficiencies=np.full(60, 0.15),
+            efficiency_errors=np.full(60, 0.002),
+            support=(0.0, 10.5),
+            tail="low",
+            axis=reduced(threshold),
+        )
+        rate = level * (10.0 * np.exp(-edges[1:] / 2.0) + 1.0)
+        counts = np.random.default_rng(len(name)).poisson(rate)
+        found.append(ScanRegion(name=name, spectra=checked_spectra(counts, [], [], (), edges), signal=signal))
+    return found
+
+
+def regions_scan(n_masses: int) -> Callable[[], object]:
+    """Return the scans of electrons, muons and both, 40 resolutions wide, with uncertain yields, limits and bands."""
+    sources = [
+        Source(name="luminosity", efficiency=0.006),
+        Source(name="electrons", efficiency=0.02, regions=("ee",)),
+        Source(name="muons", efficiency=0.03, regions=("mumu",)),
+    ]
+    regions, masses = dilepton_regions(), np.linspace(0.22, 10.2, n_masses)
+    setting = {"sources": sources, "background": BackgroundModel("bernstein", 3), "window": 20.0}
+    return lambda: [
+        scan_smooth(regions, masses=masses, only=only, **setting) for only in (("ee",), ("mumu",), ("ee", "mumu"))
+    ]
 
 
 def peers() -> dict[str, dict[str, float | None]]:
@@ -319,6 +359,10 @@ def main() -> None:
     start = time.perf_counter()
     dilepton_scan(N_DILEPTON)()
     scan = time.perf_counter() - start
+    regions_scan(2)()
+    start = time.perf_counter()
+    regions_scan(N_DILEPTON)()
+    several = time.perf_counter() - start
     first = first_result()
     exponents = ", ".join(f"{name} {case['exponent']:.2f}" for name, case in scalings.items())
     absent = [name for name in ("pyhf", "zfit") if name not in theirs]
@@ -326,6 +370,7 @@ def main() -> None:
         table(mine, theirs),
         f"background-only q0 toys: {1.0 / mine['q0 of one toy']:.0f} / s",
         f"scan of {N_DILEPTON} masses, 200 bins, third order, with limits and bands: {scan:.1f} s",
+        f"scans of {N_DILEPTON} masses in two regions and both, uncertain yields, on one core: {several:.1f} s",
         f"first limit in a new process, compiled code on disk: {first:.2f} s",
         f"exponents of time: {exponents}",
         *(f"{name} is not installed: no comparison" for name in absent),
@@ -344,6 +389,7 @@ def main() -> None:
         "peers": theirs,
         "toys_per_second": 1.0 / mine["q0 of one toy"],
         "dilepton_scan_seconds": scan,
+        "regions_scan_seconds": several,
         "first_result_seconds": first,
         "scaling": scalings,
         "not_linear": bent,

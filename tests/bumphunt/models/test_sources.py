@@ -42,3 +42,15 @@ def test_two_sources_of_one_name_raise():
 def test_source_of_an_unknown_sample_raises():
     with pytest.raises(InputError, match="moves the sample 'tautua'; there are mumu, tautau"):
         checked_sources([Source(name="veto", background={"tautua": 0.1})], ("mumu", "tautau"))
+
+
+def test_one_name_may_stand_for_different_effects_in_different_regions():
+    electrons = Source(name="tracking", efficiency=0.02, regions=("ee",))
+    muons = Source(name="tracking", efficiency=0.01, background={"mumu": 0.01}, regions=("mumu",))
+    samples = {"ee": ("eeee",), "mumu": ("mumu",)}
+    assert checked_sources([electrons, muons], samples) == (electrons, muons)
+    assert (electrons.applies("ee"), electrons.applies("mumu")) == (True, False)
+    with pytest.raises(InputError, match="two sources of uncertainty are called 'tracking'"):
+        checked_sources([electrons, Source(name="tracking", efficiency=0.01)], samples)
+    with pytest.raises(InputError, match="moves the sample 'mumu'; there are eeee"):
+        checked_sources([Source(name="it", background={"mumu": 0.1}, regions=("ee",))], samples)
