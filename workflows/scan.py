@@ -164,6 +164,7 @@ def scan_regions(
             spectra=scan_input(config, unit),
             signal=signals[unit.name],
             branching_ratio=_ratio(region, signals[unit.name]) if task.combined else np.ones_like,
+            excluded=config.excluded,
         )
         for region, unit in units
     ]

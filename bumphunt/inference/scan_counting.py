@@ -201,7 +201,7 @@ def counting_window(part: Part, *, window: float, sources: Sequence[Source] = ()
                 msg = f"source {source.name!r} has a {what}, which a count cannot use: fit templates, or remove it"
                 raise InputError(msg)
     edges, wide = (
-        window_edges(spectra.edges, at.position, at.sigma, half_width=half_width, bins_per_sigma=None)
+        window_edges(part.edges, at.position, at.sigma, half_width=half_width, bins_per_sigma=None)
         for half_width in (window, NEARBY)
     )
     inside, nearby = spectra.cut(edges), spectra.cut(wide)

@@ -55,12 +55,15 @@ class ScanRegion:
     branching_ratio
         Fraction of the signal that decays to this final state, function of masses [GeV], shape ``(N,)`` to ``(N,)``.
         It must be picklable where a scan is shared out to processes.
+    excluded
+        Intervals of mass [GeV] that no window reaches into: a peak stands there that the background does not describe.
     """
 
     name: str
     spectra: Spectra
     signal: SignalModel
     branching_ratio: Callable[[Array], ArrayLike] = every_decay
+    excluded: tuple[tuple[float, float], ...] = ()
 
     def covers(self, masses: ArrayLike) -> NDArray[np.bool_]:
         """Return which masses [GeV] are in the range of the signal model, in their shape."""
@@ -88,6 +91,19 @@ class Part:
     at: Hypothesis
     share: float
     efficiency: float
+
+    @property
+    def edges(self) -> Array:
+        """Edges of the spectrum between the excluded masses on either side of the peak, rising."""
+        x, axis = self.region.spectra.edges, self.region.signal.axis
+        first, last = 0, x.size - 1
+        for low, high in self.region.excluded:
+            start, stop = float(axis.position(low)), float(axis.position(high))
+            if stop <= self.at.position:
+                first = max(first, int(np.searchsorted(x, stop, side="right")) - 1)
+            elif start >= self.at.position:
+                last = min(last, int(np.searchsorted(x, start, side="left")))
+        return x[first : last + 1]
 
     def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
         """Return the fraction of n_sig in each bin; arguments as in `SignalModel.fractions`."""

@@ -88,7 +88,7 @@ def simulated_core(parts: Sequence[Part]) -> float:
     total = 0.0
     for part in parts:
         spectra, at = part.region.spectra, part.at
-        edges = window_edges(spectra.edges, at.position, at.sigma, half_width=CORE, bins_per_sigma=None)
+        edges = window_edges(part.edges, at.position, at.sigma, half_width=CORE, bins_per_sigma=None)
         total += float(spectra.cut(edges).templates.sum())
     return total
 
@@ -153,7 +153,7 @@ def row_without_background(setting: ScanSetting, parts: Sequence[Part], sources:
         spectra, at = part.region.spectra, part.at
         edges.append(
             window_edges(
-                spectra.edges,
+                part.edges,
                 at.position,
                 at.sigma,
                 half_width=setting.windows.window,

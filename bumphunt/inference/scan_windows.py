@@ -188,7 +188,7 @@ def _window(part: Part, setting: WindowSetting) -> Spectra:
     if setting.background is not None:
         return spectra.cut(_smooth_edges(part, setting, setting.background))
     edges = window_edges(
-        spectra.edges, at.position, at.sigma, half_width=setting.window, bins_per_sigma=setting.bins_per_sigma
+        part.edges, at.position, at.sigma, half_width=setting.window, bins_per_sigma=setting.bins_per_sigma
     )
     inside = spectra.cut(edges)
     return inside.cut(_joined_sparse(edges, inside.templates.sum(axis=0), inside.variances.sum(axis=0)))
@@ -198,7 +198,7 @@ def _smooth_edges(part: Part, setting: WindowSetting, background: BackgroundMode
     """Return the edges of a window, or raise if it has too few bins for a smooth background, or no data."""
     spectra, at, n_terms = part.region.spectra, part.at, background.order + 1
     edges = window_edges(
-        spectra.edges, at.position, at.sigma, half_width=setting.window, bins_per_sigma=setting.bins_per_sigma
+        part.edges, at.position, at.sigma, half_width=setting.window, bins_per_sigma=setting.bins_per_sigma
     )
     if edges.size - 1 <= n_terms:
         msg = f"the window at {at.mass} GeV has {edges.size - 1} bins, too few for a peak and {n_terms} terms"

@@ -127,6 +127,22 @@ def test_smooth_combination_is_that_of_regions_written_down_by_hand(produced, so
     assert row.n_obs == sum(r.counts.sum() for r in by_hand)
 
 
+@pytest.mark.parametrize("mass", [1.85, 1.9, 2.1, 2.15])
+def test_no_window_reaches_into_excluded_masses(mass):
+    """A resonance of a million events between 1.9 and 2.1 GeV changes nothing beside it."""
+    clean = [replace(r, excluded=((1.9, 2.1),)) for r in pair()]
+    dirty = []
+    for r in clean:
+        inside = (float(r.signal.axis.position(1.92)) < CENTRES) & (float(r.signal.axis.position(2.08)) > CENTRES)
+        dirty.append(replace(r, spectra=replace(r.spectra, counts=r.spectra.counts + 1e6 * inside)))
+    rows = [scan_smooth(r, masses=[mass], background=CUBIC, **WIDE).points[0] for r in (clean, dirty)]
+    assert rows[0] == rows[1]
+    assert rows[0].valid
+    untouched = [scan_smooth([replace(r, excluded=()) for r in x], masses=[mass], background=CUBIC, **WIDE).points[0]
+                 for x in (clean, dirty)]  # fmt: skip
+    assert untouched[0].n_obs < untouched[1].n_obs
+
+
 def test_fast_and_general_engines_give_the_same_rows():
     regions = pair(produced=300.0, error=0.05)
     setting = {"masses": [0.3, 1.0, 2.0, 3.5], "background": CUBIC, "sources": SOURCES, **WIDE}
