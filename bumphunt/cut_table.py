@@ -1,4 +1,4 @@
-"""The table of optimised cuts: lower bounds on observables in bins of squared mass."""
+"""The table of optimised cuts: lower bounds on observables in bins of mass."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.mass_axis import SQUARED, MassAxis
 from bumphunt.spectrum import ascending_edges
 
 __all__ = ["CutTable", "bin_masses"]
@@ -31,7 +32,7 @@ _QUANTITIES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutTable:
-    """Lower bounds on observables in bins of squared mass, and what they give.
+    """Lower bounds on observables in bins of a mass axis, and what they give.
 
     Bounds are inclusive. Masses below the first and above the last bin take the bounds of the nearest. Backgrounds are
     those within the signal window at the centre of the bin, efficiencies those to pass everything and be in the window.
@@ -41,13 +42,13 @@ class CutTable:
     Parameters
     ----------
     edges
-        Edges of the mass bins [GeV^2], shape (M + 1,).
+        Edges of the mass bins in the unit of the axis, shape (M + 1,).
     names
         Observables, V of them.
     lower
         Lower bounds [unit of the observable], shape (M, V).
     smooth
-        Whether the bounds are interpolated linearly in squared mass between the centres of the bins; else they are
+        Whether the bounds are interpolated linearly in the position between the centres of the bins; else they are
         steps. The quantities below are those of the steps.
     merit_choosing, merit_quoting
         Figure of merit, shape (M,).
@@ -55,6 +56,8 @@ class CutTable:
         Signal efficiency with the bounds, and before them on the quoting half, shape (M,).
     background_choosing, background_quoting, background_before
         Expected background, likewise, shape (M,).
+    axis
+        What the bins are made of.
 
     Raises
     ------
@@ -74,6 +77,7 @@ class CutTable:
     background_choosing: Array
     background_quoting: Array
     background_before: Array
+    axis: MassAxis = SQUARED
 
     def __post_init__(self) -> None:
         n_bins = ascending_edges(self.edges).size - 1
@@ -88,15 +92,15 @@ class CutTable:
     @property
     def masses(self) -> Array:
         """Masses at the centres of the bins [GeV], shape (M,)."""
-        return bin_masses(self.edges)
+        return bin_masses(self.edges, self.axis)
 
-    def apply(self, m2: ArrayLike, observables: Mapping[str, Array]) -> Mask:
+    def apply(self, positions: ArrayLike, observables: Mapping[str, Array]) -> Mask:
         """Return which events satisfy the bounds of their mass bin, shape (N,).
 
         Parameters
         ----------
-        m2
-            Squared masses [GeV^2], shape (N,).
+        positions
+            Of the events on the mass axis, shape (N,).
         observables
             Observables by name, each of shape (N,).
 
@@ -105,7 +109,7 @@ class CutTable:
         InputError
             If an observable is missing.
         """
-        x = np.asarray(m2, dtype=np.float64)
+        x = np.asarray(positions, dtype=np.float64)
         index = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.lower) - 1)
         centres = (self.edges[1:] + self.edges[:-1]) / 2
         mask = np.ones(x.shape, dtype=np.bool_)
@@ -119,15 +123,15 @@ class CutTable:
 
     def to_columns(self) -> dict[str, list[float]]:
         """Return the table as columns of plain numbers, one row a mass bin; see `from_columns`."""
-        columns = {"mass": self.masses, "m2_low": self.edges[:-1], "m2_high": self.edges[1:]}
+        columns = {"mass": self.masses, "position_low": self.edges[:-1], "position_high": self.edges[1:]}
         columns |= {f"min_{name}": self.lower[:, i] for i, name in enumerate(self.names)}
         columns |= {name: getattr(self, name) for name in _QUANTITIES}
         columns["smooth"] = np.full(self.masses.size, float(self.smooth))
         return {name: [float(x) for x in values] for name, values in columns.items()}
 
     @classmethod
-    def from_columns(cls, columns: Mapping[str, Sequence[str | float]]) -> CutTable:
-        """Return the table from columns of numbers or of text, as `to_columns` makes them.
+    def from_columns(cls, columns: Mapping[str, Sequence[str | float]], *, axis: MassAxis = SQUARED) -> CutTable:
+        """Return the table from columns of numbers or of text, as `to_columns` makes them, and its axis.
 
         Raises
         ------
@@ -138,12 +142,12 @@ class CutTable:
         try:
             numbers = {
                 name: np.array([float(x) for x in columns[name]])
-                for name in ("m2_low", "m2_high", *(f"min_{n}" for n in names), *_QUANTITIES, "smooth")
+                for name in ("position_low", "position_high", *(f"min_{n}" for n in names), *_QUANTITIES, "smooth")
             }
         except (KeyError, ValueError) as error:
             msg = f"the cut table has a missing or broken column: {error}"
             raise InputError(msg) from None
-        low, high = numbers["m2_low"], numbers["m2_high"]
+        low, high = numbers["position_low"], numbers["position_high"]
         if not np.allclose(low[1:], high[:-1], rtol=1e-5):
             msg = f"the mass bins of the cut table leave gaps: {low.tolist()} to {high.tolist()}"
             raise InputError(msg)
@@ -153,10 +157,11 @@ class CutTable:
             names=names,
             lower=lower,
             smooth=bool(numbers["smooth"].all()),
+            axis=axis,
             **{name: numbers[name] for name in _QUANTITIES},
         )
 
 
-def bin_masses(edges: Array) -> Array:
-    """Return the masses at the centres of bins in squared mass [GeV]; 0 where a centre is negative."""
-    return np.sqrt(np.maximum((edges[1:] + edges[:-1]) / 2, 0.0))
+def bin_masses(edges: Array, axis: MassAxis) -> Array:
+    """Return the masses at the centres of bins [GeV]; 0 where a squared mass is negative."""
+    return axis.mass((edges[1:] + edges[:-1]) / 2)

@@ -78,7 +78,9 @@ class MassAxis:
         m = np.asarray(mass, dtype=np.float64)
         if self.kind == "squared":
             return np.asarray(m * m)
-        return m if self.kind == "mass" else np.sqrt(np.maximum(m * m - self.threshold**2, 0.0))
+        if self.kind == "mass":
+            return m
+        return np.asarray(np.sqrt(np.maximum((m - self.threshold) * (m + self.threshold), 0.0)))
 
     def mass(self, position: ArrayLike) -> Array:
         """Return the masses [GeV] of positions [unit], in their shape: the inverse of `position`.
@@ -89,6 +91,11 @@ class MassAxis:
         if self.kind == "squared":
             return np.sqrt(np.maximum(x, 0.0))
         return x if self.kind == "mass" else np.hypot(x, self.threshold)
+
+    def signed_mass(self, position: ArrayLike) -> Array:
+        """Return `mass`, but of a negative squared mass the negative root [GeV]: the ends of a window, say."""
+        x = np.asarray(position, dtype=np.float64)
+        return np.asarray(np.sign(x) * np.sqrt(np.abs(x))) if self.kind == "squared" else self.mass(x)
 
     def slope(self, mass: ArrayLike) -> Array:
         """Return the derivative of the position [unit / GeV], in the shape of `mass`; infinite at a threshold.

@@ -36,6 +36,7 @@ from bumphunt.cut_table import CutTable, bin_masses
 from bumphunt.cut_yields import SignalPoint, combined_background, combined_efficiency, interpolate, yields_at
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.expected_limit import Average, expected_limits
+from bumphunt.mass_axis import SQUARED, MassAxis
 from bumphunt.tensor import CHOOSING, QUOTING, CountTensor
 
 __all__ = [
@@ -53,7 +54,7 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Resolution = Callable[[float], float]
-"""sigma(M^2) [GeV^2] at a mass [GeV]."""
+"""Resolution in the unit of the axis at a mass [GeV]."""
 Merit = Literal["punzi", "punzi-full", "expected-limit", "mean-limit"]
 """Figures of merit by name."""
 _AVERAGES: dict[str, Average] = {"expected-limit": "median", "mean-limit": "mean"}
@@ -190,25 +191,31 @@ class FigureOfMerit:
         return np.asarray(np.asarray(efficiency, dtype=np.float64) / limit)
 
 
-def signal_window(mass: float, resolution: Resolution, *, window: float = 2.0) -> Array:
-    """Return the edges [m^2 - w sigma, m^2 + w sigma] [GeV^2], shape (2,): the mass bin of a signal tensor.
+def signal_window(mass: float, resolution: Resolution, *, window: float = 2.0, axis: MassAxis = SQUARED) -> Array:
+    """Return the edges x(m) -+ w sigma in the unit of the axis, shape (2,): the mass bin of a signal tensor.
 
     Examples
     --------
     >>> signal_window(2.0, lambda m: 0.5)
     array([3., 5.])
     """
-    half = window * _positive_resolution(mass, resolution)
-    return np.array([mass**2 - half, mass**2 + half])
+    position, half = float(axis.position(mass)), window * _positive_resolution(mass, resolution, axis)
+    return np.array([position - half, position + half])
 
 
 def mass_bins(
-    resolution: Resolution, *, low: float, high: float, width: float = 4.0, minimum_width: float = 0.0
+    resolution: Resolution,
+    *,
+    low: float,
+    high: float,
+    width: float = 4.0,
+    minimum_width: float = 0.0,
+    axis: MassAxis = SQUARED,
 ) -> Array:
-    """Return edges in squared mass [GeV^2] of bins that are `width` resolutions wide, shape (M + 1,).
+    """Return edges in the unit of the axis of bins that are `width` resolutions wide, shape (M + 1,).
 
-    The first bin starts at `low`^2 and the last one ends at or above `high`^2. The width is `width` times sigma(M^2) at
-    the lower edge of the bin, but no bin is narrower than `minimum_width` in mass [GeV].
+    The first bin starts at the position of `low` and the last one ends at or above that of `high`. The width is `width`
+    times the resolution at the lower edge of the bin, but no bin is narrower than `minimum_width` in mass [GeV].
 
     Raises
     ------
@@ -223,15 +230,16 @@ def mass_bins(
     if not (0 <= low < high and width > 0):
         msg = f"low = {low} GeV, high = {high} GeV, width = {width}; they must be ordered and positive"
         raise InputError(msg)
-    edges = [low**2]
-    while edges[-1] < high**2:
-        mass = float(np.sqrt(edges[-1]))
-        edges.append(max(edges[-1] + width * _positive_resolution(mass, resolution), (mass + minimum_width) ** 2))
+    edges, end = [float(axis.position(low))], float(axis.position(high))
+    while edges[-1] < end:
+        mass = float(axis.mass(edges[-1]))
+        following = edges[-1] + width * _positive_resolution(mass, resolution, axis)
+        edges.append(max(following, float(axis.position(mass + minimum_width))))
     return np.array(edges)
 
 
-def _positive_resolution(mass: float, resolution: Resolution) -> float:
-    """Return the resolution [GeV^2] at a mass [GeV].
+def _positive_resolution(mass: float, resolution: Resolution, axis: MassAxis) -> float:
+    """Return the resolution in the unit of the axis at a mass [GeV].
 
     Raises
     ------
@@ -240,12 +248,12 @@ def _positive_resolution(mass: float, resolution: Resolution) -> float:
     """
     sigma = float(resolution(mass))
     if not (np.isfinite(sigma) and sigma > 0):
-        msg = f"the resolution of M^2 at {mass} GeV is {sigma} GeV^2; it must be positive"
+        msg = f"the resolution at {mass} GeV is {sigma} {axis.unit}; it must be positive"
         raise InputError(msg)
     return sigma
 
 
-def window_share(edges: Array, resolution: Resolution, *, window: float = 2.0) -> Array:
+def window_share(edges: Array, resolution: Resolution, *, window: float = 2.0, axis: MassAxis = SQUARED) -> Array:
     """Return the width of the signal window at the centre of each mass bin over that of the bin, shape (M,).
 
     Examples
@@ -253,7 +261,8 @@ def window_share(edges: Array, resolution: Resolution, *, window: float = 2.0) -
     >>> window_share(np.array([3.0, 5.0, 13.0]), lambda m: 0.5)
     array([1.  , 0.25])
     """
-    return np.array([2 * window * _positive_resolution(m, resolution) for m in bin_masses(edges)]) / np.diff(edges)
+    sigma = np.array([_positive_resolution(m, resolution, axis) for m in bin_masses(edges, axis)])
+    return np.asarray(2 * window * sigma / np.diff(edges))
 
 
 def best_cuts(
@@ -264,6 +273,7 @@ def best_cuts(
     merit: FigureOfMerit | None = None,
     window: float = 2.0,
     cuts: Cuts = "free",
+    axis: MassAxis = SQUARED,
 ) -> CutTable:
     """Return the bounds with the best figure of merit in each mass bin.
 
@@ -277,7 +287,7 @@ def best_cuts(
     signals
         The simulated signals, with the same axes.
     resolution
-        sigma(M^2) [GeV^2] at a mass [GeV].
+        In the unit of the axis at a mass [GeV].
     merit
         Figure of merit; `FigureOfMerit` with its defaults unless given.
     window
@@ -287,6 +297,8 @@ def best_cuts(
         of the relative figures of merit of a bin and its two neighbours. ``monotone``: no bound ever turns around as
         the mass goes up. The bounds of the last two are interpolated linearly between the centres of the bins, so that
         the signal efficiency varies smoothly with mass. See `bumphunt.cut_choice`.
+    axis
+        What the bins of the tensors are made of.
 
     Raises
     ------
@@ -296,8 +308,8 @@ def best_cuts(
     merit = FigureOfMerit() if merit is None else merit
     _check_tensors(backgrounds, signals)
     edges, axes = backgrounds[0].edges, backgrounds[0].axes
-    masses = bin_masses(edges)
-    share = window_share(edges, resolution, window=window)
+    masses = bin_masses(edges, axis)
+    share = window_share(edges, resolution, window=window, axis=axis)
     known = np.array([point.mass for point in signals])
     efficiencies = combined_efficiency(signals, CHOOSING)
     merits = []
@@ -315,9 +327,10 @@ def best_cuts(
         edges=edges,
         names=tuple(axis.name for axis in axes),
         smooth=cuts != "free",
-        lower=np.stack([axis.thresholds[cells[:, v]] for v, axis in enumerate(axes)], axis=-1),
+        lower=np.stack([veto.thresholds[cells[:, v]] for v, veto in enumerate(axes)], axis=-1),
         efficiency_before=before.efficiency,
         background_before=before.background,
+        axis=axis,
         **quantities,
     )
 

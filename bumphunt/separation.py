@@ -28,6 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.cut_table import bin_masses
 from bumphunt.cut_yields import SignalPoint, interpolate
 from bumphunt.errors import InputError
+from bumphunt.mass_axis import SQUARED, MassAxis
 from bumphunt.tensor import CHOOSING, CountTensor
 
 __all__ = ["Ranking", "ranking", "roc_area", "separation", "separation_noise"]
@@ -164,7 +165,12 @@ class Ranking:
         return columns
 
 
-def ranking(backgrounds: Mapping[str, Sequence[CountTensor]], signals: Mapping[str, Sequence[SignalPoint]]) -> Ranking:
+def ranking(
+    backgrounds: Mapping[str, Sequence[CountTensor]],
+    signals: Mapping[str, Sequence[SignalPoint]],
+    *,
+    axis: MassAxis = SQUARED,
+) -> Ranking:
     """Return the ranking of observables by their separation, on the half of the events that chooses cuts.
 
     Parameters
@@ -175,6 +181,8 @@ def ranking(backgrounds: Mapping[str, Sequence[CountTensor]], signals: Mapping[s
     signals
         By observable, the simulated signals with the same axis, in ascending order of mass. Their distributions are
         interpolated linearly in mass to the centres of the bins.
+    axis
+        What the mass bins are made of.
 
     Raises
     ------
@@ -184,12 +192,12 @@ def ranking(backgrounds: Mapping[str, Sequence[CountTensor]], signals: Mapping[s
     if not backgrounds or list(backgrounds) != list(signals):
         msg = f"the same observables are needed of both: backgrounds have {list(backgrounds)}, signals {list(signals)}"
         raise InputError(msg)
-    columns = [_column(name, backgrounds[name], signals[name]) for name in backgrounds]
+    masses = bin_masses(next(iter(backgrounds.values()))[0].edges, axis)
+    columns = [_column(name, backgrounds[name], signals[name], masses) for name in backgrounds]
     table = np.stack(columns, axis=-1)
     order = np.argsort(-np.nan_to_num(table[0]).mean(axis=0), kind="stable")
-    edges = next(iter(backgrounds.values()))[0].edges
     return Ranking(
-        masses=bin_masses(edges),
+        masses=masses,
         names=tuple(np.array(list(backgrounds))[order].tolist()),
         separation=table[0][:, order],
         noise=table[1][:, order],
@@ -197,7 +205,7 @@ def ranking(backgrounds: Mapping[str, Sequence[CountTensor]], signals: Mapping[s
     )
 
 
-def _column(name: str, backgrounds: Sequence[CountTensor], signals: Sequence[SignalPoint]) -> Array:
+def _column(name: str, backgrounds: Sequence[CountTensor], signals: Sequence[SignalPoint], masses: Array) -> Array:
     """Return separation, noise and area of one observable, shape (3, M)."""
     for tensor in (*backgrounds, *(point.tensor for point in signals)):
         axes = tuple(axis.name for axis in tensor.axes)
@@ -211,7 +219,7 @@ def _column(name: str, backgrounds: Sequence[CountTensor], signals: Sequence[Sig
         np.array([part[CHOOSING, 0] / point.generated**power for part, point in zip(parts, signals, strict=True)])
         for power, parts in enumerate(_parts([point.tensor for point in signals]), start=1)
     ]
-    signal = [np.array([interpolate(m, known, part) for m in bin_masses(backgrounds[0].edges)]) for part in simulated]
+    signal = [np.array([interpolate(m, known, part) for m in masses]) for part in simulated]
     return np.array(
         [
             separation(signal[0], background[0]),

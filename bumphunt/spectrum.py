@@ -1,7 +1,8 @@
 """Spectra: filling, cutting a window, rebinning, scaling, adding.
 
-A spectrum is kept in squared mass, because the recoil mass squared has a nearly constant resolution and is negative at
-times; the mass axis is derived. Bins hold sums of weights and their variances (sums of squared weights).
+A spectrum is kept in the positions of a mass axis (`bumphunt.mass_axis`), where the resolution varies slowly: the
+squared mass [GeV^2] for a recoil mass, which is negative at times, or a mass [GeV]. Bins hold sums of weights and their
+variances (sums of squared weights).
 
 ================= =====================================================
 fill              arrays -> spectrum
@@ -21,7 +22,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import signed_mass
 
 __all__ = ["Spectrum", "add", "fill", "luminosity_factor", "rebin", "scale", "window"]
 
@@ -45,12 +45,12 @@ def ascending_edges(edges: ArrayLike) -> Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spectrum:
-    """A histogram in squared mass.
+    """A histogram in the positions of a mass axis.
 
     Parameters
     ----------
     edges
-        Bin edges [GeV^2], shape (B + 1,), strictly ascending.
+        Bin edges in the unit of the axis, shape (B + 1,), strictly ascending.
     counts
         Sum of weights in each bin, shape (B,).
     variances
@@ -89,18 +89,13 @@ class Spectrum:
 
     @property
     def centres(self) -> Array:
-        """Bin centres [GeV^2], shape (B,)."""
+        """Bin centres in the unit of the axis, shape (B,)."""
         return np.asarray((self.edges[1:] + self.edges[:-1]) / 2)
 
     @property
     def widths(self) -> Array:
-        """Bin widths [GeV^2], shape (B,)."""
+        """Bin widths in the unit of the axis, shape (B,)."""
         return np.diff(self.edges)
-
-    @property
-    def mass_edges(self) -> Array:
-        """Bin edges as signed masses [GeV], shape (B + 1,)."""
-        return signed_mass(self.edges)
 
     @property
     def total(self) -> float:
@@ -108,22 +103,23 @@ class Spectrum:
         return float(self.counts.sum())
 
 
-def fill(m2: ArrayLike, edges: ArrayLike, *, weights: ArrayLike | None = None) -> Spectrum:
-    """Return the spectrum of squared masses.
+def fill(positions: ArrayLike, edges: ArrayLike, *, weights: ArrayLike | None = None) -> Spectrum:
+    """Return the spectrum of positions on a mass axis.
 
     Parameters
     ----------
-    m2
-        Squared masses [GeV^2], shape (N,); those outside the edges are left out, the last edge is exclusive.
+    positions
+        One an event, in the unit of the axis, shape (N,); those outside the edges are left out, the last edge is
+        exclusive.
     edges
-        Bin edges [GeV^2], shape (B + 1,).
+        Bin edges in the unit of the axis, shape (B + 1,).
     weights
         Event weights, shape (N,); 1 unless given.
 
     Raises
     ------
     InputError
-        If a mass or weight is NaN, the shapes differ, or the edges are not ascending.
+        If a position or weight is NaN, the shapes differ, or the edges are not ascending.
 
     Examples
     --------
@@ -131,13 +127,13 @@ def fill(m2: ArrayLike, edges: ArrayLike, *, weights: ArrayLike | None = None) -
     array([1., 4.])
     """
     e = ascending_edges(edges)
-    x = np.asarray(m2, dtype=np.float64)
+    x = np.asarray(positions, dtype=np.float64)
     w = np.ones_like(x) if weights is None else np.asarray(weights, dtype=np.float64)
     if x.ndim != 1 or w.shape != x.shape:
-        msg = f"m2 has shape {x.shape} and weights {w.shape}; both must be (N,)"
+        msg = f"positions have the shape {x.shape} and weights {w.shape}; both must be (N,)"
         raise InputError(msg)
     if np.any(np.isnan(x)) or np.any(np.isnan(w)):
-        msg = f"{np.count_nonzero(np.isnan(x) | np.isnan(w))} of {x.size} entries have a NaN mass or weight; drop them"
+        msg = f"{np.count_nonzero(np.isnan(x) | np.isnan(w))} of {x.size} entries have a NaN position or weight"
         raise InputError(msg)
     inside = (x >= e[0]) & (x < e[-1])
     index = np.searchsorted(e, x[inside], side="right") - 1
@@ -150,7 +146,7 @@ def fill(m2: ArrayLike, edges: ArrayLike, *, weights: ArrayLike | None = None) -
 
 
 def window(spectrum: Spectrum, low: float, high: float) -> Spectrum:
-    """Return the bins whose centres are in [low, high) [GeV^2]: whole bins, never a part of one.
+    """Return the bins whose centres are in [low, high) in the unit of the axis: whole bins, never a part of one.
 
     Raises
     ------
@@ -162,10 +158,10 @@ def window(spectrum: Spectrum, low: float, high: float) -> Spectrum:
     edges = spectrum.edges
     half_first, half_last = (edges[1] - edges[0]) / 2, (edges[-1] - edges[-2]) / 2
     if not (low >= edges[0] - half_first and high <= edges[-1] + half_last):
-        msg = f"window [{low}, {high}] GeV^2 reaches outside of the spectrum, [{edges[0]}, {edges[-1]}] GeV^2"
+        msg = f"window [{low}, {high}] reaches outside of the spectrum, [{edges[0]}, {edges[-1]}]"
         raise InputError(msg)
     if stop <= first:
-        msg = f"window [{low}, {high}] GeV^2 holds no bin; it must be wider than a bin, {spectrum.widths[0]:.6g} GeV^2"
+        msg = f"window [{low}, {high}] holds no bin; it must be wider than a bin, {spectrum.widths[0]:.6g}"
         raise InputError(msg)
     return Spectrum(
         edges=edges[first : stop + 1], counts=spectrum.counts[first:stop], variances=spectrum.variances[first:stop]

@@ -1,6 +1,6 @@
 """Weighted count tensors: mass bin x veto observables, for the optimisation of cuts.
 
-A `CountTensor` holds sums of weights and of squared weights in bins of squared mass and of each veto observable, apart
+A `CountTensor` holds sums of weights and of squared weights in bins of a mass axis and of each veto observable, apart
 for two halves of the events. Summed from above along the veto axes (`passing`) it holds the yield of every combination
 of lower bounds. Tensors of chunks and files add up.
 """
@@ -77,12 +77,12 @@ def veto_axis(name: str, low: float, high: float, *, n: int = 20, unit: str = "G
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountTensor:
-    """Sums of weights in bins of squared mass and of the veto observables.
+    """Sums of weights in bins of a mass axis (`bumphunt.mass_axis`) and of the veto observables.
 
     Parameters
     ----------
     edges
-        Edges of the mass bins [GeV^2], shape (M + 1,).
+        Edges of the mass bins in the unit of the axis, shape (M + 1,).
     axes
         The veto axes, V of them; cell j holds observables from threshold j up to the next one, the last cell all above.
     sum_w, sum_w2
@@ -141,7 +141,7 @@ def _shape(edges: Array, axes: Sequence[VetoAxis]) -> tuple[int, ...]:
 
 
 def fill_tensor(
-    m2: ArrayLike,
+    positions: ArrayLike,
     observables: Mapping[str, Array],
     *,
     weights: ArrayLike,
@@ -155,8 +155,8 @@ def fill_tensor(
 
     Parameters
     ----------
-    m2
-        Squared masses [GeV^2], shape (N,).
+    positions
+        Of the events on the mass axis, shape (N,).
     observables
         Observables by name, each of shape (N,).
     weights
@@ -164,7 +164,7 @@ def fill_tensor(
     half
         Half that each event belongs to, `CHOOSING` or `QUOTING`, shape (N,).
     edges
-        Edges of the mass bins [GeV^2], shape (M + 1,).
+        Edges of the mass bins in the unit of the axis, shape (M + 1,).
     axes
         The veto axes.
 
@@ -174,7 +174,7 @@ def fill_tensor(
         If an observable is missing, or the edges are not ascending.
     """
     e = ascending_edges(edges)
-    x = np.asarray(m2, dtype=np.float64)
+    x = np.asarray(positions, dtype=np.float64)
     w = np.asarray(weights, dtype=np.float64)
     keep = (x >= e[0]) & (x < e[-1])
     for axis in axes:

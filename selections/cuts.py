@@ -28,6 +28,10 @@ Observables = Mapping[str, Array]
 
 BLOCK = 8192
 """Rows whose observables are worked out at a time."""
+_BINS = 20
+"""Bins of a figure inside of an interval, and to each side."""
+_DISCRETE = 5
+"""Bins of a figure to each side of a value."""
 ALL_ROWS = "all rows"
 """Name of the first step of every cutflow."""
 
@@ -114,6 +118,28 @@ class Cut:
             return f"{self.observable} > {self.above:.6g}{unit}"
         return f"{low}{self.observable}{high}{unit}"
 
+    @property
+    def bins(self) -> Array:
+        """Bin edges [unit] of the observable about the thresholds, for a figure, shape (B + 1,).
+
+        The thresholds are edges: 20 bins lie inside of an interval and 20 to each side; one threshold t has 20 bins
+        below, down to 0 (to -1 for t = 0; to 2 t for a negative one), and 40 above. A value has a bin of width 1, as
+        have 5 to each side.
+
+        Examples
+        --------
+        >>> Cut(name="pt", observable="pt", above=0.2, description="", source="").bins[[0, 20, 60]]
+        array([0. , 0.2, 0.6])
+        """
+        if self.equals is not None:
+            return self.equals + np.arange(-_DISCRETE - 0.5, _DISCRETE + 1)
+        if self.above is not None and self.below is not None:
+            start, unit = self.above, self.below - self.above
+        else:
+            start = self.above if self.above is not None else (self.below or 0.0)
+            unit = abs(start) or 1.0
+        return np.asarray(start + unit * (np.arange(3 * _BINS + 1) - _BINS) / _BINS)
+
     def passes(self, values: ArrayLike) -> Mask:
         """Return which values pass, shape of `values`; NaN never does."""
         x = np.asarray(values)
@@ -165,6 +191,12 @@ class Selection:
         if repeated:
             msg = f"selection {self.name!r}: the cut name {repeated[0]!r} stands twice; names must be unique"
             raise InputError(msg)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the observables."""
+        with np.errstate(all="ignore"):
+            return tuple(self.observables({variable.name: np.ones(1) for variable in self.variables}))
 
     @property
     def steps(self) -> tuple[str, ...]:
@@ -252,6 +284,24 @@ class Cutflow:
             raw=self.raw + other.raw,
             sum_w=self.sum_w + other.sum_w,
             sum_w2=self.sum_w2 + other.sum_w2,
+        )
+
+    def then(self, steps: Cutflow) -> Cutflow:
+        """Return the cutflow with more steps at its end.
+
+        Raises
+        ------
+        InputError
+            If a step stands twice.
+        """
+        if twice := set(self.steps) & set(steps.steps):
+            msg = f"the step {min(twice)!r} stands twice in a cutflow; steps must be unique"
+            raise InputError(msg)
+        return Cutflow(
+            steps=self.steps + steps.steps,
+            raw=np.concatenate([self.raw, steps.raw]),
+            sum_w=np.concatenate([self.sum_w, steps.sum_w]),
+            sum_w2=np.concatenate([self.sum_w2, steps.sum_w2]),
         )
 
     def rows(self) -> list[dict[str, str | int | float]]:

@@ -1,4 +1,4 @@
-"""Tracks, muons and photons: definitions that the searches share.
+"""Tracks, leptons and photons: definitions that the searches share.
 
 Each kind has the variables it reads, the observables it makes of them, and its cuts. ``daughter(i, ...)`` is the i-th
 daughter of the candidate; photons of the rest of the event are ranked by energy.
@@ -21,11 +21,15 @@ __all__ = [
     "MAX_DR",
     "MAX_DZ",
     "MAX_E_OVER_P",
+    "MIN_ELECTRON_ID",
     "MIN_MUON_ID",
     "N_PHOTONS",
     "TOTAL_PHOTON_ENERGY",
     "daughter",
     "daughter_p4",
+    "electron_cuts",
+    "electron_observables",
+    "electron_variables",
     "muon_cuts",
     "muon_observables",
     "muon_variables",
@@ -49,6 +53,8 @@ MAX_E_OVER_P = 0.4
 """Largest ratio of calorimeter energy to momentum of a muon: Belle II, arXiv:1912.11276."""
 MIN_MUON_ID = 0.5
 """Smallest muon likelihood ratio; the dimuon skims of Belle II start at 0.3."""
+MIN_ELECTRON_ID = 0.5
+"""Smallest electron likelihood ratio."""
 N_PHOTONS = 3
 """Photons of the rest of the event that are stored, by energy."""
 TOTAL_PHOTON_ENERGY = "totalEnergyOfParticlesInList(gamma:roe)"
@@ -93,24 +99,34 @@ def track_observables(columns: Columns, n: int) -> dict[str, Array]:
     }
 
 
-def track_cuts() -> tuple[Cut, ...]:
-    """Return the cuts that make good tracks: from the interaction point."""
+def track_cuts(
+    *, max_dr: float = MAX_DR, max_dz: float = MAX_DZ, source: str = "Belle II, arXiv:1912.11276"
+) -> tuple[Cut, ...]:
+    """Return the cuts that make good tracks: from the interaction point.
+
+    Parameters
+    ----------
+    max_dr, max_dz
+        Largest distances of closest approach in the transverse plane, and along z [cm].
+    source
+        Where they come from.
+    """
     return (
         Cut(
             name="track dr",
             observable="max_dr",
-            below=MAX_DR,
+            below=max_dr,
             unit="cm",
             description="tracks come from the interaction point in the transverse plane",
-            source="Belle II, arXiv:1912.11276",
+            source=source,
         ),
         Cut(
             name="track dz",
             observable="max_dz",
-            below=MAX_DZ,
+            below=max_dz,
             unit="cm",
             description="tracks come from the interaction point along the beams",
-            source="Belle II, arXiv:1912.11276",
+            source=source,
         ),
     )
 
@@ -169,6 +185,30 @@ def muon_cuts() -> tuple[Cut, ...]:
             above=MIN_MUON_ID,
             description="likelihood ratio of the muon hypothesis",
             source="chosen here; the dimuon skims of Belle II ask for 0.3",
+        ),
+    )
+
+
+def electron_variables(n: int) -> tuple[Variable, ...]:
+    """Return the variables of electron identification of `n` tracks."""
+    return tuple(Variable(name=daughter(i, "electronID")) for i in range(n))
+
+
+def electron_observables(columns: Columns, n: int) -> dict[str, Array]:
+    """Return the smallest electronID of `n` tracks, (N,)."""
+    electron_id = [columns[daughter(i, "electronID")] for i in range(n)]
+    return {"min_electron_id": np.asarray(reduce(np.minimum, electron_id), dtype=np.float64)}
+
+
+def electron_cuts() -> tuple[Cut, ...]:
+    """Return the cut that makes electrons."""
+    return (
+        Cut(
+            name="electron ID",
+            observable="min_electron_id",
+            above=MIN_ELECTRON_ID,
+            description="likelihood ratio of the electron hypothesis",
+            source="chosen here",
         ),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bumphunt.theory import zprime
-from selections import zprime_invisible
+from selections import darkphoton_dilepton, zprime_invisible
 from selections.search import Binning, Model, PublishedLimit, Region, Search
 
 __all__ = ["SEARCHES"]
@@ -13,6 +13,7 @@ _LIST = (
         name="zprime-invisible",
         final_state="mu+ mu- Z', Z' -> invisible",
         production=r"e^+e^-\to\mu^+\mu^-Z'",
+        particle="Z'",
         observable="recoil mass",
         mass_range=(0.01, 8.0),
         reference="Belle II, arXiv:1912.11276, arXiv:2212.03066",
@@ -25,6 +26,7 @@ _LIST = (
                 binning=Binning(low=-4.0, high=100.0, bins=5200),
                 process="zprime",
                 branching_ratio=zprime.branching_ratio_invisible,
+                decay=r"Z'\to\mathrm{inv}",
             ),
         ),
         veto=tuple(axis for axis in zprime_invisible.CANDIDATES if axis.name in zprime_invisible.VETO),
@@ -41,6 +43,7 @@ _LIST = (
             couplings=(0.051, 0.100, 0.226, 0.461, 0.994),
         ),
     ),
+    darkphoton_dilepton.SEARCH,
 )
 SEARCHES: dict[str, Search] = {search.name: search for search in _LIST}
 """The searches by channel."""

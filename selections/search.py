@@ -43,7 +43,7 @@ def everything(mass: ArrayLike) -> Array:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Region:
-    """One final state of a search, or a control sample.
+    r"""One final state of a search, or a control sample.
 
     Parameters
     ----------
@@ -67,6 +67,8 @@ class Region:
         Masses whose peak can be seen there [GeV]; None for those of the search.
     branching_ratio
         Fraction of the produced signal that decays to this final state, function of mass [GeV].
+    decay
+        That decay, in the mathematics of a figure, without dollar signs, such as ``A'\to e^+e^-``; "" for every decay.
     tail
         Side of the radiative tail of the peak.
     """
@@ -80,6 +82,7 @@ class Region:
     process: str | None = None
     mass_range: tuple[float, float] | None = None
     branching_ratio: Callable[[ArrayLike], Array] = everything
+    decay: str = ""
     tail: Tail = "high"
 
 
@@ -168,6 +171,8 @@ class Search:
     production
         What the cross section is of, such as ``e^+e^-\to\gamma A'``, in the mathematics of a figure, without dollar
         signs.
+    particle
+        Symbol of what is searched for, such as ``A'``, without dollar signs.
     observable
         Where the peak is, in words.
     mass_range
@@ -197,6 +202,7 @@ class Search:
     name: str
     final_state: str
     production: str
+    particle: str
     observable: str
     mass_range: tuple[float, float]
     reference: str

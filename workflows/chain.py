@@ -5,9 +5,9 @@ stage     writes
 ========= =========================================================================================
 simulate  ROOT ntuples of backgrounds, signals and pseudo-data, where the YAML asks for them; ``samples.csv``
 check     ``inputs.csv``: every file that would be read
-tensors   what the cuts are chosen from, and the cutflow before them
+process   one read of every ntuple: cutflow, N-1, spectra and events before the optimised cuts
 optimise  ``cuts.csv``: the cut table
-process   ``spectra.root``, ``cutflow.csv``
+spectra   ``spectra.root``, ``cutflow.csv``: after the optimised cuts, at the luminosity of the data
 scan      ``scan.csv``, ``signal_model.csv``: a row for every mass hypothesis
 limits    ``limits.csv``, ``limits.json``: the limit table
 report    figures
@@ -25,29 +25,19 @@ from typing import Any
 import numpy as np
 
 from bumphunt.errors import BumphuntError, ConfigError
-from selections.registry import SEARCHES
 from workflows.config import Analysis
-from workflows.event_processor import needed_variables
 from workflows.impacts import IMPACTS, run_impacts
-from workflows.inputs import Sample, check, samples, simulation_plan
+from workflows.inputs import Sample, check, samples, simulation_plans
 from workflows.limits import LIMIT_TABLE, set_limits
+from workflows.optimising import optimise_cuts, read_cuts
+from workflows.processing import needed, process_ntuples, read_cut_values, veto_axes
 from workflows.report import Records, draw
 from workflows.results import PROVENANCE, Stage, read_json
 from workflows.sample_table import write_samples
-from workflows.scan import read_columns, run_scan
-from workflows.selecting import (
-    MODEL,
-    candidate_rule,
-    fit_signal,
-    make_spectra,
-    make_tensors,
-    optimise_cuts,
-    read_cuts,
-    read_selected,
-    read_signal_model,
-    veto_axes,
-)
+from workflows.scan import read_columns, read_signal_models, run_scan
 from workflows.simulate import simulate
+from workflows.spectra import make_spectra, read_selected
+from workflows.tasks import fit_tasks
 
 __all__ = ["Chain", "Summary"]
 
@@ -104,7 +94,6 @@ class Chain:
 
     def up_to(self, verb: str) -> list[Stage]:
         """Return the stages up to one, in order."""
-        veto_axes(self.config)  # a wrong name is an error before anything is made
         stages = self._stages()
         names = [stage.name for stage in stages]
         if verb not in names:
@@ -135,17 +124,11 @@ class Chain:
         if not low <= mass <= high:
             msg = f"--mass {mass:g}: the search of {self.config.path} goes from {low:g} to {high:g} GeV"
             raise ConfigError(msg)
-        process, scan = self._folder("process"), self._folder("scan")
+        spectra, scan = self._folder("spectra"), self._folder("scan")
 
         def make(folder: Path) -> None:
-            selected = read_selected(process)
             run_impacts(
-                self.config,
-                mass,
-                data=None if self.config.blinded else selected.data,
-                backgrounds=selected.after,
-                signal=read_signal_model(scan / MODEL),
-                folder=folder,
+                self.config, mass, selected=read_selected(spectra), signals=read_signal_models(scan), folder=folder
             )
 
         return Stage(
@@ -153,57 +136,57 @@ class Chain:
             folder=self._folder(IMPACTS) / f"{mass:g}",
             settings=self._results_settings() | {"mass": mass},
             make=make,
-            upstream=(process, scan),
+            inputs=self.config.own_files,
+            upstream=(spectra, scan),
         )
 
     def _results_settings(self) -> dict[str, Any]:
         """Return what the results of the scan depend on."""
         return self._settings(
-            *("channel", "beams", "data", "samples", "signal", "search", "spectrum", "fit", "systematics"),
-            *("unblind", "optimise", "seed"),
+            *("channel", "regions", "model", "beams", "data", "samples", "signal", "search", "spectrum", "fit"),
+            *("systematics", "unblind", "optimise", "seed"),
         )
 
     def _stages(self) -> list[Stage]:
         """Return all stages, in order."""
         stages = []
         upstream: tuple[Path, ...] = ()
-        plan = simulation_plan(self.config)
-        if plan is not None:
+        if simulation_plans(self.config):
             stages.append(self._simulate())
             upstream = (self._folder("simulate"),)
-        given = self._given_files()
-        settings = self._settings(
-            "channel", "beams", "data", "samples", "signal", "ntuples", "spectrum", "search", "optimise", "unblind"
+        given = (*self._given_files(), *self.config.own_files, *self.config.correction_files)
+        reading = self._settings(
+            *("channel", "regions", "beams", "data", "samples", "signal", "ntuples", "spectrum", "search", "unblind"),
+            *("corrections", "factors"),
         )
-        settings |= {"allow_missing": self.allow_missing, "seed": self.config.seed}
+        reading |= {"allow_missing": self.allow_missing, "seed": self.config.seed, "slices": self._slices()}
+        reading |= {"veto": [repr(veto_axes(self.config, region)) for region in self.config.signal_regions]}
+        check, process, spectra = (self._folder(name) for name in ("check", "process", "spectra"))
 
-        def reading(name: str, make: Callable[[Path], None], upstream: tuple[Path, ...]) -> Stage:
+        def stage(
+            name: str, make: Callable[[Path], None], settings: dict[str, Any], inputs: tuple[Path, ...], *up: Path
+        ) -> None:
             folder = self._folder(name)
-            return Stage(name=name, folder=folder, settings=settings, make=make, inputs=given, upstream=upstream)
+            stages.append(Stage(name=name, folder=folder, settings=settings, make=make, inputs=inputs, upstream=up))
 
-        stages.append(reading("check", self._check, upstream))
-        upstream = (*upstream, self._folder("check"))
+        stage("check", self._check, reading, given, *upstream)
+        stage("process", self._process, reading, given, *upstream, check)
         cuts: tuple[Path, ...] = ()
-        if self.config.optimise is not None:
-            stages.append(reading("tensors", self._tensors, upstream))
+        chosen = reading | self._settings("optimise")
+        if self.config.optimised:
+            stage("optimise", self._optimise, chosen, (), process)
             cuts = (self._folder("optimise"),)
-            stages.append(reading("optimise", self._optimise, (self._folder("tensors"),)))
-        process = self._folder("process")
-        stages.append(reading("process", self._process, (*upstream, *cuts)))
-        results = self._results_settings()
-        scan, limits, report = (self._folder(name) for name in ("scan", "limits", "report"))
-        stages += [
-            Stage(name="scan", folder=scan, settings=results, make=self._scan, upstream=(process,)),
-            Stage(name="limits", folder=limits, settings=results, make=self._limits, upstream=(process, scan)),
-            Stage(
-                name="report",
-                folder=report,
-                settings=results,
-                make=self._report,
-                upstream=(process, *cuts, scan, limits),
-            ),
-        ]
+        stage("spectra", self._spectra, chosen, (), process, *cuts)
+        results, own = self._results_settings(), self.config.own_files
+        scan, limits = self._folder("scan"), self._folder("limits")
+        stage("scan", self._scan, results, own, spectra)
+        stage("limits", self._limits, results, own, spectra, scan)
+        stage("report", self._report, results, own, process, *cuts, spectra, scan, limits)
         return stages
+
+    def _slices(self) -> object:
+        """Return the bins of a second observable, which the ntuples are read with."""
+        return self._settings("fit")["fit"]["slices"]
 
     def _given_files(self) -> tuple[Path, ...]:
         """Return the input files that the YAML names, in order."""
@@ -211,29 +194,27 @@ class Chain:
         return tuple(path for sample in self._inputs() for path in sample.files if path.parent != simulated)
 
     def _simulate(self) -> Stage:
-        plan = simulation_plan(self.config)
+        plans = simulation_plans(self.config)
 
         def make(folder: Path) -> None:
-            if plan is not None:
-                write_samples(simulate(plan, folder, workers=self.workers, progress=self.progress), folder)
+            files = [simulate(plan, folder, workers=self.workers, progress=self.progress) for plan in plans]
+            write_samples([file for some in files for file in some], folder)
 
-        settings = {"plan": repr(plan), "seed": self.config.seed}
+        settings = {"plan": repr(plans), "seed": self.config.seed}
         return Stage(name="simulate", folder=self._folder("simulate"), settings=settings, make=make)
 
     def _check(self, folder: Path) -> None:
-        selection = SEARCHES[self.config.channel].signal_regions[0].selection(self.config.beams_record)
-        variables = needed_variables(selection, candidate_rule(self.config))
         check(
             self._inputs(),
             self.config,
-            variables,
+            lambda sample: needed(self.config, sample),
             folder,
             allow_missing=self.allow_missing,
             progress=self.progress,
         )
 
-    def _tensors(self, folder: Path) -> None:
-        make_tensors(
+    def _process(self, folder: Path) -> None:
+        process_ntuples(
             self._inputs(),
             self.config,
             folder,
@@ -243,44 +224,47 @@ class Chain:
         )
 
     def _optimise(self, folder: Path) -> None:
-        optimise_cuts(self._inputs(), self.config, self._folder("tensors"), folder)
+        optimise_cuts(self._inputs(), self.config, self._folder("process"), folder, progress=self.progress)
 
-    def _process(self, folder: Path) -> None:
+    def _spectra(self, folder: Path) -> None:
         make_spectra(
             self._inputs(),
             self.config,
-            self._folder("optimise") if self.config.optimise is not None else None,
+            self._folder("process"),
+            self._folder("optimise") if self.config.optimised else None,
             folder,
-            workers=self.workers,
-            allow_missing=self.allow_missing,
             progress=self.progress,
         )
 
     def _scan(self, folder: Path) -> None:
-        selected = read_selected(self._folder("process"))
-        signal = fit_signal(selected.signals, factor=self.config.signal.scale, progress=self.progress)
-        run_scan(
-            self.config,
-            data=None if self.config.blinded else selected.data,
-            backgrounds=selected.after,
-            signal=signal,
-            folder=folder,
-            workers=self.workers,
-            progress=self.progress,
-        )
+        selected = read_selected(self._folder("spectra"))
+        run_scan(self.config, selected, folder, workers=self.workers, progress=self.progress)
 
     def _limits(self, folder: Path) -> None:
-        selected = read_selected(self._folder("process"))
-        scan = read_columns(self._folder("scan") / "scan.json")
-        set_limits(scan, self.config, folder, luminosity=selected.luminosity, complete=selected.complete)
+        selected = read_selected(self._folder("spectra"))
+        for task in fit_tasks(self.config):
+            set_limits(
+                read_columns(self._folder("scan") / f"{task.file('scan')}.json"),
+                self.config,
+                task,
+                folder,
+                luminosity=selected.luminosity,
+                complete=selected.complete,
+            )
 
     def _report(self, folder: Path) -> None:
+        config, limits = self.config, self._folder("limits")
+        cuts = self._folder("optimise")
         records = Records(
-            config=self.config,
-            selected=read_selected(self._folder("process")),
-            cuts=read_cuts(self._folder("optimise")) if self.config.optimise is not None else None,
-            signal=read_signal_model(self._folder("scan") / MODEL),
-            limits=read_columns(self._folder("limits") / f"{LIMIT_TABLE}.json"),
+            config=config,
+            selected=read_selected(self._folder("spectra")),
+            cuts={r.name: read_cuts(cuts, config, r) for r in config.signal_regions} if config.optimised else {},
+            cut_values={
+                r.name: read_cut_values(config, self._inputs(), self._folder("process"), r)
+                for r in config.region_records
+            },
+            signals=read_signal_models(self._folder("scan")),
+            limits=[(task, read_columns(limits / f"{task.file(LIMIT_TABLE)}.json")) for task in fit_tasks(config)],
         )
         draw(records, folder)
 

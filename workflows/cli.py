@@ -98,8 +98,9 @@ def _verb(name: str, text: str) -> None:
 
 
 _verb("check", "Open every input and list what would be processed.")
-_verb("process", "Select events and fill spectra, cutflow and optimisation tensors.")
-_verb("optimise", "Choose the tau veto in every mass bin.")
+_verb("process", "Read every ntuple once: cutflow, N-1, spectra, and the events that pass.")
+_verb("optimise", "Choose the optimised cuts in every mass bin.")
+_verb("spectra", "Apply the optimised cuts, at the luminosity of the data.")
 _verb("scan", "Fit a signal at every mass hypothesis.")
 _verb("limits", "Set upper limits on yield, cross section and coupling.")
 _verb("report", "Draw the figures.")
@@ -207,15 +208,19 @@ def impacts(
 
 @app.command()
 def channels() -> None:
-    """List the shipped searches."""
-    from selections.registry import SEARCHES
+    """List the searches: those that are shipped, and those of installed packages."""
+    from workflows.searches import installed_searches
 
-    for name, search in SEARCHES.items():
+    for name, search in installed_searches().items():
         low, high = search.mass_range
         out.print(f"{name}: {search.final_state}", highlight=False, soft_wrap=True)
         out.print(
             f"    {search.observable}, {low:g} to {high:g} GeV; {search.reference}", highlight=False, soft_wrap=True
         )
+        for region in search.regions:
+            control = " (control sample)" if region.role == "control" else ""
+            text = f"    region {region.name}{control}: {region.description}; reads {region.candidate}"
+            out.print(text, highlight=False, soft_wrap=True)
 
 
 def _version(value: bool) -> None:

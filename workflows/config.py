@@ -5,16 +5,21 @@ An unknown key is an error. Paths are relative to the folder of the file; `workf
 ========== ===========================================================================
 key        says
 ========== ===========================================================================
-channel    which search: see ``bumphunt channels``
+channel    which search: see ``bumphunt channels``; or one of your own, ``file.py:NAME``
+regions    which of its regions: final states and control samples
+model      what a coupling predicts, ``file.py:FUNCTION``, in place of that of the search
 beams      a preset's name, or the beam energies
 detector   a preset's name, or ``preset`` and the parameters that differ from it
 data       luminosity and either ``files`` or ``simulate`` (pseudo-data)
 samples    the backgrounds: ``files`` with a normalisation, or ``simulate``
 signal     simulated signal: ``points`` (files at masses), or ``simulate``
 search     mass range and step of the scan
-spectrum   the fine binning of the observable
+spectrum   the fine binning of the observable, in place of that of the search
 optimise   the tau veto in bins of mass
 fit        method, window, background family, how limits are set
+corrections weights of simulated events, in files of correctionlib
+factors    factors on simulated samples
+control    factors that ``bumphunt correct`` measures in control samples
 systematics what else is uncertain, by name of the source
 ntuples    tree, branch names, candidate rule
 ========== ===========================================================================
@@ -22,32 +27,31 @@ ntuples    tree, branch names, candidate rule
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
-from bumphunt.errors import ConfigError, InputError, unknown_name
-from bumphunt.inference.scan_counting import TEMPLATE_STATISTICS, UNCOUNTED
-from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, norm_source
+from bumphunt.errors import ConfigError
 from bumphunt.kinematics import BEAMS, Beams
-from bumphunt.models.sources import Source, checked_sources
+from bumphunt.mass_axis import MassAxis
+from bumphunt.models.sources import Source
 from bumphunt.montecarlo.detector import DETECTORS, Detector, preset
 from bumphunt.montecarlo.process import Process, Value
-from bumphunt.montecarlo.processes import PROCESSES, find_process, signals
-from selections.registry import SEARCHES
+from bumphunt.montecarlo.processes import find_process
+from selections.cuts import Selection
+from selections.search import Model, Region
+from selections.search import Search as SearchRecord
+from workflows.config_checks import DATA, check_analysis
+from workflows.config_corrections import Control, Correction, Factor
 from workflows.config_fit import Fit, Optimise, Search, SpectrumBinning, Systematic
-from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Signal
+from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Files, Injection, Signal
 from workflows.config_types import Number, Section
+from workflows.searches import find_function, find_search, own_file
 
 __all__ = ["DATA", "Analysis", "Ntuples"]
-
-DATA = "data"
-"""Name of the data among the samples."""
-
-
-MARGIN = 1.0
-"""How far the spectrum must reach beyond the squares of the masses searched [GeV^2]: some resolutions."""
 
 
 class Best(Section):
@@ -62,8 +66,8 @@ class Best(Section):
 class Ntuples(Section):
     """How the ntuples are read."""
 
-    tree: str = "events"
-    """Name of the TTree or RNTuple."""
+    tree: str | dict[str, str] = "events"
+    """Name of the TTree or RNTuple; by region where the regions read different ones."""
     names: dict[str, str] = Field(default_factory=dict)
     """Name of the branch for each basf2 variable whose branch is not the escaped name."""
     candidates: Literal["reject"] | Best = "reject"
@@ -74,7 +78,11 @@ class Analysis(Section):
     """One analysis."""
 
     channel: str
-    """Name of the search."""
+    """Name of the search, or ``file.py:NAME``."""
+    regions: tuple[str, ...] = ()
+    """Regions of the search that are looked at; all but the control samples unless given."""
+    model: str | None = None
+    """``file.py:FUNCTION``: function of masses [GeV] and sqrt(s) [GeV] to the cross section [fb] at coupling 1."""
     beams: str | BeamEnergies = "belle2"
     """Preset or beam energies."""
     detector: str | dict[str, Any] = "belle2"
@@ -83,9 +91,15 @@ class Analysis(Section):
     samples: dict[str, BackgroundSample] = Field(min_length=1)
     signal: Signal
     search: Search
-    spectrum: SpectrumBinning = SpectrumBinning()
-    optimise: Optimise | None = Optimise()
+    spectrum: SpectrumBinning | None = None
+    optimise: Optimise | None = Field(default=Optimise(), validate_default=False)
     fit: Fit = Fit()
+    corrections: dict[str, Correction] = Field(default_factory=dict)
+    """Weights of simulated events; each is a source of uncertainty too."""
+    factors: dict[str, Factor] = Field(default_factory=dict)
+    """Factors on simulated samples; each is a source of uncertainty too."""
+    control: dict[str, Control] = Field(default_factory=dict)
+    """Factors that are measured in control samples, see ``bumphunt correct``."""
     systematics: dict[str, Systematic] = Field(default_factory=dict)
     """What is uncertain besides the numbers given with data, samples and signal; by name of the source."""
     ntuples: Ntuples = Ntuples()
@@ -98,112 +112,8 @@ class Analysis(Section):
 
     @model_validator(mode="after")
     def _physical(self) -> Self:
-        if self.channel not in SEARCHES:
-            raise ValueError(unknown_name("channel =", self.channel, SEARCHES))
-        if isinstance(self.beams, str) and self.beams not in BEAMS:
-            raise ValueError(unknown_name("beams =", self.beams, BEAMS))
-        self._check_detector()
-        self._check_signals()
-        if self.search.low < self.signal.masses[0] or self.search.high > self.signal.masses[-1]:
-            msg = (
-                f"search: masses {self.search.low} to {self.search.high} GeV reach beyond the simulated signal,"
-                f" {self.signal.masses[0]} to {self.signal.masses[-1]} GeV"
-            )
-            raise ValueError(msg)
-        edges = (self.spectrum.low, self.search.low**2 - MARGIN, self.search.high**2 + MARGIN, self.spectrum.high)
-        if list(edges) != sorted(edges):
-            msg = (
-                f"spectrum: {self.spectrum.low} to {self.spectrum.high} GeV^2 must contain the squares of the masses"
-                f" searched with {MARGIN} GeV^2 on either side, {edges[1]:.3f} to {edges[2]:.3f} GeV^2"
-            )
-            raise ValueError(msg)
-        self._check_samples()
-        self._check_sources()
-        if self.data.simulate is not None and any(s.simulate is None for s in self.samples.values()):
-            msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
-            raise ValueError(msg)
+        check_analysis(self)
         return self
-
-    def _check_samples(self) -> None:
-        """Raise for a background that cannot be simulated, or has the name of another sample."""
-        names = [DATA, *self.samples, *(self.signal_name(mass) for mass in self.signal.masses)]
-        for name in names:
-            if names.count(name) > 1:
-                taken = self.signal_name(1.0)
-                msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {taken!r} are taken)"
-                raise ValueError(msg)
-        backgrounds = [name for name, process in PROCESSES.items() if not process.signal]
-        for name, sample in self.samples.items():
-            if sample.simulate is None:
-                continue
-            process, key = sample.simulate.process or name, f"samples.{name}.simulate"
-            if process not in backgrounds:
-                raise ValueError(unknown_name(f"{key}.process =", process, backgrounds))
-            self._complete(key, find_process(process), sample.simulate.parameters)
-
-    def _check_detector(self) -> None:
-        """Raise for a detector that does not exist, or parameters of it that make no sense."""
-        if isinstance(self.detector, str):
-            if self.detector not in DETECTORS:
-                raise ValueError(unknown_name("detector =", self.detector, DETECTORS))
-            return
-        name = self.detector.get("preset")
-        if not isinstance(name, str) or name not in DETECTORS:
-            raise ValueError(unknown_name("detector.preset =", str(name), DETECTORS))
-        try:
-            _ = self.detector_record
-        except (InputError, TypeError) as error:
-            msg = f"detector: {error}"
-            raise ValueError(msg) from None
-
-    def _check_signals(self) -> None:
-        """Raise for a signal that cannot be simulated: an unknown process or parameter, or a mass out of range."""
-        named = self.signal.simulate.process if self.signal.simulate is not None else None
-        if named is not None and named not in signals():
-            raise ValueError(unknown_name("signal.simulate.process =", named, signals()))
-        self._check_mass("search.high", self.search.high)
-        for mass in self.signal.masses:
-            self._check_mass("signal masses", mass)
-            if self.signal.simulate is not None:
-                self._complete("signal.simulate", self.signal_process, self.signal_parameters(mass))
-        for i, injected in enumerate(self.data.simulate.inject if self.data.simulate is not None else ()):
-            key = f"data.simulate.inject[{i}]"
-            name = injected.process or self.signal_process.name
-            if name not in signals():
-                raise ValueError(unknown_name(f"{key}.process =", name, signals()))
-            given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
-            self._complete(key, find_process(name), given)
-
-    def _check_mass(self, key: str, mass: float) -> None:
-        """Raise for a mass at which the signal cannot be made."""
-        process = self.signal_process
-        if process.mass_range is None:
-            return
-        low, high = process.mass_range(self.signal_parameters(mass), self.beams_record.sqrt_s)
-        if not low < mass < high:
-            msg = f"{key} = {mass} GeV is beyond the kinematic limits of {process.name}, {low:.4g} to {high:.4f} GeV"
-            raise ValueError(msg)
-
-    def _complete(self, key: str, process: Process, parameters: dict[str, Value]) -> None:
-        """Raise, with the key of the YAML, if a process does not take these parameters."""
-        try:
-            process.complete(parameters, self.beams_record)
-        except InputError as error:
-            msg = f"{key}: {error}"
-            raise ValueError(msg) from None
-
-    def _check_sources(self) -> None:
-        """Raise for a source of uncertainty that the fit cannot use."""
-        checked_sources(self.sources, () if self.fit.method == "smooth" else tuple(self.samples))
-        taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(name) for name in self.samples)}
-        for name, section in self.systematics.items():
-            if name in taken or name.startswith("mc_") or "[" in name:
-                msg = f"systematics: the name {name!r} is taken by an uncertainty that is always there"
-                raise ValueError(msg)
-            uncounted = [what for what in section.source(name).moves if what in UNCOUNTED]
-            if self.fit.method == "counting" and uncounted:
-                msg = f"systematics.{name}: a count cannot use a {uncounted[0]}; want fit.method: templates"
-                raise ValueError(msg)
 
     @property
     def beams_record(self) -> Beams:
@@ -220,10 +130,101 @@ class Analysis(Section):
         return preset(**{"name" if key == "preset" else key: value for key, value in self.detector.items()})
 
     @property
-    def signal_process(self) -> Process:
-        """The process of the signal."""
+    def search_record(self) -> SearchRecord:
+        """The search that the channel stands for."""
+        return find_search(self.channel, self.path.parent)
+
+    @property
+    def coupling_model(self) -> Model | None:
+        """What a coupling predicts: the user's function, or that of the search, or nothing."""
+        if self.model is None:
+            return self.search_record.model
+        function = find_function(self.model, self.path.parent)
+        return Model(
+            coupling="coupling", meaning=f"coupling of {self.model}", cross_section=function, reference=self.model
+        )
+
+    @property
+    def region_records(self) -> tuple[Region, ...]:
+        """The regions that are looked at, in the order of the search."""
+        search = self.search_record
+        named = self.regions or tuple(region.name for region in search.signal_regions)
+        return tuple(region for region in search.regions if region.name in named)
+
+    @property
+    def signal_regions(self) -> tuple[Region, ...]:
+        """Those among them in which a peak is fitted."""
+        return tuple(region for region in self.region_records if region.role == "signal")
+
+    @property
+    def optimised(self) -> bool:
+        """Whether cuts are optimised in bins of mass."""
+        return self.optimise is not None and bool(self.optimise.variables or self.search_record.veto)
+
+    def region_file(self, stem: str, region: Region) -> str:
+        """Return the name, without suffix, of a file of a region: that of the region is left out where there is one."""
+        return stem if len(self.region_records) == 1 else f"{stem}_{region.name}"
+
+    @property
+    def correction_files(self) -> tuple[Path, ...]:
+        """Files of corrections that the YAML names."""
+        return tuple(self.path.parent / correction.file for correction in self.corrections.values())
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """Files of Python that the YAML names: results depend on them."""
+        names = [self.channel, *([] if self.model is None else [self.model])]
+        return tuple(path for name in names if (path := own_file(name, self.path.parent)) is not None)
+
+    def selection(self, region: Region) -> Selection:
+        """Return the selection of a region."""
+        return region.selection(self.beams_record)
+
+    def axis(self, region: Region) -> MassAxis:
+        """Return the axis of the spectrum of a region."""
+        return self.selection(region).axis
+
+    def edges(self, region: Region) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Return the bin edges of the spectrum of a region, in the unit of its axis."""
+        bins = self.spectrum or region.binning
+        return np.linspace(bins.low, bins.high, bins.bins + 1)
+
+    def tree(self, region: Region) -> str:
+        """Return the name of the tree of a region."""
+        tree = self.ntuples.tree
+        return tree if isinstance(tree, str) else tree.get(region.name, "events")
+
+    def process_of(self, region: Region) -> Process:
+        """Return the process of the signal of a region."""
         named = self.signal.simulate.process if self.signal.simulate is not None else None
-        return find_process(named or str(SEARCHES[self.channel].signal_regions[0].process))
+        return find_process(named or str(region.process))
+
+    def signal_masses(self, region: Region) -> tuple[float, ...]:
+        """Return the simulated masses that a region can see [GeV], ascending."""
+        low, high = region.mass_range or (0.0, np.inf)
+        return tuple(mass for mass in self.signal.masses if low <= mass <= high)
+
+    def masses_of(self, region: Region) -> tuple[float, float]:
+        """Return the ends of the masses that are searched in a region [GeV]."""
+        masses = self.signal_masses(region)
+        return max(self.search.low, masses[0]), min(self.search.high, masses[-1])
+
+    def injected(self, injection: Injection) -> list[tuple[Region, Process]]:
+        """Return the regions that see an injected signal, with its process there."""
+        found = []
+        for region in self.signal_regions:
+            low, high = region.mass_range or (0.0, np.inf)
+            process = find_process(injection.process) if injection.process else self.process_of(region)
+            if low <= injection.mass <= high:
+                found.append((region, process))
+        return found
+
+    @property
+    def excluded(self) -> tuple[tuple[float, float], ...]:
+        """Intervals of mass that are not searched [GeV]."""
+        if self.search.exclude == "auto":
+            return tuple((e.low, e.high) for e in self.search_record.excluded)
+        return self.search.exclude
 
     @property
     def _coupling(self) -> dict[str, Value]:
@@ -236,9 +237,9 @@ class Analysis(Section):
         given = self.signal.simulate.parameters if self.signal.simulate is not None else {}
         return given | self._coupling | {"mass": mass}
 
-    def signal_name(self, mass: float) -> str:
-        """Return the name of the signal sample of a mass [GeV], such as ``zprime_0.5``."""
-        return f"{self.signal_process.name}_{mass:g}"
+    def signal_name(self, region: Region, mass: float) -> str:
+        """Return the name of the signal sample of a region and a mass [GeV], such as ``zprime_0.5``."""
+        return f"{self.process_of(region).name}_{mass:g}"
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -251,26 +252,38 @@ class Analysis(Section):
         found.extend(section.source(name) for name, section in self.systematics.items())
         return tuple(found)
 
+    def factor(self, sample: str, region: Region) -> float:
+        """Return the product of the factors on a sample, ``signal`` for the signal, in a region."""
+        product = 1.0
+        for factor in self.factors.values():
+            somewhere = not factor.regions or region.name in factor.regions
+            if somewhere and (not factor.samples or sample in factor.samples):
+                product *= factor.value
+        return product
+
     @property
     def blinded(self) -> bool:
         """Whether nothing observed inside the search range may be written."""
         return not (self.unblind or self.data.is_pseudo)
 
-    def files(self, key: str, patterns: tuple[str, ...]) -> tuple[Path, ...]:
-        """Return the files that `patterns` name, in order.
+    def files(self, key: str, given: Files, regions: Sequence[Region]) -> tuple[Path, ...]:
+        """Return the files that a section gives for regions of one candidate, in order.
 
         Parameters
         ----------
         key
-            Where the patterns stand in the YAML, for the error.
-        patterns
-            Paths relative to the folder of the YAML, with wildcards.
+            Where they stand in the YAML, for the error.
+        given
+            Paths relative to the folder of the YAML, with wildcards; by region or not.
+        regions
+            Regions that read the same rows; none of them given means none.
 
         Raises
         ------
         ConfigError
             If a pattern matches no file.
         """
+        patterns = given if isinstance(given, tuple) else tuple(p for r in regions for p in given.get(r.name, ()))
         found: list[Path] = []
         for pattern in patterns:
             base = Path(pattern)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from bumphunt.models.background import BackgroundModel
 from bumphunt.models.sources import Source
 from workflows.config_types import Count, Finite, NonNegative, Number, Positive, Section
 
-__all__ = ["Fit", "Optimise", "Search", "SmoothBackground", "SpectrumBinning", "Systematic", "ThresholdRange"]
+__all__ = ["Fit", "Optimise", "Search", "Slices", "SmoothBackground", "SpectrumBinning", "Systematic", "ThresholdRange"]
 
 
 class Search(Section):
@@ -23,36 +24,43 @@ class Search(Section):
     high: Positive
     """Highest mass [GeV]."""
     step: Positive = 0.5
-    """Step in units of the resolution."""
+    """Step in units of the resolution. Counting windows of +-2 resolutions with a step of 2 are those of Belle II's
+    2018 search: one beside the other, and the same shifted by half a width."""
+    exclude: Literal["auto"] | tuple[tuple[Positive, Positive], ...] = "auto"
+    """Intervals [GeV] that are not searched; the known resonances that the channel leaves out unless given."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.high <= self.low:
             msg = f"high = {self.high} GeV must be above low = {self.low} GeV"
             raise ValueError(msg)
+        for low, high in () if self.exclude == "auto" else self.exclude:
+            if high <= low:
+                msg = f"exclude: the interval from {low} to {high} GeV is empty; its second number must be larger"
+                raise ValueError(msg)
         return self
 
 
 class SpectrumBinning(Section):
-    """The fine binning of the observable, rebinned for each fit."""
+    """The fine binning of the observable, rebinned for each fit, in the unit of its axis: GeV^2 or GeV."""
 
-    low: Finite = -4.0
-    """Lower edge [GeV^2]."""
-    high: Finite = 100.0
-    """Upper edge [GeV^2]."""
-    bins: Count = 5200
+    low: Finite
+    """Lower edge."""
+    high: Finite
+    """Upper edge."""
+    bins: Count
     """Number of bins."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.high <= self.low:
-            msg = f"high = {self.high} GeV^2 must be above low = {self.low} GeV^2"
+            msg = f"high = {self.high} must be above low = {self.low}"
             raise ValueError(msg)
         return self
 
     @property
     def edges(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Bin edges [GeV^2], shape (bins + 1,)."""
+        """Bin edges, shape (bins + 1,)."""
         return np.linspace(self.low, self.high, self.bins + 1)
 
 
@@ -118,6 +126,22 @@ class SmoothBackground(Section):
         return BackgroundModel(self.family, self.order)
 
 
+class Slices(Section):
+    """Bins of a second observable, fitted together with one signal: templates in two dimensions."""
+
+    observable: str
+    """Name of an observable of the selection."""
+    edges: tuple[Finite, ...] = Field(min_length=3)
+    """Edges of the bins, ascending; events outside are left out."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(low >= high for low, high in pairwise(self.edges)):
+            msg = f"edges {list(self.edges)} of {self.observable} must be ascending"
+            raise ValueError(msg)
+        return self
+
+
 class Fit(Section):
     """How a mass hypothesis is tested."""
 
@@ -128,7 +152,10 @@ class Fit(Section):
     bins_per_sigma: Positive = 4.0
     """Bins per standard deviation in a fit."""
     background: SmoothBackground | None = None
-    """The smooth background; Bernstein polynomials of third order unless given."""
+    """The smooth background, which 'templates' have beside them if it is given; with 'smooth', Bernstein polynomials of
+    third order unless given."""
+    slices: Slices | None = None
+    """Bins of a second observable; one spectrum unless given."""
     cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
     """Confidence level of the limits."""
     limit: Literal["auto", "asymptotic", "toys", "bayesian"] = "auto"
@@ -145,8 +172,8 @@ class Fit(Section):
                 f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
             )
             raise ValueError(msg)
-        if self.background is not None and self.method != "smooth":
-            msg = f"background: the method {self.method!r} takes its backgrounds from the samples; want 'smooth'"
+        if self.background is not None and self.method == "counting":
+            msg = "background: counts take their backgrounds from the samples; want 'templates' or 'smooth'"
             raise ValueError(msg)
         return self
 

@@ -14,6 +14,7 @@ __all__ = [
     "BackgroundSample",
     "BeamEnergies",
     "Data",
+    "Files",
     "Injection",
     "Signal",
     "SignalPoint",
@@ -84,11 +85,17 @@ class SimulatedData(Section):
     """Signals to inject."""
 
 
+Files = tuple[str, ...] | dict[str, tuple[str, ...]]
+"""ROOT files, wildcards expanded; by region where the regions read different ones."""
+
+
 class BackgroundSample(Section):
     """One simulated background, by files or by simulation."""
 
-    files: tuple[str, ...] = ()
-    """ROOT files; wildcards are expanded."""
+    files: Files = ()
+    """ROOT files; wildcards are expanded. By region where the regions read different ones."""
+    regions: tuple[str, ...] = ()
+    """Where it contributes; all regions unless given."""
     luminosity: Positive | None = None
     """Luminosity of the files [fb^-1]: the event weights add up to the expectation at this luminosity."""
     cross_section: Positive | None = None
@@ -97,8 +104,6 @@ class BackgroundSample(Section):
     """Generated events (sum of weights), with `cross_section`."""
     simulate: SimulatedBackground | None = None
     """Make the sample instead of reading it."""
-    scale: Positive = 1.0
-    """Data / simulation factor from control samples."""
     uncertainty: NonNegative = 0.0
     """Relative uncertainty of the normalisation."""
 
@@ -130,10 +135,10 @@ class SignalPoint(Section):
 
     mass: Positive
     """Mass [GeV]."""
-    files: tuple[str, ...] = Field(min_length=1)
-    """ROOT files; wildcards are expanded."""
+    files: Files = Field(min_length=1)
+    """ROOT files; wildcards are expanded. By region where the regions read different ones."""
     generated: Positive
-    """Generated events (sum of weights), the denominator of the efficiency."""
+    """Generated events (sum of weights), the denominator of the efficiency; the same in every region."""
 
 
 class Signal(Section):
@@ -143,8 +148,6 @@ class Signal(Section):
     """Files at the simulated masses."""
     simulate: SimulatedSignal | None = None
     """Make the signal instead of reading it."""
-    scale: Positive = 1.0
-    """Data / simulation factor of the efficiency."""
     uncertainty: NonNegative = 0.0
     """Relative uncertainty of the efficiency."""
 
@@ -172,8 +175,8 @@ class Data(Section):
     """Integrated luminosity [fb^-1]."""
     luminosity_uncertainty: NonNegative = 0.0
     """Relative uncertainty of the luminosity."""
-    files: tuple[str, ...] = ()
-    """ROOT files; wildcards are expanded."""
+    files: Files = ()
+    """ROOT files; wildcards are expanded. By region where the regions read different ones."""
     pseudo: bool = False
     """The files hold simulated pseudo-data, which blinding need not hide."""
     simulate: SimulatedData | None = None

@@ -1,26 +1,24 @@
-"""The coffea processor: one chunk of an ntuple -> cutflow, spectra, tensor.
+"""The coffea processor: one chunk of an ntuple -> cutflow, N-1 histograms and spectra of all regions.
 
-Events whose candidates all lie inside the chunk are filled at once. The first and the last event that pass may go on in
-a neighbouring chunk: their rows are handed back, and `workflows.processor.process` fills them when all are known.
+Events whose candidates all lie inside the chunk are filled at once, and written to disk where that is asked for. The
+first and the last event of a chunk may go on in a neighbouring chunk: their rows are handed back, and
+`workflows.processor.process` fills them when all are known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import awkward as ak
-import hist
 import numpy as np
 from coffea.processor import ProcessorABC
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bumphunt.cut_table import CutTable
 from bumphunt.errors import IncompleteError, InputError, NtupleError
-from bumphunt.spectrum import ascending_edges
-from bumphunt.tensor import HALVES, VetoAxis, fill_tensor
 from selections.candidates import (
     CANDIDATE,
     EVENT_KEY,
@@ -32,49 +30,30 @@ from selections.candidates import (
     group_starts,
     half_sample,
     kept_candidates,
-    repeated_row,
     whole_numbers,
 )
-from selections.cuts import Selection, count
+from selections.cuts import Cutflow, count
+from workflows.corrections import Corrections
+from workflows.events import EventBlock, write_events
 from workflows.ntuples import branch_name, reading
+from workflows.passed_events import keep_passed, passed_events
+from workflows.region_rows import WEIGHT, RegionRows, select_rows
+from workflows.regions import RegionPlan, SampleFiles, Spectra, fill_spectra
 
-__all__ = ["EventProcessor", "PassedEvents", "PassingRows", "SampleFiles", "concatenate", "needed_variables"]
+__all__ = ["EventProcessor", "Filled", "PassingRows", "concatenate", "needed_variables"]
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Columns = dict[str, NDArray[Any]]
 
-WEIGHT = "__weight__"
-"""Variable that holds the weight of a row."""
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
-OPTIMISED = "optimised cuts"
-"""Step of the cutflow that applies the cut table."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleFiles:
-    """What to read for one sample.
-
-    Parameters
-    ----------
-    files
-        ROOT files.
-    blind
-        Squared masses [low, high) [GeV^2] whose rows are dropped before anything is counted, candidates of an event
-        included; None for none.
-    tensor_edges
-        Edges of the mass bins of the optimisation tensor [GeV^2], shape (M + 1,); None for no tensor.
-    """
-
-    files: tuple[Path, ...]
-    blind: tuple[float, float] | None = None
-    tensor_edges: Array | None = None
+CORRECTED = "corrections"
+"""Step of the cutflow from which on the weights are corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PassingRows:
-    """Rows that pass all cuts but the optimised ones, in the order of the file."""
+    """Rows that pass all cuts of a region but the optimised ones, in the order of the file."""
 
     keys: NDArray[np.int64]
     candidate: NDArray[np.int64]
@@ -82,6 +61,9 @@ class PassingRows:
     entry: NDArray[np.int64]
     file: NDArray[Any]
     values: dict[str, Array]
+    ntuple_weight: Array
+    weights: Array
+    """Weights of all variations, shape (V, N)."""
 
     def take(self, index: slice | NDArray[Any]) -> PassingRows:
         """Return the rows at `index`."""
@@ -92,6 +74,8 @@ class PassingRows:
             entry=self.entry[index],
             file=self.file[index],
             values={name: v[index] for name, v in self.values.items()},
+            ntuple_weight=self.ntuple_weight[index],
+            weights=self.weights[:, index],
         )
 
 
@@ -104,87 +88,101 @@ def concatenate(parts: Sequence[PassingRows]) -> PassingRows:
         entry=np.concatenate([p.entry for p in parts]),
         file=np.concatenate([p.file for p in parts]),
         values={name: np.concatenate([p.values[name] for p in parts]) for name in parts[0].values},
+        ntuple_weight=np.concatenate([p.ntuple_weight for p in parts]),
+        weights=np.concatenate([p.weights for p in parts], axis=1),
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PassedEvents:
-    """Hashes of the events that passed, and the entry range in which they are."""
+class Filled:
+    """What complete events give."""
 
-    file: str
-    start: int
-    stop: int
-    hashes: NDArray[np.uint64]
+    spectra: Spectra
+    """Their spectra."""
+    tail: Cutflow
+    """The last steps of the cutflow."""
+    events: EventBlock
+    """The events themselves."""
 
 
 class EventProcessor(ProcessorABC):
-    """The coffea processor of one search.
+    """The coffea processor of the regions that read one ntuple.
 
     Parameters
     ----------
-    selection
-        Cuts before the optimised ones.
+    regions
+        What to fill.
     samples
         What to read, by name of the sample.
-    edges
-        Bin edges of the spectra [GeV^2], shape (B + 1,).
     tree
         Name of the TTree or RNTuple.
     names
         Branch by variable, for branches that are not called by the escaped name.
     rule
         What becomes of events with several candidates.
-    table
-        Optimised cuts, if any.
-    axes
-        Axes of the optimisation tensors.
+    corrections
+        Corrections of simulated samples.
+    events
+        Folder of the passing events; None to write none.
     """
 
     def __init__(
         self,
         *,
-        selection: Selection,
+        regions: Sequence[RegionPlan],
         samples: Mapping[str, SampleFiles],
-        edges: ArrayLike,
         tree: str,
         names: Mapping[str, str],
         rule: CandidateRule = REJECT,
-        table: CutTable | None = None,
-        axes: tuple[VetoAxis, ...] = (),
+        corrections: Corrections | None = None,
+        events: Path | None = None,
     ) -> None:
-        self.selection = selection
+        self.regions = tuple(regions)
         self.samples = dict(samples)
-        self.edges = ascending_edges(edges)
         self.tree = tree
         self.names = dict(names)
         self.rule = rule
-        self.table = table
-        self.axes = axes
-        self.nan_allowed = frozenset(v.name for v in selection.variables if v.nan_allowed)
-        self.variables = needed_variables(selection, rule)
+        self.corrections = Corrections() if corrections is None else corrections
+        self.events = events
+        meaning = [(v.name, v.nan_allowed) for plan in self.regions for v in plan.selection.variables]
+        self.nan_allowed = frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
+        self.variables = needed_variables(self.regions, rule, self.corrections)
+
+    def corrections_of(self, sample: str, region: str) -> Corrections:
+        """Return the corrections of a sample in a region: none for data."""
+        return self.corrections.of(sample, region) if self.samples[sample].simulated else Corrections()
 
     def process(self, events: Any) -> dict[str, dict[str, Any]]:
         """Return what one chunk gives, by name of the sample."""
         chunk = events.metadata
-        file, start = str(chunk["filename"]), int(chunk["entrystart"])
-        columns = self._columns(events, file, start, int(chunk["entrystop"]))
+        name, file, start, stop = chunk["dataset"], str(chunk["filename"]), chunk["entrystart"], chunk["entrystop"]
+        columns = self._columns(events, file, start, stop)
         self._refuse_repeats(columns, file, start)
-        observables: dict[str, NDArray[Any]] = dict(self.selection.evaluate(columns))
-        sample = self.samples[chunk["dataset"]]
-        visible = _outside(observables[self.selection.spectrum], sample.blind)
-        cumulative = [visible & mask for mask in self.selection.cumulative(observables)]
-        weights = columns[WEIGHT].astype(np.float64)
-        head = count(self.selection.steps, [visible, *cumulative], weights)
-        rows = self._rows(columns, observables, weights, cumulative[-1] if cumulative else visible, file, start)
-        starts = group_starts(rows.keys)
-        # the first and the last event may go on in a neighbouring chunk
-        first, last = (int(starts[1]), int(starts[-1])) if starts.size > 1 else (len(rows.keys), len(rows.keys))
-        inner = rows.take(slice(first, last))
-        borders = tuple(part for part in (rows.take(slice(0, first)), rows.take(slice(last, None))) if len(part.keys))
-        filled, hashes = self.fill(inner, sample)
-        passed = PassedEvents(file=file, start=start, stop=int(chunk["entrystop"]), hashes=hashes)
-        result = {"rows": weights.size, "head": head, "borders": borders, "passed": (passed,), **filled}
-        return {chunk["dataset"]: result}
+        first, last = _inner(columns)
+        regions: dict[str, Any] = {}
+        passing = np.zeros(columns[WEIGHT].size, dtype=np.bool_)
+        for plan in self.regions:
+            found = self._select(plan, columns, name, file, start)
+            passing[found.index] = True
+            rows = self._rows(found, columns, file, start)
+            low, high = np.searchsorted(found.index, [first, last])
+            filled = self.fill(rows.take(slice(low, high)), plan, name)
+            if self.events is not None and high > low:
+                write_events(self.events, name, plan.name, f"{chunk['number']:08d}", filled.events)
+            border = np.concatenate([np.arange(low), np.arange(high, found.index.size)])
+            regions[plan.name] = {
+                "head": found.head,
+                "n_minus_one": found.n_minus_one,
+                "borders": (rows.take(border),),
+                "spectra": filled.spectra,
+                "tail": filled.tail,
+            }
+        inner = first + np.flatnonzero(passing[first:last])
+        keys = event_keys({key: columns[key][inner] for key in EVENT_KEY})
+        passed = passed_events(file, start, stop, event_hash(keys[group_starts(keys)]))
+        if self.events is not None:
+            passed = keep_passed(passed, self.events, name, chunk["number"])
+        return {name: {"rows": columns[WEIGHT].size, "regions": regions, "passed": (passed,)}}
 
     def _columns(self, events: Any, file: str, start: int, stop: int) -> Columns:
         """Return the needed columns of a chunk by variable.
@@ -242,62 +240,62 @@ class EventProcessor(ProcessorABC):
                 msg = f"{file}: tree {self.tree!r}: {entries} ({key}); every row may be there once"
                 raise NtupleError(msg)
 
-    def _rows(
-        self, columns: Columns, observables: Columns, weights: Array, mask: Mask, file: str, start: int
-    ) -> PassingRows:
-        """Return the rows of a chunk that pass `mask`."""
-        index = np.flatnonzero(mask)
-        keys = event_keys({name: columns[name][index] for name in EVENT_KEY})
-        candidate = whole_numbers(columns[CANDIDATE][index], CANDIDATE)
-        everything = {**columns, **observables}
-        rank = np.zeros(len(weights)) if self.rule.best is None else everything[self.rule.best].astype(np.float64)
-        kept = [self.selection.spectrum, *(axis.name for axis in self.axes)]
-        kept += [] if self.table is None else list(self.table.names)
+    def _select(self, plan: RegionPlan, columns: Columns, sample: str, file: str, start: int) -> RegionRows:
+        """Return the rows of a chunk that pass the cuts of a region."""
+        rank = () if self.rule.best is None else (self.rule.best,)
+        return select_rows(
+            plan,
+            columns,
+            keep=tuple(dict.fromkeys((*plan.kept, *rank))),
+            blind=(self.samples[sample].blind or {}).get(plan.name),
+            corrections=self.corrections_of(sample, plan.name),
+            place=partial(_place, file, self.tree, start),
+        )
+
+    def _rows(self, found: RegionRows, columns: Columns, file: str, start: int) -> PassingRows:
+        """Return the passing rows of a region with their keys."""
+        index = found.index
+        rank = np.zeros(index.size) if self.rule.best is None else found.values[self.rule.best]
         return PassingRows(
-            keys=keys,
-            candidate=candidate,
-            rank=rank[index],
+            keys=event_keys({name: columns[name][index] for name in EVENT_KEY}),
+            candidate=whole_numbers(columns[CANDIDATE][index], CANDIDATE),
+            rank=rank,
             entry=start + index,
             file=np.full(index.size, file, dtype=object),
-            values={WEIGHT: weights[index], **{name: observables[name][index] for name in kept}},
+            values=found.values,
+            ntuple_weight=found.ntuple_weight,
+            weights=found.weights,
         )
 
-    def fill(self, rows: PassingRows, sample: SampleFiles) -> tuple[dict[str, Any], NDArray[np.uint64]]:
-        """Return histograms, tensor and the last steps of the cutflow of complete events, and the hashes of these.
-
-        Raises
-        ------
-        NtupleError
-            If a row is repeated.
-        """
+    def fill(self, rows: PassingRows, plan: RegionPlan, sample: str) -> Filled:
+        """Return what complete events give: one candidate each."""
         starts = group_starts(rows.keys)
-        if (pair := repeated_row(starts, rows.candidate)) is not None:
-            raise self.repeated(rows.take(np.array(pair)))
-        hashes = event_hash(rows.keys[starts])
         events = rows.take(kept_candidates(starts, rows.candidate, rows.rank, self.rule))
-        m2, weights = events.values[self.selection.spectrum], events.values[WEIGHT]
-        half = half_sample(events.keys)
-        steps, masks = [ONE_CANDIDATE], [np.ones(m2.size, dtype=np.bool_)]
-        result: dict[str, Any] = {"before": self._histogram(m2, weights, half)}
-        if self.table is not None:
-            steps.append(OPTIMISED)
-            masks.append(self.table.apply(m2, events.values))
-            result["after"] = self._histogram(m2[masks[1]], weights[masks[1]], half[masks[1]])
-        if sample.tensor_edges is not None:
-            result["tensor"] = fill_tensor(
-                m2, events.values, weights=weights, half=half, edges=sample.tensor_edges, axes=self.axes
-            )
-        return {**result, "tail": count(steps, masks, weights)}, hashes
-
-    def _histogram(self, m2: Array, weights: Array, half: NDArray[np.int64]) -> hist.Hist:
-        """Return the histogram (half, squared mass) of events."""
-        histogram = hist.Hist(
-            hist.axis.Integer(0, HALVES, name="half", label="half of the events", flow=False),
-            hist.axis.Variable(self.edges, name="m2", label="squared mass [GeV$^2$]"),
-            storage=hist.storage.Weight(),
+        variations = self.corrections_of(sample, plan.name).variations
+        positions, half = events.values[plan.selection.spectrum], half_sample(events.keys)
+        everything = np.ones(positions.size, dtype=np.bool_)
+        tail = count([ONE_CANDIDATE], [everything], events.ntuple_weight)
+        if self.corrections.entries:  # for data too, so that the tables of all samples have the same steps
+            tail = tail.then(count([CORRECTED], [everything], events.weights[0]))
+        return Filled(
+            spectra=fill_spectra(
+                positions,
+                None if plan.slices is None else events.values[plan.slices[0]],
+                half=half,
+                weights=events.weights,
+                variations=variations,
+                edges=plan.edges,
+                slice_edges=None if plan.slices is None else plan.slices[1],
+            ),
+            tail=tail,
+            events=EventBlock(
+                positions=positions,
+                half=half,
+                observables={name: events.values[name] for name in plan.kept},
+                variations=variations,
+                weights=events.weights,
+            ),
         )
-        histogram.fill(half=half, m2=m2, weight=weights)
-        return histogram
 
     def repeated(self, rows: PassingRows) -> NtupleError:
         """Return the error about two equal rows."""
@@ -308,17 +306,50 @@ class EventProcessor(ProcessorABC):
         )
 
 
-def _outside(m2: Array, blind: tuple[float, float] | None) -> Mask:
-    """Return which rows are not blinded, shape (N,)."""
-    if blind is None:
-        return np.ones(m2.size, dtype=np.bool_)
-    return ~((m2 >= blind[0]) & (m2 < blind[1]))
+def _place(file: str, tree: str, start: int, row: int) -> str:
+    """Return where a row of a chunk is."""
+    return f"entry {start + row} of tree {tree!r} of {file}"
 
 
-def needed_variables(selection: Selection, rule: CandidateRule = REJECT) -> tuple[str, ...]:
-    """Return the variables that must be in the files: event key, candidate, weight, and what the selection reads."""
-    names = [*EVENT_KEY, CANDIDATE, WEIGHT, *(v.name for v in selection.variables)]
-    if rule.best is not None:
-        observables = selection.observables({v.name: np.ones(1) for v in selection.variables})
-        names += [] if rule.best in observables else [rule.best]
+def _inner(columns: Columns) -> tuple[int, int]:
+    """Return the first row after the first event of a chunk, and the first row of its last event; equal if it is one.
+
+    Those two events may go on in a neighbouring chunk.
+    """
+    rows = columns[CANDIDATE].size
+    first = last = 0
+    if rows:
+        of_first, of_last = (
+            np.logical_and.reduce([columns[key] == columns[key][row] for key in EVENT_KEY]) for row in (0, -1)
+        )
+        first = rows if of_first.all() else int(np.argmin(of_first))
+        last = 0 if of_last.all() else rows - int(np.argmin(of_last[::-1]))
+    return (first, last) if first < last else (rows, rows)
+
+
+def needed_variables(
+    regions: Sequence[RegionPlan], rule: CandidateRule = REJECT, corrections: Corrections | None = None
+) -> tuple[str, ...]:
+    """Return the variables that must be in the files.
+
+    They are event key, candidate, weight, what the selections read, and what the rule, the corrections, the slices and
+    what is to be kept name, where that is no observable.
+
+    Parameters
+    ----------
+    regions
+        What to fill.
+    rule
+        What becomes of events with several candidates.
+    corrections
+        Corrections; None for none.
+    """
+    names = [*EVENT_KEY, CANDIDATE, WEIGHT]
+    for plan in regions:
+        names += [v.name for v in plan.selection.variables]
+        observables = plan.selection.observables({v.name: np.ones(1) for v in plan.selection.variables})
+        more = [*plan.kept, *(() if rule.best is None else (rule.best,))]
+        if corrections is not None:
+            more += corrections.inputs
+        names += [name for name in more if name not in observables]
     return tuple(dict.fromkeys(names))

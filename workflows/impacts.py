@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 
 from bumphunt.errors import ConfigError
 from bumphunt.inference.impacts import Impact, Impacts, counting_impacts, impacts
-from bumphunt.inference.scan_counting import counting_window
-from bumphunt.inference.scan_windows import smooth_region, template_region
-from bumphunt.models.region import Region
+from bumphunt.inference.scan_counting import counting_regions, counting_window
+from bumphunt.inference.scan_regions import parts_at
+from bumphunt.inference.scan_windows import WindowSetting, window_regions
 from bumphunt.models.signal import SignalModel
-from bumphunt.spectrum import Spectrum
+from bumphunt.models.sources import sources_at
 from workflows import plots
 from workflows.config import Analysis
 from workflows.results import write_csv, write_json
-from workflows.scan import scan_input
+from workflows.scan import scan_regions
+from workflows.spectra import Selected
+from workflows.tasks import fit_tasks
 
 __all__ = ["IMPACTS", "impacts_at", "run_impacts"]
 
@@ -26,12 +28,10 @@ IMPACTS = "impacts"
 """Name of the table, without its suffix."""
 
 
-def impacts_at(
-    config: Analysis, mass: float, *, data: Spectrum | None, backgrounds: Mapping[str, Spectrum], signal: SignalModel
-) -> Impacts:
-    """Return the impacts of all sources at one mass [GeV], by the method of the analysis.
+def impacts_at(config: Analysis, mass: float, *, selected: Selected, signals: Mapping[str, SignalModel]) -> Impacts:
+    """Return the impacts of all sources at one mass [GeV], by the method of the analysis, on its main fit.
 
-    Limits are those of the asymptotic formulae for fits, exact ones for counts.
+    Limits are those of the asymptotic formulae for fits, exact ones for counts in one region.
 
     Parameters
     ----------
@@ -39,12 +39,10 @@ def impacts_at(
         The analysis.
     mass
         Hypothesis [GeV].
-    data
-        Observed spectrum; None when blinded.
-    backgrounds
-        Expected spectra at the luminosity of the data.
-    signal
-        The signal model.
+    selected
+        The spectra.
+    signals
+        The signal models, by unit.
 
     Raises
     ------
@@ -53,47 +51,35 @@ def impacts_at(
     FitError
         If the fit with all sources failed.
     """
-    spectra, fit = scan_input(config, data, backgrounds), config.fit
-    if fit.method == "counting":
-        window = counting_window(spectra, signal=signal, mass=mass, window=fit.half_width, sources=config.sources)
-        return counting_impacts(window, limits=fit.limits)
-    found: Region | None
+    regions, sources = scan_regions(config, fit_tasks(config)[0], selected, signals)
+    fit = config.fit
     if fit.method == "smooth":
-        found = smooth_region(
-            spectra,
-            signal=signal,
-            mass=mass,
-            window=fit.half_width,
-            bins_per_sigma=fit.bins_per_sigma,
-            background=fit.smooth_background,
-            sources=config.sources,
-        )
+        regions = [replace(region, spectra=region.spectra.without_templates()) for region in regions]
+    (parts,) = parts_at(regions, np.array([mass]))
+    (known,) = sources_at(sources, [mass], {region.name: region.spectra.names for region in regions})
+    if fit.method == "counting" and len(parts) == 1:
+        return counting_impacts(counting_window(parts[0], window=fit.half_width, sources=known), limits=fit.limits)
+    if fit.method == "counting":
+        _, found = counting_regions(parts, window=fit.half_width, sources=known)
     else:
-        found = template_region(
-            spectra,
-            signal=signal,
-            mass=mass,
+        smooth = fit.method == "smooth" or fit.background is not None
+        setting = WindowSetting(
             window=fit.half_width,
             bins_per_sigma=fit.bins_per_sigma,
-            sources=config.sources,
+            background=fit.smooth_background if smooth else None,
         )
-    if found is None:
+        _, found = window_regions(parts, setting, known)
+    if not found:
         msg = f"--mass {mass}: no simulated background reaches the window there, so there is nothing to fit"
         raise ConfigError(msg)
     return impacts(found, cl=fit.cl)
 
 
 def run_impacts(
-    config: Analysis,
-    mass: float,
-    *,
-    data: Spectrum | None,
-    backgrounds: Mapping[str, Spectrum],
-    signal: SignalModel,
-    folder: Path,
+    config: Analysis, mass: float, *, selected: Selected, signals: Mapping[str, SignalModel], folder: Path
 ) -> None:
     """Write the impacts at one mass as ``impacts.csv``, ``.json``, ``.png`` and ``.pdf``; arguments as `impacts_at`."""
-    table = impacts_at(config, mass, data=data, backgrounds=backgrounds, signal=signal)
+    table = impacts_at(config, mass, selected=selected, signals=signals)
     columns = {name: [getattr(row, name) for row in table.rows] for name in Impact.__dataclass_fields__}
     write_csv(folder / f"{IMPACTS}.csv", columns)
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}
@@ -103,7 +89,7 @@ def run_impacts(
         columns["source"],
         np.array([columns["n_sig_up"], columns["n_sig_down"]]) / table.n_sig_error,
         np.array([columns["limit_exp"], columns["limit_obs"]]) / table.limit_exp,
-        label=f"bumphunt, {config.channel}, {mass:g} GeV" + (", blinded" if config.blinded else ""),
+        label=f"bumphunt, {config.search_record.name}, {mass:g} GeV" + (", blinded" if config.blinded else ""),
         observed=not config.blinded,
     )
     plots.save(figure, folder, IMPACTS)

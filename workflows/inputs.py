@@ -1,25 +1,32 @@
-"""What an analysis reads: each sample with its files and its normalisation, given or simulated."""
+"""What an analysis reads: each sample with its files and its normalisation, given or simulated.
+
+Regions of the same candidate (a muon pair, a photon, ...) are filled from the same rows. A `Sample` is what one sample
+has of one candidate, so a sample that is seen in regions of two candidates is there twice.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bumphunt.errors import NtupleError
+from bumphunt.errors import ConfigError, NtupleError
 from bumphunt.montecarlo.candidates import CANDIDATES
-from selections.registry import SEARCHES
+from selections.search import Region
 from workflows.config import DATA, Analysis
+from workflows.config_corrections import SIGNAL
+from workflows.config_samples import Files
 from workflows.ntuples import inspect, read_simulation
 from workflows.results import write_csv
 from workflows.simulate import PSEUDODATA, DrawnSample, Progress, SampleSpec, SimulationPlan
 
-__all__ = ["Sample", "check", "samples", "simulation_plan"]
+__all__ = ["Sample", "by_candidate", "check", "samples", "simulation_plans"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One sample to process.
+    """One sample to process, of one candidate.
 
     Parameters
     ----------
@@ -27,6 +34,10 @@ class Sample:
         Its name, unique in the analysis.
     kind
         What it is.
+    regions
+        Names of the regions that it fills, all of one candidate.
+    tree
+        Name of the tree.
     files
         ROOT files.
     luminosity
@@ -39,6 +50,8 @@ class Sample:
 
     name: str
     kind: Literal["data", "background", "signal"]
+    regions: tuple[str, ...]
+    tree: str
     files: tuple[Path, ...]
     luminosity: float | None = None
     mass: float | None = None
@@ -57,8 +70,52 @@ class Sample:
         return sum(read_simulation(path).sum_of_weights for path in self.files)
 
 
-def simulation_plan(config: Analysis) -> SimulationPlan | None:
-    """Return what the YAML asks to simulate; None if it asks for nothing."""
+def by_candidate(config: Analysis) -> dict[str, tuple[Region, ...]]:
+    """Return the regions of an analysis by the candidate that they read."""
+    found: dict[str, tuple[Region, ...]] = {}
+    for region in config.region_records:
+        found[region.candidate] = (*found.get(region.candidate, ()), region)
+    return found
+
+
+def _suffix(config: Analysis, candidate: str) -> str:
+    """Return what the names of simulated files of a candidate end with: nothing if there is but one."""
+    return f"_{candidate}" if len(by_candidate(config)) > 1 else ""
+
+
+def _filled(config: Analysis, name: str, regions: Sequence[Region]) -> tuple[Region, ...]:
+    """Return those among some regions to which a background contributes."""
+    wanted = config.samples[name].regions
+    return tuple(region for region in regions if not wanted or region.name in wanted)
+
+
+def _signals(config: Analysis, regions: Sequence[Region]) -> dict[tuple[str, float], tuple[Region, ...]]:
+    """Return the signal samples of regions of one candidate: (name, mass) and the regions that see it, by mass."""
+    found: dict[tuple[str, float], tuple[Region, ...]] = {}
+    for region in regions:
+        if region.role == "signal":
+            for mass in config.signal_masses(region):
+                key = (config.signal_name(region, mass), mass)
+                found[key] = (*found.get(key, ()), region)
+    return dict(sorted(found.items(), key=lambda item: item[0][1]))
+
+
+def simulation_plans(config: Analysis) -> tuple[SimulationPlan, ...]:
+    """Return what the YAML asks to simulate: a plan for each candidate of its regions; none if it asks for nothing."""
+    return tuple(
+        plan
+        for candidate, regions in by_candidate(config).items()
+        if (plan := _plan(config, candidate, regions)) is not None
+    )
+
+
+def _plan(config: Analysis, candidate: str, regions: tuple[Region, ...]) -> SimulationPlan | None:
+    """Return what is to be simulated for one candidate."""
+    simulated = {
+        name: sample
+        for name, sample in config.samples.items()
+        if sample.simulate is not None and _filled(config, name, regions)
+    }
     specs = [
         SampleSpec(
             name=name,
@@ -66,36 +123,40 @@ def simulation_plan(config: Analysis) -> SimulationPlan | None:
             n=sample.simulate.events,
             parameters=sample.simulate.parameters,
         )
-        for name, sample in config.samples.items()
+        for name, sample in simulated.items()
         if sample.simulate is not None
     ]
     if (signal := config.signal.simulate) is not None:
         specs += [
             SampleSpec(
-                name=config.signal_name(mass),
-                process=config.signal_process.name,
+                name=name,
+                process=config.process_of(seen[0]).name,
                 n=signal.events,
                 parameters=config.signal_parameters(mass),
             )
-            for mass in signal.masses
+            for (name, mass), seen in _signals(config, regions).items()
         ]
     drawn: tuple[DrawnSample, ...] = ()
-    injected: tuple[DrawnSample, ...] = ()
+    injected: dict[tuple[str, int], DrawnSample] = {}
     if config.data.simulate is not None:
         drawn = tuple(
-            DrawnSample(process=s.simulate.process or name, yield_factor=s.scale, parameters=s.simulate.parameters)
-            for name, s in config.samples.items()
+            DrawnSample(
+                process=s.simulate.process or name,
+                yield_factor=config.factor(name, regions[0]),
+                parameters=s.simulate.parameters,
+            )
+            for name, s in simulated.items()
             if s.simulate is not None
         )
         # the efficiency of the data is that of the simulation times the factor
-        injected = tuple(
-            DrawnSample(
-                process=i.process or config.signal_process.name,
-                yield_factor=config.signal.scale,
-                parameters=i.parameters | {"mass": i.mass, "coupling": i.coupling},
-            )
-            for i in config.data.simulate.inject
-        )
+        for i, injection in enumerate(config.data.simulate.inject):
+            for region, process in config.injected(injection):
+                if region in regions:
+                    injected[process.name, i] = DrawnSample(
+                        process=process.name,
+                        yield_factor=config.factor(SIGNAL, region),
+                        parameters=injection.parameters | {"mass": injection.mass, "coupling": injection.coupling},
+                    )
     if not specs and not drawn:
         return None
     return SimulationPlan(
@@ -105,13 +166,14 @@ def simulation_plan(config: Analysis) -> SimulationPlan | None:
         luminosity=config.data.luminosity,
         samples=tuple(specs),
         pseudodata=drawn,
-        injected=injected,
-        candidate=CANDIDATES[SEARCHES[config.channel].signal_regions[0].candidate],
+        injected=tuple(injected.values()),
+        candidate=CANDIDATES[candidate],
+        suffix=_suffix(config, candidate),
     )
 
 
 def samples(config: Analysis, simulated: Path) -> tuple[Sample, ...]:
-    """Return the samples of an analysis: the data, the backgrounds, then the signals by mass.
+    """Return the samples of an analysis, by candidate: the data, the backgrounds, then the signals by mass.
 
     Parameters
     ----------
@@ -123,36 +185,74 @@ def samples(config: Analysis, simulated: Path) -> tuple[Sample, ...]:
     Raises
     ------
     ConfigError
-        If a pattern of the YAML matches no file.
+        If a pattern of the YAML matches no file, or the regions of one candidate name different trees.
     """
-    luminosity = config.data.luminosity
-    if config.data.simulate is not None:
-        data_files: tuple[Path, ...] = (simulated / f"{PSEUDODATA}.root",)
-    else:
-        data_files = config.files("data.files", config.data.files)
-    found = [Sample(name=DATA, kind="data", files=data_files, luminosity=luminosity)]
+    return tuple(
+        sample
+        for candidate, regions in by_candidate(config).items()
+        for sample in _candidate_samples(config, candidate, regions, simulated)
+    )
+
+
+def _candidate_samples(config: Analysis, candidate: str, regions: tuple[Region, ...], simulated: Path) -> list[Sample]:
+    """Return the samples of the regions of one candidate."""
+    trees = {config.tree(region) for region in regions}
+    if len(trees) > 1:
+        names = ", ".join(region.name for region in regions)
+        msg = f"{config.path}: ntuples.tree: the regions {names} read the same rows, but name the trees {sorted(trees)}"
+        raise ConfigError(msg)
+    tree, suffix = trees.pop(), _suffix(config, candidate)
+
+    def found(key: str, name: str, given: Files, made: bool, seen: Sequence[Region]) -> tuple[Path, ...]:
+        return (simulated / f"{name}{suffix}.root",) if made else config.files(key, given, seen)
+
+    result = []
+    data = config.data
+    files = found("data.files", PSEUDODATA, data.files, data.simulate is not None, regions)
+    if not files:
+        msg = f"{config.path}: data.files: no files for {', '.join(region.name for region in regions)}"
+        raise ConfigError(msg)
+    everywhere = tuple(region.name for region in regions)
+    result.append(
+        Sample(name=DATA, kind="data", regions=everywhere, tree=tree, files=files, luminosity=data.luminosity)
+    )
     for name, sample in config.samples.items():
-        if sample.simulate is not None:
-            files: tuple[Path, ...] = (simulated / f"{name}.root",)
-            found.append(Sample(name=name, kind="background", files=files, luminosity=luminosity))
-        else:
-            files = config.files(f"samples.{name}.files", sample.files)
-            found.append(Sample(name=name, kind="background", files=files, luminosity=sample.mc_luminosity))
-    if config.signal.simulate is not None:
-        for mass in config.signal.simulate.masses:
-            name = config.signal_name(mass)
-            found.append(Sample(name=name, kind="signal", files=(simulated / f"{name}.root",), mass=mass))
-    for point in config.signal.points:
-        name = config.signal_name(point.mass)
-        files = config.files("signal.points.files", point.files)
-        found.append(Sample(name=name, kind="signal", files=files, mass=point.mass, generated=point.generated))
-    return tuple(found)
+        seen = _filled(config, name, regions)
+        made = sample.simulate is not None
+        files = found(f"samples.{name}.files", name, sample.files, made, seen) if seen else ()
+        if files:
+            luminosity = data.luminosity if made else sample.mc_luminosity
+            filled = tuple(region.name for region in seen)
+            result.append(
+                Sample(name=name, kind="background", regions=filled, tree=tree, files=files, luminosity=luminosity)
+            )
+    points = {point.mass: point for point in config.signal.points}
+    for (name, mass), seen in _signals(config, regions).items():
+        point = points.get(mass)
+        files = found("signal.points.files", name, () if point is None else point.files, point is None, seen)
+        if not files:
+            msg = (
+                f"{config.path}: signal.points: no files at {mass} GeV for {', '.join(region.name for region in seen)}"
+            )
+            raise ConfigError(msg)
+        result.append(
+            Sample(
+                name=name,
+                kind="signal",
+                regions=tuple(region.name for region in seen),
+                tree=tree,
+                files=files,
+                mass=mass,
+                generated=None if point is None else point.generated,
+            )
+        )
+    return result
 
 
 def check(
     inputs: tuple[Sample, ...],
     config: Analysis,
-    variables: tuple[str, ...],
+    variables: Callable[[Sample], tuple[str, ...]],
     folder: Path,
     *,
     allow_missing: bool,
@@ -167,7 +267,7 @@ def check(
     config
         The analysis.
     variables
-        Variables that must be there.
+        Function from a sample to the variables that must be there.
     folder
         Where the table goes.
     allow_missing
@@ -180,7 +280,7 @@ def check(
     NtupleError
         If a file cannot be used: names file, tree and branch.
     """
-    names = ("sample", "kind", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass", "problem")
+    names = ("sample", "kind", "regions", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass", "problem")
     columns: dict[str, list[object]] = {name: [] for name in names}
     total = sum(len(sample.files) for sample in inputs)
     for sample in inputs:
@@ -188,13 +288,14 @@ def check(
             found: tuple[object, ...] = (None, None, None)
             problem = None
             try:
-                info = inspect(path, tree=config.ntuples.tree, variables=variables, names=config.ntuples.names)
+                info = inspect(path, tree=sample.tree, variables=variables(sample), names=config.ntuples.names)
                 found = (info.kind, info.rows, round(info.rows_per_cluster))
             except NtupleError as error:
                 if not allow_missing:
                     raise
                 problem = str(error)
-            row = (sample.name, sample.kind, str(path), *found, sample.luminosity, sample.mass, problem)
+            regions = " ".join(sample.regions)
+            row = (sample.name, sample.kind, regions, str(path), *found, sample.luminosity, sample.mass, problem)
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
             progress("check", len(columns["file"]), total)

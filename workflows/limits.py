@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import bumphunt
+from bumphunt.errors import ConfigError
 from bumphunt.inference.limits import cross_section
-from bumphunt.theory import zprime
+from selections.search import Model
 from workflows.config import Analysis
 from workflows.results import PROVENANCE, code_digest, write_csv, write_json
+from workflows.tasks import FitTask
 
 __all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "limit_table", "set_limits"]
 
@@ -35,7 +37,14 @@ LIMIT_TABLE = "limits"
 Table = dict[str, NDArray[Any]]
 
 
-def limit_table(scan: Mapping[str, NDArray[Any]], *, luminosity: float, sqrt_s: float) -> Table:
+def limit_table(
+    scan: Mapping[str, NDArray[Any]],
+    *,
+    luminosity: float,
+    sqrt_s: float,
+    model: Model | None,
+    branching_ratio: ArrayLike = 1.0,
+) -> Table:
     """Return the limit table.
 
     Parameters
@@ -46,26 +55,61 @@ def limit_table(scan: Mapping[str, NDArray[Any]], *, luminosity: float, sqrt_s: 
         Integrated luminosity [fb^-1].
     sqrt_s
         Centre-of-mass energy [GeV].
+    model
+        What a coupling predicts; without one, ``xsec`` is efficiency times cross section, and ``coupling`` is empty.
+    branching_ratio
+        What the cross section of the model is multiplied with to be that of the table: 1 for the production, the
+        branching ratio of the region where one region is fitted. Broadcast with the masses.
 
     Returns
     -------
     dict
-        `COLUMNS`, shape (M,) each. ``xsec`` is sigma(ee -> mumu Z') BR(Z' -> invisible) [fb], ``coupling`` the g' of
-        L_mu - L_tau that predicts it, initial-state radiation included.
+        `COLUMNS`, shape (M,) each. ``xsec`` is the visible cross section over the efficiency [fb].
+
+    Raises
+    ------
+    ConfigError
+        If the model gives no positive cross section at a mass.
     """
     table = dict(scan)
+    masses = np.asarray(table["mass"], dtype=np.float64)
+    efficiency = table["efficiency"] if model is not None else np.ones_like(masses)
+    ratio = np.broadcast_to(np.asarray(branching_ratio, dtype=np.float64), masses.shape)
     for limit in LIMITS:
         n_sig = np.asarray(table[f"n_sig_ul_{limit}"], dtype=np.float64)
-        xsec = cross_section(n_sig, luminosity=luminosity, efficiency=table["efficiency"])
+        xsec = cross_section(n_sig, luminosity=luminosity, efficiency=efficiency)
         table[f"xsec_ul_{limit}"] = xsec
-        table[f"coupling_ul_{limit}"] = zprime.coupling_from_cross_section(xsec, table["mass"], sqrt_s=sqrt_s)
+        table[f"coupling_ul_{limit}"] = (
+            np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s)
+        )
     return {name: np.asarray(table[name]) for name in COLUMNS}
 
 
+def _coupling(model: Model, xsec: NDArray[np.float64], masses: NDArray[np.float64], sqrt_s: float) -> Any:
+    """Return the couplings of cross sections of the production [fb], or raise if the model predicts none."""
+    at_one = np.asarray(model.cross_section(masses, sqrt_s), dtype=np.float64)
+    if at_one.shape != masses.shape or not np.all(at_one > 0):
+        msg = (
+            f"model {model.reference!r}: the cross section at coupling 1 must be a positive number of fb for each of"
+            f" the {masses.size} masses; it gave an array of shape {at_one.shape}"
+        )
+        if at_one.shape == masses.shape:
+            bad = int(np.flatnonzero(~(at_one > 0))[0])
+            msg += f" with {at_one[bad]} at {masses[bad]:.4g} GeV"
+        raise ConfigError(msg)
+    return model.coupling_at(xsec, masses, sqrt_s)
+
+
 def set_limits(
-    scan: Mapping[str, NDArray[Any]], config: Analysis, folder: Path, *, luminosity: float, complete: bool
+    scan: Mapping[str, NDArray[Any]],
+    config: Analysis,
+    task: FitTask,
+    folder: Path,
+    *,
+    luminosity: float,
+    complete: bool,
 ) -> None:
-    """Write the limit table as ``limits.csv`` and ``limits.json``.
+    """Write the limit table of one fit as ``limits.csv`` and ``limits.json``, with the region's name if it has several.
 
     Parameters
     ----------
@@ -73,6 +117,8 @@ def set_limits(
         Columns of the scan.
     config
         The analysis.
+    task
+        Which fit.
     folder
         Where the files go.
     luminosity
@@ -80,11 +126,21 @@ def set_limits(
     complete
         Whether all rows of all samples were read; if not, every row gets the flag "incomplete".
     """
-    table = limit_table(scan, luminosity=luminosity, sqrt_s=config.beams_record.sqrt_s)
+    model = config.coupling_model
+    masses = np.asarray(scan["mass"], dtype=np.float64)
+    table = limit_table(
+        scan,
+        luminosity=luminosity,
+        sqrt_s=config.beams_record.sqrt_s,
+        model=model,
+        branching_ratio=1.0 if task.combined else task.regions[0].branching_ratio(masses),
+    )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, INCOMPLETE])) for flags in table["flags"]])
-    write_csv(folder / f"{LIMIT_TABLE}.csv", table)
-    units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "coupling": "g'", "n": "events"}
+    name = task.file(LIMIT_TABLE)
+    write_csv(folder / f"{name}.csv", table)
+    units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
+    units["coupling"] = "none" if model is None else model.meaning
     content = {
         "provenance": {
             "bumphunt": bumphunt.__version__,
@@ -93,11 +149,13 @@ def set_limits(
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
             "record": PROVENANCE,
         },
-        "channel": config.channel,
+        "channel": config.search_record.name,
+        "regions": [region.name for region in task.regions],
+        "cross_section": task.cross_section(config.search_record, model),
         "luminosity": luminosity,
         "sqrt_s": config.beams_record.sqrt_s,
         "blinded": config.blinded,
         "units": units,
         "columns": table,
     }
-    write_json(folder / f"{LIMIT_TABLE}.json", content)
+    write_json(folder / f"{name}.json", content)

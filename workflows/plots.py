@@ -44,8 +44,8 @@ STYLE: dict[Any, Any] = {
 }
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")  # Petroff, arXiv:2107.02270
 GREEN, YELLOW = "#607641", "#F5BB54"  # the bands of CMS since 2024, distinguishable for the colour-blind
-RECOIL_MASS = r"$M_\mathrm{recoil}$ [GeV]"
-RECOIL_MASS_SQUARED = r"$M^2_\mathrm{recoil}$ [GeV$^2$]"
+DECADES = 30.0
+"""Ratio of the ends of a mass range from which its axis is logarithmic."""
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
@@ -57,6 +57,12 @@ def save(figure: Figure, folder: Path, name: str) -> None:
 def _figure(width: float = 7.0, height: float = 5.0) -> Figure:
     with mpl.rc_context(STYLE):
         return Figure(figsize=(width, height), layout="constrained")
+
+
+def _mass_scale(axes: Axes, masses: Array) -> None:
+    """Make the axis of masses that reach over more than a decade logarithmic."""
+    if masses[0] > 0 and masses[-1] > DECADES * masses[0]:
+        axes.set_xscale("log")
 
 
 def _label(axes: Axes, text: str) -> None:
@@ -71,13 +77,15 @@ def stacked_spectrum(
     *,
     data: Array,
     label: str,
+    xlabel: str,
+    unit: str,
 ) -> Figure:
-    """Return the recoil-mass-squared spectrum: stacked backgrounds, data with Poisson errors, and the pull.
+    """Return a spectrum: stacked backgrounds, data with Poisson errors, and the pull.
 
     Parameters
     ----------
     edges
-        Bin edges [GeV^2], shape (B + 1,).
+        Bin edges [unit], shape (B + 1,).
     backgrounds
         Expected events per bin of each background, shape (B,) each.
     errors
@@ -86,6 +94,8 @@ def stacked_spectrum(
         Observed events per bin, shape (B,); NaN where they are hidden.
     label
         What the data are, above the figure.
+    xlabel, unit
+        What the spectrum is of, with its unit, and the unit alone, for figures.
     """
     with mpl.rc_context(STYLE):
         figure = _figure(7.0, 6.0)
@@ -124,12 +134,12 @@ def stacked_spectrum(
         lower.axhline(0, color="black", linewidth=0.8)
         lower.set_ylim(-4, 4)
         lower.set_ylabel("pull")
-        lower.set_xlabel(RECOIL_MASS_SQUARED)
+        lower.set_xlabel(xlabel)
         lower.set_xlim(edges[0], edges[-1])
         floor = min(0.1, float(total[total > 0].min(initial=0.1)))
         upper.set_yscale("log")
         upper.set_ylim(max(floor, 1e-3), 30 * max(1.0, float(total.max()), float(np.nanmax(data, initial=1.0))))
-        upper.set_ylabel(f"events / {edges[1] - edges[0]:.3g} GeV$^2$")
+        upper.set_ylabel(f"events / {edges[1] - edges[0]:.3g} {unit}")
         upper.legend(ncols=2, fontsize=9)
         _label(upper, label)
         return figure
@@ -139,7 +149,14 @@ SAMPLE_LABELS = {
     "mumu": r"$e^+e^-\to\mu^+\mu^-(\gamma)$",
     "tautau": r"$e^+e^-\to\tau^+\tau^-(\gamma)$",
     "eemumu": r"$e^+e^-\to e^+e^-\mu^+\mu^-$",
+    "eeee": r"$e^+e^-\to e^+e^-e^+e^-$",
+    "bhabha": r"$e^+e^-\to e^+e^-(\gamma)$",
+    "single_photon_bhabha": r"$e^+e^-\to(e^+e^-)\gamma$",
+    "diphoton": r"$e^+e^-\to\gamma\gamma(\gamma)$",
+    "isr_resonances_mumu": r"$e^+e^-\to\gamma V,\ V\to\mu^+\mu^-$",
+    "isr_resonances_ee": r"$e^+e^-\to\gamma V,\ V\to e^+e^-$",
 }
+"""What the figures call samples that have the name of a process."""
 
 
 def _poisson_interval(counts: Array) -> tuple[Array, Array]:
@@ -155,6 +172,8 @@ def signal_parameters(
     points: Mapping[str, tuple[Array, Array]],
     fine_masses: Array,
     curves: Mapping[str, tuple[Array, Array]],
+    *,
+    xlabel: str,
 ) -> Figure:
     """Return one panel per quantity: values at the simulated masses, and the interpolation with its uncertainty.
 
@@ -168,6 +187,8 @@ def signal_parameters(
         Masses of the curves [GeV], shape (F,).
     curves
         Axis label -> (values, errors), shape (F,) each.
+    xlabel
+        Symbol of the mass with its unit.
     """
     with mpl.rc_context(STYLE):
         figure = _figure(7.0, 2.6 * len(points))
@@ -180,11 +201,12 @@ def signal_parameters(
             axes.set_ylabel(name)
             axes.set_ylim(bottom=0)
         panels[0].legend()
-        panels[-1].set_xlabel(r"$m_{Z'}$ [GeV]")
+        _mass_scale(panels[-1], masses)
+        panels[-1].set_xlabel(xlabel)
         return figure
 
 
-def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]]) -> Figure:
+def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, xlabel: str) -> Figure:
     """Return the closure of the interpolation: each simulated mass left out, and its value over the one interpolated.
 
     Parameters
@@ -193,6 +215,8 @@ def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]]) -> Figure:
         Masses that can be left out [GeV], shape (M,).
     pulls
         Quantity -> (ratio, error of the ratio), shape (M,) each.
+    xlabel
+        Symbol of the mass with its unit.
     """
     with mpl.rc_context(STYLE):
         figure = _figure(7.0, 2.4 * len(pulls))
@@ -203,7 +227,8 @@ def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]]) -> Figure:
             axes.set_ylabel(name)
             reach = float(np.nanmax(np.abs(ratio - 1) + error, initial=0.02))
             axes.set_ylim(1 - 1.2 * reach, 1 + 1.2 * reach)
-        panels[-1].set_xlabel(r"$m_{Z'}$ [GeV]")
+        _mass_scale(panels[-1], masses)
+        panels[-1].set_xlabel(xlabel)
         _label(panels[0], "fitted at the mass / interpolated without it")
         return figure
 
@@ -215,6 +240,7 @@ def cuts_against_mass(
     spectrum: tuple[Array, Mapping[str, Array]],
     *,
     smooth: bool,
+    xlabel: str,
 ) -> Figure:
     """Return the optimised cuts: background before and after, thresholds, and the figure of merit on both halves.
 
@@ -230,6 +256,8 @@ def cuts_against_mass(
         Edges [GeV] and, by legend entry, expected background events per bin.
     smooth
         Whether the bounds are interpolated between the centres of the bins.
+    xlabel
+        Symbol of the mass with its unit.
     """
     with mpl.rc_context(STYLE):
         figure = _figure(7.0, 9.0)
@@ -258,7 +286,7 @@ def cuts_against_mass(
         bottom.legend()
         for axes in (top, middle, bottom):
             axes.set_xlim(mass_edges[0], mass_edges[-1])
-        bottom.set_xlabel(RECOIL_MASS)
+        bottom.set_xlabel(xlabel)
         return figure
 
 
@@ -302,7 +330,7 @@ def impacts(sources: Sequence[str], shifts: Array, costs: Array, *, label: str, 
         return figure
 
 
-def p0_scan(masses: Array, p0: Array, *, label: str, injected: Sequence[float] = ()) -> Figure:
+def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequence[float] = ()) -> Figure:
     """Return the local p-value against mass, with the levels of 1 to 5 standard deviations.
 
     Parameters
@@ -313,6 +341,8 @@ def p0_scan(masses: Array, p0: Array, *, label: str, injected: Sequence[float] =
         Local p-values, shape (M,); NaN where there is none.
     label
         What the data are.
+    xlabel
+        Symbol of the mass with its unit.
     injected
         Masses of injected signals [GeV], marked by arrows.
     """
@@ -338,7 +368,8 @@ def p0_scan(masses: Array, p0: Array, *, label: str, injected: Sequence[float] =
         axes.set_yscale("log")
         axes.set_ylim(lowest, 2)
         axes.set_xlim(masses[0], masses[-1])
-        axes.set_xlabel(r"$m_{Z'}$ [GeV]")
+        _mass_scale(axes, masses)
+        axes.set_xlabel(xlabel)
         axes.set_ylabel("local $p_0$")
         _label(axes, label)
         return figure
@@ -350,6 +381,7 @@ def limit_band(
     observed: Array | None,
     *,
     ylabel: str,
+    xlabel: str,
     label: str,
     published: tuple[str, Array, Array] | None = None,
 ) -> Figure:
@@ -363,8 +395,8 @@ def limit_band(
         Limits at -2, -1, 0, +1, +2 standard deviations, shape (M, 5).
     observed
         Observed limits, shape (M,); None when blinded.
-    ylabel
-        Quantity with its unit.
+    ylabel, xlabel
+        Quantity, and symbol of the mass, with their units.
     label
         What the data are, and the confidence level.
     published
@@ -386,7 +418,8 @@ def limit_band(
             axes.plot(published[1], published[2], "s", markersize=4, color=COLOURS[2], label=published[0])
         axes.set_yscale("log")
         axes.set_xlim(masses[0], masses[-1])
-        axes.set_xlabel(r"$m_{Z'}$ [GeV]")
+        _mass_scale(axes, masses)
+        axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.legend(loc="upper left")
         _label(axes, label)

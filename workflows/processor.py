@@ -1,12 +1,13 @@
-"""Ntuples -> cutflows, spectra and optimisation tensors, in one pass over the files.
+"""Ntuples -> cutflows, N-1 histograms, spectra and events of all regions, in one pass over the files.
 
 `process` reads all samples with coffea: only the needed branches, in chunks of whole baskets. The result depends
 neither on the number of workers nor, but for the rounding of sums of weights, on the chunks.
 
-One row is one candidate. Rows that pass all cuts but the optimised ones are resolved to one candidate an event by a
-`selections.candidates.CandidateRule`; then the tensor, the spectrum before, and the spectrum after the cut table are
-filled (`workflows.event_processor`). A repeated row is an error, also across chunks and files; for this, 8 bytes are
-kept of every event that passes. Rows that fail a cut, or are blinded, are compared within their chunk only.
+One row is one candidate. Rows that pass all cuts of a region but the optimised ones are resolved to one candidate an
+event by a `selections.candidates.CandidateRule` and fill the spectra of all variations of the weights
+(`workflows.event_processor`). Where that is asked for, the events are written to disk, and everything later comes from
+there (`workflows.events`). A repeated row is an error, also across chunks and files; for this, 8 bytes are kept of
+every event that passes in some region. Rows that fail a cut, or are blinded, are compared within their chunk only.
 """
 
 from __future__ import annotations
@@ -17,17 +18,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import hist
 import numpy as np
 from coffea.nanoevents import BaseSchema
 from coffea.processor import Runner
 from coffea.processor.executor import ExecutorBase, WorkItem
-from numpy.typing import ArrayLike
 
-from bumphunt.cut_table import CutTable
-from bumphunt.errors import IncompleteError, InputError, NtupleError
-from bumphunt.spectrum import Spectrum
-from bumphunt.tensor import HALVES, CountTensor, VetoAxis
+from bumphunt.errors import ConfigError, IncompleteError, InputError, NtupleError, unknown_name
 from selections.candidates import (
     CANDIDATE,
     EVENT_KEY,
@@ -40,19 +36,15 @@ from selections.candidates import (
     repeated_row,
     whole_numbers,
 )
-from selections.cuts import Cutflow, Selection
-from workflows.event_processor import (
-    EventProcessor,
-    PassedEvents,
-    PassingRows,
-    SampleFiles,
-    concatenate,
-    needed_variables,
-)
+from workflows.corrections import Correction, Factor, load_corrections
+from workflows.event_processor import EventProcessor, PassingRows, concatenate
+from workflows.events import BORDER, has_events, write_events
 from workflows.executors import LocalExecutor, Missing, root_error
 from workflows.ntuples import NtupleInfo, inspect, read_columns
+from workflows.passed_events import PassedEvents, forget_passed, passed_events, repeats
+from workflows.regions import RegionPlan, RegionResult, SampleFiles
 
-__all__ = ["CHUNK_SIZE", "ProcessedSample", "SampleFiles", "needed_variables", "process"]
+__all__ = ["CHUNK_SIZE", "ProcessedSample", "process"]
 
 CHUNK_SIZE = 500_000
 """Rows of a chunk."""
@@ -66,12 +58,8 @@ class ProcessedSample:
     ----------
     name
         Name of the sample.
-    cutflow
-        What each step leaves: rows up to the last cut, then events.
-    before, after
-        Histograms (half, squared mass) of events before and after the cut table; `after` is None without one.
-    tensor
-        Optimisation tensor of the events before the cut table, if asked for.
+    regions
+        What it gave in each region, by name.
     rows, rows_expected
         Rows that were read, and rows of the files. The latter counts only files whose size is known.
     missing
@@ -81,10 +69,7 @@ class ProcessedSample:
     """
 
     name: str
-    cutflow: Cutflow
-    before: hist.Hist
-    after: hist.Hist | None
-    tensor: CountTensor | None
+    regions: dict[str, RegionResult]
     rows: int
     rows_expected: int
     missing: tuple[Missing, ...]
@@ -97,57 +82,36 @@ class ProcessedSample:
         known = self.files - unknown
         return self.rows / self.rows_expected * known / self.files
 
-    def spectrum(self, *, optimised: bool, half: int | None = None) -> Spectrum:
-        """Return the spectrum, at the luminosity of the sample itself.
-
-        Parameters
-        ----------
-        optimised
-            Whether after the cut table.
-        half
-            Only one half of the events, counted twice, so that it stands for all; None for all events.
-
-        Raises
-        ------
-        InputError
-            If there is no spectrum after the cut table.
-        """
-        histogram = self.after if optimised else self.before
-        if histogram is None:
-            msg = f"sample {self.name!r} was processed without a cut table; give one to process()"
-            raise InputError(msg)
-        values, variances = histogram.values(), histogram.variances()
-        if half is None:
-            counts, errors = values.sum(axis=0), variances.sum(axis=0)
-        else:
-            counts, errors = HALVES * values[half], HALVES**2 * variances[half]
-        return Spectrum(edges=histogram.axes[1].edges, counts=counts, variances=errors)
-
 
 def process(
     samples: Mapping[str, SampleFiles],
     *,
-    selection: Selection,
-    edges: ArrayLike,
+    regions: Sequence[RegionPlan],
     tree: str = "events",
     names: Mapping[str, str] | None = None,
     rule: CandidateRule = REJECT,
-    table: CutTable | None = None,
-    axes: tuple[VetoAxis, ...] = (),
+    corrections: Sequence[Correction | Factor] = (),
+    events: Path | None = None,
     workers: int = 1,
     chunk_size: int = CHUNK_SIZE,
     allow_missing: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     executor: ExecutorBase | None = None,
 ) -> dict[str, ProcessedSample]:
-    """Return what each sample gives.
+    """Return what each sample gives in all regions that read the same rows.
 
     Parameters
     ----------
     samples
         What to read, by name of the sample.
-    selection, edges, tree, names, rule, table, axes
+    regions
+        What to fill; all from the same columns of one read.
+    tree, names, rule
         As for `EventProcessor`.
+    corrections
+        Corrections of simulated samples.
+    events
+        Folder for the passing events, see `workflows.events`; None to write none.
     workers
         Number of processes.
     chunk_size
@@ -157,7 +121,7 @@ def process(
     progress
         Called with ``"process"``, rows done and rows in all.
     executor
-        A coffea executor in place of the local one.
+        A coffea executor in place of the local one; other machines need the folder of the events too.
 
     Raises
     ------
@@ -166,27 +130,34 @@ def process(
     IncompleteError
         If rows cannot be read, or were lost on the way.
     InputError
-        If `chunk_size` or `workers` is not positive, or a sample has no files, or one twice.
+        If `chunk_size` or `workers` is not positive, a sample has no files, or one twice, two regions have the same
+        name, something is named that does not exist, a correction has no value for a row, or the folder holds events.
+    ConfigError
+        If a correction cannot be used.
     """
     if chunk_size < 1 or workers < 1:
         msg = f"chunk_size = {chunk_size}, workers = {workers}; both must be positive"
         raise InputError(msg)
+    _check_names(samples, regions, corrections, events)
     processor = EventProcessor(
-        selection=selection,
+        regions=regions,
         samples=samples,
-        edges=edges,
         tree=tree,
         names=names or {},
         rule=rule,
-        table=table,
-        axes=axes,
+        corrections=load_corrections(corrections),
+        events=events,
     )
     found, lost = _inspect(processor, allow_missing)
-    items = [
-        WorkItem(name, str(info.path), tree, start, stop, b"")
+    spans = [
+        (name, str(info.path), start, stop)
         for name, infos in found.items()
         for info in infos
         for start, stop in _chunks(info, chunk_size)
+    ]
+    items = [
+        WorkItem(name, path, tree, start, stop, b"", usermeta={"number": number})
+        for number, (name, path, start, stop) in enumerate(spans)
     ]
     total = sum(len(item) for item in items)
     if executor is None:
@@ -194,13 +165,54 @@ def process(
         executor = LocalExecutor(workers=workers, allow_missing=allow_missing, progress=report)
     runner = Runner(executor=executor, schema=BaseSchema, chunksize=chunk_size, metadata_cache={})
     try:
-        output = runner.run(items, processor)["out"]
-    except Exception as error:
-        raise root_error(error) from None
-    return {
-        name: _finish(processor, name, output.get(name, {}), sum(i.rows for i in found[name]), tuple(lost[name]))
-        for name in samples
-    }
+        try:
+            output = runner.run(items, processor)["out"]
+        except Exception as error:
+            raise root_error(error) from None
+        return {
+            name: _finish(processor, name, output.get(name, {}), sum(i.rows for i in found[name]), tuple(lost[name]))
+            for name in samples
+        }
+    finally:
+        if events is not None:
+            forget_passed(events)
+
+
+def _check_names(
+    samples: Mapping[str, SampleFiles],
+    regions: Sequence[RegionPlan],
+    corrections: Sequence[Correction | Factor],
+    events: Path | None,
+) -> None:
+    """Raise if names of regions are not unique, names do not exist, or the folder holds such events.
+
+    Raises
+    ------
+    InputError
+        If so for regions, blinded regions, or the folder.
+    ConfigError
+        If so for corrections.
+    """
+    known = [plan.name for plan in regions]
+    if not known or len(set(known)) != len(known):
+        msg = f"regions {known}; give at least one, and each a name of its own"
+        raise InputError(msg)
+    for name, sample in samples.items():
+        for region in sample.blind or {}:
+            if region not in known:
+                msg = f"sample {name!r} is blinded: {unknown_name('region', region, known)}"
+                raise InputError(msg)
+        for region in known if events is not None else ():
+            if events is not None and has_events(events, name, region):
+                msg = f"{events}: there are events of sample {name!r} in region {region!r}; give an empty folder"
+                raise InputError(msg)
+    simulated = [name for name, sample in samples.items() if sample.simulated]
+    for correction in corrections:
+        for name in correction.samples or ():
+            if name not in simulated:
+                kind = "data, which are never corrected" if name in samples else "unknown"
+                msg = f"correction {correction.name!r}: the sample {name!r} is {kind}; simulated are {simulated}"
+                raise ConfigError(msg)
 
 
 def _inspect(
@@ -271,31 +283,32 @@ def _finish(
         msg = f"sample {name!r}: {rows} of {rows_expected} rows were processed"
         raise IncompleteError("; ".join([msg, *(m.reason for m in missing)]))
     passed = list(output["passed"])
-    if output["borders"]:
-        border = concatenate(output["borders"])
+    regions = {}
+    border_events: dict[int, PassedEvents] = {}
+    for plan in processor.regions:
+        part = output["regions"][plan.name]
+        spectra, tail = part["spectra"], part["tail"]
+        border = concatenate(part["borders"])
         border = border.take(np.lexsort((border.candidate, *border.keys.T[::-1])))
-        filled, hashes = processor.fill(border, processor.samples[name])
-        for first, value in zip(group_starts(border.keys), hashes, strict=True):
+        starts = group_starts(border.keys)
+        if (pair := repeated_row(starts, border.candidate)) is not None:
+            raise processor.repeated(border.take(np.array(pair)))
+        filled = processor.fill(border, plan, name)
+        if processor.events is not None:
+            write_events(processor.events, name, plan.name, BORDER, filled.events)
+        for first, value in zip(starts, event_hash(border.keys[starts]), strict=True):
             entry = int(border.entry[first])
-            passed.append(
-                PassedEvents(
-                    file=border.file[first], start=entry, stop=entry + 1, hashes=np.array([value], dtype=np.uint64)
-                )
-            )
-        output = {**output, **{key: output[key] + filled[key] for key in filled}}
-    _refuse_repeats(processor, passed)
-    head, tail = output["head"], output["tail"]
+            hashes = np.array([value], dtype=np.uint64)
+            border_events[int(value)] = passed_events(border.file[first], entry, entry + 1, hashes)
+        regions[plan.name] = RegionResult(
+            cutflow=part["head"].then(tail + filled.tail),
+            spectra=spectra + filled.spectra,
+            n_minus_one=part["n_minus_one"],
+        )
+    _refuse_repeats(processor, [*passed, *border_events.values()])
     return ProcessedSample(
         name=name,
-        cutflow=Cutflow(
-            steps=head.steps + tail.steps,
-            raw=np.concatenate([head.raw, tail.raw]),
-            sum_w=np.concatenate([head.sum_w, tail.sum_w]),
-            sum_w2=np.concatenate([head.sum_w2, tail.sum_w2]),
-        ),
-        before=output["before"],
-        after=output.get("after"),
-        tensor=output.get("tensor"),
+        regions=regions,
         rows=rows,
         rows_expected=rows_expected,
         missing=missing,
@@ -311,14 +324,8 @@ def _refuse_repeats(processor: EventProcessor, passed: Sequence[PassedEvents]) -
     NtupleError
         If a row is repeated, or the candidates of an event are not in adjacent rows.
     """
-    hashes = np.concatenate([p.hashes for p in passed])
-    order = np.argsort(hashes, kind="stable")
-    ordered = hashes[order]
-    repeats = np.flatnonzero(ordered[1:] == ordered[:-1])
-    ends = np.cumsum([p.hashes.size for p in passed])
-    for position in repeats:
-        parts = {int(np.searchsorted(ends, order[i], side="right")) for i in (position, position + 1)}
-        _explain_repeat(processor, [passed[i] for i in sorted(parts)], ordered[position])
+    for value, places in repeats(passed):
+        _explain_repeat(processor, [passed[place] for place in places], value)
 
 
 def _explain_repeat(processor: EventProcessor, parts: Sequence[PassedEvents], value: np.uint64) -> None:
@@ -349,6 +356,8 @@ def _explain_repeat(processor: EventProcessor, parts: Sequence[PassedEvents], va
                 entry=part.start + index,
                 file=np.full(index.size, part.file, dtype=object),
                 values={},
+                ntuple_weight=np.zeros(index.size),
+                weights=np.zeros((1, index.size)),
             )
         )
     rows = concatenate(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,19 @@ from numpy.typing import NDArray
 from bumphunt.cut_table import CutTable
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.spectrum import Spectrum, add, rebin, window
-from selections.registry import SEARCHES
-from workflows import plots
+from selections.search import Region
+from workflows import plots, plots_selection
 from workflows.config import Analysis
 from workflows.limits import LIMITS
-from workflows.selecting import Selected
+from workflows.processing import CutValues
+from workflows.spectra import Selected, Unit
+from workflows.tasks import FitTask
 
 __all__ = ["Records", "draw"]
 
 Array = NDArray[np.float64]
-BIN_WIDTH = 1.0
-"""Width of the bins of the spectrum figure [GeV^2]."""
+BINS = 100
+"""Bins of the spectrum figure, about."""
 CURVE_POINTS = 400
 
 
@@ -38,114 +40,160 @@ class Records:
     selected
         The spectra.
     cuts
-        The optimised cuts; None for none.
-    signal
-        The signal model after all cuts.
+        The optimised cuts by region; empty for none.
+    cut_values
+        The observables that are cut on, by region.
+    signals
+        The signal models after all cuts, by unit.
     limits
-        Columns of the limit table.
+        Columns of the limit tables, by fit.
     """
 
     config: Analysis
     selected: Selected
-    cuts: CutTable | None
-    signal: SignalModel
-    limits: Mapping[str, NDArray[Any]]
+    cuts: Mapping[str, CutTable]
+    cut_values: Mapping[str, Sequence[CutValues]]
+    signals: Mapping[str, SignalModel]
+    limits: Sequence[tuple[FitTask, Mapping[str, NDArray[Any]]]]
 
 
 def draw(records: Records, folder: Path) -> None:
     """Write all figures as PNG and PDF into `folder`."""
-    label = _label(records)
-    plots.save(_spectrum(records, label), folder, "spectrum")
-    plots.save(_signal(records.signal), folder, "signal")
-    plots.save(_closure(records.signal), folder, "signal_closure")
-    if records.cuts is not None:
-        plots.save(_cuts(records.cuts, records.selected), folder, "cuts")
-    limits = records.limits
-    simulated = records.config.data.simulate
+    config = records.config
+    for region in config.region_records:
+
+        def name(stem: str, region: Region = region) -> str:
+            return config.region_file(stem, region)
+
+        units = records.selected.of(region.name)
+        plots.save(_spectrum(records, region, units), folder, name("spectrum"))
+        pages = plots_selection.n_minus_one(records.cut_values[region.name], label=_label(records, region.name))
+        plots.save(pages, folder, name("n_minus_one"))
+        if region.name in records.cuts:
+            plots.save(_cuts(records, region, units), folder, name("cuts"))
+        if region.role == "signal":
+            for unit in units:
+                model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
+                plots.save(_signal(model, config), folder, name("signal") + suffix)
+                plots.save(_closure(model, config), folder, name("signal_closure") + suffix)
+    for task, limits in records.limits:
+        _draw_limits(records, task, limits, folder)
+
+
+def _mass_label(config: Analysis) -> str:
+    return rf"$m_{{{config.search_record.particle}}}$ [GeV]"
+
+
+def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:
+    """Write the figures of one fit."""
+    config = records.config
+    label = _label(records, task.title if len(config.signal_regions) > 1 else "")
+    simulated = config.data.simulate
     injected = [signal.mass for signal in simulated.inject] if simulated is not None else []
-    plots.save(plots.p0_scan(limits["mass"], limits["p0"], label=label, injected=injected), folder, "p0")
+    masses, gaps = limits["mass"], _gaps(limits["mass"], config.excluded)
+    figure = plots.p0_scan(
+        np.insert(masses, gaps, np.nan),
+        np.insert(limits["p0"], gaps, np.nan),
+        label=label,
+        xlabel=_mass_label(config),
+        injected=injected,
+    )
+    plots.save(figure, folder, task.file("p0"))
     method = f"{label}, {limits['cl'][0]:.0%} CL"
-    published = SEARCHES[records.config.channel].published
-    curves = {
-        "limit_cross_section": ("xsec", r"$\sigma(e^+e^-\to\mu^+\mu^-Z')\,\mathcal{B}(Z'\to\mathrm{inv})$ [fb]", None),
-        "limit_coupling": ("coupling", r"$g'$", published),
-    }
+    model, published = config.coupling_model, config.search_record.published
+    curves = {"limit_cross_section": ("xsec", f"${task.cross_section(config.search_record, model)}$ [fb]", None)}
+    if model is not None:
+        curves["limit_coupling"] = ("coupling", model.coupling, published)  # type: ignore[assignment]
     for name, (quantity, axis, reference) in curves.items():
         bands = np.stack([limits[f"{quantity}_ul_{limit}"] for limit in LIMITS], axis=-1)
+        bands = np.insert(bands, gaps, np.nan, axis=0)
         figure = plots.limit_band(
-            limits["mass"],
+            np.insert(masses, gaps, np.nan),
             bands[:, 1:],
-            None if records.config.blinded else bands[:, 0],
+            None if config.blinded else bands[:, 0],
             ylabel=axis,
+            xlabel=_mass_label(config),
             label=method,
             published=None
             if reference is None
             else (reference.label, np.array(reference.masses), np.array(reference.couplings)),
         )
-        plots.save(figure, folder, name)
+        plots.save(figure, folder, task.file(name))
 
 
-def _label(records: Records) -> str:
+def _gaps(masses: Array, excluded: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
+    """Return the positions before which a curve is interrupted: masses behind an interval that is not searched."""
+    places = [int(np.searchsorted(masses, high)) for low, high in excluded if masses[0] < low and high < masses[-1]]
+    return np.array(sorted(set(places)), dtype=np.int64)
+
+
+def _label(records: Records, region: str) -> str:
     """Return what the data are."""
     config = records.config
     kind = "pseudo-data" if config.data.is_pseudo else "data"
     marks = ["blinded"] * config.blinded + ["INCOMPLETE"] * (not records.selected.complete)
     luminosity = f"{records.selected.luminosity:.3g}"
-    return ", ".join([f"bumphunt, {config.channel}, {kind} {luminosity} fb$^{{-1}}$", *marks])
+    several = [region] * (region != "" and len(config.region_records) > 1)
+    name = config.search_record.name
+    return ", ".join([f"bumphunt, {name}", *several, f"{kind} {luminosity} fb$^{{-1}}$", *marks])
 
 
 def _coarse(spectrum: Spectrum, low: float, high: float) -> Spectrum:
-    """Return a spectrum with bins for the eye, from `low` to `high` [GeV^2]."""
-    joined = rebin(spectrum, max(1, round(BIN_WIDTH / float(spectrum.widths[0]))))
+    """Return a spectrum with bins for the eye, from `low` to `high` in the unit of its axis."""
+    inside = int(np.count_nonzero((spectrum.centres >= low) & (spectrum.centres < high)))
+    joined = rebin(spectrum, max(1, inside // BINS))
     return window(joined, max(low, float(joined.edges[0])), min(high, float(joined.edges[-1])))
 
 
-def _spectrum(records: Records, label: str) -> plots.Figure:
-    """Return the stacked spectrum with the data and the injected signals."""
-    config, selected = records.config, records.selected
-    low, high = config.spectrum.low, config.search.high**2 + 10.0
-    backgrounds = {name: _coarse(spectrum, low, high) for name, spectrum in selected.after.items()}
+def _spectrum(records: Records, region: Region, units: Sequence[Unit]) -> plots.Figure:
+    """Return the stacked spectrum of a region with the data."""
+    config, axis = records.config, records.config.axis(region)
+    edges = config.edges(region)
+    low, high = float(edges[0]), float(edges[-1])
+    if region.role == "signal":
+        high = min(high, 1.1 * float(axis.position(config.masses_of(region)[1])))
+    backgrounds = {name: _coarse(add(unit.after[name] for unit in units), low, high) for name in units[0].after}
     total = add(backgrounds.values())
-    relative = {name: config.samples[name].uncertainty for name in backgrounds}
     normalisations = sum(
-        ((relative[name] * spectrum.counts) ** 2 for name, spectrum in backgrounds.items()), np.zeros(total.n_bins)
+        ((config.samples[name].uncertainty * spectrum.counts) ** 2 for name, spectrum in backgrounds.items()),
+        np.zeros(total.n_bins),
     )
-    data = _coarse(selected.data, low, high)
-    centres = np.sqrt(np.maximum(total.centres, 0))
-    hidden = config.blinded and (centres >= config.search.low) & (centres < config.search.high)
+    data = _coarse(add(unit.data for unit in units), low, high)
+    hidden = np.full(total.n_bins, fill_value=False)
+    if config.blinded and region.role == "signal":
+        first, last = (float(axis.position(mass)) for mass in config.masses_of(region))
+        hidden = (total.edges[1:] > first) & (total.edges[:-1] < last)
     return plots.stacked_spectrum(
         total.edges,
         {name: spectrum.counts for name, spectrum in backgrounds.items()},
         np.sqrt(total.variances + normalisations),
         data=np.where(hidden, np.nan, data.counts),
-        label=label,
+        label=_label(records, region.name),
+        xlabel=axis.label,
+        unit=axis.unit.replace("^2", "$^2$"),
     )
 
 
-def _signal(model: SignalModel) -> plots.Figure:
+def _signal(model: SignalModel, config: Analysis) -> plots.Figure:
     """Return efficiency and resolution against mass."""
     fine = np.linspace(model.masses[0], model.masses[-1], CURVE_POINTS)
+    axis = model.axis
     relative = model.errors[:, 1] / model.parameters[:, 1]
-    resolution = 1e3 * model.mass_resolution(model.masses)
-    curve = 1e3 * model.mass_resolution(fine)
-    points = {
-        "efficiency": (model.efficiencies, model.efficiency_errors),
-        r"$\sigma(M_\mathrm{recoil})$ [MeV]": (resolution, relative * resolution),
-        r"$\sigma(M^2_\mathrm{recoil})$ [GeV$^2$]": (
-            model.resolution(model.masses),
-            relative * model.resolution(model.masses),
-        ),
-    }
     band = np.interp(fine, model.masses, relative)
-    curves = {
-        "efficiency": (model.efficiency(fine), model.efficiency_error(fine)),
-        r"$\sigma(M_\mathrm{recoil})$ [MeV]": (curve, band * curve),
-        r"$\sigma(M^2_\mathrm{recoil})$ [GeV$^2$]": (model.resolution(fine), band * model.resolution(fine)),
+    quantities: dict[str, Callable[[Array], Array]] = {
+        rf"$\sigma({axis.symbol})$ [MeV]": lambda m: 1e3 * model.mass_resolution(m)
     }
-    return plots.signal_parameters(model.masses, points, fine, curves)
+    if axis.kind != "mass":
+        quantities[rf"$\sigma$({axis.label.split(' [')[0]}) [{axis.unit.replace('^2', '$^2$')}]"] = model.resolution
+    points = {"efficiency": (model.efficiencies, model.efficiency_errors)}
+    curves = {"efficiency": (model.efficiency(fine), model.efficiency_error(fine))}
+    for name, quantity in quantities.items():
+        points[name] = (quantity(model.masses), relative * quantity(model.masses))
+        curves[name] = (quantity(fine), band * quantity(fine))
+    return plots.signal_parameters(model.masses, points, fine, curves, xlabel=_mass_label(config))
 
 
-def _closure(model: SignalModel) -> plots.Figure:
+def _closure(model: SignalModel, config: Analysis) -> plots.Figure:
     """Return the closure of the interpolation of resolution and efficiency."""
     result = leave_one_out(model)
     shown = {}
@@ -154,24 +202,22 @@ def _closure(model: SignalModel) -> plots.Figure:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = result.fitted[:, i] / result.interpolated[:, i]
             shown[name] = (ratio, result.errors[:, i] / result.interpolated[:, i])
-    return plots.closure(result.masses, shown)
+    return plots.closure(result.masses, shown, xlabel=_mass_label(config))
 
 
-def _cuts(cuts: CutTable, selected: Selected) -> plots.Figure:
-    """Return the cuts against mass, with the background before and after."""
-    symbols = {
-        "pt_rec_lmax": r"$p_T^\mathrm{rec}(\ell_\mathrm{max})$",
-        "pt_rec_lmin": r"$p_T^\mathrm{rec}(\ell_\mathrm{min})$",
-        "pt_pair": r"$p_T(\mu\mu)$",
-    }
-    mass_edges = np.sqrt(np.maximum(cuts.edges, 0.0))
-    thresholds = {symbols.get(name, name): cuts.lower[:, i] for i, name in enumerate(cuts.names)}
+def _cuts(records: Records, region: Region, units: Sequence[Unit]) -> plots.Figure:
+    """Return the cuts of a region against mass, with the background before and after."""
+    cuts, axis = records.cuts[region.name], records.config.axis(region)
+    mass_edges = axis.mass(cuts.edges)
+    thresholds = {plots_selection.symbol(name): cuts.lower[:, i] for i, name in enumerate(cuts.names)}
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
     counts = {}
-    for name, spectra in (("before", selected.before), ("after", selected.after)):
-        total = add(spectra.values())
+    for name in ("before", "after"):
+        total = add(spectrum for unit in units for spectrum in getattr(unit, name).values())
         inside = np.digitize(total.centres, cuts.edges) - 1
         keep = (inside >= 0) & (inside < cuts.edges.size - 1)
         binned = np.bincount(inside[keep], total.counts[keep], minlength=cuts.edges.size - 1)
         counts[name] = binned.astype(np.float64)
-    return plots.cuts_against_mass(mass_edges, thresholds, merit, (mass_edges, counts), smooth=cuts.smooth)
+    return plots.cuts_against_mass(
+        mass_edges, thresholds, merit, (mass_edges, counts), smooth=cuts.smooth, xlabel=_mass_label(records.config)
+    )

@@ -38,8 +38,8 @@ def write_samples(files: Sequence[SimulatedFile], folder: Path) -> None:
             "luminosity": [f.simulation.luminosity for f in files],
             "expected": [f.expected_rows for f in files],
             "effective": [f.effective_rows for f in files],
-            "drawn": [f.drawn if f.name == PSEUDODATA else math.nan for f in files],
-            "repeated": [f.repeated if f.name == PSEUDODATA else math.nan for f in files],
+            "drawn": [f.drawn if f.simulation.process == PSEUDODATA else math.nan for f in files],
+            "repeated": [f.repeated if f.simulation.process == PSEUDODATA else math.nan for f in files],
         },
     )
 

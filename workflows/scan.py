@@ -1,8 +1,8 @@
-"""The scan stage: signal model from the simulated masses, then one row for every mass hypothesis."""
+"""The scan stage: signal models from the simulated masses, then one row for every mass hypothesis of every fit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -12,49 +12,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.inference.scan import ScanPoint, ScanResult, scan_counting, scan_smooth, scan_templates
+from bumphunt.inference.scan import ScanPoint, ScanRegion, ScanResult, scan_counting, scan_smooth, scan_templates
 from bumphunt.inference.scan_spectra import Spectra, checked_spectra
 from bumphunt.inference.windows import mass_grid
+from bumphunt.mass_axis import MassAxis
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.models.signal_shape import PARAMETERS
-from bumphunt.spectrum import Spectrum
+from bumphunt.models.sources import Sources
+from bumphunt.spectrum import add
+from selections.search import Region
 from workflows.config import Analysis
+from workflows.effects import sources_of
 from workflows.processes import in_order
 from workflows.results import read_json, write_csv, write_json
-from workflows.selecting import MODEL
+from workflows.spectra import Selected, Unit, fit_signal
+from workflows.tasks import FitTask, fit_tasks
 
-__all__ = ["read_columns", "run_scan", "scan_input"]
+__all__ = ["read_columns", "read_signal_models", "run_scan", "scan_input", "scan_regions"]
 
 SCAN_STREAM = 0x5CA4
 """Tells the random numbers of the scan from others of the same seed."""
 BLOCK = 64
 """Masses of one task: the same for any number of workers, so that random numbers are too."""
+RATIO_POINTS = 20_001
+"""Masses between which branching ratios are interpolated."""
+MODELS = "signal_models.json"
+"""Name of the file of all signal models."""
 
 Progress = Callable[[str, int, int], None]
 
 
-def run_scan(
-    config: Analysis,
-    *,
-    data: Spectrum | None,
-    backgrounds: Mapping[str, Spectrum],
-    signal: SignalModel,
-    folder: Path,
-    workers: int,
-    progress: Progress,
-) -> None:
-    """Write the scan (``scan.csv``, ``scan.json``) and the signal model (``signal_model.csv``, ``signal_model.json``).
+def run_scan(config: Analysis, selected: Selected, folder: Path, *, workers: int, progress: Progress) -> None:
+    """Write the scan of every fit (``scan.csv``, ``scan.json``) and the signal models.
 
     Parameters
     ----------
     config
         The analysis.
-    data
-        Observed spectrum; None when blinded.
-    backgrounds
-        Expected spectra at the luminosity of the data.
-    signal
-        The signal model.
+    selected
+        The spectra.
     folder
         Where the files go.
     workers
@@ -62,21 +58,51 @@ def run_scan(
     progress
         Called with the number of masses that are done.
     """
-    masses = mass_grid(config.search.low, config.search.high, signal, step=config.search.step)
-    columns = _scan(config, scan_input(config, data, backgrounds), signal, masses, workers, progress).columns()
-    write_csv(folder / "scan.csv", columns)
-    write_json(folder / "scan.json", {"columns": columns})
-    write_json(folder / MODEL, asdict(signal))
+    signals: dict[str, SignalModel] = {}
+    for region in config.signal_regions:
+        units = selected.of(region.name)
+        for unit in units:
+            signals[unit.name] = fit_signal(config, region, unit.signals, progress=progress)
+            suffix = unit.name.removeprefix(region.name)
+            _write_signal(signals[unit.name], config.region_file("signal_model", region) + suffix, folder)
+    write_json(folder / MODELS, {name: asdict(signal) for name, signal in signals.items()})
+    for number, task in enumerate(fit_tasks(config)):
+        columns = _scan(config, task, selected, signals, number, workers, progress).columns()
+        write_csv(folder / f"{task.file('scan')}.csv", columns)
+        write_json(folder / f"{task.file('scan')}.json", {"columns": columns})
+
+
+def _write_signal(signal: SignalModel, name: str, folder: Path) -> None:
+    """Write a signal model as a table, and the closure of its interpolation."""
     table = {"mass": signal.masses, "efficiency": signal.efficiencies, "efficiency_error": signal.efficiency_errors}
     table["resolution"] = signal.resolution(signal.masses)
-    for i, name in enumerate(PARAMETERS):
-        table |= {name: signal.parameters[:, i], f"{name}_error": signal.errors[:, i]}
-    write_csv(folder / "signal_model.csv", table)
-    write_json(folder / "closure.json", asdict(leave_one_out(signal)))
+    for i, parameter in enumerate(PARAMETERS):
+        table |= {parameter: signal.parameters[:, i], f"{parameter}_error": signal.errors[:, i]}
+    write_csv(folder / f"{name}.csv", table)
+    write_json(folder / f"{name}_closure.json", asdict(leave_one_out(signal)))
 
 
-def scan_input(config: Analysis, data: Spectrum | None, backgrounds: Mapping[str, Spectrum]) -> Spectra:
-    """Return the spectra that are scanned, checked.
+def read_signal_models(folder: Path) -> dict[str, SignalModel]:
+    """Return the signal models that `run_scan` wrote, by unit.
+
+    Raises
+    ------
+    BumphuntError
+        If the file cannot be read.
+    """
+    return {name: _signal_model(content) for name, content in read_json(folder / MODELS).items()}
+
+
+def _signal_model(content: Mapping[str, Any]) -> SignalModel:
+    """Return a signal model from its JSON."""
+    names = ("masses", "parameters", "errors", "efficiencies", "efficiency_errors")
+    arrays = {name: np.array(content[name], dtype=np.float64) for name in names}
+    low, high = content["support"]
+    return SignalModel(**arrays, support=(low, high), tail=content["tail"], axis=MassAxis(**content["axis"]))
+
+
+def scan_input(config: Analysis, unit: Unit) -> Spectra:
+    """Return the spectra of a unit that are scanned, checked.
 
     A smooth background is determined by the data: where they are blinded, the sum of the backgrounds takes their place.
 
@@ -84,72 +110,126 @@ def scan_input(config: Analysis, data: Spectrum | None, backgrounds: Mapping[str
     ----------
     config
         The analysis.
-    data
-        Observed spectrum; None when blinded.
-    backgrounds
-        Expected spectra at the luminosity of the data.
+    unit
+        A region, or a slice of one.
 
     Raises
     ------
     InputError
         If weights leave a negative number of events in a bin.
     """
-    for name, spectrum in backgrounds.items():
+    for name, spectrum in unit.after.items():
         if np.any(spectrum.counts < 0):
             worst = float(spectrum.counts.min())
             msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
             raise InputError(msg)
-    edges = next(iter(backgrounds.values())).edges
-    templates = np.array([spectrum.counts for spectrum in backgrounds.values()])
-    counts = None if data is None else data.counts
-    if config.fit.method == "smooth":
-        expected = templates.sum(axis=0) if counts is None else counts
-        return checked_spectra(expected, np.empty((0, edges.size - 1)), np.empty((0, edges.size - 1)), (), edges)
-    variances = np.array([spectrum.variances for spectrum in backgrounds.values()])
-    uncertainties = [config.samples[name].uncertainty for name in backgrounds]
-    return checked_spectra(counts, templates, variances, uncertainties, edges, tuple(backgrounds))
+    counts = None if config.blinded else unit.data.counts
+    if counts is None and _has_smooth(config):
+        counts = add(unit.after.values()).counts
+    return checked_spectra(
+        counts,
+        np.array([spectrum.counts for spectrum in unit.after.values()]),
+        np.array([spectrum.variances for spectrum in unit.after.values()]),
+        [config.samples[name].uncertainty for name in unit.after],
+        unit.data.edges,
+        tuple(unit.after),
+    )
+
+
+def _has_smooth(config: Analysis) -> bool:
+    """Return whether some background is left to the data."""
+    return config.fit.method == "smooth" or config.fit.background is not None
+
+
+def scan_regions(
+    config: Analysis, task: FitTask, selected: Selected, signals: Mapping[str, SignalModel]
+) -> tuple[list[ScanRegion], Sources]:
+    """Return what is fitted together, and the sources of uncertainty.
+
+    Parameters
+    ----------
+    config
+        The analysis.
+    task
+        Which fit.
+    selected
+        The spectra.
+    signals
+        The signal models, by unit.
+    """
+    units = [(region, unit) for region in task.regions for unit in selected.of(region.name)]
+    regions = [
+        ScanRegion(
+            name=unit.name,
+            spectra=scan_input(config, unit),
+            signal=signals[unit.name],
+            branching_ratio=_ratio(region, signals[unit.name]) if task.combined else np.ones_like,
+        )
+        for region, unit in units
+    ]
+    return regions, sources_of(config, [unit for _, unit in units], signals)
+
+
+def _ratio(region: Region, signal: SignalModel) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the branching ratio of a region as a function that other processes can be sent."""
+    masses = np.linspace(signal.masses[0], signal.masses[-1], RATIO_POINTS)
+    return partial(_interpolated, known=masses, values=region.branching_ratio(masses))
+
+
+def _interpolated(
+    masses: NDArray[np.float64], *, known: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return values at masses, linear between those that are known."""
+    return np.asarray(np.interp(masses, known, values))
 
 
 def _scan(
     config: Analysis,
-    spectra: Spectra,
-    signal: SignalModel,
-    masses: NDArray[np.float64],
+    task: FitTask,
+    selected: Selected,
+    signals: Mapping[str, SignalModel],
+    number: int,
     workers: int,
     progress: Progress,
 ) -> ScanResult:
-    """Return the scan with the method that the YAML names, in blocks of masses."""
+    """Return the scan of one fit with the method that the YAML names, in blocks of masses."""
+    regions, sources = scan_regions(config, task, selected, signals)
+    models = [region.signal for region in regions]
+    low = max(config.search.low, min(float(model.masses[0]) for model in models))
+    high = min(config.search.high, max(float(model.masses[-1]) for model in models))
+    masses = mass_grid(low, high, models, step=config.search.step, excluded=config.excluded)
     blocks = [masses[first : first + BLOCK] for first in range(0, masses.size, BLOCK)]
-    tasks = [partial(_scan_block, config, spectra, signal, block, number) for number, block in enumerate(blocks)]
+    tasks = [
+        partial(_scan_block, config, regions, sources, block, (number, position))
+        for position, block in enumerate(blocks)
+    ]
     points: list[ScanPoint] = []
     # counts are made faster than a process is started
     with in_order(tasks, workers=1 if config.fit.method == "counting" else workers) as results:
         for result in results:
             points.extend(result.points)
-            progress("mass hypotheses", len(points), masses.size)
+            progress(f"mass hypotheses {task.title}", len(points), masses.size)
     return ScanResult(points=tuple(points))
 
 
 def _scan_block(
-    config: Analysis, spectra: Spectra, signal: SignalModel, masses: NDArray[np.float64], number: int
+    config: Analysis,
+    regions: Sequence[ScanRegion],
+    sources: Sources,
+    masses: NDArray[np.float64],
+    numbers: tuple[int, int],
 ) -> ScanResult:
     """Return the rows of one block, whose random numbers depend on the seed and its number."""
     fit = config.fit
-    shared: dict[str, Any] = {
-        "signal": signal,
-        "masses": masses,
-        "sources": config.sources,
-        "window": fit.half_width,
-        "limits": fit.limits,
-    }
+    shared: dict[str, Any] = {"masses": masses, "sources": sources, "window": fit.half_width, "limits": fit.limits}
+    shared["rng"] = np.random.default_rng(np.random.SeedSequence([config.seed, SCAN_STREAM, *numbers]))
     if fit.method == "counting":
-        return scan_counting(*spectra.arrays, names=spectra.names, **shared)
-    rng = np.random.default_rng(np.random.SeedSequence([config.seed, SCAN_STREAM, number]))
-    shared |= {"bins_per_sigma": fit.bins_per_sigma, "rng": rng}
+        return scan_counting(regions, **shared)
+    shared |= {"bins_per_sigma": fit.bins_per_sigma, "expectation": config.blinded and _has_smooth(config)}
     if fit.method == "smooth":
-        shared |= {"background": fit.smooth_background, "expectation": config.blinded}
-        return scan_smooth(np.asarray(spectra.counts), spectra.edges, **shared)
-    return scan_templates(*spectra.arrays, names=spectra.names, **shared)
+        return scan_smooth(regions, background=fit.smooth_background, **shared)
+    background = None if fit.background is None else fit.smooth_background
+    return scan_templates(regions, background=background, **shared)
 
 
 def read_columns(path: Path) -> dict[str, NDArray[Any]]:

@@ -128,6 +128,8 @@ class SimulationPlan:
     """Signals in the pseudo-data, with their branching ratios."""
     candidate: Candidate = CANDIDATES["dimuon"]
     """What is reconstructed."""
+    suffix: str = ""
+    """Ends the names of the files, so that plans of several candidates can share a folder."""
     repeated: float = 0.01
     """Fraction of the pseudo-data of a process, where a search looks, that may be second uses of a generated event."""
     maximum_drawn: int = 12_000_000
@@ -362,10 +364,10 @@ def _write(
                 progress(file.name, sums.generated, file.events)
             yield chunk.columns
 
-    path = folder / f"{file.name}.root"
+    path = folder / f"{file.name}{plan.suffix}.root"
     n_rows = write_tree(path, rows(), simulation=lambda: _record(plan, file, sums))
     return SimulatedFile(
-        name=file.name,
+        name=f"{file.name}{plan.suffix}",
         path=path,
         rows=n_rows,
         simulation=_record(plan, file, sums),

@@ -8,6 +8,10 @@ each fit starting from the last.
 The roots are found by Newton's method inside a bracket: the slope of a profile likelihood in the tested yield is its
 partial derivative at the minimum, and needs no further fit.
 
+Where the yield of the signal is uncertain (an efficiency, a luminosity), the model is no longer linear, but it is
+still the linear one at other yields: with n = S exp(A z), z standard normal, the profile likelihood of S is the minimum
+of L(n) + z^2 / 2 over z, and the linear model gives L and its derivatives at any n. Nothing is approximated.
+
 References
 ----------
 CCGV: G. Cowan, K. Cranmer, E. Gross, O. Vitells, EPJC 71 (2011) 1554, arXiv:1007.1727.
@@ -16,15 +20,17 @@ CCGV: G. Cowan, K. Cranmer, E. Gross, O. Vitells, EPJC 71 (2011) 1554, arXiv:100
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from bumphunt.inference import asymptotics
-from bumphunt.inference.fit_result import BatchFit, FitResult, FitStatus
-from bumphunt.inference.newton import BARRIER_STOP, BOUNDARY_LEVEL, RUNNING, fit_rows
+from bumphunt.inference.best_fits import Best, certain_best, uncertain_best, yield_gradient
+from bumphunt.inference.fit_result import FitResult, FitStatus
+from bumphunt.inference.newton import RUNNING, fit_rows
+from bumphunt.inference.stacks import Stack, StackFits, UncertainYield, curvature, fit_result, stack_fits, stacked
 from bumphunt.models.channel import Channel
 
 __all__ = ["Inference", "infer"]
@@ -39,8 +45,10 @@ LAST_STEP = 1e-6
 """Relative step of Newton's method that is the last one: the next would be about its square."""
 NARROW = 1e-13
 """Relative width of a bracket that cannot be halved."""
-SINGULAR = 1e-13
-"""Smallest eigenvalue of the scaled information (unit diagonal) that gives a first guess."""
+MAX_PULLS, LARGEST_PULL = 30, 3.0
+"""Steps in z at a tested value before a limit is given up, two are usual; the largest of them."""
+PULL_TOLERANCE = 1e-5
+"""Gradient in z at which it is at its minimum: the NLL is off by its square."""
 DIFFERENCE = 1e-6
 """Relative step in the signal of the derivative of ln CLs, by a central difference."""
 LOWEST = -30.0
@@ -72,24 +80,13 @@ class Inference:
     failure: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stack:
-    """N channels with K templates, `held` of them held: parameters are the held ones, the signal, the free ones.
-
-    columns (N, P, B), short channels filled up with empty bins; counts (N, B); start, centres, precision (N, P); and
-    where the templates of a channel are among the parameters (N, K).
-    """
-
-    columns: Array
-    held: int
-    counts: Array
-    start: Array
-    centres: Array
-    precision: Array
-    places: NDArray[np.intp]
-
-
-def infer(channels: Sequence[Channel], *, cl: float = 0.9, expected: bool = True) -> list[Inference]:
+def infer(
+    channels: Sequence[Channel],
+    *,
+    cl: float = 0.9,
+    expected: bool = True,
+    yields: Sequence[UncertainYield | None] | None = None,
+) -> list[Inference]:
     """Return fits and CLs limits of all channels, in their order.
 
     Parameters
@@ -100,56 +97,46 @@ def infer(channels: Sequence[Channel], *, cl: float = 0.9, expected: bool = True
         Confidence level, in (0, 1): not checked.
     expected
         Whether the expected bands are wanted.
+    yields
+        What is uncertain about the yield of the signal of each channel; None for certain ones.
 
     References
     ----------
     CCGV eqs 16, 31, 65, 66, 89, 90.
     """
-    groups: dict[tuple[int, int], list[int]] = {}
-    for index, channel in enumerate(channels):
-        groups.setdefault((channel.centres.size, int(channel.held.sum())), []).append(index)
+    uncertain = [None] * len(channels) if yields is None else list(yields)
+    groups: dict[tuple[int, int, int], list[int]] = {}
+    for index, (channel, known) in enumerate(zip(channels, uncertain, strict=True)):
+        parts = 0 if known is None else known.parts.shape[0]
+        groups.setdefault((channel.centres.size, int(channel.held.sum()), parts), []).append(index)
     results: dict[int, Inference] = {}
     for group in groups.values():
         for first in range(0, len(group), BLOCK):
             block = group[first : first + BLOCK]
-            results |= zip(block, _infer([channels[i] for i in block], 1.0 - cl, expected), strict=True)
+            known_yields = [known for i in block if (known := uncertain[i]) is not None]
+            found = _infer([channels[i] for i in block], known_yields, 1.0 - cl, expected)
+            results |= zip(block, found, strict=True)
     return [results[index] for index in range(len(channels))]
 
 
-def _stacked(channels: Sequence[Channel]) -> _Stack:
-    """Return channels with the same numbers of templates and of held ones as arrays."""
-    n, k, bins = len(channels), channels[0].centres.size, max(channel.counts.size for channel in channels)
-    held = int(channels[0].held.sum())
-    columns, counts = np.zeros((n, k + 1, bins)), np.zeros((n, bins))
-    centres, precision, start = np.zeros((n, k + 1)), np.zeros((n, k + 1)), np.zeros(n)
-    places = np.empty((n, k), np.intp)
-    for m, channel in enumerate(channels):
-        order = np.argsort(~channel.held, kind="stable")
-        places[m, order] = np.where(np.arange(k) < held, np.arange(k), np.arange(k) + 1)
-        size, place = channel.counts.size, places[m]
-        columns[m, place, :size], columns[m, held, :size] = channel.templates, channel.signal
-        counts[m, :size], centres[m, place] = channel.counts, channel.centres
-        precision[m, place] = np.divide(1.0, channel.sigmas**2, out=np.zeros(k), where=~channel.held)
-        alone = (channel.centres @ channel.templates <= 0.0) & (channel.signal > 0.0)
-        start[m] = max(1.0, float(channel.counts[alone].sum())) if alone.any() else 0.0
-    first = centres.copy()
-    first[:, held] = start
-    return _Stack(
-        columns=columns, held=held, counts=counts, start=first, centres=centres, precision=precision, places=places
-    )
-
-
-def _infer(channels: Sequence[Channel], alpha: float, expected: bool) -> list[Inference]:
-    """Return the results of channels that can be stacked."""
-    stack = _stacked(channels)
-    fits = _fits(stack)
-    limits = _Roots(stack, fits, alpha, expected)
+def _infer(
+    channels: Sequence[Channel], yields: Sequence[UncertainYield], alpha: float, expected: bool
+) -> list[Inference]:
+    """Return the results of channels that can be stacked; no yields for certain ones."""
+    whole = stacked(channels)
+    fits = stack_fits(whole)
+    if yields:
+        stack, mixing = whole.divided(yields), np.array([one.mixing for one in yields])
+        best = uncertain_best(stack, fits, mixing)
+    else:
+        stack, mixing, best = whole, np.zeros((len(channels), 1, 1)), certain_best(whole, fits)
+    limits = _Roots(stack, fits, best, mixing, alpha, expected)
     limits.solve()
     with np.errstate(invalid="ignore"):
-        errors = np.sqrt(fits.tangent[:, stack.held])
+        errors = np.sqrt(fits.tangent[:, whole.held])
     results = []
     for m in range(len(channels)):
-        null, best = (_fit_result(stack, fits, m, which) for which in (0, 1))
+        null, free = (fit_result(whole, fits, m, which) for which in (0, 1))
         failure = FitStatus(int(limits.failure[m])).flag if limits.failure[m] >= 0 else ""
         if not failure and limits.active[m].any():
             failure = "no_root"
@@ -158,7 +145,7 @@ def _infer(channels: Sequence[Channel], alpha: float, expected: bool) -> list[In
             roots[-limits.tested.shape[1] :] = limits.tested[m]
         results.append(
             Inference(
-                best=best,
+                best=_pulled(free, stack, best, m) if yields else free,
                 null=null,
                 background_error=float(errors[m]),
                 observed=float(roots[5]),
@@ -169,125 +156,58 @@ def _infer(channels: Sequence[Channel], alpha: float, expected: bool) -> list[In
     return results
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Fits:
-    """The fits of a stack without signal (index 0 of axis 1) and with it free (index 1), and the Asimov sets.
-
-    theta and errors (N, 2, P), nll, status and steps (N, 2); Asimov counts of the fits without signal (N, B); the
-    column of the inverse information there that belongs to the signal (N, P), NaN if it is singular.
-    """
-
-    theta: Array
-    errors: Array
-    nll: Array
-    status: NDArray[np.int8]
-    steps: NDArray[np.int32]
-    asimov: Array
-    tangent: Array
-
-
-def _fits(stack: _Stack) -> _Fits:
-    """Return the fits of a stack; those with a free signal begin at those without, where they can."""
-    null_start = stack.start.copy()
-    null_start[:, stack.held] = 0.0
-    null = _fit_rows(stack, null_start, stack.held + 1)
-    near = (null.status <= int(FitStatus.AT_BOUNDARY)) & (stack.start[:, stack.held] == 0.0)
-    best = _fit_rows(stack, np.where(near[:, None], null.parameters, stack.start), stack.held)
-    nu = np.einsum("mp,mpb->mb", null.parameters, stack.columns)
-    asimov = np.where(nu > BOUNDARY_LEVEL, nu, 0.0)
-    both = (null, best)
-    return _Fits(
-        theta=np.stack([fit.parameters for fit in both], axis=1),
-        errors=np.stack([fit.errors for fit in both], axis=1),
-        nll=np.stack([fit.nll for fit in both], axis=1),
-        status=np.stack([fit.status for fit in both], axis=1),
-        steps=np.stack([fit.iterations for fit in both], axis=1),
-        asimov=asimov,
-        tangent=_tangent(stack, asimov),
-    )
-
-
-def _fit_rows(stack: _Stack, start: Array, held: int) -> BatchFit:
-    """Return the fits of each channel of a stack to its data with the first `held` parameters held."""
-    theta, rows = start.copy(), np.arange(start.shape[0])
-    fit = BatchFit(
-        parameters=theta,
-        errors=np.full_like(theta, np.nan),
-        nll=np.empty(rows.size),
-        status=np.full(rows.size, RUNNING, np.int8),
-        iterations=np.zeros(rows.size, np.int32),
-    )
-    inputs = (stack.columns, rows, held, stack.counts, rows, theta, stack.centres, stack.precision, False, True)
-    fit_rows(*inputs, fit.nll, fit.errors, fit.status, fit.iterations)
-    return fit
-
-
-def _tangent(stack: _Stack, asimov: Array) -> Array:
-    """Return the signal's column of the inverse of the expected information at Asimov data, shape ``(N, P)``."""
-    free = stack.columns[:, stack.held :]
-    weight = np.divide(1.0, asimov, out=np.zeros_like(asimov), where=asimov > 0.0)
-    information = (free * weight[:, None]) @ free.transpose(0, 2, 1)
-    index = np.arange(free.shape[1])
-    information[:, index, index] += stack.precision[:, stack.held :]
-    scale = np.sqrt(information[:, index, index])
-    tangent = np.full_like(stack.start, np.nan)
-    good = np.all((scale > 0.0) & (scale < np.inf), axis=1)
-    scaled = information[good] / (scale[good, :, None] * scale[good, None, :])
-    good[good] = np.linalg.eigvalsh(scaled)[:, 0] > SINGULAR
-    if good.any():
-        unit = np.zeros((int(good.sum()), index.size, 1))
-        unit[:, 0, 0] = 1.0 / scale[good, 0]
-        scaled = information[good] / (scale[good, :, None] * scale[good, None, :])
-        tangent[good, stack.held :] = np.linalg.solve(scaled, unit)[:, :, 0] / scale[good]
-        tangent[good, : stack.held] = 0.0
-    return tangent
-
-
-def _fit_result(stack: _Stack, fits: _Fits, m: int, which: int) -> FitResult:
-    """Return one fit of channel m of a stack: 0 without signal, 1 with it free."""
-    status, places = FitStatus(int(fits.status[m, which])), stack.places[m]
-    return FitResult(
-        n_sig=float(fits.theta[m, which, stack.held]) if status.usable else np.nan,
-        n_sig_error=float(fits.errors[m, which, stack.held]),
-        background=fits.theta[m, which, places],
-        background_errors=fits.errors[m, which, places],
-        nll=float(fits.nll[m, which]),
+def _pulled(linear: FitResult, stack: Stack, best: Best, m: int) -> FitResult:
+    """Return the best fit of channel m with uncertain yields in the place of that of its linear model."""
+    status = FitStatus(int(best.status[m]))
+    return replace(
+        linear,
+        n_sig=float(best.n_sig[m]) if status.usable else np.nan,
+        n_sig_error=float(best.error[m]),
+        background=best.theta[m, stack.places[m]],
+        nll=float(best.nll[m]),
         status=status,
-        iterations=int(fits.steps[m, which]),
-        engine="convex",
     )
 
 
 class _Roots:
     """The equations for the limits of a stack, solved together.
 
-    `tested` (N, R) are the yields under test: five for the expected band, if wanted, and the observed one as the last.
-    Each is fitted on the Asimov set, the observed one also on the data: R + 1 fits.
+    `tested` (N, 6) are the signals S under test: five for the expected band, if wanted, and the observed one as the
+    last. Each is fitted on the Asimov set, the observed one also on the data: 7 fits. The yields of the parts of the
+    signal are n = S exp(A z), and z (zero where yields are certain) is where L(n) + z^2 / 2 is smallest.
     """
 
-    def __init__(self, stack: _Stack, fits: _Fits, alpha: float, expected: bool) -> None:
-        self._stack, self._alpha = stack, alpha
+    def __init__(self, stack: Stack, fits: StackFits, best: Best, mixing: Array, alpha: float, expected: bool) -> None:
+        self._stack, self._mixing, self._alpha = stack, mixing, alpha
+        self._uncertain = bool(np.any(mixing != 0.0))
         band = asymptotics.BAND if expected else ()
         self._targets = asymptotics.expected_sqrt_qmu_asimov(alpha, band)
         n_roots = len(band) + 1
         self._root_of_lane = np.append(np.arange(n_roots), n_roots - 1)
         self._which = np.append(np.zeros(n_roots, np.int64), 1)  # Asimov set, ..., data
-        self.failure = _first_failure(stack, fits)
+        self.failure = _first_failure(stack, fits, best)
         self.active = np.repeat((self.failure < 0)[:, None], n_roots, axis=1)
-        s_hat = np.where(self.failure < 0, fits.theta[:, 1, stack.held], 0.0)
-        self._s_hat, self._reference = s_hat, np.where(s_hat < 0.0, fits.nll[:, 0], fits.nll[:, 1])  # CCGV eq. 10
+        s_hat = np.where(self.failure < 0, best.n_sig, 0.0)
+        self._s_hat, self._reference = s_hat, np.where(s_hat < 0.0, fits.nll[:, 0], best.nll)  # CCGV eq. 10
         self._data = np.stack([fits.asimov, stack.counts], axis=1).reshape(-1, stack.counts.shape[1])
-        self._centres = np.stack([fits.theta[:, 0]] * n_roots + [stack.centres], axis=1)
-        best = np.where(s_hat[:, None] < 0.0, fits.theta[:, 0], fits.theta[:, 1])
-        self._base = np.stack([fits.theta[:, 0]] * n_roots + [best], axis=1)  # where the lanes begin, (N, L, P)
+        null = stack.spread(fits.theta[:, 0], stack.parts)
+        self._centres = np.stack([null] * n_roots + [stack.centres], axis=1)
+        first = np.where(s_hat[:, None] < 0.0, null, best.theta)
+        self._base = np.stack([null] * n_roots + [first], axis=1)  # where the lanes begin, (N, L, P)
+        self._base_signal = np.stack([0.0 * s_hat] * n_roots + [np.maximum(s_hat, 0.0)], axis=1)  # (N, L)
+        at_best = np.where(s_hat[:, None] < 0.0, 0.0, best.z)
+        self._z = np.stack([0.0 * at_best] * n_roots + [at_best], axis=1)  # (N, L, parts)
+        self._curvature = np.zeros_like(mixing)
+        if self._uncertain:
+            self._curvature = np.nan_to_num(curvature(stack, _inverse(fits.asimov)))
         self._first_guess(fits)
 
-    def _first_guess(self, fits: _Fits) -> None:
+    def _first_guess(self, fits: StackFits) -> None:
         """Set the tested values to those of a normal distribution, and the starts along the tangent."""
         held, n_roots = self._stack.held, self.active.shape[1]
         variance = fits.tangent[:, held]
         known = variance > 0.0
-        rough = 1.0 / self._stack.columns[:, held].sum(axis=1)
+        rough = 1.0 / self._stack.columns[:, self._stack.signals].sum(axis=(1, 2))
         sigma = np.sqrt(np.where(known, variance, rough**2))
         self.tested = np.empty((sigma.size, n_roots))
         self.tested[:, :-1] = sigma[:, None] * self._targets
@@ -299,13 +219,14 @@ class _Roots:
         self.high = np.full_like(self.tested, np.inf)
         self._before = np.full_like(self.tested, np.inf)
         slope = np.divide(fits.tangent, variance[:, None], out=np.zeros_like(fits.tangent), where=known[:, None])
-        distance = self.tested[:, self._root_of_lane] - self._base[:, :, held]
+        slope = self._stack.spread(slope, self._stack.parts)
+        distance = self.tested[:, self._root_of_lane] - self._base_signal
         self._start = self._base + distance[:, :, None] * slope[:, None, :]
 
     def solve(self) -> None:
         """Move the tested values to the roots; those that are still `active` afterwards have none."""
-        n_lanes = self._which.size
-        self._nll, self._slope = np.zeros((self._s_hat.size, n_lanes)), np.ones((self._s_hat.size, n_lanes))
+        shape = (self._s_hat.size, self._which.size)
+        self._nll, self._gradient = np.zeros(shape), np.ones((*shape, self._stack.parts))
         for _ in range(MAX_ROUNDS):
             if not self.active.any():
                 break
@@ -314,54 +235,88 @@ class _Roots:
                 self._move(*self._equations())
 
     def _fit(self) -> None:
-        """Profile the likelihood at the tested values, once more from the base where that fails."""
-        held = self._stack.held
-        wanted, tested = self.active[:, self._root_of_lane], self.tested[:, self._root_of_lane]
+        """Profile the likelihood at the tested values: in the background, and in z until it is at its minimum."""
+        wanted = self.active[:, self._root_of_lane]
+        for _ in range(MAX_PULLS):
+            self._fit_yields(wanted)
+            if not self._uncertain:
+                return
+            wanted = self._pull(self.active[:, self._root_of_lane])
+            if not wanted.any():
+                return
+        self._give_up(wanted, np.full(wanted.shape, int(FitStatus.NOT_CONVERGED), np.int8))
+
+    def _yields(self) -> Array:
+        """Return the yields of the parts at the tested values and z, shape ``(N, L, R)``."""
+        signal = self.tested[:, self._root_of_lane][:, :, None]
+        return np.asarray(signal * np.exp(self._z @ self._mixing.transpose(0, 2, 1)) if self._uncertain else signal)
+
+    def _pull(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Take a step of Newton's method in z where its gradient A^T (n dL/dn) + z is not zero; return where."""
+        a, yields = self._mixing[:, None], self._yields()
+        pull = yields * self._gradient
+        residual = (a.transpose(0, 1, 3, 2) @ pull[..., None])[..., 0] + self._z
+        wanted = wanted & ~(np.abs(residual).max(axis=2) <= PULL_TOLERANCE)
+        inner = yields[..., :, None] * self._curvature[:, None] * yields[..., None, :]
+        index = np.arange(self._stack.parts)
+        inner[..., index, index] += np.maximum(pull, 0.0)
+        hessian = a.transpose(0, 1, 3, 2) @ inner @ a
+        hessian[..., index, index] += 1.0
+        safe = np.where(wanted[:, :, None, None] & np.isfinite(hessian), hessian, np.eye(index.size))
+        step = np.linalg.solve(safe, np.where(wanted[:, :, None], residual, 0.0)[..., None])[..., 0]
+        self._z = self._z - np.clip(step, -LARGEST_PULL, LARGEST_PULL)
+        return wanted
+
+    def _fit_yields(self, wanted: NDArray[np.bool_]) -> None:
+        """Fit the background at the tested values and z, once more from the base where that fails."""
+        signals, yields = self._stack.signals, self._yields()
         base = self._base.copy()
-        base[:, :, held] = tested
+        base[:, :, signals] = yields
         negative = np.any(self._start @ self._stack.columns < 0.0, axis=2)
         for start in (np.where(negative[:, :, None], base, self._start), base):
             self._start = np.where(wanted[:, :, None], start, self._start)
-            self._start[:, :, held] = tested
+            self._start[:, :, signals] = yields
             status = self._fit_lanes(wanted)
             wanted = status > int(FitStatus.AT_BOUNDARY)
             if not wanted.any():
                 return
+        self._give_up(wanted, status)
+
+    def _give_up(self, wanted: NDArray[np.bool_], status: NDArray[np.int8]) -> None:
+        """Keep the status of fits that failed: their channels have no limit."""
         rows = wanted.any(axis=1)
-        self.failure[rows] = status.max(axis=1)[rows]
+        self.failure[rows] = np.where(wanted, status, np.int8(-1)).max(axis=1)[rows]
         self.active[rows] = False
 
     def _fit_lanes(self, wanted: NDArray[np.bool_]) -> NDArray[np.int8]:
-        """Make the wanted fits from their starts; return the status of each, and keep NLL and its slope in S."""
+        """Make the wanted fits from their starts; return the status of each, and keep NLL and its slopes in n."""
         stack, (models, lanes, parameters) = self._stack, self._start.shape
         status = np.where(wanted, RUNNING, int(FitStatus.CONVERGED)).astype(np.int8)
         flat = (models * lanes, parameters)
         steps, unused = np.zeros(flat[0], np.int32), np.empty((0, parameters))
         data = (2 * np.arange(models)[:, None] + self._which).ravel()
-        inputs = (stack.columns, np.repeat(np.arange(models), lanes), stack.held + 1, self._data, data)
+        inputs = (stack.columns, np.repeat(np.arange(models), lanes), stack.held + stack.parts, self._data, data)
         start = np.ascontiguousarray(self._start).reshape(flat)
         options = (stack.precision, True, False, self._nll.reshape(-1), unused)
         fit_rows(*inputs, start, self._centres.reshape(flat), *options, status.reshape(-1), steps)
         self._start = start.reshape(self._start.shape)
-        nu, counts = self._start @ stack.columns, self._data[data].reshape(models, lanes, -1)
-        at_boundary = (status == int(FitStatus.AT_BOUNDARY))[:, :, None]
-        counts = np.where(at_boundary & (counts == 0.0), BARRIER_STOP, counts)  # the multipliers t / nu of the walls
-        ratio = np.divide(counts, nu, out=np.zeros_like(nu), where=nu > 0.0)
-        slope = np.einsum("mlb,mb->ml", 1.0 - ratio, stack.columns[:, stack.held])
-        self._slope = np.where(wanted, slope, self._slope)
+        gradient = yield_gradient(stack, self._data[data].reshape(models, lanes, -1), self._start, status)
+        self._gradient = np.where(wanted[:, :, None], gradient, self._gradient)
         return status
 
     def _equations(self) -> tuple[Array, Array]:
         """Return the functions whose roots are wanted, positive below them, and their derivatives, shape ``(N, R)``."""
-        asimov, asimov_slope = self._nll[:, :-1], self._slope[:, :-1]
+        nll, all_slopes = self._nll + 0.5 * np.sum(self._z**2, axis=2), np.sum(self._yields() * self._gradient, axis=2)
+        all_slopes = all_slopes / self.tested[:, self._root_of_lane]
+        asimov, asimov_slope = nll[:, :-1], all_slopes[:, :-1]
         a = np.sqrt(np.maximum(2.0 * asimov, 0.0))  # the Asimov set is saturated: its best NLL is 0
         a_slope = asimov_slope / a
         value, slope = np.empty_like(a), np.empty_like(a)
         value[:, :-1], slope[:, :-1] = self._targets - a[:, :-1], -a_slope[:, :-1]
         s = self.tested[:, -1]
-        q = np.where(s < self._s_hat, 0.0, np.maximum(2.0 * (self._nll[:, -1] - self._reference), 0.0))  # eq. 16
+        q = np.where(s < self._s_hat, 0.0, np.maximum(2.0 * (nll[:, -1] - self._reference), 0.0))  # eq. 16
         r = np.sqrt(q)
-        r_slope = np.where(q > 0.0, self._slope[:, -1] / r, 0.0)
+        r_slope = np.where(q > 0.0, all_slopes[:, -1] / r, 0.0)
         step = DIFFERENCE * s
         x = np.stack([-step, np.zeros_like(step), step])
         low, middle, high = np.log(asymptotics.cls(r + x * r_slope, a[:, -1] + x * a_slope[:, -1]))
@@ -383,22 +338,26 @@ class _Roots:
         done |= value == 0.0
         following = np.where(value == 0.0, tested, following)
         self._before = np.where(active, value, self._before)
-        base = self._base[:, :, self._stack.held]
-        lanes = self._root_of_lane
+        base, lanes = self._base_signal, self._root_of_lane
         ratio = np.where(active[:, lanes], (following[:, lanes] - base) / (tested[:, lanes] - base), 1.0)
         self._start = self._base + np.where(np.isfinite(ratio), ratio, 1.0)[:, :, None] * (self._start - self._base)
         self.tested = np.where(active, following, tested)
         self.active = active & ~done
 
 
-def _first_failure(stack: _Stack, fits: _Fits) -> NDArray[np.int8]:
+def _inverse(counts: Array) -> Array:
+    """Return 1 / counts, and 0 for empty bins."""
+    return np.divide(1.0, counts, out=np.zeros_like(counts), where=counts > 0.0)
+
+
+def _first_failure(stack: Stack, fits: StackFits, best: Best) -> NDArray[np.int8]:
     """Return the status of the first fit that forbids a limit, shape ``(N,)``, or -1.
 
     A background with nothing to be fitted has its Asimov set even where the data are impossible without signal.
     """
-    best, null = fits.status[:, 1], fits.status[:, 0]
+    free, null = best.status, fits.status[:, 0]
     usable = int(FitStatus.AT_BOUNDARY)
-    failure = np.where(best > usable, best, np.where(null > usable, null, -1))
-    if stack.start.shape[1] == stack.held + 1:
-        failure = np.where((best <= usable) & (null == int(FitStatus.INFEASIBLE)), -1, failure)
+    failure = np.where(free > usable, free, np.where(null > usable, null, -1))
+    if stack.start.shape[1] == stack.held + stack.parts:
+        failure = np.where((free <= usable) & (null == int(FitStatus.INFEASIBLE)), -1, failure)
     return failure.astype(np.int8)

@@ -1,4 +1,4 @@
-"""The mass scan that counts events in a narrow window, over simulated backgrounds: for few events."""
+"""The mass scan that counts events in narrow windows, over simulated backgrounds: for few events."""
 
 from __future__ import annotations
 
@@ -22,17 +22,27 @@ from bumphunt.inference.counting import (
 )
 from bumphunt.inference.limits import UpperLimit
 from bumphunt.inference.method import LimitSettings
+from bumphunt.inference.scan_regions import Part, ScanRegion, blinded, checked_regions, parts_at, reshared, samples_of
 from bumphunt.inference.scan_result import ScanPoint, ScanResult, scan_row
-from bumphunt.inference.scan_spectra import Spectra, checked_spectra
-from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, norm_source
+from bumphunt.inference.scan_rows import (
+    ScanSetting,
+    row_without_background,
+    scan_setting,
+    simulated_core,
+    window_row,
+)
+from bumphunt.inference.scan_spectra import Spectra
+from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, WindowSetting, norm_source
 from bumphunt.inference.windows import window_edges
-from bumphunt.models.signal import SignalModel
-from bumphunt.models.sources import Source, checked_sources
+from bumphunt.models.region import Region, Sample, region
+from bumphunt.models.sources import Source, Sources, sources_at
+from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
 
 __all__ = [
     "TEMPLATE_STATISTICS",
     "UNCOUNTED",
     "CountingWindow",
+    "counting_regions",
     "counting_window",
     "scan_counting",
     "window_limit",
@@ -55,9 +65,9 @@ class CountingWindow:
     Parameters
     ----------
     edges
-        The two ends of the window in the squared mass [GeV^2].
+        The two ends of the window in the unit of the axis.
     sigma, efficiency
-        Resolution in the squared mass [GeV^2] and total signal efficiency.
+        Resolution in the unit of the axis, and branching ratio times total signal efficiency.
     n_obs
         Events counted; None if blinded.
     background
@@ -93,102 +103,119 @@ class CountingWindow:
 
 
 def scan_counting(
-    counts: ArrayLike | None,
-    templates: ArrayLike,
-    variances: ArrayLike,
-    relative_uncertainties: Sequence[float | None],
-    edges: ArrayLike,
+    regions: ScanRegion | Sequence[ScanRegion],
     *,
-    signal: SignalModel,
     masses: ArrayLike,
-    names: Sequence[str] | None = None,
-    sources: Sequence[Source] = (),
+    sources: Sources = (),
     window: float = 2.0,
     limits: LimitSettings | None = None,
+    rng: np.random.Generator | None = None,
     progress: Callable[[], object] | None = None,
 ) -> ScanResult:
-    """Return the scan of a spectrum that counts events in a window around every mass.
+    """Return the scan of spectra that counts events in a window around every mass.
 
     The background is the sum of the templates in the window, each with its statistical uncertainty, which is never
-    below that of an empty window (`bumphunt.inference.counting.simulated_background`). It has a gamma distribution
-    with the sum of these variances and of the squared shifts by the sources. The signal efficiency has a log-normal
-    distribution; that a source moves both is left out. The events counted are divided by the fraction of the peak
-    inside the window.
+    below that of an empty window (`bumphunt.inference.counting.simulated_background`).
+
+    In one region it has a gamma distribution with the sum of these variances and of the squared shifts by the sources.
+    The signal efficiency has a log-normal distribution; that a source moves both is left out. The events counted are
+    divided by the fraction of the peak inside the window, and the limit is exact.
+
+    Several regions are as many bins of one likelihood (`counting_regions`), in which a source moves all that it moves
+    together. Limits come from toys where the background is below the threshold of the settings, from the asymptotic
+    formulae elsewhere; q0 and p0 are asymptotic.
 
     Parameters
     ----------
-    counts, templates, variances, edges, signal, masses, names, progress
+    regions, masses, progress
         As in `bumphunt.inference.scan.scan_templates`.
-    relative_uncertainties
-        Of the normalisation of each template, independent of each other.
     sources
-        What else is uncertain; the statistical error of the signal model's efficiency is always in.
+        What else is uncertain, as there; it cannot move the shape of a background.
     window
         Half width of the window in units of the resolution.
     limits
-        "auto" (exact CLs, by default) or "bayesian", and the confidence level.
+        "auto" (by default) or "bayesian", and the confidence level.
+    rng
+        For the limits of several regions.
 
     Returns
     -------
     ScanResult
-        One point a mass; `method` is "cls_counting", "bayesian_flat" or "bayesian_1/sqrt".
+        One point a mass; `method` is "cls_counting", "bayesian_flat" or "bayesian_1/sqrt", or that of a fit where
+        several regions see the mass.
 
     Raises
     ------
     InputError
-        As `scan_templates`; if a relative uncertainty is None, if a source moves what only a fit can use, or the
-        method of the limits is an approximation.
+        As `scan_templates`; if a relative uncertainty is None, if a source moves what only a fit can use, the method of
+        the limits is an approximation, or there are several regions and no generator.
     """
     settings = LimitSettings(method="auto") if limits is None else limits
     if settings.method not in ("auto", "bayesian"):
         msg = f"limits on counts are exact: the method must be 'auto' or 'bayesian', got {settings.method!r}"
         raise InputError(msg)
-    spectra = checked_spectra(counts, templates, variances, relative_uncertainties, edges, names)
-    points = []
-    for mass in np.atleast_1d(np.asarray(masses, dtype=np.float64)):
-        found = counting_window(spectra, signal=signal, mass=float(mass), window=window, sources=sources)
-        points.append(_count_point(found, float(mass), settings))
+    several, m = checked_regions(regions), np.atleast_1d(np.asarray(masses, dtype=np.float64))
+    fits = None
+    if len(several) > 1:
+        windows = WindowSetting(window=window, bins_per_sigma=None)
+        fits = scan_setting(windows, settings, rng, "auto", blinded=blinded(several))
+    known, points = sources_at(sources, m.tolist(), samples_of(several)), []
+    for index, parts in enumerate(parts_at(several, m)):
+        if fits is None or len(parts) == 1:
+            points.append(
+                _count_point(counting_window(parts[0], window=window, sources=known[index]), parts[0], settings)
+            )
+        else:
+            points.append(_counts_row(fits, parts, known[index], index))
         if progress is not None:
             progress()
     return ScanResult(points=tuple(points))
 
 
-def counting_window(
-    spectra: Spectra, *, signal: SignalModel, mass: float, window: float, sources: Sequence[Source] = ()
-) -> CountingWindow:
-    """Return what is counted at one mass; arguments and errors as in `scan_counting`."""
+def counting_window(part: Part, *, window: float, sources: Sequence[Source] = ()) -> CountingWindow:
+    """Return what is counted of one region at one mass.
+
+    Parameters
+    ----------
+    part
+        The region and the mass (`bumphunt.inference.scan_regions.parts_at`).
+    window, sources
+        As in `scan_counting`.
+    """
+    spectra, at = part.region.spectra, part.at
     if None in spectra.uncertainties:
         msg = "counting needs a number for the uncertainty of every template, got None: use the template fit"
         raise InputError(msg)
-    for source in checked_sources(sources, spectra.names):
+    for source in sources:
         for what in UNCOUNTED:
             if what in source.moves:
                 msg = f"source {source.name!r} has a {what}, which a count cannot use: fit templates, or remove it"
                 raise InputError(msg)
-    sigma = float(signal.resolution(mass))
-    edges = window_edges(spectra.edges, mass**2, sigma, half_width=window, bins_per_sigma=None)
-    inside = spectra.cut(edges)
-    nearby = spectra.cut(window_edges(spectra.edges, mass**2, sigma, half_width=NEARBY, bins_per_sigma=None))
+    edges, wide = (
+        window_edges(spectra.edges, at.position, at.sigma, half_width=half_width, bins_per_sigma=None)
+        for half_width in (window, NEARBY)
+    )
+    inside, nearby = spectra.cut(edges), spectra.cut(wide)
     b, b_error = simulated_background(
         inside.templates.sum(axis=1), inside.variances.sum(axis=1), _event_weights(nearby, spectra)
     )
     background_shifts = {TEMPLATE_STATISTICS: float(np.sqrt(b_error @ b_error))}
     for name, relative, yield_ in zip(spectra.names, spectra.uncertainties, b, strict=True):
         background_shifts[norm_source(name)] = float(relative or 0.0) * float(yield_)
-    efficiency = float(signal.efficiency(mass))
-    statistical = float(signal.efficiency_error(mass)) / efficiency if efficiency > 0.0 else 0.0
+    statistical = at.efficiency_error / at.efficiency if at.efficiency > 0.0 else 0.0
     signal_shifts = {SIGNAL_STATISTICS: statistical}
-    fraction = float(signal.fractions(mass, edges).sum())
+    fraction = float(at.fractions(edges).sum())
     for source in sources:
+        if not source.applies(part.region.name):
+            continue
         background_shifts[source.name] = float(
             sum(source.background.get(name, 0.0) * float(yield_) for name, yield_ in zip(spectra.names, b, strict=True))
         )
         moved = [
             float(
-                signal.fractions(
-                    mass,
+                at.fractions(
                     edges,
-                    shift=sign * source.signal_mean * sigma,
+                    shift=sign * source.signal_mean * at.sigma,
                     stretch=(1.0 + source.signal_width) ** sign,
                 ).sum()
             )
@@ -199,14 +226,70 @@ def counting_window(
         signal_shifts[source.name] = source.efficiency + shape
     return CountingWindow(
         edges=edges,
-        sigma=sigma,
-        efficiency=efficiency,
+        sigma=at.sigma,
+        efficiency=part.efficiency,
         n_obs=None if inside.counts is None else float(inside.counts.sum()),
         background=float(b.sum()),
         fraction=fraction,
         background_shifts=background_shifts,
         signal_shifts=signal_shifts,
     )
+
+
+def counting_regions(
+    parts: Sequence[Part], *, window: float, sources: Sequence[Source] = ()
+) -> tuple[tuple[Part, ...], tuple[Region, ...]]:
+    """Return the windows of one mass as regions of one bin, to be fitted together, and their parts.
+
+    The background of a region is alpha times a Poisson mean that N simulated events constrain, with alpha N and
+    alpha^2 N as large as its expectation and its statistical variance. Sources and normalisations are log-normal
+    factors, shared by regions where they have the same name. A region without any simulated background is left out.
+
+    Parameters
+    ----------
+    parts
+        The regions that see the mass (`bumphunt.inference.scan_regions.parts_at`).
+    window, sources
+        As in `scan_counting`.
+    """
+    counted = [counting_window(part, window=window, sources=sources) for part in parts]
+    reached = [k for k, found in enumerate(counted) if found.background > 0.0]
+    kept = reshared([parts[k] for k in reached]) if reached else ()
+    return kept, tuple(_one_bin(part, counted[k]) for part, k in zip(kept, reached, strict=True))
+
+
+def _one_bin(part: Part, found: CountingWindow) -> Region:
+    """Return a window as a region of one bin."""
+    name, b = part.region.name, found.background
+    background: list[Uncertainty] = []
+    if (sigma := found.background_shifts[TEMPLATE_STATISTICS]) > 0.0:
+        background.append(ControlRegion(f"{TEMPLATE_STATISTICS}_{name}", (b / sigma) ** 2, alpha=sigma**2 / b))
+    background += [
+        LogNormal(source, shift / b)
+        for source, shift in found.background_shifts.items()
+        if source != TEMPLATE_STATISTICS and shift != 0.0
+    ]
+    signal: list[Uncertainty] = [
+        LogNormal(f"{SIGNAL_STATISTICS}_{name}" if source == SIGNAL_STATISTICS else source, shift)
+        for source, shift in found.signal_shifts.items()
+        if shift != 0.0
+    ]
+    return region(
+        f"{name} {part.at.mass:g} GeV",
+        counts=[b if found.n_obs is None else found.n_obs],
+        edges=found.edges,
+        signal=Sample("peak", [part.share * found.fraction], uncertainties=signal),
+        backgrounds=Sample("background", [b], uncertainties=background),
+    )
+
+
+def _counts_row(setting: ScanSetting, parts: Sequence[Part], sources: Sequence[Source], index: int) -> ScanPoint:
+    """Return the row of one mass from the counts of several regions."""
+    kept, found = counting_regions(parts, window=setting.windows.window, sources=sources)
+    if not found:
+        return row_without_background(setting, parts, sources)
+    row = window_row(setting, kept, found, index, core=simulated_core(kept))
+    return row if len(kept) == len(parts) else replace(row, flags=(*row.flags, "region_without_background"))
 
 
 def _event_weights(nearby: Spectra, spectra: Spectra) -> Array:
@@ -239,7 +322,7 @@ def _bayesian_limit(n_obs: float | None, model: CountingModel, cl: float, prior:
     )
 
 
-def _count_point(found: CountingWindow, mass: float, settings: LimitSettings) -> ScanPoint:
+def _count_point(found: CountingWindow, part: Part, settings: LimitSettings) -> ScanPoint:
     """Return the row of one mass from a count."""
     model = found.model()
     limit = window_limit(found, model, settings)
@@ -248,10 +331,8 @@ def _count_point(found: CountingWindow, mass: float, settings: LimitSettings) ->
     p0 = 0.5 if found.n_obs is None else counting_p0(n_obs, model)
     z0 = max(float(asymptotics.z_score(p0)), 0.0) + 0.0  # no negative zero
     return scan_row(
-        mass,
-        found.sigma,
-        found.efficiency,
-        found.edges,
+        [part],
+        [found.edges],
         replace(limit, flags=flags),
         n_obs=n_obs,
         n_bkg=model.background,

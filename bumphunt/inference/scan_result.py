@@ -6,13 +6,15 @@ expectation takes the place of the data, and every row carries the flag "blinded
 
 Flags: "blinded"; "low_counts" (fewer than `ASYMPTOTIC_FROM` expected background events within +-2 sigma of
 the mass: the asymptotic formulae are not to be trusted, use counting); "no_background" (no template reaches into the
-window); "no_significance" (the data are impossible without signal, since no background is expected where they are:
-q0, p0 and z0 are NaN, the limit takes all events for signal); "fit_at_boundary", "fit_singular", "fit_not_converged",
+window); "region_without_background" (that is so in one of several regions, which is left out of the row);
+"no_significance" (the data are impossible without signal, since no background is expected where they are: q0, p0 and z0
+are NaN, the limit takes all events for signal); "fit_at_boundary", "fit_singular", "fit_not_converged",
 "fit_infeasible"; "no_root"; "clb_underflow".
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.inference.limits import UpperLimit
+from bumphunt.inference.scan_regions import Part
 
 __all__ = ["ScanPoint", "ScanResult", "scan_row"]
 
@@ -35,20 +38,21 @@ class ScanPoint:
     mass
         Hypothesis [GeV].
     window_lo, window_hi
-        Ends of the window in mass [GeV]: square roots of its ends in the squared mass, negative for negative squares.
+        Ends of the window in mass [GeV]; of a squared mass the roots of its ends, negative for negative squares. With
+        several regions the window is that of the region with the largest share of the signal.
     n_obs, n_bkg
-        Observed events in the window, and background events in it: fitted together with the signal (templates), or
+        Observed events in the windows, and background events in them: fitted together with the signal (templates), or
         expected (counting). Blinded: `n_obs` is the expected background.
     n_sig, n_sig_error
-        Fitted signal events in the whole peak, inside the window or not; negative for a deficit. At the boundary of
-        the fit the error is that of the background-only expectation.
+        Fitted signal events in the whole peak, inside the window or not, and in all regions; negative for a deficit.
+        At the boundary of the fit the error is that of the background-only expectation.
     q0, p0, z0
         Discovery statistic, local p-value and significance. Templates: asymptotic, p0 = 0.5 for a deficit. Counting:
         p0 = P(N >= n_obs), z0 = 0 for p0 > 0.5, and q0 = z0^2.
     efficiency
-        Total signal efficiency.
+        Branching ratio times total signal efficiency, summed over the regions.
     resolution
-        Resolution in mass [GeV].
+        Resolution in mass [GeV]: that on the axis over the slope of the axis; of the region with the largest share.
     n_sig_ul_obs, n_sig_ul_exp_m2, n_sig_ul_exp_m1, n_sig_ul_exp, n_sig_ul_exp_p1, n_sig_ul_exp_p2
         Upper limits on the signal events in the whole peak.
     method, cl, valid, flags
@@ -113,37 +117,31 @@ class ScanResult:
         return max(known, key=lambda point: point.z0, default=None)
 
 
-def _signed_root(square: float) -> float:
-    """Return the mass [GeV] of a squared mass, negative for a negative square."""
-    return float(np.sign(square) * np.sqrt(abs(square)))
-
-
-def scan_row(
-    mass: float, sigma: float, efficiency: float, edges: Array, limit: UpperLimit, **fitted: float
-) -> ScanPoint:
+def scan_row(parts: Sequence[Part], edges: Sequence[Array], limit: UpperLimit, **fitted: float) -> ScanPoint:
     """Return a row from its limit and its fitted numbers.
 
     Parameters
     ----------
-    mass, sigma
-        Hypothesis [GeV] and resolution in the squared mass [GeV^2].
-    efficiency
-        Total signal efficiency.
+    parts
+        The regions at this mass.
     edges
-        Edges of the window in the squared mass [GeV^2]: at least the two ends.
+        Edges of the window in each of them, in the unit of its axis: at least the two ends.
     limit
         Limit, validity and flags.
     fitted
         `n_obs`, `n_bkg`, `n_sig`, `n_sig_error`, `q0`, `p0`, `z0` of `ScanPoint`.
     """
     m2, m1, median, p1, p2 = (float(value) for value in limit.expected)
+    leading = int(np.argmax([part.share for part in parts]))
+    at = parts[leading].at
+    ends = at.axis.signed_mass(edges[leading][[0, -1]])
     return ScanPoint(
-        mass=mass,
-        window_lo=_signed_root(edges[0]),
-        window_hi=_signed_root(edges[-1]),
+        mass=at.mass,
+        window_lo=float(ends[0]),
+        window_hi=float(ends[1]),
         **fitted,
-        efficiency=efficiency,
-        resolution=sigma / (2.0 * mass) if mass > 0.0 else np.inf,
+        efficiency=sum(part.efficiency for part in parts),
+        resolution=at.mass_resolution,
         n_sig_ul_obs=limit.observed,
         n_sig_ul_exp_m2=m2,
         n_sig_ul_exp_m1=m1,

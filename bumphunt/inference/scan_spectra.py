@@ -28,7 +28,7 @@ class Spectra:
     uncertainties
         Relative uncertainties of their normalisations; None leaves one to the data.
     edges
-        Bin edges in the squared mass [GeV^2], shape ``(B + 1,)``.
+        Bin edges in the unit of the mass axis, shape ``(B + 1,)``.
     names
         Of the backgrounds, K of them, all different.
 
@@ -73,10 +73,10 @@ class Spectra:
                 msg = f"relative uncertainties must be numbers >= 0, or None for a free normalisation, got {value}"
                 raise InputError(msg)
 
-    @property
-    def arrays(self) -> tuple[Array | None, Array, Array, tuple[float | None, ...], Array]:
-        """The first arguments of a scan: counts, templates, variances, uncertainties, edges."""
-        return self.counts, self.templates, self.variances, self.uncertainties, self.edges
+    def without_templates(self) -> Spectra:
+        """Return the data alone, for a smooth background."""
+        nothing = np.empty((0, self.edges.size - 1))
+        return replace(self, templates=nothing, variances=nothing, uncertainties=(), names=())
 
     def cut(self, window: Array) -> Spectra:
         """Return the spectra in the bins of a window, whose edges are a subset of theirs."""

@@ -1,9 +1,11 @@
 """The hypotheses of a scan, and the window of the spectrum around each.
 
-The observable is the squared (recoil) mass [GeV^2]; hypotheses are masses [GeV].
+Hypotheses are masses [GeV]; a spectrum is made of positions on a mass axis (`bumphunt.mass_axis`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,17 +18,27 @@ __all__ = ["mass_grid", "window_edges"]
 Array = NDArray[np.float64]
 
 
-def mass_grid(low: float, high: float, signal: SignalModel, *, step: float = 0.5) -> Array:
-    """Return hypotheses from `low` to at most `high`, spaced by `step` resolutions in the squared mass.
+def mass_grid(
+    low: float,
+    high: float,
+    signal: SignalModel | Sequence[SignalModel],
+    *,
+    step: float = 0.5,
+    excluded: Sequence[tuple[float, float]] = (),
+) -> Array:
+    """Return hypotheses from `low` to at most `high`, spaced by `step` resolutions on the axis of the signal.
 
     Parameters
     ----------
     low, high
         Ends of the search range [GeV], within the range of the signal model.
     signal
-        Resolution as a function of mass.
+        Resolution as a function of mass. Of several models the best resolution at each mass counts, among those whose
+        range has the mass.
     step
         Step in units of the resolution, > 0.
+    excluded
+        Mass intervals [GeV] that are left out, each with its lower but without its upper end, where the grid goes on.
 
     Returns
     -------
@@ -36,16 +48,45 @@ def mass_grid(low: float, high: float, signal: SignalModel, *, step: float = 0.5
     Raises
     ------
     InputError
-        If the range is empty or outside the signal model, or the step is not positive.
+        If the range is empty, wholly excluded or outside the signal model, the step is not positive, or an interval
+        ends before it begins.
     """
     if not 0.0 <= low <= high or not step > 0.0:
         msg = f"a mass grid needs 0 <= low <= high and a positive step, got {low}, {high} GeV, step {step}"
         raise InputError(msg)
-    signal.resolution(np.array([low, high]))  # both ends inside the model, or an error
-    squares = [low**2]
-    while (following := squares[-1] + step * float(signal.resolution(np.sqrt(squares[-1])))) <= high**2:
-        squares.append(following)
-    return np.sqrt(np.array(squares))
+    for first, last in excluded:
+        if not first <= last:
+            msg = f"the excluded masses {first} to {last} GeV end before they begin"
+            raise InputError(msg)
+    signals = [signal] if isinstance(signal, SignalModel) else list(signal)
+    _following(high, signals, step)  # both ends inside a model, or an error
+    masses, mass = [], _allowed(low, excluded)
+    while mass <= high:
+        masses.append(mass)
+        mass = _allowed(_following(mass, signals, step), excluded)
+    if not masses:
+        msg = f"the excluded masses {list(excluded)} GeV leave nothing of {low} to {high} GeV"
+        raise InputError(msg)
+    return np.array(masses)
+
+
+def _following(mass: float, signals: Sequence[SignalModel], step: float) -> float:
+    """Return the mass one step above another [GeV]: the nearest of those of the models that have it."""
+    having = [model for model in signals if model.masses[0] <= mass <= model.masses[-1]]
+    if not having:
+        ranges = ", ".join(f"{model.masses[0]} to {model.masses[-1]}" for model in signals)
+        msg = f"mass {mass} GeV is outside the simulated range {ranges} GeV"
+        raise InputError(msg)
+    positions = [float(model.axis.position(mass) + step * model.resolution(mass)) for model in having]
+    return min(float(model.axis.mass(x)) for model, x in zip(having, positions, strict=True))
+
+
+def _allowed(mass: float, excluded: Sequence[tuple[float, float]]) -> float:
+    """Return the mass itself, or the end of the excluded intervals that it is in [GeV]."""
+    for first, last in sorted(excluded):
+        if first <= mass < last:
+            mass = last
+    return mass
 
 
 def window_edges(

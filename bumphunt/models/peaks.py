@@ -16,6 +16,7 @@ from bumphunt.errors import InputError
 from bumphunt.models import shapes
 from bumphunt.models.shapes import Tail
 from bumphunt.models.signal import SignalModel
+from bumphunt.models.signal_shape import shifted_parameters
 
 __all__ = [
     "Peak",
@@ -152,7 +153,7 @@ def crystal_ball_gaussian(parameters: tuple[float, ...], support: tuple[float, f
 
 
 def peak_at(model: SignalModel, mass: float) -> Peak:
-    """Return the peak of a signal model at one mass [GeV], in the squared mass [GeV^2].
+    """Return the peak of a signal model at one mass [GeV], in the unit of its axis.
 
     Raises
     ------
@@ -160,4 +161,6 @@ def peak_at(model: SignalModel, mass: float) -> Peak:
         If the mass is outside the simulated range.
     """
     p = model.shape_parameters(float(mass))
-    return crystal_ball_gaussian((float(mass) ** 2 + float(p[0]), *map(float, p[1:])), model.support, tail=model.tail)
+    return crystal_ball_gaussian(
+        tuple(map(float, shifted_parameters(float(mass), p, model.axis))), model.support, tail=model.tail
+    )

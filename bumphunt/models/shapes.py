@@ -30,6 +30,7 @@ from bumphunt.errors import InputError
 __all__ = [
     "Tail",
     "core_half_width",
+    "core_half_widths",
     "crystal_ball_cdf",
     "crystal_ball_gaussian_cdf",
     "crystal_ball_gaussian_pdf",
@@ -249,10 +250,16 @@ def core_half_width(parameters: ArrayLike) -> float:
     >>> round(core_half_width([0.0, 0.3, 1.0, 2.0, 1.0, 2.0]), 6)
     0.3
     """
-    _, sigma, _, _, fraction, ratio = (float(p) for p in np.asarray(parameters, dtype=np.float64))
-    low, high = min(1.0, ratio), max(1.0, ratio)
+    return float(core_half_widths(parameters))
+
+
+def core_half_widths(parameters: ArrayLike) -> Array:
+    """Return `core_half_width` of many shapes, ``(..., 6)`` to ``(...)``."""
+    _, sigma, _, _, fraction, ratio = np.moveaxis(np.asarray(parameters, dtype=np.float64), -1, 0)
+    low, high = np.minimum(1.0, ratio), np.maximum(1.0, ratio)
     for _ in range(60):  # bisection: the content rises with the width
         z = 0.5 * (low + high)
         content = fraction * (2.0 * ndtr(z) - 1.0) + (1.0 - fraction) * (2.0 * ndtr(z / ratio) - 1.0)
-        low, high = (z, high) if content < CORE_CONTENT else (low, z)
-    return sigma * 0.5 * (low + high)
+        below = content < CORE_CONTENT
+        low, high = np.where(below, z, low), np.where(below, high, z)
+    return np.asarray(sigma * 0.5 * (low + high))

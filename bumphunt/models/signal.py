@@ -14,10 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from bumphunt.errors import InputError
-from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
+from bumphunt.mass_axis import SQUARED, MassAxis
+from bumphunt.models.shapes import Tail, core_half_widths, crystal_ball_gaussian_cdf
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
 
-__all__ = ["Closure", "SignalModel", "leave_one_out", "signal_model"]
+__all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "signal_model"]
 
 Array = NDArray[np.float64]
 
@@ -32,15 +33,18 @@ class SignalModel:
     Parameters
     ----------
     masses
-        Simulated masses [GeV], rising, at least two, shape ``(M,)``.
+        Simulated masses [GeV], rising as their positions on the axis do, at least two, shape ``(M,)``.
     parameters, errors
         Fitted shape parameters and their standard deviations in the order of `PARAMETERS`, shape ``(M, 6)``.
     efficiencies, efficiency_errors
         Total selection efficiency for events that land inside the support, and its standard deviation, shape ``(M,)``.
     support
-        Range of the squared mass [GeV^2] on which the shape is normalised.
+        Range of positions on the axis on which the shape is normalised.
     tail
         Side of the radiative tail.
+    axis
+        What the spectrum is made of. On a reduced axis what varies with mass is interpolated in the position, since
+        near the threshold it is smooth there and not in the mass.
 
     Raises
     ------
@@ -55,10 +59,11 @@ class SignalModel:
     efficiency_errors: Array
     support: tuple[float, float]
     tail: Tail = "high"
+    axis: MassAxis = SQUARED
 
     def __post_init__(self) -> None:
         m = self.masses.size
-        if m < 2 or not np.all(np.diff(self.masses) > 0.0):
+        if m < 2 or not (np.all(np.diff(self.masses) > 0.0) and np.all(np.diff(self.axis.position(self.masses)) > 0.0)):
             msg = f"a signal model needs at least two rising masses, got {self.masses}"
             raise InputError(msg)
         shapes = [self.parameters.shape, self.errors.shape, self.efficiencies.shape, self.efficiency_errors.shape]
@@ -78,39 +83,45 @@ class SignalModel:
             raise InputError(msg)
         return m
 
+    def _along(self, mass: ArrayLike) -> Array:
+        """Return the masses as the variable of the interpolation; raise if one is outside the simulated range."""
+        m = self._inside(mass)
+        return self.axis.position(m) if self.axis.kind == "reduced" else m
+
     def shape_parameters(self, mass: ArrayLike) -> Array:
         """Return the interpolated `PARAMETERS`, shape ``mass.shape + (6,)``."""
         log = np.array(LOGARITHMIC)
         known = np.where(log, np.log(np.where(log, self.parameters, 1.0)), self.parameters)
-        value = PchipInterpolator(self.masses, known)(self._inside(mass))
+        value = PchipInterpolator(self._along(self.masses), known)(self._along(mass))
         return np.where(log, np.exp(np.where(log, value, 0.0)), value)
 
     def shape_errors(self, mass: ArrayLike) -> Array:
         """Return the standard deviations of the parameters, linear between the masses, ``mass.shape + (6,)``."""
-        m = self._inside(mass)
-        return np.stack([np.interp(m, self.masses, column) for column in self.errors.T], axis=-1)
+        x, known = self._along(mass), self._along(self.masses)
+        return np.stack([np.interp(x, known, column) for column in self.errors.T], axis=-1)
 
     def resolution(self, mass: ArrayLike) -> Array:
-        """Return the resolution in the squared mass [GeV^2]: the half width of the core, in the shape of `mass`."""
-        p = self.shape_parameters(mass)
-        flat = [core_half_width(row) for row in p.reshape(-1, 6)]
-        return np.asarray(flat).reshape(p.shape[:-1])
+        """Return the resolution in the unit of the axis: the half width of the core, in the shape of `mass`."""
+        return core_half_widths(self.shape_parameters(mass))
 
     def mass_resolution(self, mass: ArrayLike) -> Array:
-        """Return the resolution in the mass [GeV], sigma(m^2) / 2m; inf at m = 0."""
+        """Return the resolution in the mass [GeV], that on the axis over its slope, in the shape of `mass`.
+
+        It is inf at mass 0 of a squared axis, and 0 at the threshold of a reduced one.
+        """
         with np.errstate(divide="ignore"):
-            return self.resolution(mass) / (2.0 * np.asarray(mass, dtype=np.float64))
+            return np.asarray(self.resolution(mass) / self.axis.slope(mass))
 
     def efficiency(self, mass: ArrayLike) -> Array:
         """Return the total efficiency, in the shape of `mass`."""
-        return np.asarray(PchipInterpolator(self.masses, self.efficiencies)(self._inside(mass)))
+        return np.asarray(PchipInterpolator(self._along(self.masses), self.efficiencies)(self._along(mass)))
 
     def efficiency_error(self, mass: ArrayLike) -> Array:
         """Return the statistical error of the efficiency, linear between the masses, in the shape of `mass`."""
-        return np.interp(self._inside(mass), self.masses, self.efficiency_errors)
+        return np.interp(self._along(mass), self._along(self.masses), self.efficiency_errors)
 
     def fractions(self, mass: float, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
-        """Return the fraction of the peak in each bin of the squared mass [GeV^2]; edges ``(B + 1,)``, result ``(B,)``.
+        """Return the fraction of the peak in each bin of the spectrum; edges ``(B + 1,)``, result ``(B,)``.
 
         The fractions sum to 1 over the support; bins outside it are empty.
 
@@ -119,11 +130,76 @@ class SignalModel:
         mass
             Hypothesis [GeV].
         edges
-            Bin edges [GeV^2], rising.
+            Bin edges [unit of the axis], rising.
         shift, stretch
-            What the peak is moved by [GeV^2], and its width multiplied with, before: its uncertainties.
+            What the peak is moved by [unit of the axis], and its width multiplied with, before: its uncertainties.
         """
-        p = shifted_parameters(mass, self.shape_parameters(float(mass)))
+        return self.at([mass])[0].fractions(edges, shift=shift, stretch=stretch)
+
+    def at(self, masses: ArrayLike) -> list[Hypothesis]:
+        """Return what the model says of each mass [GeV], shape ``(N,)``: interpolated once for all.
+
+        Raises
+        ------
+        InputError
+            If a mass is outside the simulated range.
+        """
+        m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+        p, efficiency, error = self.shape_parameters(m), self.efficiency(m), self.efficiency_error(m)
+        sigma = core_half_widths(p)
+        return [
+            Hypothesis(
+                mass=float(m[i]),
+                position=float(self.axis.position(m[i])),
+                sigma=float(sigma[i]),
+                efficiency=float(efficiency[i]),
+                efficiency_error=float(error[i]),
+                parameters=shifted_parameters(float(m[i]), p[i], self.axis),
+                support=self.support,
+                tail=self.tail,
+                axis=self.axis,
+            )
+            for i in range(m.size)
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hypothesis:
+    """What a signal model says of one mass.
+
+    Parameters
+    ----------
+    mass
+        Mass [GeV].
+    position, sigma
+        Where its peak is, and the resolution [unit of the axis].
+    efficiency, efficiency_error
+        Total efficiency and its standard deviation.
+    parameters
+        Of `shapes.crystal_ball_gaussian_cdf`, shape ``(6,)``.
+    support, tail, axis
+        As in `SignalModel`.
+    """
+
+    mass: float
+    position: float
+    sigma: float
+    efficiency: float
+    efficiency_error: float
+    parameters: Array
+    support: tuple[float, float]
+    tail: Tail
+    axis: MassAxis
+
+    @property
+    def mass_resolution(self) -> float:
+        """Resolution in the mass [GeV]; see `SignalModel.mass_resolution`."""
+        with np.errstate(divide="ignore"):
+            return float(np.float64(self.sigma) / self.axis.slope(self.mass))
+
+    def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
+        """Return the fraction of the peak in each bin; arguments as in `SignalModel.fractions`."""
+        p = self.parameters
         x = p[0] + (np.asarray(edges, dtype=np.float64) - shift - p[0]) / stretch
         return np.diff(crystal_ball_gaussian_cdf(x, p, self.support, tail=self.tail))
 
@@ -134,14 +210,14 @@ def signal_model(fits: Sequence[ShapeFit], efficiencies: ArrayLike, efficiency_e
     Parameters
     ----------
     fits
-        One fit per mass, in any order; all with the same support and tail, all valid.
+        One fit per mass, in any order; all with the same support, tail and axis, all valid.
     efficiencies, efficiency_errors
         Per fit, shape ``(M,)``.
 
     Raises
     ------
     InputError
-        If a fit is invalid or their supports or tails differ; and as `SignalModel`.
+        If a fit is invalid or their supports, tails or axes differ; and as `SignalModel`.
     """
     for fit in fits:
         if not fit.valid:
@@ -149,6 +225,9 @@ def signal_model(fits: Sequence[ShapeFit], efficiencies: ArrayLike, efficiency_e
             raise InputError(msg)
         if fit.support != fits[0].support or fit.tail != fits[0].tail:
             msg = f"supports {fits[0].support} at {fits[0].mass} GeV, {fit.support} at {fit.mass} GeV: want one"
+            raise InputError(msg)
+        if fit.axis != fits[0].axis:
+            msg = f"axes {fits[0].axis} at {fits[0].mass} GeV, {fit.axis} at {fit.mass} GeV: want one"
             raise InputError(msg)
     order = np.argsort([fit.mass for fit in fits])
     return SignalModel(
@@ -159,6 +238,7 @@ def signal_model(fits: Sequence[ShapeFit], efficiencies: ArrayLike, efficiency_e
         efficiency_errors=np.asarray(efficiency_errors, dtype=np.float64)[order],
         support=fits[0].support,
         tail=fits[0].tail,
+        axis=fits[0].axis,
     )
 
 
@@ -171,7 +251,7 @@ class Closure:
     masses
         The simulated masses but the first and the last [GeV], shape ``(M - 2,)``.
     names
-        What is compared: the shape parameters, "resolution" [GeV^2] and "efficiency", Q = 8 names.
+        What is compared: the shape parameters, "resolution" [unit of the axis] and "efficiency", Q = 8 names.
     fitted, errors, interpolated
         Shape ``(M - 2, Q)``; the error of the resolution is that of sigma, scaled.
     """
@@ -207,6 +287,7 @@ def leave_one_out(model: SignalModel) -> Closure:
             efficiency_errors=np.delete(model.efficiency_errors, index),
             support=model.support,
             tail=model.tail,
+            axis=model.axis,
         )
         for rows, source in ((fitted, model), (interpolated, others)):
             rows.append(

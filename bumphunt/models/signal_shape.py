@@ -3,8 +3,9 @@
 `fit_shape` fits one mass, `fit_shapes` all of them with tails that vary smoothly. `bumphunt.models.signal` makes them a
 function of mass.
 
-The observable is the squared (recoil) mass, whose resolution varies slowly with mass. Radiation makes the recoil mass
-too large: the tail is at high values by default.
+The observable is the position on a mass axis (`bumphunt.mass_axis`) on which the resolution varies slowly: the squared
+mass for a recoil mass, a mass for an invariant one. Radiation makes a recoil mass too large, and an invariant mass too
+small: the tail is at high values by default.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import theilslopes
 
 from bumphunt.errors import InputError
+from bumphunt.mass_axis import SQUARED, MassAxis
 from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
 
 __all__ = ["PARAMETERS", "ShapeFit", "fit_shape", "fit_shapes", "shifted_parameters"]
@@ -25,9 +27,9 @@ __all__ = ["PARAMETERS", "ShapeFit", "fit_shape", "fit_shapes", "shifted_paramet
 Array = NDArray[np.float64]
 
 PARAMETERS = ("mean_shift", "sigma", "alpha", "n", "fraction", "ratio")
-"""Shape parameters: mean - m^2 [GeV^2], sigma [GeV^2], start of the tail [sigma], its power, the Crystal Ball's
-fraction, and the width of the Gaussian over sigma."""
-LIMITS = ((-np.inf, np.inf), (1e-6, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
+"""Shape parameters: mean - position of the mass and sigma [unit of the axis], start of the tail [sigma], its power, the
+Crystal Ball's fraction, and the width of the Gaussian over sigma."""
+LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
 """Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
 that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
 AT_LIMIT = 1e-3
@@ -54,11 +56,13 @@ class ShapeFit:
         Values and standard deviations of `PARAMETERS`, shape ``(6,)``. An error is NaN where it could not be found,
         and 0 for a parameter that is held, or at its limit.
     resolution, resolution_error
-        Half width of the core (`shapes.core_half_width`) and its standard deviation [GeV^2].
+        Half width of the core (`shapes.core_half_width`) and its standard deviation [unit of the axis].
     support
-        Ends of the histogram [GeV^2]: the shape is normalised to 1 there.
+        Ends of the histogram [unit of the axis]: the shape is normalised to 1 there.
     tail
         Side of the tail.
+    axis
+        What the histogram is made of.
     chi2, n_dof
         Pearson chi-squared over the bins with at least ten effective events, and its degrees of freedom.
     valid
@@ -72,14 +76,15 @@ class ShapeFit:
     resolution_error: float
     support: tuple[float, float]
     tail: Tail
+    axis: MassAxis
     chi2: float
     n_dof: int
     valid: bool
 
 
-def shifted_parameters(mass: float, parameters: Array) -> Array:
+def shifted_parameters(mass: float, parameters: Array, axis: MassAxis) -> Array:
     """Return the parameters of `shapes.crystal_ball_gaussian_cdf`: the mean in place of its shift."""
-    return np.concatenate([[mass**2 + parameters[0]], parameters[1:]])
+    return np.concatenate([[float(axis.position(mass)) + parameters[0]], parameters[1:]])
 
 
 def _checked_spectrum(
@@ -107,6 +112,7 @@ def fit_shape(
     *,
     mass: float,
     tail: Tail = "high",
+    axis: MassAxis = SQUARED,
     held: ArrayLike | None = None,
 ) -> ShapeFit:
     """Return the Crystal Ball plus Gaussian fitted to a weighted spectrum of simulated signal.
@@ -117,13 +123,15 @@ def fit_shape(
     Parameters
     ----------
     edges
-        Bin edges in the squared mass [GeV^2], rising, shape ``(B + 1,)``.
+        Bin edges [unit of the axis], rising, shape ``(B + 1,)``.
     counts, variances
         Sums of weights and of squared weights, shape ``(B,)``.
     mass
         Simulated mass [GeV].
     tail
         Side of the radiative tail: "high" for a recoil mass, "low" for an invariant mass.
+    axis
+        What the spectrum is made of.
     held
         Values at which all parameters but mean and sigma are held, shape ``(4,)``; None fits them too.
 
@@ -142,7 +150,7 @@ def fit_shape(
     total, scale = float(content.sum()), float(content.sum() / v.sum())  # an event of average weight counts as one
 
     def expected(p: Array) -> Array:
-        cdf = crystal_ball_gaussian_cdf(x, shifted_parameters(mass, p[:6]), support, tail=tail)
+        cdf = crystal_ball_gaussian_cdf(x, shifted_parameters(mass, p[:6], axis), support, tail=tail)
         return np.maximum(p[6] * total * np.diff(cdf), 1e-300)
 
     def objective(p: Array) -> float:
@@ -150,9 +158,10 @@ def fit_shape(
         log_term = np.log(np.divide(content, nu, out=np.ones_like(nu), where=content > 0.0))
         return scale * float(np.sum(nu - content + content * log_term))
 
-    first = _first_values(x, content, mass, tail)
+    first = _first_values(x, content, float(axis.position(mass)), tail)
     minuit = Minuit(objective, np.append(first, 1.0), name=(*PARAMETERS, "yield"))
     minuit.errordef, minuit.print_level = Minuit.LIKELIHOOD, 0
+    minuit.errors["mean_shift"] = 0.1 * first[1]  # whatever the unit, and even if the shift begins at zero
     for index, limits in enumerate(LIMITS):
         minuit.limits[index] = limits
     minuit.limits["yield"] = (1e-3, None)
@@ -186,6 +195,7 @@ def fit_shape(
         resolution_error=float(np.sqrt(max(float(slope @ covariance @ slope), 0.0))),
         support=support,
         tail=tail,
+        axis=axis,
         chi2=float(np.sum((content - nu)[many] ** 2 * content[many] / (nu * v)[many])),
         n_dof=int(many.sum()) - int(minuit.nfit),
         valid=valid,
@@ -196,6 +206,7 @@ def fit_shapes(
     spectra: Sequence[tuple[float, ArrayLike, ArrayLike, ArrayLike]],
     *,
     tail: Tail = "high",
+    axis: MassAxis = SQUARED,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[ShapeFit]:
     """Return shapes whose tails vary smoothly with mass, so that no fluctuation of a tail moves a resolution.
@@ -208,7 +219,7 @@ def fit_shapes(
     ----------
     spectra
         For each simulated mass: mass [GeV], edges, counts and variances as for `fit_shape`; at least two.
-    tail
+    tail, axis
         As for `fit_shape`.
     progress
         Called after each fit with the number done and of all.
@@ -227,7 +238,7 @@ def fit_shapes(
         raise InputError(msg)
     total, free = 2 * len(spectra), []
     for mass, edges, counts, variances in spectra:
-        free.append(fit_shape(edges, counts, variances, mass=mass, tail=tail))
+        free.append(fit_shape(edges, counts, variances, mass=mass, tail=tail, axis=axis))
         if progress is not None:
             progress(len(free), total)
     masses = np.array([fit.mass for fit in free])
@@ -237,7 +248,7 @@ def fit_shapes(
     smooth = np.clip(smooth, *np.array(LIMITS[2:]).T)
     fits: list[ShapeFit] = []
     for (mass, edges, counts, variances), held in zip(spectra, smooth, strict=True):
-        fits.append(fit_shape(edges, counts, variances, mass=mass, tail=tail, held=held))
+        fits.append(fit_shape(edges, counts, variances, mass=mass, tail=tail, axis=axis, held=held))
         if progress is not None:
             progress(len(free) + len(fits), total)
     return fits
@@ -252,10 +263,11 @@ def _weighted_covariance(minuit: Minuit, expected: Callable[[Array], Array], var
         return np.full((6, 6), np.nan)
     p = np.array(minuit.values)
     inverse: Array = np.array(minuit.covariance, dtype=np.float64)
+    least = 1e-6 * np.where(np.arange(p.size) < 2, p[1], 1.0)  # of what is held; the first two have a unit
     gradients = np.empty((p.size, variances.size))
     for index in range(p.size):
         step = np.zeros(p.size)
-        step[index] = 0.1 * np.sqrt(np.maximum(inverse.diagonal()[index], 1e-12))
+        step[index] = 0.1 * max(np.sqrt(max(inverse.diagonal()[index], 0.0)), least[index])
         low, high = (_within_limits(p + sign * step) for sign in (-1.0, 1.0))
         gradients[index] = np.log(expected(high) / expected(low)) / max(high[index] - low[index], 1e-300)
     covariance: Array = (inverse @ (gradients * variances) @ gradients.T @ inverse)[:6, :6]
@@ -268,19 +280,19 @@ def _within_limits(p: Array) -> Array:
     return np.concatenate([np.clip(p[:6], limits[:, 0], limits[:, 1]), p[6:]])
 
 
-def _first_values(edges: Array, counts: Array, mass: float, tail: Tail) -> Array:
+def _first_values(edges: Array, counts: Array, position: float, tail: Tail) -> Array:
     """Return start values: the median of the spectrum, and its width on the side without a tail."""
     cumulative = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
     lower, middle, upper = np.interp([0.1587, 0.5, 0.8413], cumulative, edges)
     sigma = max(middle - lower if tail == "high" else upper - middle, 0.5 * float(np.diff(edges).min()))
-    return np.array([middle - mass**2, 0.8 * sigma, 1.5, 2.0, 0.8, 1.7])
+    return np.array([middle - position, 0.8 * sigma, 1.5, 2.0, 0.8, 1.7])
 
 
 def _resolution_slope(parameters: Array) -> Array:
     """Return the derivatives of `core_half_width`, shape ``(6,)``, by differences inside the limits."""
     slope = np.zeros(6)
     for index in (1, 4, 5):
-        step = 1e-4 * max(abs(parameters[index]), 1e-3)
+        step = 1e-4 * abs(parameters[index])
         moved = np.repeat(parameters[None], 2, axis=0)
         moved[:, index] += [-step, step]
         moved = np.array([_within_limits(row) for row in moved])

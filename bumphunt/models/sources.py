@@ -14,18 +14,22 @@ a source may move     by
 `background_slope`    a relative change at the upper end of the window, its negative at the lower end
 `spurious_signal`     a signal that the background shape fakes, in units of the error of n_sig without signal
 ====================  ==================================================================================
+
+Where several regions are fitted together, a source is one nuisance parameter in all of them, and moves the samples of a
+name in all of them. What it moves in some regions only, or by another amount, is told by a source of the same name with
+`regions`. A source whose effect changes with mass is given to a scan as a function from the mass to all sources.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bumphunt.errors import InputError
 
-__all__ = ["Source", "checked_sources"]
+__all__ = ["Source", "Sources", "checked_sources", "sources_at"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,8 @@ class Source:
         Relative change of samples at the upper end of the window, by name, between -1 and 1; linear in between.
     spurious_signal
         Width of a fake signal in units of the standard deviation of n_sig for background alone, not negative.
+    regions
+        Names of the regions in which all this is so; none for all regions.
 
     Raises
     ------
@@ -70,6 +76,7 @@ class Source:
     background: Mapping[str, float] = field(default_factory=dict)
     background_slope: Mapping[str, float] = field(default_factory=dict)
     spurious_signal: float = 0.0
+    regions: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -103,30 +110,78 @@ class Source:
         mappings = ("background", "background_slope")
         return (*moved, *(what for what in mappings if any(v != 0.0 for v in getattr(self, what).values())))
 
+    def applies(self, region: str) -> bool:
+        """Return whether the source moves something in a region of that name."""
+        return not self.regions or region in self.regions
 
-def checked_sources(sources: Sequence[Source], samples: Sequence[str]) -> tuple[Source, ...]:
-    """Return the sources if their names differ and their samples exist.
+
+Sources = Sequence[Source] | Callable[[float], Sequence[Source]]
+"""The sources of a scan, or a function from the mass [GeV] to them; the names are the same at every mass."""
+
+
+def checked_sources(
+    sources: Sequence[Source], samples: Sequence[str] | Mapping[str, Sequence[str]]
+) -> tuple[Source, ...]:
+    """Return the sources if their names differ, or else their regions, and what they move exists.
 
     Parameters
     ----------
     sources
         The sources of one search.
     samples
-        Names of its background samples.
+        Names of its background samples, or those of each region by its name.
 
     Raises
     ------
     InputError
-        If two sources have the same name, or one moves a sample that there is not.
+        If two sources have the same name in a region, or one names a region or moves a sample that there is not.
     """
-    names = [source.name for source in sources]
-    for name in names:
-        if names.count(name) > 1:
-            msg = f"two sources of uncertainty are called {name!r}: put what moves together into one"
-            raise InputError(msg)
+    regions = samples if isinstance(samples, Mapping) else None
+    met: dict[str, list[Source]] = {}
     for source in sources:
+        for other in met.setdefault(source.name, []):
+            if not (source.regions and other.regions) or set(source.regions) & set(other.regions):
+                msg = (
+                    f"two sources of uncertainty are called {source.name!r}: put what moves together into one, or give"
+                    " each its own regions"
+                )
+                raise InputError(msg)
+        met[source.name].append(source)
+        for name in source.regions:
+            if regions is not None and name not in regions:
+                msg = f"source {source.name!r} is in the region {name!r}; there are {', '.join(regions) or 'none'}"
+                raise InputError(msg)
+        known = samples
+        if isinstance(samples, Mapping):
+            known = [s for region, names in samples.items() if source.applies(region) for s in names]
         for sample in (*source.background, *source.background_slope):
-            if sample not in samples:
-                msg = f"source {source.name!r} moves the sample {sample!r}; there are {', '.join(samples) or 'none'}"
+            if sample not in known:
+                there = ", ".join(dict.fromkeys(known)) or "none"
+                msg = f"source {source.name!r} moves the sample {sample!r}; there are {there}"
                 raise InputError(msg)
     return tuple(sources)
+
+
+def sources_at(
+    sources: Sources, masses: Sequence[float], samples: Sequence[str] | Mapping[str, Sequence[str]]
+) -> list[tuple[Source, ...]]:
+    """Return the sources at each mass [GeV], checked as by `checked_sources`.
+
+    Raises
+    ------
+    InputError
+        As `checked_sources`, and if a function of mass gives other names at another mass.
+    """
+    if not callable(sources):
+        return [checked_sources(sources, samples)] * len(masses)
+    found = [checked_sources(sources(mass), samples) for mass in masses]
+    for mass, there in zip(masses, found, strict=True):
+        names = {source.name for source in there}
+        if names != {source.name for source in found[0]}:
+            first = ", ".join(source.name for source in found[0]) or "none"
+            msg = (
+                f"the sources at {mass} GeV are {', '.join(sorted(names)) or 'none'}, those at {masses[0]} GeV {first}:"
+                " give the same ones at every mass"
+            )
+            raise InputError(msg)
+    return found

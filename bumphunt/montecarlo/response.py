@@ -19,6 +19,8 @@ __all__ = [
     "muon_probability",
     "photon_energy_resolution",
     "photon_time_resolution",
+    "photon_variances",
+    "track_variances",
     "transverse_momentum_resolution",
 ]
 
@@ -95,6 +97,44 @@ def photon_time_resolution(energy: ArrayLike, detector: Detector) -> Array:
     3.16
     """
     return np.hypot(detector.photon_time_constant, detector.photon_time_noise / np.asarray(energy, dtype=np.float64))
+
+
+def track_variances(p: ArrayLike, theta: ArrayLike, mass: float, detector: Detector) -> Array:
+    """Return the variances of momentum [GeV^2], polar angle and azimuth [rad^2] of tracks, shape (N, 3).
+
+    Parameters
+    ----------
+    p
+        Momentum [GeV], above 0, shape (N,).
+    theta
+        Polar angle [rad], shape (N,).
+    mass
+        Mass of the particles [GeV].
+    detector
+        The detector.
+    """
+    p, sine = np.asarray(p, dtype=np.float64), np.sin(np.asarray(theta, dtype=np.float64))
+    relative = transverse_momentum_resolution(p * sine, p / np.hypot(p, mass), detector)
+    angle = angle_resolution(p, detector)
+    return np.stack([(p * relative) ** 2, angle**2, (angle / sine) ** 2], axis=-1)
+
+
+def photon_variances(energy: ArrayLike, theta: ArrayLike, detector: Detector) -> Array:
+    """Return the variances of energy [GeV^2], polar angle and azimuth [rad^2] of photons, shape (N, 3).
+
+    Parameters
+    ----------
+    energy
+        Energy [GeV], above 0, shape (N,).
+    theta
+        Polar angle [rad], shape (N,).
+    detector
+        The detector.
+    """
+    energy, sine = np.asarray(energy, dtype=np.float64), np.sin(np.asarray(theta, dtype=np.float64))
+    angle = detector.photon_angle_resolution / np.sqrt(energy)
+    relative = photon_energy_resolution(energy, detector)
+    return np.stack([(energy * relative) ** 2, angle**2, (angle / sine) ** 2], axis=-1)
 
 
 def in_tracking(theta: ArrayLike, pt: ArrayLike, detector: Detector, *, radius: ArrayLike = 0.0) -> Mask:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.kinematic_fit import beam_constrained
 from bumphunt.kinematics import (
     BEAMS,
     M_MUON,
@@ -22,9 +21,9 @@ from bumphunt.montecarlo.candidates import CANDIDATES
 from bumphunt.montecarlo.detector import BABAR, BELLE2, Detector
 from bumphunt.montecarlo.findings import BELLE2_BEAMS, Check, Distribution, Findings, half_width
 from bumphunt.montecarlo.reconstruction import reconstruct
-from bumphunt.montecarlo.response import angle_resolution, photon_energy_resolution, transverse_momentum_resolution
+from bumphunt.montecarlo.response import photon_variances, track_variances
 
-__all__ = ["beam_constrained", "dimuon_resolution", "recoil_resolution", "single_photon_resolution"]
+__all__ = ["dimuon_resolution", "recoil_resolution", "single_photon_resolution"]
 
 Array = NDArray[np.float64]
 
@@ -35,18 +34,10 @@ BABAR_STEP = {0.5: 0.53e-3, 1.0: 0.92e-3, 2.0: 1.5e-3, 3.0: 2.0e-3, 5.0: 2.6e-3,
 """Step of BaBar's dilepton scan [GeV] by mass [GeV], half of the resolution: arXiv:1406.2980."""
 BABAR_SINGLE_PHOTON = 1.5
 """sigma(M_X^2) of BaBar's single photons near 0 [GeV^2]: arXiv:1702.03327."""
-PEP2_SPREADS = (5.5e-3, 2.3e-3)
-"""Energy spreads of electrons and positrons of PEP-II [GeV]: NIM A 479 (2002) 1, section 3."""
 SMALLEST_PHOTON = 0.5
 """Least energy of the photon of an event, above beam background [GeV]."""
 CENTRAL = 0.4
 """Largest |cos theta*| of single photons in the middle of the barrel."""
-
-
-def pep2_beams() -> Beams:
-    """Return BaBar's beams with their energy spreads."""
-    electrons, positrons = PEP2_SPREADS
-    return replace(BEAMS["babar"], electron_spread=electrons, positron_spread=positrons)
 
 
 def _figure(name: str, title: str, widths: dict[float, tuple[float, float]], reference: dict[float, float], *,
@@ -117,68 +108,19 @@ def _photon_and_muons(
     rows = {name: values[rows["daughter(2, E)"] > SMALLEST_PHOTON] for name, values in rows.items()}
     names = [f"daughter({i}, {q})" for i, e in ((0, "p"), (1, "p"), (2, "E")) for q in (e, "theta", "phi")]
     measured = np.stack([rows[name] for name in names], axis=1).astype(np.float64)
-    variance = []
-    for i in range(3):
-        p, theta = measured[:, 3 * i], measured[:, 3 * i + 1]
-        if i < 2:
-            angle = angle_resolution(p, detector)
-            relative = transverse_momentum_resolution(p * np.sin(theta), np.ones_like(p), detector)
-        else:
-            angle = detector.photon_angle_resolution / np.sqrt(p)
-            relative = photon_energy_resolution(p, detector)
-        variance += [(p * relative) ** 2, angle**2, (angle / np.sin(theta)) ** 2]
-    return measured, np.stack(variance, axis=1), rows["__weight__"]
-
-
-def beam_constrained(measured: Array, variance: Array, masses: tuple[float, float, float], beams: Beams) -> Array:
-    """Return momenta, polar angles and azimuths of three particles that add up to the beams, by least squares, (N, 9).
-
-    One step from the measured values solves the linear problem, a second one the rest.
-
-    Parameters
-    ----------
-    measured
-        Momentum [GeV], polar angle and azimuth [rad] of each, shape (N, 9).
-    variance
-        Their variances, shape (N, 9).
-    masses
-        Masses of the particles [GeV].
-    beams
-        The beams, whose energy spreads are part of the constraint.
-
-    References
-    ----------
-    P. Avery, "Applied fitting theory VI", CBX 98-37: kinematic fits with Lagrange multipliers.
-    """
-    along = {1: np.array([1.0, 0, 0, 1]), -1: np.array([1.0, 0, 0, -1])}
-    spread = beams.electron_spread**2 * np.outer(along[1], along[1])
-    spread += beams.positron_spread**2 * np.outer(along[-1], along[-1])
-    fitted = measured
-    for _ in range(2):
-        total, slope = np.tile(-beams.p4, (len(measured), 1)), np.zeros((len(measured), 4, 9))
-        for i, mass in enumerate(masses):
-            p, theta, phi = fitted[:, 3 * i : 3 * i + 3].T
-            p4 = four_momentum(p, theta, phi, mass)
-            total = total + p4
-            slope[:, 0, 3 * i] = p / p4[:, 0]
-            slope[:, 1:, 3 * i] = p4[:, 1:] / p[:, np.newaxis]
-            slope[:, 1:, 3 * i + 1] = four_momentum(p, theta + np.pi / 2, phi, mass)[:, 1:]
-            slope[:, 1:3, 3 * i + 2] = np.stack([-p4[:, 2], p4[:, 1]], axis=1)
-        excess = total + np.einsum("nij,nj->ni", slope, measured - fitted)
-        covariance = np.einsum("nij,nj,nkj->nik", slope, variance, slope) + spread
-        pull = np.linalg.solve(covariance, excess[..., np.newaxis])[..., 0]
-        fitted = measured - variance * np.einsum("nij,ni->nj", slope, pull)
-    return fitted
+    leptons = [track_variances(measured[:, k], measured[:, k + 1], M_MUON, detector) for k in (0, 3)]
+    variance = [*leptons, photon_variances(measured[:, 6], measured[:, 7], detector)]
+    return measured, np.concatenate(variance, axis=1), rows["__weight__"]
 
 
 def dimuon_resolution(rng: np.random.Generator, n: int) -> Findings:
     """Return BaBar's dimuon mass resolution in gamma A' -> mumu after a fit to the beams, by mass."""
-    beams = pep2_beams()
+    beams = BEAMS["babar"]
     widths, checks, source = {}, [], "BaBar, arXiv:1406.2980: twice the step of the scan"
     reference = {mass: 2e3 * step for mass, step in BABAR_STEP.items()}
     for mass, published in reference.items():
         measured, variance, weight = _photon_and_muons(mass, BABAR, beams, max(n // 8, 1000), rng)
-        fitted = beam_constrained(measured, variance, (M_MUON, M_MUON, 0.0), beams)
+        fitted = beam_constrained(measured, variance, (M_MUON, M_MUON, 0.0), beams).values
         first, second = (four_momentum(fitted[:, i], fitted[:, i + 1], fitted[:, i + 2], M_MUON) for i in (0, 3))
         width, error = half_width(np.sqrt(mass_squared(first + second)), weight)
         widths[mass] = (1e3 * width, 1e3 * error)
@@ -206,7 +148,7 @@ def dimuon_resolution(rng: np.random.Generator, n: int) -> Findings:
 
 def single_photon_resolution(rng: np.random.Generator, n: int) -> Findings:
     """Return BaBar's resolution of M_X^2 from a single photon in the middle of the barrel, at low mass."""
-    beams = pep2_beams()
+    beams = BEAMS["babar"]
     events = photon_dark_photon.generate(n, beams=beams, rng=rng, mass=0.1, final_state="invisible", radiation=False)
     rows = reconstruct(events, BABAR, candidate=CANDIDATES["photon"], rng=rng)
     energy, theta, phi = (rows[f"daughter(0, {q})"].astype(np.float64) for q in ("E", "theta", "phi"))

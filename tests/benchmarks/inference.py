@@ -22,7 +22,8 @@ import numpy as np
 from bumphunt.inference import convex, minuit
 from bumphunt.inference.fit import limit
 from bumphunt.inference.limits import asymptotic_limit, asymptotic_limits
-from bumphunt.inference.scan import scan_smooth
+from bumphunt.inference.scan import ScanRegion, scan_smooth
+from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.inference.scoring import fit_data_sets
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.channel import Channel, template_channel
@@ -100,7 +101,9 @@ def dilepton_scan(n_masses: int) -> Callable[[], object]:
     masses = np.sqrt(np.linspace(1.0, 96.0, n_masses))
     width = float(signal.resolution(5.0))
     setting = {"window": 0.25 / width, "bins_per_sigma": 400.0 * width, "background": BackgroundModel("bernstein", 3)}
-    return lambda: scan_smooth(counts, edges, signal=signal, masses=masses, **setting)
+    spectra = checked_spectra(counts, [], [], (), edges)
+    region = ScanRegion(name="dilepton", spectra=spectra, signal=signal)
+    return lambda: scan_smooth(region, masses=masses, **setting)
 
 
 def peers() -> dict[str, dict[str, float | None]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from bumphunt import optimise as opt
 from bumphunt.cut_table import CutTable
 from bumphunt.errors import InputError
+from bumphunt.mass_axis import MASS, reduced
 from bumphunt.optimise import FigureOfMerit, SignalPoint, best_cuts
 from bumphunt.tensor import CountTensor, VetoAxis, fill_tensor
 
@@ -320,8 +321,29 @@ def test_broken_tables_raise() -> None:
     with pytest.raises(InputError, match="merit_quoting"):
         CutTable.from_columns({k: v for k, v in columns.items() if k != "merit_quoting"})
     with pytest.raises(InputError, match="broken column"):
-        CutTable.from_columns({**columns, "m2_low": ["x"] * 3})
+        CutTable.from_columns({**columns, "position_low": ["x"] * 3})
     with pytest.raises(InputError, match="gaps"):
-        CutTable.from_columns({**columns, "m2_low": [12.0, 14.5, 16.0]})
+        CutTable.from_columns({**columns, "position_low": [12.0, 14.5, 16.0]})
     with pytest.raises(InputError, match="needs the observable 'lmax'"):
         table().apply([13.0], {"pair": np.ones(1)})
+
+
+def test_bins_and_windows_of_a_reduced_mass() -> None:
+    axis = reduced(0.21132)
+    edges = opt.mass_bins(lambda m: 0.002, low=0.21132, high=1.0, width=4.0, axis=axis)
+    np.testing.assert_allclose(np.diff(edges), 0.008)
+    assert edges[0] == 0.0
+    assert edges[-2] < float(axis.position(1.0)) <= edges[-1]
+    wide = opt.mass_bins(lambda m: 0.002, low=0.21132, high=1.0, width=4.0, minimum_width=0.05, axis=axis)
+    assert np.diff(axis.mass(wide)).min() == pytest.approx(0.05)
+    window = opt.signal_window(0.5, lambda m: 0.002, window=2.0, axis=axis)
+    np.testing.assert_allclose(window, float(axis.position(0.5)) + np.array([-0.004, 0.004]))
+
+
+def test_cut_table_of_a_mass_axis_keeps_its_masses() -> None:
+    values = {name: getattr(table(), name) for name in CutTable.__dataclass_fields__}
+    on_mass = CutTable(**{**values, "axis": MASS})
+    np.testing.assert_allclose(on_mass.masses, (on_mass.edges[1:] + on_mass.edges[:-1]) / 2)
+    again = CutTable.from_columns(on_mass.to_columns(), axis=MASS)
+    assert again.axis == MASS
+    np.testing.assert_allclose(again.masses, on_mass.masses)

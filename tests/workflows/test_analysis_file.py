@@ -101,8 +101,8 @@ def test_shipped_examples_load():
             [":6:", "'simulate' sets the norm"],
         ),
         ("{events: 1000}}", "{events: 1000, process: zprime}}", ["samples.mumu.simulate.process = 'zprime'"]),
-        ("search:", "spectrum: {high: 60}\nsearch:", ["spectrum: -4.0 to 60.0 GeV^2", "65.000"]),
-        ("search:", "spectrum: {high: .inf}\nsearch:", ["spectrum.high", "finite"]),
+        ("search:", "spectrum: {low: -4, high: 60, bins: 3200}\nsearch:", ["spectrum: -4 to 60 GeV^2", "65.000"]),
+        ("search:", "spectrum: {low: -4, high: .inf, bins: 10}\nsearch:", ["spectrum.high", "finite"]),
         ("search:", "systematics: {veto: {eficiency: 0.1}}\nsearch:", ["unknown key", "did you mean 'efficiency'"]),
         ("search:", "systematics: {veto: {}}\nsearch:", ["source 'veto' moves nothing"]),
         (
@@ -118,7 +118,48 @@ def test_shipped_examples_load():
             ["systematics.fake: a count cannot use a spurious_signal"],
         ),
         ("search:", "fit: {method: counting, limit: toys}\nsearch:", [":9:", "limit: toys is an approximation"]),
-        ("search:", "fit: {background: {order: 2}}\nsearch:", [":9:", "'templates' takes its backgrounds"]),
+        (
+            "search:",
+            "fit: {method: counting, background: {order: 2}}\nsearch:",
+            [":9:", "counts take their backgrounds from the samples"],
+        ),
+        ("search:", "regions: [mumu, muu]\nsearch:", ["regions: region 'muu' is not known", "mean 'mumu'"]),
+        ("search: {", "search: {exclude: [[2.0, 1.0]], ", [":9:", "the interval from 2.0 to 1.0 GeV is empty"]),
+        (
+            "search:",
+            "fit: {slices: {observable: recoil_thet, edges: [0, 1, 2]}}\nsearch:",
+            ["fit.slices.observable", "did you mean 'recoil_theta'"],
+        ),
+        (
+            "search:",
+            "fit: {slices: {observable: recoil_theta, edges: [0, 2, 1]}}\nsearch:",
+            ["edges [0.0, 2.0, 1.0] of recoil_theta must be ascending"],
+        ),
+        (
+            "search:",
+            "optimise: {variables: {pt_par: {low: 0, high: 1}}}\nsearch:",
+            ["optimise.variables.pt_par", "did you mean 'pt_pair'"],
+        ),
+        ("search:", "factors: {k: {value: 0}}\nsearch:", ["factors.k.value = 0", "greater than 0"]),
+        ("search:", "factors: {k: {value: 2, samples: [mu]}}\nsearch:", ["factors.k.samples: sample 'mu'", "'mumu'"]),
+        (
+            "search:",
+            "factors: {k: {value: 2}}\ncorrections: {k: {file: k.json}}\nsearch:",
+            ["the name 'k' stands under corrections too"],
+        ),
+        (
+            "search:",
+            "factors: {k: {value: 2}}\nsystematics: {k: {efficiency: 0.1}}\nsearch:",
+            ["systematics: the name 'k' is taken"],
+        ),
+        ("search:", "control: {k: {region: mumu, samples: [tau]}}\nsearch:", ["control.k.samples", "'tau'"]),
+        ("search:", "control: {k: {region: x, samples: [mumu]}}\nsearch:", ["control.k.region = 'x'", "see 'regions'"]),
+        (
+            "search:",
+            "control: {k: {region: mumu, samples: [mumu], edges: [0, 1]}}\nsearch:",
+            ["'observable' and 'edges'"],
+        ),
+        ("search:", "model: nothing\nsearch:", ["'nothing' names no function of a file"]),
         ("search:", "fit: {method: smooth, background: {order: 99}}\nsearch:", ["fit.background", "got 99"]),
         (
             "search:",
@@ -145,15 +186,15 @@ def test_empty_file_is_no_mapping(write):
 def test_pattern_without_a_match_is_an_error(write):
     config = load(write(GOOD))
     with pytest.raises(ConfigError, match=r"samples\.mumu\.files: no file matches 'mc/\*\.root'"):
-        config.files("samples.mumu.files", ("mc/*.root",))
+        config.files("samples.mumu.files", ("mc/*.root",), config.region_records)
 
 
 def test_patterns_are_relative_to_the_yaml(write, tmp_path):
     for name in ("b.root", "a.root"):
         (tmp_path / name).touch()
     config = load(write(GOOD))
-    assert config.files("k", ("*.root", "a.root")) == (tmp_path / "a.root", tmp_path / "b.root")
-    assert config.files("k", (str(tmp_path / "a.root"),)) == (tmp_path / "a.root",)
+    assert config.files("k", ("*.root", "a.root"), config.region_records) == (tmp_path / "a.root", tmp_path / "b.root")
+    assert config.files("k", (str(tmp_path / "a.root"),), config.region_records) == (tmp_path / "a.root",)
 
 
 def test_real_data_are_blinded_unless_asked(write):

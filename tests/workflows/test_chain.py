@@ -18,7 +18,7 @@ from workflows import cli
 from workflows.analysis_file import load
 from workflows.chain import Chain
 from workflows.limits import COLUMNS
-from workflows.selecting import read_selected
+from workflows.spectra import read_selected
 
 COUPLING = 0.7
 MASSES = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
@@ -31,10 +31,11 @@ ANALYSIS = {
         "simulate": {"inject": [{"mass": 3.0, "coupling": COUPLING}]},
     },
     "samples": {
-        name: {"simulate": {"events": events}, "scale": 0.65, "uncertainty": 0.2}
+        name: {"simulate": {"events": events}, "uncertainty": 0.2}
         for name, events in (("mumu", 100_000), ("tautau", 150_000), ("eemumu", 100_000))
     },
-    "signal": {"simulate": {"events": 15_000, "masses": MASSES}, "scale": 0.65, "uncertainty": 0.15},
+    "signal": {"simulate": {"events": 15_000, "masses": MASSES}, "uncertainty": 0.15},
+    "factors": {"data/simulation": {"value": 0.65}},
     "search": {"low": 1.0, "high": 4.0},
     "optimise": {"smooth": True},
     "fit": {"method": "counting"},
@@ -59,7 +60,7 @@ def done(tmp_path_factory) -> Path:
     """Return the folder of a finished analysis; its YAML lies beside it."""
     folder = tmp_path_factory.mktemp("chain")
     made = make(write(folder / "analysis.yaml"), folder / "results")
-    assert made == ["simulate", "check", "tensors", "optimise", "process", "scan", "limits", "report"]
+    assert made == ["simulate", "check", "process", "optimise", "spectra", "scan", "limits", "report"]
     return folder / "results"
 
 
@@ -138,18 +139,19 @@ def test_only_stages_that_depend_on_a_change_are_remade(done, tmp_path):
 
 
 def test_every_stage_has_provenance_and_every_figure_is_there(done):
-    for stage in ("simulate", "check", "tensors", "optimise", "process", "scan", "limits", "report"):
+    for stage in ("simulate", "check", "process", "optimise", "spectra", "scan", "limits", "report"):
         record = json.loads((done / stage / "provenance.json").read_text())
         assert record["stage"] == stage
         assert record["outputs"]
-    figures = {"spectrum", "signal", "signal_closure", "cuts", "p0", "limit_cross_section", "limit_coupling"}
+    figures = {"spectrum", "signal", "signal_closure", "n_minus_one", "cuts", "p0"}
+    figures |= {"limit_cross_section", "limit_coupling"}
     for suffix in ("png", "pdf"):
         assert {path.stem for path in (done / "report").glob(f"*.{suffix}")} == figures
 
 
 def test_backgrounds_come_in_the_published_order(done):
     """Belle II, arXiv:1912.11276: mumu at low recoil mass, tau pairs in the middle (before the tau veto)."""
-    spectra = read_selected(done / "process").before
+    spectra = read_selected(done / "spectra").units[0].before
     mass = np.sqrt(np.maximum(spectra["mumu"].centres, 0))
 
     def largest(low: float, high: float) -> str:
@@ -161,7 +163,7 @@ def test_backgrounds_come_in_the_published_order(done):
 
 
 def test_cutflow_falls_and_ends_in_the_spectrum(done):
-    with (done / "process" / "cutflow.csv").open() as file:
+    with (done / "spectra" / "cutflow.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["sample"] == "tautau"]
     assert rows[0]["step"] == "all rows"
     assert rows[-1]["step"] == "optimised cuts"
@@ -182,7 +184,7 @@ def files_analysis(done: Path, **changes) -> dict:
     return ANALYSIS | {
         "data": {"luminosity": 0.276, "files": [str(simulated / "pseudodata.root")]},
         "samples": {
-            name: {"files": [str(simulated / f"{name}.root")], "luminosity": 0.276, "scale": 0.65, "uncertainty": 0.2}
+            name: {"files": [str(simulated / f"{name}.root")], "luminosity": 0.276, "uncertainty": 0.2}
             for name in ("mumu", "tautau", "eemumu")
         },
         "signal": {
@@ -202,7 +204,7 @@ def test_blinded_data_leave_no_trace_inside_the_search_range(done, tmp_path):
     assert {flags.split(";")[-1] for flags in limits["flags"]} == {"blinded"}
     assert limits["n_obs"] == limits["n_bkg"]
     assert {float(p) for p in limits["p0"]} == {0.5}
-    data = read_selected(folder / "process").data
+    data = read_selected(folder / "spectra").units[0].data
     inside = (data.centres > 1.0) & (data.centres < 16.0)
     assert data.counts[inside].sum() == 0
     assert data.counts[~inside].sum() > 0
@@ -214,9 +216,8 @@ def test_blinded_data_leave_no_trace_inside_the_search_range(done, tmp_path):
     scan = json.loads((folder / "scan" / "scan.json").read_text())["columns"]
     assert scan["n_obs"] == scan["n_bkg"]
     assert set(scan["q0"]) == {0.0}
-    assert (
-        json.loads((folder / "process" / "samples.json").read_text())["samples"]["data"]["events_after"] == data.total
-    )
+    record = json.loads((folder / "spectra" / "spectra.json").read_text())["units"]["mumu"]["samples"]
+    assert record["data"]["events_after"] == data.total
 
 
 def test_blinding_again_removes_what_was_unblinded(done, tmp_path):
@@ -227,7 +228,7 @@ def test_blinding_again_removes_what_was_unblinded(done, tmp_path):
     path.write_text(yaml.safe_dump(files_analysis(done)))
     chain = Chain(config=load(path), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
     chain.hide_unblinded()
-    assert not any((folder / stage).exists() for stage in ("process", "scan", "limits", "report"))
+    assert not any((folder / stage).exists() for stage in ("process", "spectra", "scan", "limits", "report"))
 
 
 def test_lost_rows_stop_the_run_or_are_marked_in_every_row(done, tmp_path):
@@ -246,8 +247,10 @@ def test_lost_rows_stop_the_run_or_are_marked_in_every_row(done, tmp_path):
     make(path, tmp_path / "results", allow_missing=True, verb="limits")
     limits = table(tmp_path / "results")
     assert all("incomplete" in flags.split(";") for flags in limits["flags"])
-    whole = read_selected(done / "process").before["tautau"].total
-    assert read_selected(tmp_path / "results" / "process").before["tautau"].total == pytest.approx(whole, rel=1e-6)
+    whole = read_selected(done / "spectra").units[0].before["tautau"].total
+    assert read_selected(tmp_path / "results" / "spectra").units[0].before["tautau"].total == pytest.approx(
+        whole, rel=1e-6
+    )
 
 
 @pytest.fixture(scope="module")

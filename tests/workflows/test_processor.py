@@ -13,15 +13,16 @@ import uproot
 from coffea.processor.executor import ExecutorBase
 from numpy.typing import NDArray
 
-from bumphunt.cut_table import CutTable
 from bumphunt.errors import IncompleteError, InputError, NtupleError
 from bumphunt.kinematics import BEAMS
-from bumphunt.tensor import VetoAxis
-from selections.candidates import CandidateRule, event_keys, half_sample
+from selections.candidates import CandidateRule
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.zprime_invisible import selection as zprime_selection
+from workflows.event_processor import needed_variables
+from workflows.events import read_events
 from workflows.ntuples import escape, write_tree
-from workflows.processor import SampleFiles, needed_variables, process
+from workflows.processor import ProcessedSample, process
+from workflows.regions import RegionPlan, RegionResult, SampleFiles
 
 EDGES = np.linspace(-4.0, 100.0, 53)
 LARGEST = CandidateRule(best="quality")
@@ -74,16 +75,42 @@ def columns(n_events: int, *, seed: int = 1, first_event: int = 0) -> dict[str, 
     }
 
 
+PLAN = RegionPlan(name="region", selection=SELECTION, edges=EDGES)
+
+
+def same_spectra(first: Any, second: Any) -> None:
+    np.testing.assert_array_equal(first.spectra.sum_w, second.spectra.sum_w)
+    np.testing.assert_array_equal(first.spectra.sum_w2, second.spectra.sum_w2)
+
+
 def write(path: Path, content: Mapping[str, NDArray[Any]]) -> Path:
     write_tree(path, [content])
     return path
 
 
 def one(path: Path | list[Path], **kwargs: Any) -> Any:
+    """The sample with its only region."""
     files = tuple(path) if isinstance(path, list) else (path,)
-    sample = SampleFiles(files=files, blind=kwargs.pop("blind", None), tensor_edges=kwargs.pop("tensor_edges", None))
-    kwargs = {"selection": SELECTION, "edges": EDGES} | kwargs
-    return process({"sample": sample}, **kwargs)["sample"]
+    blind = kwargs.pop("blind", None)
+    sample = SampleFiles(files=files, simulated=True, blind=None if blind is None else {"region": blind})
+    plan = RegionPlan(
+        name="region",
+        selection=kwargs.pop("selection", SELECTION),
+        edges=kwargs.pop("edges", EDGES),
+        keep=kwargs.pop("keep", ()),
+        slices=kwargs.pop("slices", None),
+    )
+    result = process({"sample": sample}, regions=[plan], **kwargs)["sample"]
+    return One(result, result.regions["region"])
+
+
+@dataclass
+class One:
+    sample: ProcessedSample
+    region: RegionResult
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.region if name in ("cutflow", "spectra", "n_minus_one") else self.sample, name)
 
 
 @dataclass
@@ -133,7 +160,7 @@ def test_cutflow_and_spectrum_equal_a_loop_for_any_chunk_size(
     np.testing.assert_array_equal(result.cutflow.raw, expected.raw)
     np.testing.assert_allclose(result.cutflow.sum_w, expected.sum_w, rtol=1e-12)
     m2, w = c["m2"][expected.events], c["__weight__"][expected.events]
-    spectrum = result.spectrum(optimised=False)
+    spectrum = result.spectra.spectrum()
     np.testing.assert_allclose(spectrum.counts, np.histogram(m2, EDGES, weights=w)[0], rtol=1e-12)
     np.testing.assert_allclose(spectrum.variances, np.histogram(m2, EDGES, weights=w**2)[0], rtol=1e-12)
     assert result.rows == result.rows_expected == len(c["m2"])
@@ -152,7 +179,6 @@ def test_event_whose_candidates_straddle_two_files_is_one_event(tmp_path: Path) 
 
 def test_workers_change_nothing(tmp_path: Path) -> None:
     path = write(tmp_path / "a.root", columns(300))
-    axes = (VetoAxis(name="p", thresholds=np.linspace(0, 3, 4)),)
     reported: list[tuple[str, int, int]] = []
     results = [
         one(
@@ -160,15 +186,19 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
             selection=plain_selection(),
             chunk_size=100,
             workers=workers,
-            axes=axes,
-            tensor_edges=np.array([0.0, 50.0, 100.0]),
+            keep=("p",),
+            events=tmp_path / f"events{workers}",
             progress=lambda *args: reported.append(args),
         )
         for workers in (1, 2)
     ]
-    assert results[0].before == results[1].before
+    np.testing.assert_array_equal(results[0].spectra.sum_w, results[1].spectra.sum_w)
     np.testing.assert_array_equal(results[0].cutflow.sum_w2, results[1].cutflow.sum_w2)
-    np.testing.assert_array_equal(results[0].tensor.sum_w2, results[1].tensor.sum_w2)
+    blocks = [list(read_events(tmp_path / f"events{workers}", "sample", "region")) for workers in (1, 2)]
+    assert len(blocks[0]) == len(blocks[1]) > 2
+    for first, second in zip(*blocks, strict=True):
+        np.testing.assert_array_equal(first.observables["p"], second.observables["p"])
+        np.testing.assert_array_equal(first.weights, second.weights)
     assert reported[-1] == ("process", results[0].rows, results[0].rows)
     assert len(reported) == 2 * (results[0].rows // 100)
 
@@ -215,11 +245,10 @@ def test_repeated_row_that_fails_a_cut_or_is_blinded_is_found_too(tmp_path: Path
         c["daughter(0, p)"][:] = 0.0
     twice = {k: np.append(v, v[4]) for k, v in c.items()}
     path = write(tmp_path / "a.root", twice)
-    files = SampleFiles(files=(path,), blind=(-1e9, 1e9) if hidden == "blinded" else None)
     with pytest.raises(
         NtupleError, match=rf"a\.root.*entry {len(c['m2'])} repeats entry 4 .*event {c['__event__'][4]}"
     ):
-        process({"data": files}, selection=SELECTION, edges=EDGES)
+        one(path, blind=(-1e9, 1e9) if hidden == "blinded" else None)
 
 
 @pytest.mark.parametrize("chunk_size", [3, 1000])
@@ -252,10 +281,10 @@ def test_candidates_of_one_event_in_distant_rows_raise(tmp_path: Path) -> None:
 
 def test_same_event_in_two_samples_is_fine(tmp_path: Path) -> None:
     path = write(tmp_path / "a.root", columns(20))
-    samples = {name: SampleFiles(files=(path,)) for name in ("mumu", "tautau")}
-    results = process(samples, selection=SELECTION, edges=EDGES)
+    samples = {name: SampleFiles(files=(path,), simulated=True) for name in ("mumu", "tautau")}
+    results = process(samples, regions=[PLAN])
     assert list(results) == ["mumu", "tautau"]
-    assert results["mumu"].before == results["tautau"].before
+    same_spectra(*(results[name].regions["region"] for name in results))
 
 
 def test_nan_names_file_branch_and_entry(tmp_path: Path) -> None:
@@ -288,8 +317,8 @@ def test_blinded_rows_leave_no_trace(tmp_path: Path) -> None:
     blinded = one(write(tmp_path / "a.root", c), blind=blind)
     without = one(write(tmp_path / "b.root", {k: v[outside] for k, v in c.items()}))
     np.testing.assert_array_equal(blinded.cutflow.raw, without.cutflow.raw)
-    np.testing.assert_array_equal(blinded.cutflow.sum_w, without.cutflow.sum_w)
-    assert blinded.before == without.before
+    np.testing.assert_allclose(blinded.cutflow.sum_w, without.cutflow.sum_w, rtol=1e-12)
+    same_spectra(blinded, without)
     assert blinded.rows == len(c["m2"])
 
 
@@ -389,44 +418,12 @@ def test_errors_of_a_foreign_executor_are_unwrapped(tmp_path: Path) -> None:
         one(write(tmp_path / "a.root", c), executor=PlainExecutor())
 
 
-def test_tensor_and_optimised_spectrum_equal_the_table(tmp_path: Path) -> None:
-    c = columns(400)
-    kept = by_hand(c, LARGEST).events
-    m2, w = c["m2"][kept], c["__weight__"][kept]
-    p = c["daughter(0, p)"][kept].astype(np.float64)
-    edges = np.array([0.0, 30.0, 100.0])
-    zeros = np.zeros(2)
-    table = CutTable(
-        edges=edges, names=("p",), lower=np.array([[1.5], [2.5]]), smooth=False,
-        merit_choosing=zeros, merit_quoting=zeros,
-        efficiency_choosing=zeros, efficiency_quoting=zeros, efficiency_before=zeros,
-        background_choosing=zeros, background_quoting=zeros, background_before=zeros,
-    )  # fmt: skip
-    axes = (VetoAxis(name="p", thresholds=np.array([0.0, 1.5, 2.5])),)
-    result = one(write(tmp_path / "a.root", c), rule=LARGEST, table=table, axes=axes, tensor_edges=edges, chunk_size=70)
-    passing = p >= np.where(m2 < 30.0, 1.5, 2.5)
-    expected = np.histogram(m2[passing], EDGES, weights=w[passing])[0]
-    np.testing.assert_allclose(result.spectrum(optimised=True).counts, expected, rtol=1e-12)
-    assert result.cutflow.steps[-1] == "optimised cuts"
-    assert result.cutflow.raw[-1] == np.count_nonzero(passing)
-    half = half_sample(event_keys({k: v[kept] for k, v in c.items()}))
-    brute, _ = np.histogramdd([half, m2, p], bins=[[-0.5, 0.5, 1.5], edges, [0, 1.5, 2.5, 99]], weights=w)
-    np.testing.assert_allclose(result.tensor.sum_w, brute, rtol=1e-12)
-    halves = [result.spectrum(optimised=False, half=h).counts for h in (0, 1)]
-    np.testing.assert_allclose((halves[0] + halves[1]) / 2, result.spectrum(optimised=False).counts, rtol=1e-12)
-
-
-def test_optimised_spectrum_without_a_table_raises(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="without a cut table"):
-        one(write(tmp_path / "a.root", columns(5))).spectrum(optimised=True)
-
-
 def test_rntuple_gives_the_same_as_ttree(tmp_path: Path) -> None:
     c = columns(50)
     path = tmp_path / "rntuple.root"
     with uproot.recreate(path) as file:
         file.mkrntuple("events", {escape(k): v for k, v in c.items()})
-    assert one(path).before == one(write(tmp_path / "ttree.root", c)).before
+    same_spectra(one(path), one(write(tmp_path / "ttree.root", c)))
 
 
 @pytest.mark.parametrize("bad", [{"chunk_size": 0}, {"workers": 0}])
@@ -447,6 +444,7 @@ def test_file_given_twice_raises(tmp_path: Path) -> None:
 
 
 def test_needed_variables_hold_the_rule_unless_it_is_an_observable() -> None:
-    assert "quality" in needed_variables(SELECTION, LARGEST)
-    assert needed_variables(SELECTION, CandidateRule(best="p")) == needed_variables(SELECTION)
-    assert "daughter(1, clusterE)" in needed_variables(zprime_selection(BEAMS["belle2"]))
+    assert "quality" in needed_variables([PLAN], LARGEST)
+    assert needed_variables([PLAN], CandidateRule(best="p")) == needed_variables([PLAN])
+    zprime = RegionPlan(name="mumu", selection=zprime_selection(BEAMS["belle2"]), edges=EDGES)
+    assert "daughter(1, clusterE)" in needed_variables([PLAN, zprime])

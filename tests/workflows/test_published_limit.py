@@ -10,7 +10,7 @@ import pytest
 from workflows.analysis_file import load
 from workflows.chain import Chain
 from workflows.scan import read_columns
-from workflows.selecting import read_selected
+from workflows.spectra import read_selected
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
 PUBLISHED = {1.16: 0.051, 2.29: 0.100, 3.70: 0.226, 4.69: 0.461, 5.97: 0.994}
@@ -41,7 +41,7 @@ def test_efficiency_after_the_tau_veto_is_a_few_to_twenty_percent(results):
 
 def test_backgrounds_come_in_the_published_order(results):
     """Figure 2: mumu(gamma) at low recoil mass, tau pairs from about 1 to 7 GeV, eemumu above."""
-    spectra = read_selected(results / "process").before
+    spectra = read_selected(results / "spectra").units[0].before
     mass = np.sqrt(np.maximum(spectra["mumu"].centres, 0))
     for low, high, name in ((0.0, 0.8, "mumu"), (2.0, 6.5, "tautau"), (7.5, 9.0, "eemumu")):
         inside = (mass >= low) & (mass < high)
@@ -49,7 +49,7 @@ def test_backgrounds_come_in_the_published_order(results):
 
 
 def test_tau_veto_removes_most_tau_pairs(results):
-    selected = read_selected(results / "process")
+    selected = read_selected(results / "spectra").units[0]
     mass = np.sqrt(np.maximum(selected.data.centres, 0))
     inside = (mass >= 2) & (mass < 6)
     before, after = (float(s["tautau"].counts[inside].sum()) for s in (selected.before, selected.after))

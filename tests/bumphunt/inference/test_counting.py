@@ -17,7 +17,8 @@ from bumphunt.inference.counting import (
     quantile,
     simulated_background,
 )
-from bumphunt.inference.scan import scan_counting
+from bumphunt.inference.scan import ScanRegion, scan_counting
+from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.models.signal import SignalModel
 
 TABLE = [
@@ -274,16 +275,17 @@ def test_scan_over_an_empty_simulation_has_an_uncertain_background():
     near[180 + 20] = 0.5  # two events of weight 1/4 at 10 GeV^2, outside +-0.6 but within +-3 of 9 GeV^2
     far[590] = 0.1  # one event at 29.5 GeV^2
     templates, variances = np.array([near, far]), np.array([0.25 * near, 0.1 * far])
-    (point,) = scan_counting(
-        np.eye(600)[180], templates, variances, (0.1, 0.1), edges, signal=signal, masses=[3.0]
-    ).points
+
+    def counted(n, scale):
+        spectra = checked_spectra(n, scale * templates, scale * variances, (0.1, 0.1), edges)
+        return scan_counting(ScanRegion(name="all", spectra=spectra, signal=signal), masses=[3.0]).points
+
+    (point,) = counted(np.eye(600)[180], 1.0)
     assert point.valid
     assert point.flags == ()
     assert point.n_bkg == pytest.approx(0.5 * (0.25 + 0.1))
     sigma = np.sqrt(0.5 * (0.25**2 + 0.1**2) + (0.1 * 0.125) ** 2 + (0.1 * 0.05) ** 2)
     model = CountingModel(background=point.n_bkg, background_sigma=sigma)
     assert point.p0 == pytest.approx(counting_p0(1, model))
-    (empty,) = scan_counting(
-        np.zeros(600), 0.0 * templates, 0.0 * variances, (0.1, 0.1), edges, signal=signal, masses=[3.0]
-    ).points
+    (empty,) = counted(np.zeros(600), 0.0)
     assert empty.flags == ("no_background",)

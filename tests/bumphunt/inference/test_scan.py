@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.inference.scan import ScanPoint, scan_counting, scan_smooth, scan_templates
+from bumphunt.inference.scan import ScanPoint, ScanRegion, scan_counting, scan_smooth, scan_templates
+from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.inference.windows import mass_grid, window_edges
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
@@ -29,6 +30,16 @@ def gaussian_signal(tail_fraction=0.0):
         efficiency_errors=np.full(10, 0.002),
         support=(float(EDGES[0]), float(EDGES[-1])),
     )
+
+
+def run(scan, counts, templates, variances, relative_uncertainties, edges, *, signal, names=None, **setting):
+    """A scan of one region."""
+    spectra = checked_spectra(counts, templates, variances, relative_uncertainties, edges, names)
+    return scan(ScanRegion(name="all", spectra=spectra, signal=signal), **setting)
+
+
+def run_smooth(counts, edges, *, signal, **setting):
+    return run(scan_smooth, counts, [], [], (), edges, signal=signal, **setting)
 
 
 def backgrounds(scale=1.0):
@@ -72,7 +83,7 @@ def test_planted_peak_is_found_where_and_as_large_as_it_is():
     rng = np.random.default_rng(17)
     counts = rng.poisson(templates.sum(axis=0) + 250.0 * signal.fractions(4.0, EDGES))
     masses = mass_grid(2.0, 6.0, signal)
-    result = scan_templates(counts, templates, variances, (None, 0.1), EDGES, signal=signal, masses=masses)
+    result = run(scan_templates, counts, templates, variances, (None, 0.1), EDGES, signal=signal, masses=masses)
     best = result.most_significant
     assert best is not None
     assert abs(best.mass - 4.0) < 2.0 * SIGMA / 8.0
@@ -91,7 +102,9 @@ def test_scan_of_background_has_flat_p_values():
     z = []
     for _ in range(8):
         counts = rng.poisson(templates.sum(axis=0))
-        result = scan_templates(counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=signal, masses=masses)
+        result = run(
+            scan_templates, counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=signal, masses=masses
+        )
         z.extend(np.sign(result.column("n_sig")) * result.column("z0"))
     assert np.mean(np.array(z) > 0.0) == pytest.approx(0.5, abs=0.15)
     assert np.mean(np.array(z) > 1.0) == pytest.approx(0.159, abs=0.1)
@@ -102,8 +115,8 @@ def test_engines_give_the_same_rows():
     counts = np.random.default_rng(2).poisson(templates.sum(axis=0))
     arguments = (counts, templates, variances, (None, 0.1), EDGES)
     setting = {"masses": [2.0, 5.0], "window": 5.0, "bins_per_sigma": 2.0}
-    ours = scan_templates(*arguments, signal=gaussian_signal(), **setting)
-    theirs = scan_templates(*arguments, signal=gaussian_signal(), engine="minuit", **setting)
+    ours = run(scan_templates, *arguments, signal=gaussian_signal(), **setting)
+    theirs = run(scan_templates, *arguments, signal=gaussian_signal(), engine="minuit", **setting)
     for name in ("n_sig_ul_obs", "n_sig_ul_exp_m2", "n_sig_ul_exp_p2"):
         np.testing.assert_allclose(ours.column(name), theirs.column(name), rtol=1e-4)
     np.testing.assert_allclose(ours.column("q0"), theirs.column("q0"), atol=2e-6)
@@ -112,7 +125,7 @@ def test_engines_give_the_same_rows():
 @pytest.mark.parametrize("scan", [scan_templates, scan_counting])
 def test_blinded_rows_hold_only_expectation(scan):
     templates, variances = backgrounds()
-    result = scan(None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
+    result = run(scan, None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
     (point,) = result.points
     assert "blinded" in point.flags
     assert point.n_sig_ul_obs == pytest.approx(point.n_sig_ul_exp, rel=1e-6)
@@ -124,8 +137,8 @@ def test_blinded_rows_hold_only_expectation(scan):
 def test_counting_row_is_the_counting_limit_over_the_fraction():
     templates, variances = backgrounds(0.02)
     counts = np.random.default_rng(4).poisson(templates.sum(axis=0))
-    (point,) = scan_counting(
-        counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=gaussian_signal(), masses=[5.0]
+    (point,) = run(
+        scan_counting, counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=gaussian_signal(), masses=[5.0]
     ).points
     inside = (CENTRES > 25.0 - 0.6) & (CENTRES < 25.0 + 0.6)
     b = templates[:, inside].sum()
@@ -143,7 +156,7 @@ def test_statistical_error_of_templates_weakens_the_limit():
     counts = np.random.default_rng(4).poisson(templates.sum(axis=0))
     for scan in (scan_templates, scan_counting):
         exact, poor = (
-            scan(counts, templates, v, (0.05, 0.05), EDGES, signal=gaussian_signal(), masses=[5.0]).points[0]
+            run(scan, counts, templates, v, (0.05, 0.05), EDGES, signal=gaussian_signal(), masses=[5.0]).points[0]
             for v in (0.0 * variances, 400.0 * variances)
         )
         assert poor.n_sig_ul_exp > exact.n_sig_ul_exp
@@ -153,14 +166,14 @@ def test_low_counts_are_flagged_and_no_background_handled():
     templates, variances = backgrounds(0.001)
     counts = np.zeros(CENTRES.size)
     arguments = {"signal": gaussian_signal(), "masses": [5.0]}
-    (low,) = scan_templates(counts, templates, variances, (0.1, 0.1), EDGES, **arguments).points
+    (low,) = run(scan_templates, counts, templates, variances, (0.1, 0.1), EDGES, **arguments).points
     assert "low_counts" in low.flags
     assert low.valid
-    (none,) = scan_templates(counts, np.zeros((0, CENTRES.size)), [], (), EDGES, **arguments).points
+    (none,) = run(scan_templates, counts, np.zeros((0, CENTRES.size)), [], (), EDGES, **arguments).points
     assert none.valid
     assert "no_background" in none.flags
-    (counted,) = scan_counting(
-        counts, np.zeros((1, CENTRES.size)), np.zeros((1, CENTRES.size)), (0.2,), EDGES, **arguments
+    (counted,) = run(
+        scan_counting, counts, np.zeros((1, CENTRES.size)), np.zeros((1, CENTRES.size)), (0.2,), EDGES, **arguments
     ).points
     assert counted.valid
     assert counted.n_sig_ul_obs == pytest.approx(2.302585 / 0.9545, rel=1e-2)
@@ -170,8 +183,15 @@ def test_broken_fit_is_a_row_without_numbers():
     templates, variances = backgrounds()
     twice = np.vstack([templates[1], templates[1]])  # two free copies of one template: no unique fit
     counts = np.random.default_rng(1).poisson(templates.sum(axis=0))
-    result = scan_templates(
-        counts, twice, np.vstack([variances[1]] * 2), (None, None), EDGES, signal=gaussian_signal(), masses=[3.0, 4.0]
+    result = run(
+        scan_templates,
+        counts,
+        twice,
+        np.vstack([variances[1]] * 2),
+        (None, None),
+        EDGES,
+        signal=gaussian_signal(),
+        masses=[3.0, 4.0],
     )
     assert len(result) == 2
     assert result.column("flags").tolist() == ["fit_singular", "fit_singular"]
@@ -184,7 +204,8 @@ def test_broken_fit_is_a_row_without_numbers():
 
 def test_data_without_any_background_model_are_an_invalid_row():
     counts = np.ones(CENTRES.size)
-    (point,) = scan_templates(
+    (point,) = run(
+        scan_templates,
         counts,
         np.zeros((1, CENTRES.size)),
         np.zeros((1, CENTRES.size)),
@@ -201,7 +222,7 @@ def test_events_without_a_background_model_are_taken_for_signal():
     signal = gaussian_signal(tail_fraction=0.2)
     counts = np.random.default_rng(3).poisson(6.0 * signal.fractions(3.0, EDGES))
     none = np.zeros((1, CENTRES.size))
-    (point,) = scan_templates(counts, none, none, (0.1,), EDGES, signal=signal, masses=[3.0]).points
+    (point,) = run(scan_templates, counts, none, none, (0.1,), EDGES, signal=signal, masses=[3.0]).points
     assert point.valid
     assert {"no_background", "no_significance"} <= set(point.flags)
     assert point.n_sig == pytest.approx(counts.sum(), rel=0.05)
@@ -216,7 +237,9 @@ def test_rows_do_not_depend_on_what_is_scanned_with_them():
     masses = np.linspace(0.6, 8.8, 70)  # more than a block
 
     def rows(some):
-        return scan_templates(counts, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=some)
+        return run(
+            scan_templates, counts, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=some
+        )
 
     together = rows(masses)
     for index in (0, 63, 64, 69):
@@ -232,7 +255,7 @@ def test_smooth_scan_finds_a_planted_peak_over_an_unknown_background():
     counts = np.random.default_rng(17).poisson(templates.sum(axis=0) + 300.0 * signal.fractions(4.0, EDGES))
     masses = mass_grid(3.0, 5.0, signal)
     best = [
-        scan_smooth(counts, EDGES, signal=signal, masses=masses, background=BackgroundModel(family, 3)).most_significant
+        run_smooth(counts, EDGES, signal=signal, masses=masses, background=BackgroundModel(family, 3)).most_significant
         for family in ("bernstein", "chebyshev")
     ]
     assert abs(best[0].mass - 4.0) < 2.0 * SIGMA / 8.0
@@ -244,7 +267,7 @@ def test_smooth_scan_finds_a_planted_peak_over_an_unknown_background():
 
 def test_smooth_scan_of_few_events_is_flagged():
     counts = np.random.default_rng(1).poisson(0.02, size=CENTRES.size)
-    result = scan_smooth(
+    result = run_smooth(
         counts, EDGES, signal=gaussian_signal(), masses=[3.0, 6.0], background=BackgroundModel("bernstein", 2)
     )
     assert all("low_counts" in point.flags for point in result.points)
@@ -255,7 +278,7 @@ def test_smooth_scan_with_the_exponential_of_a_polynomial_agrees_with_polynomial
     signal = gaussian_signal()
     counts = np.random.default_rng(19).poisson(templates.sum(axis=0) + 200.0 * signal.fractions(4.0, EDGES))
     (exponential,), (polynomial,) = (
-        scan_smooth(counts, EDGES, signal=signal, masses=[4.0], background=BackgroundModel(family, 3)).points
+        run_smooth(counts, EDGES, signal=signal, masses=[4.0], background=BackgroundModel(family, 3)).points
         for family in ("exponential", "bernstein")
     )
     assert exponential.valid
@@ -265,7 +288,7 @@ def test_smooth_scan_with_the_exponential_of_a_polynomial_agrees_with_polynomial
 
 def test_smooth_scan_with_more_terms_than_bins_raises():
     with pytest.raises(InputError, match=r"window at 3.0 GeV has 2 bins, too few for a peak and 4 terms"):
-        scan_smooth(
+        run_smooth(
             np.ones(CENTRES.size),
             EDGES,
             signal=gaussian_signal(),
@@ -299,8 +322,8 @@ def test_empty_background_bins_are_joined_to_a_neighbour():
     holes[:, 700:720] = 0.0
     counts = np.random.default_rng(5).poisson(templates.sum(axis=0))
     mass = float(np.sqrt(EDGES[705]))
-    (point,) = scan_templates(
-        counts, holes, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[mass]
+    (point,) = run(
+        scan_templates, counts, holes, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[mass]
     ).points
     assert point.valid
 
@@ -308,7 +331,8 @@ def test_empty_background_bins_are_joined_to_a_neighbour():
 def test_progress_is_called_once_a_mass():
     templates, variances = backgrounds()
     calls = []
-    scan_counting(
+    run(
+        scan_counting,
         None,
         templates,
         variances,
@@ -345,17 +369,17 @@ def test_bad_input_raises_with_the_value(change, message):
         "masses": [3.0],
     }
     with pytest.raises(InputError, match=message):
-        scan_templates(**{**arguments, **change})
+        run(scan_templates, **{**arguments, **change})
 
 
 def test_counting_without_an_uncertainty_raises():
     templates, variances = backgrounds()
     with pytest.raises(InputError, match="got None"):
-        scan_counting(None, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
+        run(scan_counting, None, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
 
 
 def test_unknown_column_raises():
     templates, variances = backgrounds()
-    result = scan_counting(None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
+    result = run(scan_counting, None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
     with pytest.raises(InputError, match="no column 'limit'"):
         result.column("limit")

@@ -1,5 +1,7 @@
 """Sources of uncertainty in a scan: against pyhf, moving peaks, closed forms; limits by toys and integrals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyhf
 import pytest
@@ -9,8 +11,9 @@ from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.fit import fit, limit
 from bumphunt.inference.impacts import counting_impacts, impacts
 from bumphunt.inference.method import LimitSettings
-from bumphunt.inference.scan import scan_counting, scan_smooth, scan_templates
+from bumphunt.inference.scan import ScanRegion, scan_counting, scan_smooth, scan_templates
 from bumphunt.inference.scan_counting import counting_window
+from bumphunt.inference.scan_regions import parts_at
 from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.inference.scan_windows import background_error, smooth_region, template_region
 from bumphunt.models.background import BackgroundModel
@@ -43,6 +46,16 @@ def spectra(*, scale=1.0, errors=0.0, uncertainties=(0.1, 0.2), seed=3):
     templates = scale * np.array([60.0 * np.exp(-np.maximum(CENTRES, 0.0) / 30.0), 30.0 + 0.0 * CENTRES])
     counts = np.random.default_rng(seed).poisson(templates.sum(axis=0))
     return checked_spectra(counts, templates, errors * templates, uncertainties, EDGES, ("tau", "mu"))
+
+
+def part(spectra, signal):
+    """One region at a mass of 5 GeV."""
+    return parts_at([ScanRegion(name="all", spectra=spectra, signal=signal)], np.array([5.0]))[0][0]
+
+
+def run(scan, spectra, *, signal, **setting):
+    """A scan of one region."""
+    return scan(ScanRegion(name="all", spectra=spectra, signal=signal), **setting)
 
 
 SOURCES = (
@@ -144,14 +157,14 @@ def test_error_of_the_efficiency_is_a_source_of_every_fit():
 def test_counting_sources_add_in_quadrature_and_within_a_source_linearly():
     s = spectra(scale=0.1, uncertainties=(0.1, 0.0))
     sources = [Source(name="veto", efficiency=0.1, background={"tau": 0.2, "mu": 0.3})]
-    found = counting_window(s, signal=signal_model(0.005), mass=5.0, window=2.0, sources=sources)
+    found = counting_window(part(s, signal_model(0.005)), window=2.0, sources=sources)
     low, high = np.searchsorted(EDGES, found.edges)
     tau, mu = s.templates[:, low:high].sum(axis=1)
     model = found.model()
     assert model.background == pytest.approx(tau + mu)
     assert model.background_sigma == pytest.approx(np.hypot(0.1 * tau, 0.2 * tau + 0.3 * mu))
     assert model.efficiency_sigma == pytest.approx(np.hypot(0.1, 0.05))
-    (point,) = scan_counting(*s.arrays, names=s.names, signal=signal_model(0.005), masses=[5.0], sources=sources).points
+    (point,) = run(scan_counting, s, signal=signal_model(0.005), masses=[5.0], sources=sources).points
     same = CountingModel(
         background=tau + mu,
         background_sigma=np.hypot(0.1 * tau, 0.2 * tau + 0.3 * mu),
@@ -163,7 +176,7 @@ def test_counting_sources_add_in_quadrature_and_within_a_source_linearly():
 def test_counting_width_and_mean_lower_the_fraction_of_a_peak_in_its_window():
     s = spectra(scale=0.1)
     source = Source(name="resolution", signal_width=0.2)
-    found = counting_window(s, signal=signal_model(), mass=5.0, window=2.0, sources=[source])
+    found = counting_window(part(s, signal_model()), window=2.0, sources=[source])
     from scipy.special import erf
 
     half = 0.5 * np.ptp(found.edges) / SIGMA / np.sqrt(2.0)
@@ -174,7 +187,7 @@ def test_counting_width_and_mean_lower_the_fraction_of_a_peak_in_its_window():
 def test_counting_impacts_are_the_derivatives_of_the_count():
     s = spectra(scale=1.0, uncertainties=(0.1, 0.0))
     sources = [Source(name="trigger", efficiency=0.1)]
-    found = counting_window(s, signal=signal_model(), mass=5.0, window=2.0, sources=sources)
+    found = counting_window(part(s, signal_model()), window=2.0, sources=sources)
     table = counting_impacts(found)
     rows = {row.source: row for row in table.rows}
     assert set(rows) == {"norm_tau", "trigger"}
@@ -209,8 +222,8 @@ def test_smooth_window_with_an_efficiency_scales_the_limit_as_a_template_window_
         )
         for sources in ((), [Source(name="efficiency", efficiency=0.2)])
     )
-    (channel,) = scan_smooth(
-        s.counts, EDGES, signal=signal_model(), masses=[5.0], background=BackgroundModel("bernstein", 2), **WINDOW
+    (channel,) = run(
+        scan_smooth, s, signal=signal_model(), masses=[5.0], background=BackgroundModel("bernstein", 2), **WINDOW
     ).points
     assert channel.n_sig_ul_obs == pytest.approx(plain.observed, rel=1e-5)  # the convex engine's own way
     assert uncertain.observed > 1.01 * plain.observed
@@ -221,9 +234,9 @@ def test_toys_replace_the_formulae_where_counts_are_low_and_do_not_depend_on_the
     settings = LimitSettings(method="auto", n_toys=300)
 
     def rows(masses):
-        return scan_templates(
-            *s.arrays,
-            names=s.names,
+        return run(
+            scan_templates,
+            s,
             signal=signal_model(),
             masses=masses,
             limits=settings,
@@ -236,8 +249,14 @@ def test_toys_replace_the_formulae_where_counts_are_low_and_do_not_depend_on_the
     assert "low_counts" in first.flags
     assert rows([3.0])[0].n_sig_ul_obs == first.n_sig_ul_obs
     high = spectra()
-    (point,) = scan_templates(
-        *high.arrays, signal=signal_model(), masses=[4.0], limits=settings, rng=np.random.default_rng(5), **WINDOW
+    (point,) = run(
+        scan_templates,
+        high,
+        signal=signal_model(),
+        masses=[4.0],
+        limits=settings,
+        rng=np.random.default_rng(5),
+        **WINDOW,
     ).points
     assert point.method == "cls_asymptotic"
     assert "low_counts" not in point.flags
@@ -247,10 +266,16 @@ def test_bayesian_rows_name_their_prior():
     s = spectra(scale=0.3, uncertainties=(0.01, 0.01))
     for prior in ("flat", "1/sqrt"):
         settings = LimitSettings(method="bayesian", prior=prior)
-        (fitted,) = scan_templates(
-            *s.arrays, signal=signal_model(), masses=[4.0], limits=settings, rng=np.random.default_rng(5), **WINDOW
+        (fitted,) = run(
+            scan_templates,
+            s,
+            signal=signal_model(),
+            masses=[4.0],
+            limits=settings,
+            rng=np.random.default_rng(5),
+            **WINDOW,
         ).points
-        (counted,) = scan_counting(*s.arrays, signal=signal_model(), masses=[4.0], limits=settings).points
+        (counted,) = run(scan_counting, s, signal=signal_model(), masses=[4.0], limits=settings).points
         assert fitted.method == counted.method == f"bayesian_{prior}"
         assert fitted.valid
         assert np.isnan(fitted.n_sig_ul_exp)
@@ -262,7 +287,7 @@ def test_bayesian_rows_name_their_prior():
 def test_limits_that_need_random_numbers_say_so():
     s = spectra()
     with pytest.raises(InputError, match="'toys' need random numbers"):
-        scan_templates(*s.arrays, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
+        run(scan_templates, s, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
 
 
 @pytest.mark.parametrize(
@@ -284,9 +309,9 @@ def test_counting_refuses_what_only_a_fit_can_use():
     s = spectra()
     for source in (Source(name="it", spurious_signal=0.2), Source(name="it", background_slope={"tau": 0.1})):
         with pytest.raises(InputError, match="which a count cannot use: fit templates"):
-            scan_counting(*s.arrays, names=s.names, signal=signal_model(), masses=[4.0], sources=[source])
+            run(scan_counting, s, signal=signal_model(), masses=[4.0], sources=[source])
     with pytest.raises(InputError, match="limits on counts are exact"):
-        scan_counting(*s.arrays, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
+        run(scan_counting, s, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
 
 
 def test_blinded_smooth_scan_shows_the_expectation_only():
@@ -299,9 +324,9 @@ def test_blinded_smooth_scan_shows_the_expectation_only():
             background=BackgroundModel("bernstein", 2),
             **WINDOW,
         )
-    (point,) = scan_smooth(
-        s.templates.sum(axis=0),
-        EDGES,
+    (point,) = run(
+        scan_smooth,
+        replace(s, counts=s.templates.sum(axis=0)),
         signal=signal_model(),
         masses=[4.0],
         background=BackgroundModel("bernstein", 2),

@@ -1,0 +1,244 @@
+"""What a YAML must say beyond the types of its keys: names that exist, masses that can be made, spectra wide enough.
+
+Each check raises a `ValueError` that names the key, the value and the way out; `workflows.analysis_file` adds the line.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bumphunt.errors import ConfigError, InputError, unknown_name
+from bumphunt.inference.scan_counting import TEMPLATE_STATISTICS, UNCOUNTED
+from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, norm_source
+from bumphunt.kinematics import BEAMS
+from bumphunt.models.sources import checked_sources
+from bumphunt.montecarlo.detector import DETECTORS
+from bumphunt.montecarlo.process import Process, Value
+from bumphunt.montecarlo.processes import PROCESSES, find_process, signals
+from selections.search import Region
+from workflows.config_corrections import SIGNAL
+
+if TYPE_CHECKING:
+    from workflows.config import Analysis
+
+__all__ = ["DATA", "check_analysis"]
+
+DATA = "data"
+"""Name of the data among the samples."""
+MARGIN = 1.0
+"""How far a spectrum of squared masses must reach beyond those searched [GeV^2]: some resolutions."""
+MIN_MASSES = 4
+"""Fewest simulated masses of a region: shapes and efficiency are interpolated."""
+
+
+def check_analysis(config: Analysis) -> None:
+    """Raise a `ValueError` for an analysis that cannot be made."""
+    try:
+        _ = config.search_record
+        _ = config.coupling_model
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+    if isinstance(config.beams, str) and config.beams not in BEAMS:
+        raise ValueError(unknown_name("beams =", config.beams, BEAMS))
+    _check_detector(config)
+    _check_regions(config)
+    _check_observables(config)
+    _check_signals(config)
+    _check_spectrum(config)
+    _check_samples(config)
+    _check_corrections(config)
+    _check_sources(config)
+    if config.data.simulate is not None and any(s.simulate is None for s in config.samples.values()):
+        msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
+        raise ValueError(msg)
+
+
+def _check_observables(config: Analysis) -> None:
+    """Raise for an observable that a region does not have."""
+    for region in config.region_records:
+        names: dict[str, str] = {}
+        if region.role == "signal":
+            if config.optimise is not None:
+                names |= {f"optimise.variables.{name}": name for name in config.optimise.variables}
+            if config.fit.slices is not None:
+                names["fit.slices.observable"] = config.fit.slices.observable
+        for name, control in config.control.items():
+            if control.region == region.name and control.observable is not None:
+                names[f"control.{name}.observable"] = control.observable
+        known = config.selection(region).names if names else ()
+        for key, name in names.items():
+            if name not in known:
+                raise ValueError(unknown_name(f"{key}: observable", name, known))
+
+
+def _check_regions(config: Analysis) -> None:
+    """Raise for a region that the search does not have, or if no peak is fitted in any."""
+    known = {region.name: region for region in config.search_record.regions}
+    named = {
+        "regions": config.regions,
+        "ntuples.tree": () if isinstance(config.ntuples.tree, str) else tuple(config.ntuples.tree),
+        "data.files": () if isinstance(config.data.files, tuple) else tuple(config.data.files),
+    }
+    for name, sample in config.samples.items():
+        named[f"samples.{name}.regions"] = sample.regions
+        named[f"samples.{name}.files"] = () if isinstance(sample.files, tuple) else tuple(sample.files)
+    for key, names in named.items():
+        for name in names:
+            if name not in known:
+                raise ValueError(unknown_name(f"{key}: region", name, known))
+    if not config.signal_regions:
+        msg = f"regions: {', '.join(config.regions)} are control samples; name one in which a peak is fitted"
+        raise ValueError(msg)
+
+
+def _check_spectrum(config: Analysis) -> None:
+    """Raise if the spectra do not contain the masses searched."""
+    for region in config.signal_regions:
+        low, high = config.masses_of(region)
+        axis, edges = config.axis(region), config.edges(region)
+        margin = MARGIN if axis.kind == "squared" else 0.0
+        ends = (float(edges[0]), float(axis.position(low)) - margin, float(axis.position(high)) + margin)
+        order = (*ends, float(edges[-1]))
+        if list(order) != sorted(order):
+            beside = f" with {margin} GeV^2 on either side" if margin else ""
+            msg = (
+                f"spectrum: {order[0]:g} to {order[3]:g} {axis.unit} must contain the positions of the masses"
+                f" searched{beside}, {order[1]:.3f} to {order[2]:.3f} {axis.unit}"
+            )
+            raise ValueError(msg)
+
+
+def _check_samples(config: Analysis) -> None:
+    """Raise for a background that cannot be simulated, or has the name of another sample."""
+    signals = {config.signal_name(r, mass) for r in config.signal_regions for mass in config.signal_masses(r)}
+    names = [DATA, *config.samples, *signals]
+    for name in names:
+        if names.count(name) > 1:
+            taken = config.signal_name(config.signal_regions[0], 1.0)
+            msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {taken!r} are taken)"
+            raise ValueError(msg)
+    backgrounds = [name for name, process in PROCESSES.items() if not process.signal]
+    for name, sample in config.samples.items():
+        if sample.simulate is None:
+            continue
+        process, key = sample.simulate.process or name, f"samples.{name}.simulate"
+        if process not in backgrounds:
+            raise ValueError(unknown_name(f"{key}.process =", process, backgrounds))
+        _complete(config, key, find_process(process), sample.simulate.parameters)
+
+
+def _check_corrections(config: Analysis) -> None:
+    """Raise for a correction or control sample that names what is not there."""
+    samples, regions = [*config.samples, SIGNAL], [region.name for region in config.search_record.regions]
+    named = {f"corrections.{name}": (section.samples, section.regions) for name, section in config.corrections.items()}
+    named |= {f"factors.{name}": (factor.samples, factor.regions) for name, factor in config.factors.items()}
+    for key, (some_samples, some_regions) in named.items():
+        for sample in some_samples:
+            if sample not in samples:
+                raise ValueError(unknown_name(f"{key}.samples: sample", sample, samples))
+        for region in some_regions:
+            if region not in regions:
+                raise ValueError(unknown_name(f"{key}.regions: region", region, regions))
+    for name in config.factors:
+        if name in config.corrections:
+            msg = f"factors: the name {name!r} stands under corrections too; names must be unique"
+            raise ValueError(msg)
+    for name, control in config.control.items():
+        known = [r.name for r in config.region_records]
+        if control.region not in known:
+            raise ValueError(unknown_name(f"control.{name}.region =", control.region, known) + "; see 'regions'")
+        for sample in control.samples:
+            if sample not in config.samples:
+                raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, config.samples))
+
+
+def _check_detector(config: Analysis) -> None:
+    """Raise for a detector that does not exist, or parameters of it that make no sense."""
+    if isinstance(config.detector, str):
+        if config.detector not in DETECTORS:
+            raise ValueError(unknown_name("detector =", config.detector, DETECTORS))
+        return
+    name = config.detector.get("preset")
+    if not isinstance(name, str) or name not in DETECTORS:
+        raise ValueError(unknown_name("detector.preset =", str(name), DETECTORS))
+    try:
+        _ = config.detector_record
+    except (InputError, TypeError) as error:
+        msg = f"detector: {error}"
+        raise ValueError(msg) from None
+
+
+def _check_signals(config: Analysis) -> None:
+    """Raise for a signal that cannot be simulated: an unknown process or parameter, or a mass out of range."""
+    named = config.signal.simulate.process if config.signal.simulate is not None else None
+    if named is not None and named not in signals():
+        raise ValueError(unknown_name("signal.simulate.process =", named, signals()))
+    for region in config.signal_regions:
+        _check_signal(config, region)
+    if config.search.low < min(config.masses_of(r)[0] for r in config.signal_regions) or config.search.high > max(
+        config.masses_of(r)[1] for r in config.signal_regions
+    ):
+        low, high = config.signal.masses[0], config.signal.masses[-1]
+        msg = (
+            f"search: masses {config.search.low} to {config.search.high} GeV reach beyond the simulated signal,"
+            f" {low} to {high} GeV"
+        )
+        raise ValueError(msg)
+    for i, injected in enumerate(config.data.simulate.inject if config.data.simulate is not None else ()):
+        key = f"data.simulate.inject[{i}]"
+        names = {injected.process} if injected.process else {config.process_of(r).name for r in config.signal_regions}
+        for name in names:
+            if name not in signals():
+                raise ValueError(unknown_name(f"{key}.process =", name, signals()))
+        if not config.injected(injected):
+            msg = f"{key}: mass = {injected.mass} GeV is in the range of no region"
+            raise ValueError(msg)
+        for _, process in config.injected(injected):
+            given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
+            _complete(config, key, process, given)
+
+
+def _check_signal(config: Analysis, region: Region) -> None:
+    """Raise for a region whose signal cannot be simulated at the masses of the YAML."""
+    masses = config.signal_masses(region)
+    if len(masses) < MIN_MASSES:
+        msg = f"signal masses {list(masses)} in the range of region {region.name!r}; at least {MIN_MASSES} are needed"
+        raise ValueError(msg)
+    process = config.process_of(region)
+    high = min(config.search.high, region.mass_range[1] if region.mass_range else config.search.high)
+    for key, mass in (("search.high", high), *(("signal masses", mass) for mass in masses)):
+        if process.mass_range is not None:
+            lowest, highest = process.mass_range(config.signal_parameters(mass), config.beams_record.sqrt_s)
+            if not lowest < mass < highest:
+                msg = (
+                    f"{key} = {mass} GeV is beyond the kinematic limits of {process.name},"
+                    f" {lowest:.4g} to {highest:.4f} GeV"
+                )
+                raise ValueError(msg)
+    if config.signal.simulate is not None:
+        for mass in masses:
+            _complete(config, "signal.simulate", process, config.signal_parameters(mass))
+
+
+def _complete(config: Analysis, key: str, process: Process, parameters: dict[str, Value]) -> None:
+    """Raise, with the key of the YAML, if a process does not take these parameters."""
+    try:
+        process.complete(parameters, config.beams_record)
+    except InputError as error:
+        msg = f"{key}: {error}"
+        raise ValueError(msg) from None
+
+
+def _check_sources(config: Analysis) -> None:
+    """Raise for a source of uncertainty that the fit cannot use."""
+    checked_sources(config.sources, () if config.fit.method == "smooth" else tuple(config.samples))
+    taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(name) for name in config.samples)}
+    taken |= {*config.corrections, *config.factors}
+    for name, section in config.systematics.items():
+        if name in taken or name.startswith("mc_") or "[" in name:
+            msg = f"systematics: the name {name!r} is taken by an uncertainty that is there without it"
+            raise ValueError(msg)
+        uncounted = [what for what in section.source(name).moves if what in UNCOUNTED]
+        if config.fit.method == "counting" and uncounted:
+            msg = f"systematics.{name}: a count cannot use a {uncounted[0]}; want fit.method: templates"
+            raise ValueError(msg)

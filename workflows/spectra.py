@@ -1,0 +1,296 @@
+"""The stage ``spectra``: events that pass the optimised cuts, at the luminosity of the data.
+
+``spectra.root`` holds, for every region (and every slice of it, ``region_0``, ``region_1``, ...) and every sample, the
+histograms ``before`` and ``after`` the optimised cuts, ``after_X_up`` and ``after_X_down`` for every variation X, and
+of a signal the ``shape``, for which all events count. Simulated spectra are those of the half of the events that did
+not choose the cuts, counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hist
+import numpy as np
+import uproot
+
+from bumphunt.errors import InputError
+from bumphunt.models.signal import SignalModel, signal_model
+from bumphunt.models.signal_shape import fit_shapes
+from bumphunt.spectrum import Spectrum, scale
+from bumphunt.tensor import QUOTING
+from selections.cuts import cutflow_columns
+from selections.search import Region
+from workflows.config import DATA, Analysis
+from workflows.events import optimised_step, spectra_of
+from workflows.inputs import Sample
+from workflows.optimising import read_cuts
+from workflows.processing import Progress, read_processed, region_plan
+from workflows.results import read_json, write_csv, write_json
+
+__all__ = ["FittedSignal", "Selected", "Unit", "fit_signal", "make_spectra", "read_selected", "unit_names"]
+
+SPECTRA = "spectra.root"
+UNITS = "spectra.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedSignal:
+    """The selected spectra of one simulated mass.
+
+    Parameters
+    ----------
+    mass
+        Simulated mass [GeV].
+    shape
+        Spectrum to fit the shape to: all selected events, since no cut was chosen by the shape.
+    selected
+        Selected events that count for the efficiency, in the same unit as `generated`.
+    generated
+        Sum of weights before any selection.
+    varied
+        By source of uncertainty, the relative change of the selected events with the source up and down.
+    """
+
+    mass: float
+    shape: Spectrum
+    selected: Spectrum
+    generated: float
+    varied: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """The spectra of a region, or of one slice of it: what is fitted with one background.
+
+    Parameters
+    ----------
+    name
+        Name of the unit: of the region, and the number of the slice.
+    region
+        Name of the region.
+    data
+        Observed spectrum after all cuts.
+    before, after
+        Backgrounds at the luminosity of the data, before and after the optimised cuts, by sample.
+    varied
+        By source of uncertainty and sample, `after` with the source up and down.
+    signals
+        The simulated signals after all cuts.
+    """
+
+    name: str
+    region: str
+    data: Spectrum
+    before: Mapping[str, Spectrum]
+    after: Mapping[str, Spectrum]
+    varied: Mapping[str, Mapping[str, tuple[Spectrum, Spectrum]]]
+    signals: tuple[FittedSignal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """The selected spectra of an analysis.
+
+    Parameters
+    ----------
+    units
+        By region and slice, in the order of the search.
+    luminosity
+        Luminosity of the data that were read [fb^-1].
+    complete
+        Whether every row of every file was read.
+    """
+
+    units: tuple[Unit, ...]
+    luminosity: float
+    complete: bool
+
+    def of(self, region: str) -> tuple[Unit, ...]:
+        """Return the units of a region."""
+        return tuple(unit for unit in self.units if unit.region == region)
+
+
+def unit_names(config: Analysis, region: Region) -> tuple[str, ...]:
+    """Return the names of the units of a region: its own, or one for each slice."""
+    slices = config.fit.slices
+    if slices is None or region.role != "signal":
+        return (region.name,)
+    return tuple(f"{region.name}_{i}" for i in range(len(slices.edges) - 1))
+
+
+def make_spectra(
+    inputs: Sequence[Sample], config: Analysis, process: Path, cuts: Path | None, folder: Path, *, progress: Progress
+) -> None:
+    """Write the selected spectra (``spectra.root``) and the cutflow with the optimised cuts (``cutflow.csv``).
+
+    Parameters
+    ----------
+    inputs
+        The samples.
+    config
+        The analysis.
+    process
+        Folder of the stage ``process``.
+    cuts
+        Folder of the cut tables; None for none.
+    folder
+        Where the files go.
+    progress
+        Called after each sample.
+    """
+    processed = read_processed(config, process)
+    record: dict[str, dict[str, Any]] = {}
+    steps = [(region, sample) for region in config.region_records for sample in inputs if region.name in sample.regions]
+    cutflows = {name: dict(flows) for name, flows in processed.cutflows.items()}
+    with uproot.recreate(folder / SPECTRA) as file:
+        for done, (region, sample) in enumerate(steps):
+            table = None if cuts is None or region.role != "signal" else read_cuts(cuts, config, region)
+            before = after = processed.spectra(region, sample.name)
+            if table is not None:
+                where = (processed.events, sample.name, region.name)
+                plan = region_plan(config, region)
+                after = spectra_of(*where, edges=plan.edges, table=table, slices=plan.slices)
+                flow = cutflows[region.name][sample.name]
+                cutflows[region.name][sample.name] = flow.then(optimised_step(*where, table=table))
+            half = None if sample.kind == "data" or table is None else QUOTING
+            factor = processed.factor(region.name, sample)
+            for piece, unit in enumerate(unit_names(config, region)):
+                place = f"{unit}/{sample.name}"
+                file[f"{place}/before"] = _histogram(scale(before.spectrum(half=half, piece=piece), factor))
+                nominal = scale(after.spectrum(half=half, piece=piece), factor)
+                file[f"{place}/after"] = _histogram(nominal)
+                for name in after.variations[1:]:
+                    varied = scale(after.spectrum(name, half=half, piece=piece), factor)
+                    file[f"{place}/after_{name}"] = _histogram(varied)
+                if sample.kind == "signal":
+                    file[f"{place}/shape"] = _histogram(after.spectrum(piece=piece))
+                entry = {
+                    "kind": sample.kind,
+                    "mass": sample.mass,
+                    "generated": processed.generated(region.name, sample.name) if sample.kind == "signal" else None,
+                    "variations": after.variations[1:],
+                    "events_after": nominal.total,
+                    "events_after_error": float(np.sqrt(nominal.variances.sum())),
+                }
+                record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry
+            progress("spectra", done + 1, len(steps))
+    for region in config.region_records:
+        columns = cutflow_columns(cutflows[region.name])
+        write_csv(folder / f"{config.region_file('cutflow', region)}.csv", columns)
+    luminosity = processed.luminosity(config.signal_regions[0].name)
+    write_json(folder / UNITS, {"units": record, "data_luminosity": luminosity, "complete": processed.complete})
+
+
+def _histogram(spectrum: Spectrum) -> hist.Hist:
+    """Return a spectrum as a histogram that ROOT can hold."""
+    histogram = hist.Hist(hist.axis.Variable(spectrum.edges, name="x"), storage=hist.storage.Weight())
+    histogram.view()["value"] = spectrum.counts
+    histogram.view()["variance"] = spectrum.variances
+    return histogram
+
+
+def read_selected(folder: Path) -> Selected:
+    """Return the spectra that `make_spectra` wrote.
+
+    Raises
+    ------
+    BumphuntError
+        If they cannot be read.
+    """
+    content = read_json(folder / UNITS)
+    with uproot.open(folder / SPECTRA) as file:
+
+        def spectrum(*path: str) -> Spectrum:
+            histogram = file["/".join(path)]
+            return Spectrum(edges=histogram.axis().edges(), counts=histogram.values(), variances=histogram.variances())
+
+        units = []
+        for name, unit in content["units"].items():
+            record = unit["samples"]
+            kinds = {
+                kind: [s for s, entry in record.items() if entry["kind"] == kind] for kind in ("background", "signal")
+            }
+            after = {s: spectrum(name, s, "after") for s in kinds["background"]}
+            varied: dict[str, dict[str, tuple[Spectrum, Spectrum]]] = {}
+            for s in kinds["background"]:
+                for source in _sources(record[s]["variations"]):
+                    pair = (spectrum(name, s, f"after_{source}_up"), spectrum(name, s, f"after_{source}_down"))
+                    varied.setdefault(source, {})[s] = pair
+            signals = []
+            for s in kinds["signal"]:
+                selected = spectrum(name, s, "after")
+                changes = {
+                    source: tuple(
+                        spectrum(name, s, f"after_{source}_{way}").total / selected.total - 1
+                        if selected.total > 0
+                        else 0.0
+                        for way in ("up", "down")
+                    )
+                    for source in _sources(record[s]["variations"])
+                }
+                signals.append(
+                    FittedSignal(
+                        mass=record[s]["mass"],
+                        shape=spectrum(name, s, "shape"),
+                        selected=selected,
+                        generated=record[s]["generated"],
+                        varied=changes,  # type: ignore[arg-type]
+                    )
+                )
+            units.append(
+                Unit(
+                    name=name,
+                    region=unit["region"],
+                    data=spectrum(name, DATA, "after"),
+                    before={s: spectrum(name, s, "before") for s in kinds["background"]},
+                    after=after,
+                    varied=varied,
+                    signals=tuple(signals),
+                )
+            )
+    return Selected(units=tuple(units), luminosity=content["data_luminosity"], complete=content["complete"])
+
+
+def _sources(variations: list[str]) -> list[str]:
+    """Return the names of the sources of variations that are called ``X_up`` and ``X_down``."""
+    return list(dict.fromkeys(name.rpartition("_")[0] for name in variations))
+
+
+def fit_signal(
+    config: Analysis, region: Region, points: tuple[FittedSignal, ...], *, progress: Progress
+) -> SignalModel:
+    """Return shape, resolution and efficiency of a region or slice as functions of mass.
+
+    Parameters
+    ----------
+    config
+        The analysis.
+    region
+        The region, for axis and tail of the peak.
+    points
+        The simulated masses.
+    progress
+        Called after each fit.
+
+    Raises
+    ------
+    InputError
+        If a mass has too few events for its shape, or its fit does not converge.
+    """
+    try:
+        fits = fit_shapes(
+            [(point.mass, point.shape.edges, point.shape.counts, point.shape.variances) for point in points],
+            axis=config.axis(region),
+            tail=region.tail,
+            progress=lambda done, total: progress(f"signal shapes {region.name}", done, total),
+        )
+    except InputError as error:
+        msg = f"region {region.name!r}: {error}"
+        raise InputError(msg) from None
+    efficiencies = [point.selected.total / point.generated for point in points]
+    errors = [float(np.sqrt(point.selected.variances.sum())) / point.generated for point in points]
+    return signal_model(fits, efficiencies, errors)
