@@ -7,6 +7,7 @@ same event key and candidate number as another is a repeated row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = [
     "group_starts",
     "half_sample",
     "kept_candidates",
+    "repeated_key",
     "repeated_row",
     "training_fold",
 ]
@@ -37,6 +39,7 @@ Mask = NDArray[np.bool_]
 
 EVENT_KEY = ("__production__", "__experiment__", "__run__", "__event__")
 """Variables that tell the events of a data set apart."""
+_BLOCK = 16384
 CANDIDATE = "__candidate__"
 """Variable that tells the candidates of an event apart."""
 
@@ -102,9 +105,16 @@ def _mix(x: Hashes) -> Hashes:
 
 def event_hash(keys: Keys) -> Hashes:
     """Return 64-bit hashes of event keys of shape (N, 4), shape (N,); the same on every machine."""
-    h = np.zeros(len(keys), dtype=np.uint64)
-    for column in range(keys.shape[1]):
-        h = _mix(h ^ keys[:, column].astype(np.uint64))
+    return _hash(keys.T)
+
+
+def _hash(columns: Sequence[NDArray[np.int64]] | Keys) -> Hashes:
+    """Return 64-bit hashes of rows of columns, shape (N,), worked out in blocks that fit the processor's cache."""
+    h = np.zeros(len(columns[0]), dtype=np.uint64)
+    for start in range(0, h.size, _BLOCK):
+        part = h[start : start + _BLOCK]
+        for values in columns:
+            part[:] = _mix(part ^ values[start : start + _BLOCK].astype(np.uint64))
     return h
 
 
@@ -178,6 +188,53 @@ def repeated_row(starts: NDArray[np.intp], candidate: NDArray[np.int64]) -> tupl
     same = (group[order[1:]] == group[order[:-1]]) & (candidate[order[1:]] == candidate[order[:-1]])
     first = np.flatnonzero(same)
     return (int(order[first[0]]), int(order[first[0] + 1])) if first.size else None
+
+
+def repeated_key(columns: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
+    """Return the positions of two rows that are equal in all columns; None if there are none.
+
+    Rows that ascend, as they do where events are numbered in the order in which they are written, are told apart at a
+    glance; others by their hashes.
+
+    Parameters
+    ----------
+    columns
+        Whole numbers, each of shape (N,); the most significant one first.
+
+    Raises
+    ------
+    InputError
+        If one of them is not a whole number.
+
+    Examples
+    --------
+    >>> repeated_key([np.array([1, 2, 1]), np.array([0, 5, 0])])
+    (0, 2)
+    """
+    integers = [whole_numbers(values, name) for values, name in zip(columns, (*EVENT_KEY, CANDIDATE), strict=False)]
+    if _ascend(integers):
+        return None
+    hashes = _hash(integers)
+    ordered = np.sort(hashes)
+    if not np.any(ordered[1:] == ordered[:-1]):
+        return None
+    order = np.argsort(hashes, kind="stable")
+    ordered = hashes[order]
+    for i in np.flatnonzero(ordered[1:] == ordered[:-1]):
+        first, second = int(order[i]), int(order[i + 1])
+        if all(values[first] == values[second] for values in integers):
+            return first, second
+    return None
+
+
+def _ascend(columns: Sequence[NDArray[np.int64]]) -> bool:
+    """Whether each row is greater than the one before: in the first of its columns that differs."""
+    greater = np.zeros(max(len(columns[0]) - 1, 0), dtype=np.bool_)
+    equal = ~greater
+    for values in columns:
+        greater = greater | (equal & (values[1:] > values[:-1]))
+        equal = equal & (values[1:] == values[:-1])
+    return bool(np.all(greater))
 
 
 def describe_key(key: Keys, candidate: int) -> str:

@@ -164,7 +164,8 @@ class Selection:
     variables
         Columns that `observables` reads.
     observables
-        Function from columns to observables; it must hold the one that `spectrum` names.
+        Function from columns to observables; it must hold the one that `spectrum` names. It may give
+        `selections.lazy.LazyObservables`, which saves the work for rows that fail early cuts.
     cuts
         The cuts, in order.
     spectrum
@@ -180,7 +181,7 @@ class Selection:
 
     name: str
     variables: tuple[Variable, ...]
-    observables: Callable[[Columns], dict[str, Array]]
+    observables: Callable[[Columns], Observables]
     cuts: tuple[Cut, ...]
     spectrum: str
     axis: MassAxis = SQUARED

@@ -14,7 +14,7 @@ of BaBar unless a file of the user's says otherwise, which the YAML names as ``c
 
     SEARCH = search(detector=preset("belle2", pt_resolution_linear=0.0012))
 
-Nothing else in the selection depends on the detector but the radii of its material, `photon_leptons.MATERIAL`.
+Nothing else in the selection depends on the detector but its material and field, `photon_leptons.MATERIAL`, `FIELD`.
 
 References
 ----------
@@ -345,6 +345,7 @@ def search(detector: Detector = BABAR) -> Search:
         name="darkphoton-dilepton",
         final_state="gamma A', A' -> ee and mumu",
         production=r"e^+e^-\to\gamma A'",
+        particle="A'",
         observable="mass of the lepton pair",
         mass_range=(0.02, 10.2),
         reference="BaBar, arXiv:1406.2980",
@@ -378,7 +379,8 @@ def _region(leptons: FinalState, detector: Detector) -> Region:
         process=f"aprime_{leptons.name}",
         mass_range=(0.02, 10.2) if electrons else (0.212, 10.2),
         branching_ratio=partial(dark_photon.branching_ratio, final_state=leptons.name),
-        tail="low",
+        decay=r"A'\to e^+e^-" if electrons else r"A'\to\mu^+\mu^-",
+        tail="low" if electrons else "high",  # lost: photons of the electrons, photons of the beams
     )
 
 

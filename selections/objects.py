@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import four_momentum, opening_angle
+from bumphunt.kinematics import four_momentum
+from selections.components import four_momenta, opening_angles
 from selections.cuts import Columns, Cut, Variable
 
 __all__ = [
@@ -35,7 +36,9 @@ __all__ = [
     "muon_variables",
     "nearest_photon_angle",
     "photon",
+    "photon_angle",
     "photon_variables",
+    "refuse_photons_without_direction",
     "track_cuts",
     "track_observables",
     "track_variables",
@@ -235,6 +238,43 @@ def photon_variables(n: int = N_PHOTONS) -> tuple[Variable, ...]:
     )
 
 
+def refuse_photons_without_direction(columns: Columns, n: int = N_PHOTONS) -> None:
+    """Raise if a photon has an energy but no direction: basf2 writes all or none.
+
+    Raises
+    ------
+    InputError
+        If so.
+    """
+    for rank in range(1, n + 1):
+        energy, theta, phi = (np.isnan(columns[photon(rank, name)]) for name in ("E", "theta", "phi"))
+        if np.any((theta | phi) & ~energy):
+            msg = f"{photon(rank, 'E')} is a number where theta or phi is NaN; a photon has all three or none"
+            raise InputError(msg)
+
+
+def photon_angle(columns: Columns, direction: Array, n: int = N_PHOTONS) -> Array:
+    """Return the angle between `direction` and the nearest photon [rad], shape (N,); pi where there is no photon.
+
+    Parameters
+    ----------
+    columns
+        Ntuple columns.
+    direction
+        Four-momenta in the laboratory by component, shape (4, N).
+    n
+        How many photons to look at.
+    """
+    nearest = np.full(direction.shape[1], np.pi)
+    for rank in range(1, n + 1):
+        there = np.flatnonzero(~np.isnan(columns[photon(rank, "E")]))
+        if there.size:
+            e, theta, phi = (columns[photon(rank, name)][there] for name in ("E", "theta", "phi"))
+            angle = opening_angles(four_momenta(e, theta, phi, 0.0), direction[:, there])
+            nearest[there] = np.minimum(nearest[there], angle)
+    return nearest
+
+
 def nearest_photon_angle(columns: Columns, direction: Array, n: int = N_PHOTONS) -> Array:
     """Return the angle between `direction` and the nearest photon [rad], shape (N,); pi where there is no photon.
 
@@ -252,14 +292,5 @@ def nearest_photon_angle(columns: Columns, direction: Array, n: int = N_PHOTONS)
     InputError
         If a photon has an energy but no direction: basf2 writes all or none.
     """
-    nearest = np.full(len(direction), np.pi)
-    for rank in range(1, n + 1):
-        energy = np.asarray(columns[photon(rank, "E")], dtype=np.float64)
-        exists = ~np.isnan(energy)
-        e, theta, phi = (np.asarray(columns[photon(rank, v)], dtype=np.float64)[exists] for v in ("E", "theta", "phi"))
-        if np.any(np.isnan(theta) | np.isnan(phi)):
-            msg = f"{photon(rank, 'E')} is a number where theta or phi is NaN; a photon has all three or none"
-            raise InputError(msg)
-        angle = opening_angle(four_momentum(e, theta, phi, 0.0), direction[exists])
-        nearest[exists] = np.minimum(nearest[exists], angle)
-    return nearest
+    refuse_photons_without_direction(columns, n)
+    return photon_angle(columns, np.moveaxis(direction, -1, 0), n)

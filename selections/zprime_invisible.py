@@ -17,29 +17,29 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.kinematics import (
-    M_MUON,
-    M_TAU,
-    Beams,
-    mass_squared,
-    momentum,
-    polar_angle,
-    signed_mass,
-    to_centre_of_mass,
-    transverse_momentum,
-    transverse_to,
-)
+from bumphunt.kinematics import M_MUON, M_TAU, Beams, signed_mass
 from bumphunt.mass_axis import MassAxis
 from bumphunt.tensor import VetoAxis, veto_axis
+from selections.components import (
+    boosted,
+    cross_product,
+    four_momenta,
+    length,
+    polar_angles,
+    squared_mass,
+    transverse,
+)
 from selections.cuts import Columns, Cut, Selection, Variable
+from selections.lazy import Function, LazyObservables, in_one_go
 from selections.objects import (
     TOTAL_PHOTON_ENERGY,
-    daughter_p4,
+    daughter,
     muon_cuts,
     muon_observables,
     muon_variables,
-    nearest_photon_angle,
+    photon_angle,
     photon_variables,
+    refuse_photons_without_direction,
     track_cuts,
     track_observables,
     track_variables,
@@ -131,7 +131,7 @@ def variables() -> tuple[Variable, ...]:
     )
 
 
-def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
+def observables(columns: Columns, beams: Beams) -> LazyObservables:
     """Return the observables of the search, each of shape (N,).
 
     The recoil is the nominal beam momentum minus that of the pair. Direction, photon angle and photon energy are those
@@ -176,66 +176,92 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
     InputError
         If a photon has an energy but no direction.
     """
-    muons = [daughter_p4(columns, i, M_MUON) for i in range(2)]
-    pair = muons[0] + muons[1]
-    recoil = beams.p4 - pair
-    m2 = mass_squared(recoil)
-    theta = polar_angle(recoil)
-    gap_distance = np.abs(theta - GAP_CENTRE)
-    extra_energy = np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64)
-    plus, minus = (to_centre_of_mass(p4, beams) for p4 in muons)
-    return {
-        "m2_recoil": m2,
-        "m_recoil": signed_mass(m2),
-        "recoil_theta": theta,
-        "recoil_gap_distance": gap_distance,
-        "recoil_gap_margin": np.minimum(gap_distance, np.minimum(theta - BARREL[0], BARREL[1] - theta)),
-        "recoil_photon_angle": nearest_photon_angle(columns, recoil),
-        "extra_energy": extra_energy,
-        "minus_extra_energy": -extra_energy,
-        "n_tracks": np.asarray(columns["nTracks"], dtype=np.float64),
-        "trigger": np.asarray(columns[TRIGGER], dtype=np.float64),
-        **_veto_observables(plus, minus, beams.sqrt_s),
-        **track_observables(columns, 2),
-        **muon_observables(columns, 2),
+    refuse_photons_without_direction(columns)
+
+    def muon(index: int) -> Function:
+        p, theta, phi = (daughter(index, name) for name in ("p", "theta", "phi"))
+        return lambda o: four_momenta(o[p], o[theta], o[phi], M_MUON)
+
+    def number(name: str) -> Function:
+        return lambda o: np.asarray(o[name], dtype=np.float64)
+
+    functions: dict[str, Function] = {
+        "_plus": muon(0),
+        "_minus": muon(1),
+        "_recoil": lambda o: beams.p4[:, np.newaxis] - (o["_plus"] + o["_minus"]),
+        "m2_recoil": lambda o: squared_mass(o["_recoil"]),
+        "m_recoil": lambda o: signed_mass(o["m2_recoil"]),
+        "recoil_theta": lambda o: polar_angles(o["_recoil"]),
+        "recoil_gap_distance": lambda o: np.abs(o["recoil_theta"] - GAP_CENTRE),
+        "recoil_gap_margin": lambda o: np.minimum(
+            o["recoil_gap_distance"], np.minimum(o["recoil_theta"] - BARREL[0], BARREL[1] - o["recoil_theta"])
+        ),
+        "recoil_photon_angle": lambda o: photon_angle(o, o["_recoil"]),
+        "extra_energy": number(TOTAL_PHOTON_ENERGY),
+        "n_tracks": number("nTracks"),
+        "trigger": number(TRIGGER),
+        **_veto_functions(beams),
+        **in_one_go(lambda o: track_observables(o, 2), ("max_dr", "max_dz", "charge_product")),
+        **in_one_go(lambda o: muon_observables(o, 2), ("min_muon_id", "max_cluster_energy", "max_e_over_p")),
     }
+    return LazyObservables(columns, functions)
 
 
-def _veto_observables(plus: Array, minus: Array, sqrt_s: float) -> dict[str, Array]:
-    """Return the observables that may tell a Z' from its backgrounds, from the muons in the centre of mass."""
-    p_plus, p_minus = momentum(plus), momentum(minus)
-    p_lmax, p_lmin = np.maximum(p_plus, p_minus), np.minimum(p_plus, p_minus)
-    pair = plus + minus
-    p_recoil = momentum(pair)
-    # in this frame the recoil is back to back with the pair, and the momentum of the pair transverse to one muon is
-    # that of the other muon: abs(p+ x p-) / p
-    cross = transverse_to(plus, minus) * p_minus
-    dot = np.sum(plus[:, 1:] * minus[:, 1:], axis=-1)
-    acollinearity = np.arctan2(cross, -dot)
-    tau_cones = _tau_cone(plus[:, 0], p_plus, sqrt_s) + _tau_cone(minus[:, 0], p_minus, sqrt_s)
-    azimuth = np.arctan2(plus[:, 1] * minus[:, 2] - plus[:, 2] * minus[:, 1], np.sum(plus[:, 1:3] * minus[:, 1:3], -1))
-    pl_rec_lmax, pl_rec_lmin = -(p_lmax + dot / p_lmax), -(p_lmin + dot / p_lmin)
-    m_pair = signed_mass(mass_squared(pair))
-    return {
-        "pt_rec_lmax": cross / p_lmax,
-        "pt_rec_lmin": cross / p_lmin,
-        "pl_rec_lmax": pl_rec_lmax,
-        "pl_rec_lmin": pl_rec_lmin,
-        "pt_pair": transverse_momentum(pair),
-        "p_recoil": p_recoil,
-        "p_lmax": p_lmax,
-        "p_lmin": p_lmin,
-        "p_asymmetry": (p_lmax - p_lmin) / (p_lmax + p_lmin),
-        "acollinearity": acollinearity,
-        "acoplanarity": np.pi - np.abs(azimuth),
-        "tau_excess": acollinearity - tau_cones,
-        "m_pair": m_pair,
-        "minus_cos_recoil": np.divide(-np.abs(pair[:, 3]), p_recoil, out=-np.ones_like(p_recoil), where=p_recoil > 0),
-        "minus_pl_rec_lmax": -pl_rec_lmax,
-        "minus_p_lmax": -p_lmax,
-        "minus_p_lmin": -p_lmin,
-        "minus_m_pair": -m_pair,
+def _veto_functions(beams: Beams) -> dict[str, Function]:
+    """Return how the observables are made that may tell a Z' from its backgrounds, from the muons in the laboratory."""
+    velocity, sqrt_s = -beams.velocity, beams.sqrt_s
+
+    def along(p: str) -> Function:
+        """Recoil momentum along the muon of momentum `p`; in this frame the recoil is minus the pair."""
+        return lambda o: -(o[p] + o["_dot"] / o[p])
+
+    def minus_cos_recoil(o: LazyObservables) -> Array:
+        p = o["p_recoil"]
+        return np.asarray(np.divide(-np.abs(o["_pair_cms"][3]), p, out=-np.ones_like(p), where=p > 0))
+
+    def acoplanarity(o: LazyObservables) -> Array:
+        _, px, py, _ = o["_plus_cms"]
+        _, qx, qy, _ = o["_minus_cms"]
+        return np.asarray(np.pi - np.abs(np.arctan2(px * qy - py * qx, px * qx + py * qy)))
+
+    def tau_excess(o: LazyObservables) -> Array:
+        cones = (_tau_cone(o[f"_{muon}_cms"][0], o[f"_p_{muon}"], sqrt_s) for muon in ("plus", "minus"))
+        return np.asarray(o["acollinearity"] - sum(cones))
+
+    functions: dict[str, Function] = {
+        "_plus_cms": lambda o: boosted(o["_plus"], velocity),
+        "_minus_cms": lambda o: boosted(o["_minus"], velocity),
+        "_pair_cms": lambda o: o["_plus_cms"] + o["_minus_cms"],
+        "_p_plus": lambda o: length(o["_plus_cms"]),
+        "_p_minus": lambda o: length(o["_minus_cms"]),
+        "_cross": lambda o: cross_product(o["_plus_cms"], o["_minus_cms"]),
+        "_dot": lambda o: np.sum(o["_plus_cms"][1:] * o["_minus_cms"][1:], axis=0),
+        "p_lmax": lambda o: np.maximum(o["_p_plus"], o["_p_minus"]),
+        "p_lmin": lambda o: np.minimum(o["_p_plus"], o["_p_minus"]),
+        # the momentum of the recoil transverse to one muon is that of the other muon: abs(p+ x p-) / p
+        "pt_rec_lmax": lambda o: o["_cross"] / o["p_lmax"],
+        "pt_rec_lmin": lambda o: o["_cross"] / o["p_lmin"],
+        "pl_rec_lmax": along("p_lmax"),
+        "pl_rec_lmin": along("p_lmin"),
+        "pt_pair": lambda o: transverse(o["_pair_cms"]),
+        "p_recoil": lambda o: length(o["_pair_cms"]),
+        "p_asymmetry": lambda o: (o["p_lmax"] - o["p_lmin"]) / (o["p_lmax"] + o["p_lmin"]),
+        "acollinearity": lambda o: np.arctan2(o["_cross"], -o["_dot"]),
+        "acoplanarity": acoplanarity,
+        "tau_excess": tau_excess,
+        "m_pair": lambda o: signed_mass(squared_mass(o["_pair_cms"])),
+        "minus_cos_recoil": minus_cos_recoil,
     }
+    return functions | {f"minus_{name}": _minus(name) for name in _NEGATIVES}
+
+
+_NEGATIVES = ("extra_energy", "pl_rec_lmax", "p_lmax", "p_lmin", "m_pair")
+"""Observables that small values of are signal-like."""
+
+
+def _minus(name: str) -> Function:
+    """Return how minus an observable is made."""
+    return lambda o: -o[name]
 
 
 def _tau_cone(energy: Array, p: Array, sqrt_s: float) -> Array:

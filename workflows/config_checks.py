@@ -43,6 +43,7 @@ def check_analysis(config: Analysis) -> None:
     _check_detector(config)
     _check_regions(config)
     _check_observables(config)
+    _check_own_bounds(config)
     _check_signals(config)
     _check_spectrum(config)
     _check_samples(config)
@@ -69,6 +70,15 @@ def _check_observables(config: Analysis) -> None:
         for key, name in names.items():
             if name not in known:
                 raise ValueError(unknown_name(f"{key}: observable", name, known))
+
+
+def _check_own_bounds(config: Analysis) -> None:
+    """Raise for an observable to cut on that neither the YAML nor the search has bounds for."""
+    own = [axis.name for axis in (*config.search_record.candidates, *config.search_record.veto)]
+    for name, bounds in config.optimise.variables.items() if config.optimise is not None else ():
+        if bounds is None and name not in own:
+            msg = f"optimise.variables.{name} = null: the search has bounds for {', '.join(own) or 'none'} only"
+            raise ValueError(msg)
 
 
 def _check_regions(config: Analysis) -> None:
@@ -193,7 +203,14 @@ def _check_signals(config: Analysis) -> None:
         if not config.injected(injected):
             msg = f"{key}: mass = {injected.mass} GeV is in the range of no region"
             raise ValueError(msg)
-        for _, process in config.injected(injected):
+        for region, process in config.injected(injected):
+            drawn = config.data.drawn_from_expectation
+            if drawn and (process != config.process_of(region) or injected.mass not in config.signal_masses(region)):
+                msg = (
+                    f"{key}: {process.name} of {injected.mass} GeV is not among the simulated signals, which"
+                    " 'draw_from: expectation' injects; simulate it, or draw from events"
+                )
+                raise ValueError(msg)
             given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
             _complete(config, key, process, given)
 

@@ -8,9 +8,11 @@ from typing import Annotated, Literal, Self
 import numpy as np
 from pydantic import Field, model_validator
 
+from bumphunt.cut_choice import Cuts
 from bumphunt.inference.method import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.sources import Source
+from bumphunt.optimise import Merit
 from workflows.config_types import Count, Finite, NonNegative, Number, Positive, Section
 
 __all__ = ["Fit", "Optimise", "Search", "Slices", "SmoothBackground", "SpectrumBinning", "Systematic", "ThresholdRange"]
@@ -87,12 +89,15 @@ class ThresholdRange(Section):
 class Optimise(Section):
     """The cuts optimised in bins of mass."""
 
-    figure_of_merit: Literal["punzi", "punzi-full"] = "punzi"
-    """eps / (a/2 + sqrt B), or the full S_min (Punzi, physics/0308063)."""
+    figure_of_merit: Merit = "punzi"
+    """``punzi``: eps / (a/2 + sqrt B); ``punzi-full``: eps over the full S_min; ``expected-limit`` and ``mean-limit``:
+    eps over the exact limit at the median count, or averaged over the counts."""
     a: Positive = 1.6
-    """Significance level in the figure of merit, in standard deviations."""
+    """Significance level of Punzi's figures of merit, in standard deviations."""
     b: Positive = 1.28155
     """Power level, for 'punzi-full'."""
+    background_uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the background, for the limits."""
     window: Positive = 2.0
     """Half width of the signal window, in units of the resolution."""
     background_error: NonNegative = 0.5
@@ -101,10 +106,12 @@ class Optimise(Section):
     """Width of the mass bins, in units of the resolution."""
     min_bin_width: NonNegative = 0.2
     """Least width of the mass bins [GeV]."""
-    smooth: bool = True
-    """Choose with the neighbouring bins, and interpolate the cuts between the centres of the bins."""
-    variables: dict[str, ThresholdRange] = Field(default_factory=dict)
-    """Observables to cut on, each with its candidate bounds; those of the search unless given."""
+    cuts: Cuts = "smooth"
+    """``free``: each mass bin by itself, as steps. ``smooth``: chosen with the neighbouring bins. ``monotone``: no cut
+    turns around with mass. The last two are interpolated between the centres of the bins."""
+    variables: dict[str, ThresholdRange | None] = Field(default_factory=dict)
+    """Observables to cut on, each with its candidate bounds; null for those that the search has for it. Those of the
+    search unless given."""
 
 
 class SmoothBackground(Section):

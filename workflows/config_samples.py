@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from bumphunt.montecarlo.process import Value
-from workflows.config_types import Count, NonNegative, Positive, Section
+from workflows.config_types import Count, Finite, NonNegative, Positive, Section
 
 __all__ = [
     "BackgroundSample",
@@ -21,6 +21,7 @@ __all__ = [
     "SimulatedBackground",
     "SimulatedData",
     "SimulatedSignal",
+    "Smooth",
 ]
 
 
@@ -81,8 +82,24 @@ class SimulatedSignal(Section):
 class SimulatedData(Section):
     """Pseudo-data: unweighted Poisson draws from the sum of the simulated backgrounds."""
 
+    draw_from: Literal["events", "expectation"] = "events"
+    """Events are generated, drawn and seen one by one, as ntuples. From the expectation, the number in each bin of the
+    selected spectra is drawn: for luminosities of which no events can be generated."""
     inject: tuple[Injection, ...] = ()
-    """Signals to inject."""
+    """Signals to inject; into an expectation at simulated masses only."""
+
+
+class Smooth(Section):
+    """A smooth curve through a simulated spectrum takes its place (`bumphunt.smoothing`)."""
+
+    low: Finite
+    """Where it begins, in the unit of the axis."""
+    high: Finite
+    """Where it ends."""
+    knots: Count
+    """Intervals of its spline."""
+    scale: Positive
+    """Knots are equal in the logarithm of position plus this."""
 
 
 Files = tuple[str, ...] | dict[str, tuple[str, ...]]
@@ -106,6 +123,8 @@ class BackgroundSample(Section):
     """Make the sample instead of reading it."""
     uncertainty: NonNegative = 0.0
     """Relative uncertainty of the normalisation."""
+    smooth: Smooth | None = None
+    """A smooth curve in place of the selected spectrum; none unless given."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -188,6 +207,11 @@ class Data(Section):
             msg = "give either 'files' or 'simulate'"
             raise ValueError(msg)
         return self
+
+    @property
+    def drawn_from_expectation(self) -> bool:
+        """Whether there are no ntuples of data: the numbers in the bins of the spectra are drawn."""
+        return self.simulate is not None and self.simulate.draw_from == "expectation"
 
     @property
     def is_pseudo(self) -> bool:

@@ -1,4 +1,4 @@
-"""The coffea processor: one chunk of an ntuple -> cutflow, N-1 histograms and spectra of all regions.
+"""The event processor: one chunk of an ntuple -> cutflow, N-1 histograms and spectra of all regions.
 
 Events whose candidates all lie inside the chunk are filled at once, and written to disk where that is asked for. The
 first and the last event of a chunk may go on in a neighbouring chunk: their rows are handed back, and
@@ -8,14 +8,15 @@ first and the last event of a chunk may go on in a neighbouring chunk: their row
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import awkward as ak
+import cloudpickle
 import numpy as np
-from coffea.processor import ProcessorABC
+from coffea.processor.executor import WorkItem
 from numpy.typing import NDArray
 
 from bumphunt.errors import IncompleteError, InputError, NtupleError
@@ -30,20 +31,23 @@ from selections.candidates import (
     group_starts,
     half_sample,
     kept_candidates,
+    repeated_key,
     whole_numbers,
 )
 from selections.cuts import Cutflow, count
 from workflows.corrections import Corrections
 from workflows.events import EventBlock, write_events
-from workflows.ntuples import branch_name, reading
+from workflows.ntuples import branch_name, read_chunk
 from workflows.passed_events import keep_passed, passed_events
 from workflows.region_rows import WEIGHT, RegionRows, select_rows
 from workflows.regions import RegionPlan, SampleFiles, Spectra, fill_spectra
 
-__all__ = ["EventProcessor", "Filled", "PassingRows", "concatenate", "needed_variables"]
+__all__ = ["EventProcessor", "Filled", "PassingRows", "concatenate", "needed_variables", "packed"]
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
+Span = tuple[str, int, int]
+"""File, first entry, and the entry after the last."""
 
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
@@ -105,8 +109,11 @@ class Filled:
     """The events themselves."""
 
 
-class EventProcessor(ProcessorABC):
-    """The coffea processor of the regions that read one ntuple.
+class EventProcessor:
+    """Processes chunks, for the regions that read one ntuple; a coffea executor calls it with a `WorkItem`.
+
+    The user data of an item are its ``number``, and where items are done in order in this process, the entry range that
+    is ``next``: it is read while this one is worked on, since decompression leaves the interpreter to others.
 
     Parameters
     ----------
@@ -147,16 +154,28 @@ class EventProcessor(ProcessorABC):
         meaning = [(v.name, v.nan_allowed) for plan in self.regions for v in plan.selection.variables]
         self.nan_allowed = frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
         self.variables = needed_variables(self.regions, rule, self.corrections)
+        self._thread: ThreadPoolExecutor | None = None
+        self._ahead: tuple[Span, Future[Columns]] | None = None
 
     def corrections_of(self, sample: str, region: str) -> Corrections:
         """Return the corrections of a sample in a region: none for data."""
         return self.corrections.of(sample, region) if self.samples[sample].simulated else Corrections()
 
-    def process(self, events: Any) -> dict[str, dict[str, Any]]:
-        """Return what one chunk gives, by name of the sample."""
-        chunk = events.metadata
-        name, file, start, stop = chunk["dataset"], str(chunk["filename"]), chunk["entrystart"], chunk["entrystop"]
-        columns = self._columns(events, file, start, stop)
+    def __call__(self, item: WorkItem) -> dict[str, dict[str, Any]]:
+        """Return what one chunk gives, by name of the sample.
+
+        Raises
+        ------
+        IncompleteError
+            If it cannot be read.
+        NtupleError
+            If a needed column holds NaN, or a row is repeated.
+        InputError
+            If a correction has no value for a row.
+        """
+        name, file, start, stop = item.dataset, item.filename, item.entrystart, item.entrystop
+        number = item.usermeta["number"]
+        columns = self._read(item)
         self._refuse_repeats(columns, file, start)
         first, last = _inner(columns)
         regions: dict[str, Any] = {}
@@ -168,7 +187,7 @@ class EventProcessor(ProcessorABC):
             low, high = np.searchsorted(found.index, [first, last])
             filled = self.fill(rows.take(slice(low, high)), plan, name)
             if self.events is not None and high > low:
-                write_events(self.events, name, plan.name, f"{chunk['number']:08d}", filled.events)
+                write_events(self.events, name, plan.name, f"{number:08d}", filled.events)
             border = np.concatenate([np.arange(low), np.arange(high, found.index.size)])
             regions[plan.name] = {
                 "head": found.head,
@@ -181,10 +200,31 @@ class EventProcessor(ProcessorABC):
         keys = event_keys({key: columns[key][inner] for key in EVENT_KEY})
         passed = passed_events(file, start, stop, event_hash(keys[group_starts(keys)]))
         if self.events is not None:
-            passed = keep_passed(passed, self.events, name, chunk["number"])
+            passed = keep_passed(passed, self.events, name, number)
         return {name: {"rows": columns[WEIGHT].size, "regions": regions, "passed": (passed,)}}
 
-    def _columns(self, events: Any, file: str, start: int, stop: int) -> Columns:
+    def _read(self, item: WorkItem) -> Columns:
+        """Return the columns of a chunk, and begin to read the one that is known to be next, in a thread."""
+        here = (item.filename, item.entrystart, item.entrystop)
+        if self._ahead is not None and self._ahead[0] == here:
+            columns = self._ahead[1].result()
+        else:
+            columns = self._columns(*here)
+        self._ahead = None
+        if (following := item.usermeta.get("next")) is not None:
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1)
+            self._ahead = following, self._thread.submit(self._columns, *following)
+        return columns
+
+    def close(self) -> None:
+        """Wait for what is being read ahead."""
+        self._ahead = None
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)
+            self._thread = None
+
+    def _columns(self, file: str, start: int, stop: int) -> Columns:
         """Return the needed columns of a chunk by variable.
 
         Raises
@@ -195,16 +235,15 @@ class EventProcessor(ProcessorABC):
             If one holds NaN or infinity where that means nothing.
         """
         try:
-            with reading(Path(file), self.tree):
-                columns = {
-                    name: np.asarray(ak.to_numpy(events[branch_name(name, self.names)], allow_missing=False))
-                    for name in self.variables
-                }
+            columns = read_chunk(
+                Path(file), tree=self.tree, variables=self.variables, names=self.names, start=start, stop=stop
+            )
         except NtupleError as error:
             msg = f"{error}; entries {start} to {stop - 1} are lost"
             raise IncompleteError(msg) from error
         for name, values in columns.items():
-            if values.dtype.kind != "f" or name in self.nan_allowed:
+            # a sum is finite if all terms are, but for one that overflows
+            if values.dtype.kind != "f" or name in self.nan_allowed or np.isfinite(_sum(values)):
                 continue
             bad = np.flatnonzero(~np.isfinite(values))
             if bad.size:
@@ -225,20 +264,17 @@ class EventProcessor(ProcessorABC):
             If so, or if a part of the key is not a whole number.
         """
         try:
-            keys = np.column_stack([event_keys(columns), whole_numbers(columns[CANDIDATE], CANDIDATE)])
+            pair = repeated_key([*(columns[key] for key in EVENT_KEY), columns[CANDIDATE]])
         except InputError as error:
             msg = f"{file}: tree {self.tree!r}: {error}"
             raise NtupleError(msg) from None
-        hashes = event_hash(keys)
-        order = np.argsort(hashes, kind="stable")
-        ordered = hashes[order]
-        for i in np.flatnonzero(ordered[1:] == ordered[:-1]):
-            first, second = order[i], order[i + 1]
-            if np.array_equal(keys[first], keys[second]):
-                key = describe_key(keys[second, :-1], int(keys[second, -1]))
-                entries = f"entry {start + second} repeats entry {start + first}"
-                msg = f"{file}: tree {self.tree!r}: {entries} ({key}); every row may be there once"
-                raise NtupleError(msg)
+        if pair is not None:
+            first, second = pair
+            keys = event_keys({key: columns[key][[second]] for key in EVENT_KEY})
+            key = describe_key(keys[0], int(columns[CANDIDATE][second]))
+            entries = f"entry {start + second} repeats entry {start + first}"
+            msg = f"{file}: tree {self.tree!r}: {entries} ({key}); every row may be there once"
+            raise NtupleError(msg)
 
     def _select(self, plan: RegionPlan, columns: Columns, sample: str, file: str, start: int) -> RegionRows:
         """Return the rows of a chunk that pass the cuts of a region."""
@@ -304,6 +340,35 @@ class EventProcessor(ProcessorABC):
             f"{rows.file[1]}: tree {self.tree!r}: entry {rows.entry[1]} repeats entry {rows.entry[0]}{other}"
             f" ({describe_key(rows.keys[1], int(rows.candidate[1]))}); every row may be there once"
         )
+
+
+def _sum(values: NDArray[Any]) -> float:
+    """Return a sum that may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sum(values, dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True)
+class PackedProcessor:
+    """An `EventProcessor` for other processes: functions of a user's file travel by value, as coffea sends them."""
+
+    content: bytes
+
+    def __call__(self, item: WorkItem) -> dict[str, dict[str, Any]]:
+        """Return what one chunk gives; see `EventProcessor`."""
+        return _unpacked(self.content)(item)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(content: bytes) -> EventProcessor:
+    """Return the processor; unpacked once a process."""
+    processor: EventProcessor = cloudpickle.loads(content)
+    return processor
+
+
+def packed(processor: EventProcessor) -> PackedProcessor:
+    """Return a processor that can be sent to other processes."""
+    return PackedProcessor(cloudpickle.dumps(processor))
 
 
 def _place(file: str, tree: str, start: int, row: int) -> str:

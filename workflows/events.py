@@ -151,7 +151,7 @@ def read_events(folder: Path, sample: str, region: str) -> Iterator[EventBlock]:
         raise NtupleError(msg)
     for path in (*paths, here / f"{BORDER}.npz"):
         try:
-            with np.load(path, allow_pickle=False) as content:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
                 yield EventBlock(
                     positions=content["positions"],
                     half=content["half"].astype(np.int64),

@@ -20,9 +20,6 @@ from workflows.processes import in_order
 
 __all__ = ["LocalExecutor", "Missing", "root_error"]
 
-_EXPLAINED = 300
-"""Longest reason that is quoted, in characters."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Missing:
@@ -86,7 +83,7 @@ def _process(item: WorkItem, function: Callable[[WorkItem], Any], allow_missing:
     try:
         return function(item)
     except Exception as error:
-        cause = root_error(error, item)
+        cause = root_error(error)
         if allow_missing and isinstance(cause, IncompleteError):
             missing = Missing(
                 file=item.filename,
@@ -95,22 +92,13 @@ def _process(item: WorkItem, function: Callable[[WorkItem], Any], allow_missing:
                 stop=item.entrystop,
                 reason=str(cause),
             )
-            return {"out": {item.dataset: {"missing": (missing,)}}, "processed": {item}}
+            return {item.dataset: {"missing": (missing,)}}
         raise cause from None
 
 
-def root_error(error: BaseException, item: WorkItem | None = None) -> BaseException:
-    """Return what coffea wrapped: an error of bumphunt, unreadable rows as an `IncompleteError`, or the first cause."""
+def root_error(error: BaseException) -> BaseException:
+    """Return what an executor wrapped: an error of bumphunt, or the first cause."""
     chain = [error]
     while (cause := chain[-1].__cause__) is not None:
         chain.append(cause)
-    for link in chain:
-        if isinstance(link, BumphuntError):
-            return link
-    if item is not None and str(error).startswith(("Failed to open file", "Failed creating nanoevents")):
-        reason = " ".join(str(chain[-1]).split())[:_EXPLAINED]
-        return IncompleteError(
-            f"{item.filename}: tree {item.treename!r}: entries {item.entrystart} to {item.entrystop - 1}"
-            f" cannot be read ({type(chain[-1]).__name__}: {reason})"
-        )
-    return chain[-1]
+    return next((link for link in chain if isinstance(link, BumphuntError)), chain[-1])

@@ -138,7 +138,7 @@ def _plan(config: Analysis, candidate: str, regions: tuple[Region, ...]) -> Simu
         ]
     drawn: tuple[DrawnSample, ...] = ()
     injected: dict[tuple[str, int], DrawnSample] = {}
-    if config.data.simulate is not None:
+    if config.data.simulate is not None and not config.data.drawn_from_expectation:
         drawn = tuple(
             DrawnSample(
                 process=s.simulate.process or name,
@@ -208,38 +208,42 @@ def _candidate_samples(config: Analysis, candidate: str, regions: tuple[Region, 
 
     result = []
     data = config.data
-    files = found("data.files", PSEUDODATA, data.files, data.simulate is not None, regions)
-    if not files:
-        msg = f"{config.path}: data.files: no files for {', '.join(region.name for region in regions)}"
-        raise ConfigError(msg)
-    everywhere = tuple(region.name for region in regions)
-    result.append(
-        Sample(name=DATA, kind="data", regions=everywhere, tree=tree, files=files, luminosity=data.luminosity)
-    )
+    if not data.drawn_from_expectation:
+        files = found("data.files", PSEUDODATA, data.files, data.simulate is not None, regions)
+        if not files:
+            msg = f"{config.path}: data.files: no files for {', '.join(region.name for region in regions)}"
+            raise ConfigError(msg)
+        seen = tuple(region.name for region in regions)
+        result.append(Sample(name=DATA, kind="data", regions=seen, tree=tree, files=files, luminosity=data.luminosity))
     for name, sample in config.samples.items():
-        seen = _filled(config, name, regions)
+        filled = _filled(config, name, regions)
         made = sample.simulate is not None
-        files = found(f"samples.{name}.files", name, sample.files, made, seen) if seen else ()
+        files = found(f"samples.{name}.files", name, sample.files, made, filled) if filled else ()
         if files:
             luminosity = data.luminosity if made else sample.mc_luminosity
-            filled = tuple(region.name for region in seen)
             result.append(
-                Sample(name=name, kind="background", regions=filled, tree=tree, files=files, luminosity=luminosity)
+                Sample(
+                    name=name,
+                    kind="background",
+                    regions=tuple(region.name for region in filled),
+                    tree=tree,
+                    files=files,
+                    luminosity=luminosity,
+                )
             )
     points = {point.mass: point for point in config.signal.points}
-    for (name, mass), seen in _signals(config, regions).items():
+    for (name, mass), seeing in _signals(config, regions).items():
         point = points.get(mass)
-        files = found("signal.points.files", name, () if point is None else point.files, point is None, seen)
+        files = found("signal.points.files", name, () if point is None else point.files, point is None, seeing)
         if not files:
-            msg = (
-                f"{config.path}: signal.points: no files at {mass} GeV for {', '.join(region.name for region in seen)}"
-            )
+            names = ", ".join(region.name for region in seeing)
+            msg = f"{config.path}: signal.points: no files at {mass} GeV for {names}"
             raise ConfigError(msg)
         result.append(
             Sample(
                 name=name,
                 kind="signal",
-                regions=tuple(region.name for region in seen),
+                regions=tuple(region.name for region in seeing),
                 tree=tree,
                 files=files,
                 mass=mass,

@@ -14,6 +14,7 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,14 +30,18 @@ __all__ = [
     "SIMULATION_TREE",
     "NtupleInfo",
     "Simulation",
+    "basket_bytes",
     "branch_name",
+    "close_chunks",
     "escape",
     "inspect",
     "open_tree",
+    "read_chunk",
     "read_columns",
     "read_simulation",
     "reading",
     "unescape",
+    "write_simulation",
     "write_tree",
 ]
 
@@ -113,6 +118,8 @@ class NtupleInfo:
     """Number of rows."""
     variables: tuple[str, ...]
     """Variables of all branches, unescaped, in the order of the file."""
+    basket_bytes: float
+    """Mean uncompressed size of a basket of the needed branches [bytes]; NaN for an RNTuple, or without baskets."""
     clusters: tuple[int, ...]
     """Rows at which the baskets of all needed branches end together, from 0 to the number of rows."""
 
@@ -253,6 +260,7 @@ def inspect(
             kind="RNTuple" if "RNTuple" in source.classname else "TTree",
             rows=rows,
             variables=tuple(unescape(name) for name in present),
+            basket_bytes=basket_bytes(source, branches),
             clusters=_clusters(source, branches),
         )
 
@@ -277,6 +285,14 @@ def _find_branches(path: Path, tree: str, source: Any, variables: Sequence[str],
             msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row"
             raise NtupleError(msg)
     return branches
+
+
+def basket_bytes(source: Any, branches: Sequence[str]) -> float:
+    """Return the mean uncompressed size of the baskets of branches of a tree [bytes]; NaN where there are none."""
+    if hasattr(source, "cluster_summaries"):
+        return float("nan")
+    baskets = sum(source[branch].num_baskets for branch in branches)
+    return sum(source[branch].uncompressed_bytes for branch in branches) / baskets if baskets else float("nan")
 
 
 def _clusters(source: Any, branches: list[str]) -> tuple[int, ...]:
@@ -312,6 +328,47 @@ def read_columns(
             variable: np.asarray(ak.to_numpy(arrays[branch], allow_missing=False))
             for variable, branch in zip(variables, branches, strict=True)
         }
+
+
+def read_chunk(
+    path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str], start: int, stop: int
+) -> dict[str, NDArray[Any]]:
+    """Return columns by variable, shape (R,), of one chunk of a file that `inspect` has seen.
+
+    The file stays open for the next chunk, until another one is read or `close_chunks` is called: reading the list of
+    its branches and baskets takes as long as some ten thousand rows.
+
+    Parameters
+    ----------
+    path, tree, variables, names
+        As for `inspect`.
+    start, stop
+        Entry range.
+
+    Raises
+    ------
+    NtupleError
+        If the rows cannot be read.
+    """
+    with reading(path, tree):
+        stat = path.stat()
+        source = _opened(path, tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        branches = [branch_name(variable, names) for variable in variables]
+        arrays = source.arrays(
+            list(dict.fromkeys(branches)), entry_start=start, entry_stop=stop, library="np", array_cache=None
+        )
+        return {variable: np.asarray(arrays[branch]) for variable, branch in zip(variables, branches, strict=True)}
+
+
+@lru_cache(maxsize=1)
+def _opened(path: Path, tree: str, state: tuple[int, ...]) -> Any:
+    """Return an open tree; `state` tells a file from one that took its place."""
+    return uproot.open(path)[tree]
+
+
+def close_chunks() -> None:
+    """Close the file that `read_chunk` has left open."""
+    _opened.cache_clear()
 
 
 def read_simulation(path: Path) -> Simulation:
@@ -367,7 +424,7 @@ def write_tree(
         with uproot.recreate(partial, compression=uproot.LZ4(1)) as file:
             rows = _fill(file, tree, chunks)
             if simulation is not None:
-                _write_simulation(file, simulation())
+                write_simulation(file, simulation())
         os.replace(partial, path)  # noqa: PTH105
     except OSError as error:
         msg = f"{path}: cannot be written: {error}"
@@ -417,8 +474,8 @@ def _rows_of(chunk: Columns, dtypes: Mapping[str, np.dtype[Any]]) -> int:
     return int(shape[0])
 
 
-def _write_simulation(file: Any, simulation: Simulation) -> None:
-    """Write the one-row tree."""
+def write_simulation(file: Any, simulation: Simulation) -> None:
+    """Write the one-row tree that says how a sample was simulated into an open file."""
     row = {field.name: getattr(simulation, field.name) for field in fields(simulation)}
     types = {name: {str: "string", int: np.dtype("i8"), float: np.dtype("f8")}[type(v)] for name, v in row.items()}
     writer = file.mktree(SIMULATION_TREE, types)

@@ -75,7 +75,10 @@ def veto_axes(config: Analysis, region: Region) -> tuple[VetoAxis, ...]:
     ranges = config.optimise.variables
     if not ranges:
         return config.search_record.veto
-    return tuple(veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items())
+    own = {axis.name: axis for axis in (*config.search_record.candidates, *config.search_record.veto)}
+    return tuple(
+        own[name] if r is None else veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items()
+    )
 
 
 def weights(config: Analysis, inputs: Sequence[Sample], *, but: Sequence[str] = ()) -> list[Correction | Factor]:
@@ -314,7 +317,8 @@ class Processed:
 
     def luminosity(self, region: str) -> float:
         """Return the luminosity of the data that were read [fb^-1]."""
-        return self.config.data.luminosity * self.fraction(region, DATA)
+        read = 1.0 if self.config.data.drawn_from_expectation else self.fraction(region, DATA)
+        return self.config.data.luminosity * read
 
     def generated(self, region: str, sample: str) -> float:
         """Return the sum of weights of a signal before any selection, of the rows that were read."""
@@ -430,7 +434,7 @@ def read_cut_values(config: Analysis, inputs: Sequence[Sample], folder: Path, re
     backgrounds = [sample for sample in seen if sample.kind == "background"]
     signals = [sample for sample in seen if sample.kind == "signal"]
     signal = signals[len(signals) // 2] if signals else None
-    hidden = config.blinded and region.role == "signal"
+    hidden = (config.blinded and region.role == "signal") or config.data.drawn_from_expectation
     found = []
     with uproot.open(folder / N_MINUS_ONE) as file:
         for cut in config.selection(region).cuts:

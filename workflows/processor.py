@@ -1,7 +1,7 @@
 """Ntuples -> cutflows, N-1 histograms, spectra and events of all regions, in one pass over the files.
 
-`process` reads all samples with coffea: only the needed branches, in chunks of whole baskets. The result depends
-neither on the number of workers nor, but for the rounding of sums of weights, on the chunks.
+`process` reads all samples: only the needed branches, in chunks of whole baskets that a coffea executor hands out. The
+result depends neither on the number of workers nor, but for the rounding of sums of weights, on the chunks.
 
 One row is one candidate. Rows that pass all cuts of a region but the optimised ones are resolved to one candidate an
 event by a `selections.candidates.CandidateRule` and fill the spectra of all variations of the weights
@@ -19,8 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from coffea.nanoevents import BaseSchema
-from coffea.processor import Runner
 from coffea.processor.executor import ExecutorBase, WorkItem
 
 from bumphunt.errors import ConfigError, IncompleteError, InputError, NtupleError, unknown_name
@@ -37,10 +35,10 @@ from selections.candidates import (
     whole_numbers,
 )
 from workflows.corrections import Correction, Factor, load_corrections
-from workflows.event_processor import EventProcessor, PassingRows, concatenate
+from workflows.event_processor import EventProcessor, PassingRows, concatenate, packed
 from workflows.events import BORDER, has_events, write_events
 from workflows.executors import LocalExecutor, Missing, root_error
-from workflows.ntuples import NtupleInfo, inspect, read_columns
+from workflows.ntuples import NtupleInfo, close_chunks, inspect, read_columns
 from workflows.passed_events import PassedEvents, forget_passed, passed_events, repeats
 from workflows.regions import RegionPlan, RegionResult, SampleFiles
 
@@ -155,18 +153,19 @@ def process(
         for info in infos
         for start, stop in _chunks(info, chunk_size)
     ]
+    alone = executor is None and workers == 1
+    following = [span[1:] if alone else None for span in spans[1:]]
     items = [
-        WorkItem(name, path, tree, start, stop, b"", usermeta={"number": number})
-        for number, (name, path, start, stop) in enumerate(spans)
+        WorkItem(name, path, tree, start, stop, b"", usermeta={"number": number, "next": then})
+        for number, ((name, path, start, stop), then) in enumerate(zip(spans, [*following, None], strict=True))
     ]
     total = sum(len(item) for item in items)
     if executor is None:
         report = None if progress is None else (lambda done: progress("process", done, total))
         executor = LocalExecutor(workers=workers, allow_missing=allow_missing, progress=report)
-    runner = Runner(executor=executor, schema=BaseSchema, chunksize=chunk_size, metadata_cache={})
     try:
         try:
-            output = runner.run(items, processor)["out"]
+            output, _ = executor(items, processor if alone else packed(processor), None)
         except Exception as error:
             raise root_error(error) from None
         return {
@@ -174,6 +173,8 @@ def process(
             for name in samples
         }
     finally:
+        processor.close()
+        close_chunks()
         if events is not None:
             forget_passed(events)
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.errors import InputError, unknown_name
+from bumphunt.errors import InputError
 from selections.cuts import Cut, Cutflow
+from selections.lazy import LazyObservables
 from workflows.corrections import Corrections
 from workflows.regions import CutHistogram, RegionPlan
 
@@ -26,8 +27,10 @@ Columns = dict[str, NDArray[Any]]
 
 WEIGHT = "__weight__"
 """Variable that holds the weight of a row."""
-BLOCK = 16384
+BLOCK = 65536
 """Rows that are worked on at a time."""
+WORTH_DROPPING = 0.6
+"""Fraction of the rows below which it is worth the copies to go on without the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,93 +148,122 @@ def _block(
     place: Callable[[int], str],
 ) -> _Block:
     """Return what one block of rows gives."""
-    selection = plan.selection
-    block = {name: values[start : start + BLOCK] for name, values in columns.items()}
-    observables: Mapping[str, NDArray[Any]] = selection.observables(block)
-    index = np.arange(start, start + block[WEIGHT].size)
+    cuts = plan.selection.cuts
+    columns = {name: values[start : start + BLOCK] for name, values in columns.items()}
+    observables = _lazy(plan.selection.observables(columns), columns)
+    index = np.arange(start, start + columns[WEIGHT].size)
     if blind is not None:
-        position = observables[selection.spectrum]
-        visible = ~((position >= blind[0]) & (position < blind[1]))
-        observables = {name: values[visible] for name, values in observables.items()}
-        block = {name: values[visible] for name, values in block.items()}
-        index = index[visible]
-    weights = block[WEIGHT].astype(np.float64)
-    passed, failures = _passed(selection.cuts, observables, weights.size)
-    steps = len(selection.cuts) + 1
-    counts = np.bincount(passed, minlength=steps)
-    # rows that fail one cut at most: those of the N-1 histograms, and among them those that pass
-    near = np.flatnonzero(failures <= 1)
-    everything = _Lookup(observables, block)
-    inputs = {name: everything[name][near] for name in corrections.inputs}
-    factors = corrections.nominal(inputs, near.size, lambda row: place(int(index[near[row]])))
-    corrected = reduce(np.multiply, factors, weights[near])
-    fails = passed[near]
-    passes = fails == len(selection.cuts)
+        position = observables[plan.selection.spectrum]
+        visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))
+        observables, index = observables.take(visible), index[visible]
+    weights = observables[WEIGHT].astype(np.float64)
+    passed, groups, here, observables = _apply(cuts, observables, weights.size)
+    steps = len(cuts) + 1
+    # rows that fail one cut at most: those of the N-1 histograms, by the cut, and last those that pass
+    near = np.concatenate(groups)
+    rows = here[near]
+    reached = observables.take(near) if corrections.inputs else observables
+    inputs = {name: reached[name] for name in corrections.inputs}
+    factors = corrections.nominal(inputs, near.size, lambda row: place(int(index[rows[row]])))
+    corrected = reduce(np.multiply, factors, weights[rows])
+    ends = np.cumsum([group.size for group in groups])
+    survivors = observables.take(groups[-1])
     histograms = []
-    for k, cut in enumerate(selection.cuts):
-        chosen = passes | (fails == k)
-        cell = np.searchsorted(bins[k], observables[cut.observable][near[chosen]], side="right")
-        w = corrected[chosen]
+    for k, cut in enumerate(cuts):
+        failing = slice(ends[k] - groups[k].size, ends[k])
+        values = np.concatenate([observables[cut.observable][groups[k]], survivors[cut.observable]])
+        w = np.concatenate([corrected[failing], corrected[ends[-2] :]])
+        cell = _cells(values, bins[k])
         size = bins[k].size + 1
         histograms.append(np.array([_sums(cell, w, size), _sums(cell, w * w, size)]))
-    last = near[passes]
+    last = rows[ends[-2] :] if cuts else rows
     raw = weights[last]
     return _Block(
-        counts=counts,
+        counts=np.bincount(passed, minlength=steps),
         sum_w=_sums(passed, weights, steps),
         sum_w2=_sums(passed, weights * weights, steps),
         histograms=histograms,
         index=index[last],
-        values={name: everything[name][last].astype(np.float64) for name in keep},
+        values={name: survivors[name].astype(np.float64) for name in keep},
         ntuple_weight=raw,
         weights=corrections.varied(
             raw,
-            [factor[passes] for factor in factors],
-            {name: values[passes] for name, values in inputs.items()},
+            [factor[near.size - last.size :] for factor in factors],
+            {name: values[near.size - last.size :] for name, values in inputs.items()},
             lambda row: place(int(index[last[row]])),
         ),
     )
 
 
-def _sums(cell: NDArray[np.intp], weights: Array, size: int) -> Array:
-    """Return the sum of weights in each cell, shape (size,)."""
-    return np.asarray(np.bincount(cell, weights, minlength=size), dtype=np.float64)
+def _lazy(observables: Mapping[str, NDArray[Any]], columns: Columns) -> LazyObservables:
+    """Return observables with the columns behind them."""
+    if isinstance(observables, LazyObservables):
+        return observables
+    return LazyObservables(columns, {}, known=observables)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lookup:
-    """Observables, and where there is none of a name the column of the ntuple."""
+def _apply(
+    cuts: tuple[Cut, ...], observables: LazyObservables, rows: int
+) -> tuple[NDArray[np.intp], list[NDArray[np.intp]], NDArray[np.intp], LazyObservables]:
+    """Return what the cuts do to rows.
 
-    observables: Mapping[str, NDArray[Any]]
-    columns: Mapping[str, NDArray[Any]]
+    Parameters
+    ----------
+    cuts
+        The cuts, in order, K of them.
+    observables
+        Observables of the rows.
+    rows
+        Number of rows N.
 
-    def __getitem__(self, name: str) -> NDArray[Any]:
-        """Return the values of a name.
-
-        Raises
-        ------
-        InputError
-            If there is neither an observable nor a column of that name.
-        """
-        if name in self.observables:
-            return self.observables[name]
-        if name not in self.columns:
-            raise InputError(unknown_name("observable", name, [*self.observables, *self.columns]))
-        return self.columns[name]
-
-
-def _passed(
-    cuts: tuple[Cut, ...], observables: Mapping[str, NDArray[Any]], rows: int
-) -> tuple[NDArray[np.intp], NDArray[np.uint8]]:
-    """Return how many cuts each row passes before it fails one, and how many it fails in all, both of shape (N,)."""
-    alive = np.ones(rows, dtype=np.bool_)
-    passed, failures = np.zeros(rows, dtype=np.uint8), np.zeros(rows, dtype=np.uint8)
+    Returns
+    -------
+    passed
+        How many cuts each row passes before it fails one, shape (N,).
+    groups
+        Rows that fail only the cut k, for each k, then the rows that fail none: K + 1 arrays of positions in `here`.
+    here
+        Rows that are left when some of those that fail two cuts were dropped, shape (L,).
+    observables
+        The observables of those.
+    """
+    passed = np.zeros(rows, dtype=np.intp)
+    here = np.arange(rows)
+    alive, failures = np.zeros(rows, dtype=np.uint8), np.zeros(rows, dtype=np.uint8)
     for cut in cuts:
+        left = failures <= 1
+        if np.count_nonzero(left) < WORTH_DROPPING * left.size:
+            passed[here] = alive
+            chosen = np.flatnonzero(left)
+            here, alive, failures = here[chosen], alive[chosen], failures[chosen]
+            observables = observables.take(chosen)
         if cut.observable not in observables:
             msg = f"cut {cut.name!r}: there is no observable {cut.observable!r}; known are {', '.join(observables)}"
             raise InputError(msg)
-        mask = cut.passes(observables[cut.observable])
-        alive &= mask
-        passed += alive
-        failures += ~mask
-    return passed.astype(np.intp), failures
+        failures += ~cut.passes(observables[cut.observable])
+        alive += failures == 0
+    passed[here] = alive
+    near = np.flatnonzero(failures <= 1)
+    reached = alive[near]
+    near = near[np.argsort(reached, kind="stable")]
+    return passed, np.split(near, np.cumsum(np.bincount(reached, minlength=len(cuts) + 1))[:-1]), here, observables
+
+
+def _cells(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
+    """Return the cell of each value in equal bins, shape (N,): 0 below the first edge, B + 1 at the last and above.
+
+    NaN is above.
+    """
+    size = edges.size
+    first = (values - edges[0]) * ((size - 1) / (edges[-1] - edges[0]))
+    cell = np.fmax(np.fmin(np.floor(first), size - 1), -1).astype(np.intp) + 1
+    # a value at an edge may have been rounded to the wrong side of it
+    borders = np.concatenate([[-np.inf], edges, [np.nan]])  # nothing is beyond the last cell, not even infinity
+    cell -= values < borders[cell]
+    cell += values >= borders[cell + 1]
+    return cell
+
+
+def _sums(cell: NDArray[np.intp], weights: Array, size: int) -> Array:
+    """Return the sum of weights in each cell, shape (size,)."""
+    return np.asarray(np.bincount(cell, weights, minlength=size), dtype=np.float64)

@@ -17,10 +17,11 @@ import hist
 import numpy as np
 import uproot
 
-from bumphunt.errors import InputError
+from bumphunt.errors import FitError, InputError
 from bumphunt.models.signal import SignalModel, signal_model
 from bumphunt.models.signal_shape import fit_shapes
-from bumphunt.spectrum import Spectrum, scale
+from bumphunt.smoothing import smooth_spectrum
+from bumphunt.spectrum import Spectrum, add, scale
 from bumphunt.tensor import QUOTING
 from selections.cuts import cutflow_columns
 from selections.search import Region
@@ -35,6 +36,8 @@ __all__ = ["FittedSignal", "Selected", "Unit", "fit_signal", "make_spectra", "re
 
 SPECTRA = "spectra.root"
 UNITS = "spectra.json"
+EXPECTATION_STREAM = 0xDA7A
+"""Tells the random numbers of pseudo-data that are drawn from an expectation from others of the same seed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,30 +162,95 @@ def make_spectra(
             half = None if sample.kind == "data" or table is None else QUOTING
             factor = processed.factor(region.name, sample)
             for piece, unit in enumerate(unit_names(config, region)):
-                place = f"{unit}/{sample.name}"
-                file[f"{place}/before"] = _histogram(scale(before.spectrum(half=half, piece=piece), factor))
-                nominal = scale(after.spectrum(half=half, piece=piece), factor)
-                file[f"{place}/after"] = _histogram(nominal)
+                found = {
+                    "before": before.spectrum(half=half, piece=piece),
+                    "after": after.spectrum(half=half, piece=piece),
+                }
                 for name in after.variations[1:]:
-                    varied = scale(after.spectrum(name, half=half, piece=piece), factor)
-                    file[f"{place}/after_{name}"] = _histogram(varied)
-                if sample.kind == "signal":
-                    file[f"{place}/shape"] = _histogram(after.spectrum(piece=piece))
+                    found[f"after_{name}"] = after.spectrum(name, half=half, piece=piece)
+                found = {name: scale(spectrum, factor) for name, spectrum in found.items()}
+                if sample.kind == "background":
+                    found = {name: _smoothed(config, sample.name, spectrum) for name, spectrum in found.items()}
+                elif sample.kind == "signal":
+                    found["shape"] = after.spectrum(piece=piece)
+                for name, spectrum in found.items():
+                    file[f"{unit}/{sample.name}/{name}"] = _histogram(spectrum)
                 entry = {
                     "kind": sample.kind,
                     "mass": sample.mass,
                     "generated": processed.generated(region.name, sample.name) if sample.kind == "signal" else None,
                     "variations": after.variations[1:],
-                    "events_after": nominal.total,
-                    "events_after_error": float(np.sqrt(nominal.variances.sum())),
+                    "events_after": found["after"].total,
+                    "events_after_error": float(np.sqrt(found["after"].variances.sum())),
                 }
                 record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry
             progress("spectra", done + 1, len(steps))
+    if config.data.drawn_from_expectation:
+        _draw_data(config, record, folder)
     for region in config.region_records:
         columns = cutflow_columns(cutflows[region.name])
         write_csv(folder / f"{config.region_file('cutflow', region)}.csv", columns)
     luminosity = processed.luminosity(config.signal_regions[0].name)
     write_json(folder / UNITS, {"units": record, "data_luminosity": luminosity, "complete": processed.complete})
+
+
+def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> Spectrum:
+    """Return the spectrum of a background, or the smooth curve through it where the YAML asks for one.
+
+    Raises
+    ------
+    InputError
+        If no curve can be found; names the sample.
+    """
+    smooth = config.samples[sample].smooth
+    if smooth is None:
+        return spectrum
+    try:
+        found = smooth_spectrum(spectrum.counts, spectrum.variances, spectrum.edges, **smooth.model_dump())
+    except (InputError, FitError) as error:
+        msg = f"samples.{sample}.smooth: {error}"
+        raise InputError(msg) from None
+    return Spectrum(edges=spectrum.edges, counts=found.expected, variances=found.error**2)
+
+
+def _draw_data(config: Analysis, record: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Add pseudo-data to the spectra: a Poisson number in each bin, from backgrounds and injected signals."""
+    path, drawn = folder / SPECTRA, {}
+    with uproot.open(path) as file:
+        for number, (unit, content) in enumerate(record.items()):
+            kinds = {name: entry["kind"] for name, entry in content["samples"].items()}
+            names = [name for name, kind in kinds.items() if kind == "background"]
+            spectra = [_read(file, unit, name, "after") for name in names]
+            spectra += _injected(config, file, unit, content["region"])
+            expected = add(spectra)
+            rng = np.random.default_rng(np.random.SeedSequence([config.seed, EXPECTATION_STREAM, number]))
+            counts = rng.poisson(expected.counts).astype(np.float64)
+            drawn[unit] = Spectrum(edges=expected.edges, counts=counts, variances=counts)
+    with uproot.update(path) as file:
+        for unit, spectrum in drawn.items():
+            for name in ("before", "after"):
+                file[f"{unit}/{DATA}/{name}"] = _histogram(spectrum)
+
+
+def _injected(config: Analysis, file: Any, unit: str, name: str) -> list[Spectrum]:
+    """Return the expected spectra of the injected signals in a unit of a region."""
+    found = []
+    model = config.coupling_model
+    for injection in config.data.simulate.inject if config.data.simulate is not None else ():
+        for region, process in config.injected(injection):
+            if region.name == name:
+                made = process.complete(config.signal_parameters(injection.mass))
+                power = 2.0 if model is None else model.power
+                strength = (injection.coupling / float(made["coupling"])) ** power * process.branching_ratio(made)
+                sample = config.signal_name(region, injection.mass)
+                found.append(scale(_read(file, unit, sample, "after"), strength))
+    return found
+
+
+def _read(file: Any, *path: str) -> Spectrum:
+    """Return a spectrum of an open file."""
+    histogram = file["/".join(path)]
+    return Spectrum(edges=histogram.axis().edges(), counts=histogram.values(), variances=histogram.variances())
 
 
 def _histogram(spectrum: Spectrum) -> hist.Hist:
@@ -203,29 +271,24 @@ def read_selected(folder: Path) -> Selected:
     """
     content = read_json(folder / UNITS)
     with uproot.open(folder / SPECTRA) as file:
-
-        def spectrum(*path: str) -> Spectrum:
-            histogram = file["/".join(path)]
-            return Spectrum(edges=histogram.axis().edges(), counts=histogram.values(), variances=histogram.variances())
-
         units = []
         for name, unit in content["units"].items():
             record = unit["samples"]
             kinds = {
                 kind: [s for s, entry in record.items() if entry["kind"] == kind] for kind in ("background", "signal")
             }
-            after = {s: spectrum(name, s, "after") for s in kinds["background"]}
+            after = {s: _read(file, name, s, "after") for s in kinds["background"]}
             varied: dict[str, dict[str, tuple[Spectrum, Spectrum]]] = {}
             for s in kinds["background"]:
                 for source in _sources(record[s]["variations"]):
-                    pair = (spectrum(name, s, f"after_{source}_up"), spectrum(name, s, f"after_{source}_down"))
+                    pair = (_read(file, name, s, f"after_{source}_up"), _read(file, name, s, f"after_{source}_down"))
                     varied.setdefault(source, {})[s] = pair
             signals = []
             for s in kinds["signal"]:
-                selected = spectrum(name, s, "after")
+                selected = _read(file, name, s, "after")
                 changes = {
                     source: tuple(
-                        spectrum(name, s, f"after_{source}_{way}").total / selected.total - 1
+                        _read(file, name, s, f"after_{source}_{way}").total / selected.total - 1
                         if selected.total > 0
                         else 0.0
                         for way in ("up", "down")
@@ -235,7 +298,7 @@ def read_selected(folder: Path) -> Selected:
                 signals.append(
                     FittedSignal(
                         mass=record[s]["mass"],
-                        shape=spectrum(name, s, "shape"),
+                        shape=_read(file, name, s, "shape"),
                         selected=selected,
                         generated=record[s]["generated"],
                         varied=changes,  # type: ignore[arg-type]
@@ -245,8 +308,8 @@ def read_selected(folder: Path) -> Selected:
                 Unit(
                     name=name,
                     region=unit["region"],
-                    data=spectrum(name, DATA, "after"),
-                    before={s: spectrum(name, s, "before") for s in kinds["background"]},
+                    data=_read(file, name, DATA, "after"),
+                    before={s: _read(file, name, s, "before") for s in kinds["background"]},
                     after=after,
                     varied=varied,
                     signals=tuple(signals),

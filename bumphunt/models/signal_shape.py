@@ -32,6 +32,10 @@ Crystal Ball's fraction, and the width of the Gaussian over sigma."""
 LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
 """Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
 that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
+TAIL_STARTS = ((1.5, 2.0, 0.8, 1.7), (2.5, 5.0, 0.9, 3.0), (1.2, 1.5, 0.6, 2.5))
+"""Tails that a fit begins with, one after the other: from a single one it may stop before the minimum."""
+NOWHERE = 1e15
+"""Value of the objective where a parameter is no number."""
 AT_LIMIT = 1e-3
 """A parameter closer to its limit than this fraction of its range is held for the errors."""
 MAX_SHIFT = 5.0
@@ -146,6 +150,7 @@ def fit_shape(
     C. Langenbruch, EPJC 82 (2022) 393, arXiv:1911.01303, eq. 18 (errors of weighted likelihoods).
     """
     x, n, v = _checked_spectrum(edges, counts, variances, mass)
+    x, n, v = _joined_empty(x, n, v)
     support, content = (float(x[0]), float(x[-1])), np.maximum(n, 0.0)
     total, scale = float(content.sum()), float(content.sum() / v.sum())  # an event of average weight counts as one
 
@@ -154,6 +159,8 @@ def fit_shape(
         return np.maximum(p[6] * total * np.diff(cdf), 1e-300)
 
     def objective(p: Array) -> float:
+        if not np.all(np.isfinite(p)):  # where its estimate of a curvature fails, Minuit steps to nowhere
+            return NOWHERE
         nu = expected(p)
         log_term = np.log(np.divide(content, nu, out=np.ones_like(nu), where=content > 0.0))
         return scale * float(np.sum(nu - content + content * log_term))
@@ -168,16 +175,8 @@ def fit_shape(
     # beyond these a trial step may leave no peak inside the histogram
     minuit.limits["mean_shift"] = (first[0] - MAX_SHIFT * first[1], first[0] + MAX_SHIFT * first[1])
     minuit.limits["sigma"] = (first[1] / MAX_STRETCH, first[1] * MAX_STRETCH)
-    for name in PARAMETERS[2:]:  # the core first, then its tails
-        minuit.fixed[name] = True
-    if held is not None:
-        for name, value in zip(PARAMETERS[2:], np.asarray(held, dtype=np.float64), strict=True):
-            minuit.values[name] = value
-    minuit.migrad()
-    if held is None:
-        minuit.fixed = False
-        minuit.migrad(ncall=20_000)
-    valid = bool(minuit.valid)
+    starts = TAIL_STARTS if held is None else (np.asarray(held, dtype=np.float64),)
+    valid = _minimise(minuit, first, starts, free_tails=held is None)
     for index, (low, high) in enumerate(LIMITS):  # at its limit a parameter has no parabola, and no error
         distance = min(minuit.values[index] - low, high - minuit.values[index])
         if np.isfinite(high - low) and distance < AT_LIMIT * (high - low):
@@ -200,6 +199,31 @@ def fit_shape(
         n_dof=int(many.sum()) - int(minuit.nfit),
         valid=valid,
     )
+
+
+def _minimise(minuit: Minuit, first: Array, starts: Sequence[ArrayLike], *, free_tails: bool) -> bool:
+    """Leave the minimiser at the lowest of the minima that are reached from several tails; return whether it is one."""
+    found: list[tuple[float, Array, bool]] = []
+    for start in starts:
+        minuit.reset()
+        minuit.values = np.concatenate([first[:2], np.asarray(start, dtype=np.float64), [1.0]])
+        for name in PARAMETERS[2:]:  # the core first, then its tails
+            minuit.fixed[name] = True
+        minuit.migrad()
+        if free_tails:
+            minuit.fixed = False
+            minuit.migrad(ncall=20_000)
+        found.append((float(minuit.fval), np.array(minuit.values), bool(minuit.valid)))
+    _, values, valid = min(found, key=lambda minimum: (not minimum[2], minimum[0]))
+    minuit.values = values
+    return valid
+
+
+def _joined_empty(edges: Array, counts: Array, variances: Array) -> tuple[Array, Array, Array]:
+    """Return a spectrum with each run of empty bins joined into one: the likelihood is the same, and faster to get."""
+    empty = (counts == 0.0) & (variances == 0.0)
+    starts = np.flatnonzero(~empty | np.append(True, ~empty[:-1]))
+    return np.append(edges[starts], edges[-1]), counts[starts], variances[starts]
 
 
 def fit_shapes(
@@ -285,7 +309,7 @@ def _first_values(edges: Array, counts: Array, position: float, tail: Tail) -> A
     cumulative = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
     lower, middle, upper = np.interp([0.1587, 0.5, 0.8413], cumulative, edges)
     sigma = max(middle - lower if tail == "high" else upper - middle, 0.5 * float(np.diff(edges).min()))
-    return np.array([middle - position, 0.8 * sigma, 1.5, 2.0, 0.8, 1.7])
+    return np.array([middle - position, 0.8 * sigma, *TAIL_STARTS[0]])
 
 
 def _resolution_slope(parameters: Array) -> Array:

@@ -80,6 +80,30 @@ def test_whole_numbers_may_be_stored_as_floats() -> None:
         ca.whole_numbers(np.array([1.0, 1.5]), "__event__")
 
 
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("repeat", [None, (3, 700), (0, 1)])
+def test_repeated_key_equals_a_set_of_tuples(shuffled: bool, repeat: tuple[int, int] | None) -> None:
+    rng = np.random.default_rng(6)
+    columns = [np.zeros(1000, dtype=np.int64), np.arange(1000) // 100, np.arange(1000) % 100]
+    if shuffled:
+        order = rng.permutation(1000)
+        columns = [values[order] for values in columns]
+    if repeat is not None:
+        for values in columns:
+            values[repeat[1]] = values[repeat[0]]
+    assert len(set(zip(*columns, strict=True))) == 1000 - (repeat is not None)
+    assert ca.repeated_key(columns) == repeat
+
+
+def test_no_row_has_no_repeat() -> None:
+    assert ca.repeated_key([np.empty(0, dtype=np.int64)] * 5) is None
+
+
+def test_repeated_key_wants_whole_numbers() -> None:
+    with pytest.raises(InputError, match=r"__experiment__ = 1\.5; it must be a whole number"):
+        ca.repeated_key([np.zeros(2), np.array([0.0, 1.5])])
+
+
 def test_folds_are_independent_of_the_halves_and_keep_both_views_of_an_event_together() -> None:
     keys = np.array([[5, 1003, 0, e] for e in range(60_000)])
     half, fold = ca.half_sample(keys), ca.training_fold(keys, 3)

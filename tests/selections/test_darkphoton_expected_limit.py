@@ -16,6 +16,7 @@ from bumphunt.kinematics import BEAMS
 from bumphunt.montecarlo.candidates import CANDIDATES
 from bumphunt.montecarlo.detector import BABAR
 from bumphunt.montecarlo.simulation import simulate_chunk
+from bumphunt.smoothing import smooth_spectrum
 from selections.darkphoton_dilepton import SEARCH
 
 Array = NDArray[np.float64]
@@ -92,6 +93,20 @@ def test_expected_limit_is_within_a_factor_1_5_of_the_published_one(low: float, 
         together = 1 / np.sqrt(np.sum(errors**-2.0))
         ratio.append(np.sqrt(1.645 * together) / eps)
     assert 1 / 1.5 < np.median(ratio) < 1.5, ratio
+
+
+@pytest.mark.parametrize(("region", "low", "knots"), [("ee", 0.012, 12), ("mumu", 0.0, 20)])
+def test_backgrounds_have_no_structure(region: str, low: float, knots: int) -> None:
+    # what examples/darkphoton_dilepton_babar.yaml draws pseudo-data from
+    mass, weight = background(region)
+    x = SEARCH.region(region).selection(BEAM).axis.position(mass)
+    edges = np.linspace(0.0, 10.4, 10_401)
+    sums = (np.histogram(x, edges, weights=w)[0] for w in (weight, weight**2))
+    fit = smooth_spectrum(*sums, edges, low=low, high=10.25, knots=knots, scale=0.3)
+    # the mean weight is that of a knot, not of each bin: some per cent more than the degrees of freedom
+    assert fit.chi2 < 1.1 * fit.degrees_of_freedom + 4 * np.sqrt(2 * fit.degrees_of_freedom)
+    inside = (edges[:-1] > 0.02) & (edges[1:] < 10.2)
+    assert np.median(fit.error[inside] / fit.expected[inside]) < 0.04
 
 
 def hypotheses(region: str, masses: tuple[float, ...]) -> float:

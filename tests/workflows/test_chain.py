@@ -37,7 +37,7 @@ ANALYSIS = {
     "signal": {"simulate": {"events": 15_000, "masses": MASSES}, "uncertainty": 0.15},
     "factors": {"data/simulation": {"value": 0.65}},
     "search": {"low": 1.0, "high": 4.0},
-    "optimise": {"smooth": True},
+    "optimise": {"cuts": "smooth"},
     "fit": {"method": "counting"},
 }
 

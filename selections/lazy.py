@@ -1,0 +1,117 @@
+"""Observables that are worked out when they are asked for, and only for the rows that are left by then.
+
+A selection may return `LazyObservables` instead of a dictionary. The cuts are then applied in order, and what a later
+cut needs is never worked out for rows that have failed two cuts already: they appear in no cutflow and in no N-1
+histogram any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError, unknown_name
+
+__all__ = ["Function", "LazyObservables", "in_one_go"]
+
+Values = NDArray[Any]
+Function = Callable[["LazyObservables"], Values]
+
+
+class LazyObservables(Mapping[str, Values]):
+    """Observables by name, each worked out once.
+
+    Parameters
+    ----------
+    columns
+        Ntuple columns by name, each of shape (N,).
+    functions
+        How each observable is made, from this mapping, which holds the columns too. Names with a leading underscore are
+        steps on the way, of shape (N,) or (k, N), that are not listed.
+    known
+        Observables that are known already.
+    """
+
+    __slots__ = ("_columns", "_functions", "_index", "_names", "_parent", "_values")
+
+    def __init__(
+        self,
+        columns: Mapping[str, Values],
+        functions: Mapping[str, Function],
+        known: Mapping[str, Values] | None = None,
+    ) -> None:
+        self._columns = columns
+        self._functions = functions
+        self._values = dict(known or {})
+        self._names = tuple(name for name in (*functions, *self._values) if not name.startswith("_"))
+        self._parent: LazyObservables | None = None
+        self._index: Values | None = None
+
+    def take(self, index: Values) -> LazyObservables:
+        """Return the observables of the rows at `index`: what is known is taken over, the rest worked out for them."""
+        part = LazyObservables(self._columns, self._functions)
+        part._parent, part._index, part._names = self, index, self._names
+        return part
+
+    def _known(self, name: str) -> Values | None:
+        """Return what is known without any work but to pick rows; None for nothing."""
+        if name in self._values:
+            return self._values[name]
+        if self._parent is None:
+            return None if name in self._functions else self._columns.get(name)
+        known = self._parent._known(name)
+        if known is not None:
+            self._values[name] = known = known[..., self._index]
+        return known
+
+    def __getitem__(self, name: str) -> Values:
+        """Return an observable, or a column where there is no observable of that name.
+
+        Raises
+        ------
+        InputError
+            If there is neither.
+        """
+        known = self._known(name)
+        if known is None:
+            if name not in self._functions:
+                raise InputError(unknown_name("observable", name, [*self, *self._columns]))
+            self._values[name] = known = self._functions[name](self)
+        return known
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is an observable of that name; columns do not count."""
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+def in_one_go(
+    function: Callable[[LazyObservables], Mapping[str, Values]], names: tuple[str, ...]
+) -> dict[str, Function]:
+    """Return functions for several observables that one function makes together.
+
+    Parameters
+    ----------
+    function
+        Makes the observables, from columns and other observables.
+    names
+        Those that are wanted, all of them of one type.
+    """
+    together = f"_{' '.join(names)}"
+
+    def make(o: LazyObservables) -> Values:
+        made = function(o)
+        return np.array([made[name] for name in names])
+
+    def one(row: int) -> Function:
+        return lambda o: o[together][row]
+
+    return {together: make, **{name: one(row) for row, name in enumerate(names)}}
