@@ -261,8 +261,8 @@ def window_share(edges: Array, resolution: Resolution, *, window: float = 2.0, a
     >>> window_share(np.array([3.0, 5.0, 13.0]), lambda m: 0.5)
     array([1.  , 0.25])
     """
-    widths = [2 * window * _positive_resolution(m, resolution, axis) for m in bin_masses(edges, axis)]
-    return np.array(widths) / np.diff(edges)
+    sigma = np.array([_positive_resolution(m, resolution, axis) for m in bin_masses(edges, axis)])
+    return np.asarray(2 * window * sigma / np.diff(edges))
 
 
 def best_cuts(
@@ -327,7 +327,7 @@ def best_cuts(
         edges=edges,
         names=tuple(axis.name for axis in axes),
         smooth=cuts != "free",
-        lower=np.stack([axis.thresholds[cells[:, v]] for v, axis in enumerate(axes)], axis=-1),
+        lower=np.stack([veto.thresholds[cells[:, v]] for v, veto in enumerate(axes)], axis=-1),
         efficiency_before=before.efficiency,
         background_before=before.background,
         axis=axis,

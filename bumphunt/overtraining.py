@@ -111,7 +111,7 @@ def overtraining(
         msg = f"the table has other bins or observables ({', '.join(table.names)}) than the tensors"
         raise InputError(msg)
     cells = np.stack([_positions(axis, table.lower[:, i]) for i, axis in enumerate(axes)], axis=-1)
-    share = window_share(table.edges, resolution, window=window)
+    share = window_share(table.edges, resolution, window=window, axis=table.axis)
     values, errors = [], []
     for half in (CHOOSING, QUOTING):
         found = yields_at(cells, backgrounds, signals, half, masses=table.masses, share=share)

@@ -192,8 +192,7 @@ def ranking(
     if not backgrounds or list(backgrounds) != list(signals):
         msg = f"the same observables are needed of both: backgrounds have {list(backgrounds)}, signals {list(signals)}"
         raise InputError(msg)
-    edges = next(iter(backgrounds.values()))[0].edges
-    masses = bin_masses(edges, axis)
+    masses = bin_masses(next(iter(backgrounds.values()))[0].edges, axis)
     columns = [_column(name, backgrounds[name], signals[name], masses) for name in backgrounds]
     table = np.stack(columns, axis=-1)
     order = np.argsort(-np.nan_to_num(table[0]).mean(axis=0), kind="stable")

@@ -118,7 +118,6 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
         If a photon has an energy but no direction.
     """
     refuse_photons_without_direction(columns)
-    velocity = -beams.velocity
 
     def muon(index: int) -> Function:
         p, theta, phi = (daughter(index, name) for name in ("p", "theta", "phi"))
@@ -131,8 +130,8 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
         "_plus": muon(0),
         "_minus": muon(1),
         "_recoil": lambda o: beams.p4[:, np.newaxis] - (o["_plus"] + o["_minus"]),
-        "_plus_cms": lambda o: boosted(o["_plus"], velocity),
-        "_minus_cms": lambda o: boosted(o["_minus"], velocity),
+        "_plus_cms": lambda o: boosted(o["_plus"], -beams.velocity),
+        "_minus_cms": lambda o: boosted(o["_minus"], -beams.velocity),
         "m2_recoil": lambda o: squared_mass(o["_recoil"]),
         "m_recoil": lambda o: signed_mass(o["m2_recoil"]),
         "recoil_theta": lambda o: polar_angles(o["_recoil"]),

@@ -43,6 +43,7 @@ def check_analysis(config: Analysis) -> None:
     _check_detector(config)
     _check_regions(config)
     _check_observables(config)
+    _check_own_bounds(config)
     _check_signals(config)
     _check_spectrum(config)
     _check_samples(config)
@@ -54,7 +55,13 @@ def check_analysis(config: Analysis) -> None:
 
 
 def _check_observables(config: Analysis) -> None:
-    """Raise for an observable that a region does not have."""
+    """Raise for an observable that a region does not have, or one without bounds."""
+    search = config.search_record
+    bounded = [axis.name for axis in (*search.veto, *search.candidates)]
+    for name, bounds in config.optimise.variables.items() if config.optimise is not None else ():
+        if bounds is None and name not in bounded:
+            msg = f"optimise.variables.{name}: the search has no bounds for it: give {{low: .., high: ..}}"
+            raise ValueError(msg)
     for region in config.region_records:
         names: dict[str, str] = {}
         if region.role == "signal":
@@ -69,6 +76,15 @@ def _check_observables(config: Analysis) -> None:
         for key, name in names.items():
             if name not in known:
                 raise ValueError(unknown_name(f"{key}: observable", name, known))
+
+
+def _check_own_bounds(config: Analysis) -> None:
+    """Raise for an observable to cut on that neither the YAML nor the search has bounds for."""
+    own = [axis.name for axis in (*config.search_record.candidates, *config.search_record.veto)]
+    for name, bounds in config.optimise.variables.items() if config.optimise is not None else ():
+        if bounds is None and name not in own:
+            msg = f"optimise.variables.{name} = null: the search has bounds for {', '.join(own) or 'none'} only"
+            raise ValueError(msg)
 
 
 def _check_regions(config: Analysis) -> None:

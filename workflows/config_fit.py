@@ -90,11 +90,14 @@ class Optimise(Section):
     """The cuts optimised in bins of mass."""
 
     figure_of_merit: Merit = "punzi"
-    """eps / (a/2 + sqrt B), the full S_min (Punzi, physics/0308063), or eps over the median or mean expected limit."""
+    """``punzi``: eps / (a/2 + sqrt B); ``punzi-full``: eps over the full S_min; ``expected-limit`` and ``mean-limit``:
+    eps over the exact limit at the median count, or averaged over the counts."""
     a: Positive = 1.6
-    """Significance level in the figure of merit, in standard deviations."""
+    """Significance level of Punzi's figures of merit, in standard deviations."""
     b: Positive = 1.28155
     """Power level, for 'punzi-full'."""
+    background_uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the background, for the limits."""
     window: Positive = 2.0
     """Half width of the signal window, in units of the resolution."""
     background_error: NonNegative = 0.5
@@ -104,10 +107,11 @@ class Optimise(Section):
     min_bin_width: NonNegative = 0.2
     """Least width of the mass bins [GeV]."""
     cuts: Cuts = "smooth"
-    """How the cuts may vary with mass: each bin for itself ("free"), chosen with the neighbouring bins ("smooth"), or
-    never turning around ("monotone"); the last two are interpolated between the centres of the bins."""
-    variables: dict[str, ThresholdRange] = Field(default_factory=dict)
-    """Observables to cut on, each with its candidate bounds; those of the search unless given."""
+    """``free``: each mass bin by itself, as steps. ``smooth``: chosen with the neighbouring bins. ``monotone``: no cut
+    turns around with mass. The last two are interpolated between the centres of the bins."""
+    variables: dict[str, ThresholdRange | None] = Field(default_factory=dict)
+    """Observables to cut on, each with its candidate bounds; null for those that the search has for it. Those of the
+    search unless given."""
 
 
 class SmoothBackground(Section):

@@ -110,7 +110,12 @@ def _region_table(
         points,
         resolution=resolution,
         merit=FigureOfMerit(
-            kind=settings.figure_of_merit, a=settings.a, b=settings.b, background_error=settings.background_error
+            kind=settings.figure_of_merit,
+            a=settings.a,
+            b=settings.b,
+            cl=config.fit.cl,
+            background_uncertainty=settings.background_uncertainty,
+            background_error=settings.background_error,
         ),
         window=settings.window,
         cuts=settings.cuts,

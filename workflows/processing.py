@@ -75,7 +75,10 @@ def veto_axes(config: Analysis, region: Region) -> tuple[VetoAxis, ...]:
     ranges = config.optimise.variables
     if not ranges:
         return config.search_record.veto
-    return tuple(veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items())
+    own = {axis.name: axis for axis in (*config.search_record.candidates, *config.search_record.veto)}
+    return tuple(
+        own[name] if r is None else veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items()
+    )
 
 
 def weights(config: Analysis, inputs: Sequence[Sample], *, but: Sequence[str] = ()) -> list[Correction | Factor]:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from bumphunt.errors import ConfigError
+from bumphunt.tensor import veto_axis
+from selections import zprime_invisible
 from workflows.analysis_file import load
+from workflows.processing import veto_axes
 
 GOOD = """\
 channel: zprime-invisible
@@ -49,6 +52,14 @@ def test_good_file_loads_with_defaults(write):
     assert config.data.is_pseudo
     assert not config.blinded
     assert config.beams_record.sqrt_s == pytest.approx(10.5796, abs=1e-4)
+
+
+def test_observables_without_bounds_take_those_of_the_search(write):
+    text = "optimise: {variables: {tau_excess: , pt_pair: {low: 0, high: 2, steps: 3}}}\nsearch:"
+    config = load(write(GOOD.replace("search:", text)))
+    axes = veto_axes(config, config.signal_regions[0])
+    own = {axis.name: axis for axis in zprime_invisible.CANDIDATES}
+    assert axes == (own["tau_excess"], veto_axis("pt_pair", 0.0, 2.0, n=3))
 
 
 def test_shipped_examples_load():
@@ -140,6 +151,13 @@ def test_shipped_examples_load():
             "optimise: {variables: {pt_par: {low: 0, high: 1}}}\nsearch:",
             ["optimise.variables.pt_par", "did you mean 'pt_pair'"],
         ),
+        (
+            "search:",
+            "optimise: {variables: {recoil_theta: null}}\nsearch:",
+            ["optimise.variables.recoil_theta = null", "tau_excess"],
+        ),
+        ("search:", "optimise: {figure_of_merit: asimov}\nsearch:", ["optimise.figure_of_merit", "mean-limit"]),
+        ("search:", "optimise: {cuts: wiggly}\nsearch:", ["optimise.cuts", "monotone"]),
         ("search:", "factors: {k: {value: 0}}\nsearch:", ["factors.k.value = 0", "greater than 0"]),
         ("search:", "factors: {k: {value: 2, samples: [mu]}}\nsearch:", ["factors.k.samples: sample 'mu'", "'mumu'"]),
         (
