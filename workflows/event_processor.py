@@ -49,6 +49,8 @@ Columns = dict[str, NDArray[Any]]
 Span = tuple[str, int, int]
 """File, first entry, and the entry after the last."""
 
+_CANDIDATES = 16
+"""Rows among which another event is looked for at first."""
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
 CORRECTED = "corrections"
@@ -381,15 +383,22 @@ def _inner(columns: Columns) -> tuple[int, int]:
 
     Those two events may go on in a neighbouring chunk.
     """
-    rows = columns[CANDIDATE].size
-    first = last = 0
-    if rows:
-        of_first, of_last = (
-            np.logical_and.reduce([columns[key] == columns[key][row] for key in EVENT_KEY]) for row in (0, -1)
-        )
-        first = rows if of_first.all() else int(np.argmin(of_first))
-        last = 0 if of_last.all() else rows - int(np.argmin(of_last[::-1]))
+    keys = [columns[key] for key in EVENT_KEY]
+    rows = keys[0].size
+    first, last = _run(keys), rows - _run([values[::-1] for values in keys])
     return (first, last) if first < last else (rows, rows)
+
+
+def _run(keys: Sequence[NDArray[Any]]) -> int:
+    """Return how many rows from the first one on are of the same event."""
+    rows, size = keys[0].size, _CANDIDATES
+    while True:
+        same = np.logical_and.reduce([values[:size] == values[:1] for values in keys])
+        if not same.all():
+            return int(np.argmin(same))
+        if size >= rows:
+            return rows
+        size *= 4
 
 
 def needed_variables(

@@ -44,8 +44,8 @@ from workflows.regions import RegionPlan, RegionResult, SampleFiles
 
 __all__ = ["CHUNK_SIZE", "ProcessedSample", "process"]
 
-CHUNK_SIZE = 500_000
-"""Rows of a chunk."""
+CHUNK_SIZE = 200_000
+"""Rows of a chunk: two are in memory at a time, one that is read and one that is worked on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
