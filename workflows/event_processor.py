@@ -46,8 +46,8 @@ __all__ = ["EventProcessor", "Filled", "PassingRows", "concatenate", "needed_var
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
-Span = tuple[str, int, int]
-"""File, first entry, and the entry after the last."""
+Span = tuple[str, str, int, int]
+"""Sample, file, first entry, and the entry after the last."""
 
 _CANDIDATES = 16
 """Rows among which another event is looked for at first."""
@@ -155,7 +155,10 @@ class EventProcessor:
         self.events = events
         meaning = [(v.name, v.nan_allowed) for plan in self.regions for v in plan.selection.variables]
         self.nan_allowed = frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
-        self.variables = needed_variables(self.regions, rule, self.corrections)
+        self.variables = {
+            name: needed_variables(self.regions, rule, self.corrections.of(name) if sample.simulated else None)
+            for name, sample in self.samples.items()
+        }
         self._thread: ThreadPoolExecutor | None = None
         self._ahead: tuple[Span, Future[Columns]] | None = None
 
@@ -207,7 +210,7 @@ class EventProcessor:
 
     def _read(self, item: WorkItem) -> Columns:
         """Return the columns of a chunk, and begin to read the one that is known to be next, in a thread."""
-        here = (item.filename, item.entrystart, item.entrystop)
+        here = (item.dataset, item.filename, item.entrystart, item.entrystop)
         if self._ahead is not None and self._ahead[0] == here:
             columns = self._ahead[1].result()
         else:
@@ -226,7 +229,7 @@ class EventProcessor:
             self._thread.shutdown(cancel_futures=True)
             self._thread = None
 
-    def _columns(self, file: str, start: int, stop: int) -> Columns:
+    def _columns(self, sample: str, file: str, start: int, stop: int) -> Columns:
         """Return the needed columns of a chunk by variable.
 
         Raises
@@ -238,7 +241,7 @@ class EventProcessor:
         """
         try:
             columns = read_chunk(
-                Path(file), tree=self.tree, variables=self.variables, names=self.names, start=start, stop=stop
+                Path(file), tree=self.tree, variables=self.variables[sample], names=self.names, start=start, stop=stop
             )
         except NtupleError as error:
             msg = f"{error}; entries {start} to {stop - 1} are lost"
@@ -424,6 +427,6 @@ def needed_variables(
         observables = plan.selection.observables({v.name: np.ones(1) for v in plan.selection.variables})
         more = [*plan.kept, *(() if rule.best is None else (rule.best,))]
         if corrections is not None:
-            more += corrections.inputs
+            more += corrections.of(region=plan.name).inputs
         names += [name for name in more if name not in observables]
     return tuple(dict.fromkeys(names))

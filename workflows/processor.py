@@ -154,7 +154,7 @@ def process(
         for start, stop in _chunks(info, chunk_size)
     ]
     alone = executor is None and workers == 1
-    following = [span[1:] if alone else None for span in spans[1:]]
+    following = [span if alone else None for span in spans[1:]]
     items = [
         WorkItem(name, path, tree, start, stop, b"", usermeta={"number": number, "next": then})
         for number, ((name, path, start, stop), then) in enumerate(zip(spans, [*following, None], strict=True))
@@ -241,7 +241,7 @@ def _inspect(
             raise InputError(msg)
         for path in sample.files:
             try:
-                info = inspect(path, tree=processor.tree, variables=processor.variables, names=processor.names)
+                info = inspect(path, tree=processor.tree, variables=processor.variables[name], names=processor.names)
             except NtupleError as error:
                 lost[name].append(
                     Missing(file=str(path), tree=processor.tree, start=None, stop=None, reason=str(error))
