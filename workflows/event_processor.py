@@ -35,68 +35,26 @@ from selections.candidates import (
     whole_numbers,
 )
 from selections.cuts import Cutflow, count
+from workflows.chunks import read_chunk
 from workflows.corrections import Corrections
 from workflows.events import EventBlock, write_events
-from workflows.ntuples import branch_name, read_chunk
+from workflows.ntuples import branch_name
 from workflows.passed_events import keep_passed, passed_events
+from workflows.passing_rows import PassingRows, inner_rows
 from workflows.region_rows import WEIGHT, RegionRows, select_rows
 from workflows.regions import RegionPlan, SampleFiles, Spectra, fill_spectra
 
-__all__ = ["EventProcessor", "Filled", "PassingRows", "concatenate", "needed_variables", "packed"]
+__all__ = ["EventProcessor", "Filled", "needed_variables", "packed"]
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
 Span = tuple[str, str, int, int]
 """Sample, file, first entry, and the entry after the last."""
 
-_CANDIDATES = 16
-"""Rows among which another event is looked for at first."""
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
 CORRECTED = "corrections"
 """Step of the cutflow from which on the weights are corrected."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassingRows:
-    """Rows that pass all cuts of a region but the optimised ones, in the order of the file."""
-
-    keys: NDArray[np.int64]
-    candidate: NDArray[np.int64]
-    rank: Array
-    entry: NDArray[np.int64]
-    file: NDArray[Any]
-    values: dict[str, Array]
-    ntuple_weight: Array
-    weights: Array
-    """Weights of all variations, shape (V, N)."""
-
-    def take(self, index: slice | NDArray[Any]) -> PassingRows:
-        """Return the rows at `index`."""
-        return PassingRows(
-            keys=self.keys[index],
-            candidate=self.candidate[index],
-            rank=self.rank[index],
-            entry=self.entry[index],
-            file=self.file[index],
-            values={name: v[index] for name, v in self.values.items()},
-            ntuple_weight=self.ntuple_weight[index],
-            weights=self.weights[:, index],
-        )
-
-
-def concatenate(parts: Sequence[PassingRows]) -> PassingRows:
-    """Return the rows of several parts, at least one."""
-    return PassingRows(
-        keys=np.concatenate([p.keys for p in parts]),
-        candidate=np.concatenate([p.candidate for p in parts]),
-        rank=np.concatenate([p.rank for p in parts]),
-        entry=np.concatenate([p.entry for p in parts]),
-        file=np.concatenate([p.file for p in parts]),
-        values={name: np.concatenate([p.values[name] for p in parts]) for name in parts[0].values},
-        ntuple_weight=np.concatenate([p.ntuple_weight for p in parts]),
-        weights=np.concatenate([p.weights for p in parts], axis=1),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,7 +140,7 @@ class EventProcessor:
         number = item.usermeta["number"]
         columns = self._read(item)
         self._refuse_repeats(columns, file, start)
-        first, last = _inner(columns)
+        first, last = inner_rows(columns)
         regions: dict[str, Any] = {}
         passing = np.zeros(columns[WEIGHT].size, dtype=np.bool_)
         for plan in self.regions:
@@ -379,29 +337,6 @@ def packed(processor: EventProcessor) -> PackedProcessor:
 def _place(file: str, tree: str, start: int, row: int) -> str:
     """Return where a row of a chunk is."""
     return f"entry {start + row} of tree {tree!r} of {file}"
-
-
-def _inner(columns: Columns) -> tuple[int, int]:
-    """Return the first row after the first event of a chunk, and the first row of its last event; equal if it is one.
-
-    Those two events may go on in a neighbouring chunk.
-    """
-    keys = [columns[key] for key in EVENT_KEY]
-    rows = keys[0].size
-    first, last = _run(keys), rows - _run([values[::-1] for values in keys])
-    return (first, last) if first < last else (rows, rows)
-
-
-def _run(keys: Sequence[NDArray[Any]]) -> int:
-    """Return how many rows from the first one on are of the same event."""
-    rows, size = keys[0].size, _CANDIDATES
-    while True:
-        same = np.logical_and.reduce([values[:size] == values[:1] for values in keys])
-        if not same.all():
-            return int(np.argmin(same))
-        if size >= rows:
-            return rows
-        size *= 4
 
 
 def needed_variables(
