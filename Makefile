@@ -37,6 +37,7 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.test ## speed, side by side with the peers; figures and JSON into bench/
+	$(BIN)/python tests/benchmarks/processing.py
 	$(BIN)/python tests/benchmarks/montecarlo.py
 	$(BIN)/python tests/benchmarks/inference.py
 

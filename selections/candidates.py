@@ -108,7 +108,7 @@ def event_hash(keys: Keys) -> Hashes:
     return _hash(keys.T)
 
 
-def _hash(columns: Sequence[NDArray[np.int64]] | Keys) -> Hashes:
+def _hash(columns: Sequence[NDArray[Any]] | Keys) -> Hashes:
     """Return 64-bit hashes of rows of columns, shape (N,), worked out in blocks that fit the processor's cache."""
     h = np.zeros(len(columns[0]), dtype=np.uint64)
     for start in range(0, h.size, _BLOCK):
@@ -211,7 +211,10 @@ def repeated_key(columns: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
     >>> repeated_key([np.array([1, 2, 1]), np.array([0, 5, 0])])
     (0, 2)
     """
-    integers = [whole_numbers(values, name) for values, name in zip(columns, (*EVENT_KEY, CANDIDATE), strict=False)]
+    integers = [
+        values if values.dtype.kind in "iu" else whole_numbers(values, name)
+        for values, name in zip(columns, (*EVENT_KEY, CANDIDATE), strict=False)
+    ]
     if _ascend(integers):
         return None
     hashes = _hash(integers)
@@ -227,7 +230,7 @@ def repeated_key(columns: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
     return None
 
 
-def _ascend(columns: Sequence[NDArray[np.int64]]) -> bool:
+def _ascend(columns: Sequence[NDArray[Any]]) -> bool:
     """Whether each row is greater than the one before: in the first of its columns that differs."""
     greater = np.zeros(max(len(columns[0]) - 1, 0), dtype=np.bool_)
     equal = ~greater

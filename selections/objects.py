@@ -269,8 +269,9 @@ def photon_angle(columns: Columns, direction: Array, n: int = N_PHOTONS) -> Arra
     for rank in range(1, n + 1):
         there = np.flatnonzero(~np.isnan(columns[photon(rank, "E")]))
         if there.size:
-            e, theta, phi = (columns[photon(rank, name)][there] for name in ("E", "theta", "phi"))
-            angle = opening_angles(four_momenta(e, theta, phi, 0.0), direction[:, there])
+            theta, phi = (columns[photon(rank, name)][there] for name in ("theta", "phi"))
+            # the angle does not depend on the energy
+            angle = opening_angles(four_momenta(np.ones(there.size), theta, phi, 0.0), direction[:, there])
             nearest[there] = np.minimum(nearest[there], angle)
     return nearest
 

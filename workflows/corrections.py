@@ -152,13 +152,14 @@ class Corrections:
 
     entries: tuple[_Loaded | Factor, ...] = ()
 
-    def of(self, sample: str, region: str) -> Corrections:
-        """Return those of one simulated sample in one region."""
+    def of(self, sample: str | None = None, region: str | None = None) -> Corrections:
+        """Return those of one simulated sample, of one region, or of both."""
 
         def applies(entry: _Loaded | Factor) -> bool:
             source = entry.correction if isinstance(entry, _Loaded) else entry
-            return (source.samples is None or sample in source.samples) and (
-                source.regions is None or region in source.regions
+            return all(
+                name is None or among is None or name in among
+                for name, among in ((sample, source.samples), (region, source.regions))
             )
 
         return Corrections(entries=tuple(entry for entry in self.entries if applies(entry)))

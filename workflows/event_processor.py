@@ -35,66 +35,26 @@ from selections.candidates import (
     whole_numbers,
 )
 from selections.cuts import Cutflow, count
+from workflows.chunks import read_chunk
 from workflows.corrections import Corrections
 from workflows.events import EventBlock, write_events
-from workflows.ntuples import branch_name, read_chunk
+from workflows.ntuples import branch_name
 from workflows.passed_events import keep_passed, passed_events
+from workflows.passing_rows import PassingRows, inner_rows
 from workflows.region_rows import WEIGHT, RegionRows, select_rows
 from workflows.regions import RegionPlan, SampleFiles, Spectra, fill_spectra
 
-__all__ = ["EventProcessor", "Filled", "PassingRows", "concatenate", "needed_variables", "packed"]
+__all__ = ["EventProcessor", "Filled", "needed_variables", "packed"]
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
-Span = tuple[str, int, int]
-"""File, first entry, and the entry after the last."""
+Span = tuple[str, str, int, int]
+"""Sample, file, first entry, and the entry after the last."""
 
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
 CORRECTED = "corrections"
 """Step of the cutflow from which on the weights are corrected."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassingRows:
-    """Rows that pass all cuts of a region but the optimised ones, in the order of the file."""
-
-    keys: NDArray[np.int64]
-    candidate: NDArray[np.int64]
-    rank: Array
-    entry: NDArray[np.int64]
-    file: NDArray[Any]
-    values: dict[str, Array]
-    ntuple_weight: Array
-    weights: Array
-    """Weights of all variations, shape (V, N)."""
-
-    def take(self, index: slice | NDArray[Any]) -> PassingRows:
-        """Return the rows at `index`."""
-        return PassingRows(
-            keys=self.keys[index],
-            candidate=self.candidate[index],
-            rank=self.rank[index],
-            entry=self.entry[index],
-            file=self.file[index],
-            values={name: v[index] for name, v in self.values.items()},
-            ntuple_weight=self.ntuple_weight[index],
-            weights=self.weights[:, index],
-        )
-
-
-def concatenate(parts: Sequence[PassingRows]) -> PassingRows:
-    """Return the rows of several parts, at least one."""
-    return PassingRows(
-        keys=np.concatenate([p.keys for p in parts]),
-        candidate=np.concatenate([p.candidate for p in parts]),
-        rank=np.concatenate([p.rank for p in parts]),
-        entry=np.concatenate([p.entry for p in parts]),
-        file=np.concatenate([p.file for p in parts]),
-        values={name: np.concatenate([p.values[name] for p in parts]) for name in parts[0].values},
-        ntuple_weight=np.concatenate([p.ntuple_weight for p in parts]),
-        weights=np.concatenate([p.weights for p in parts], axis=1),
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +113,10 @@ class EventProcessor:
         self.events = events
         meaning = [(v.name, v.nan_allowed) for plan in self.regions for v in plan.selection.variables]
         self.nan_allowed = frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
-        self.variables = needed_variables(self.regions, rule, self.corrections)
+        self.variables = {
+            name: needed_variables(self.regions, rule, self.corrections.of(name) if sample.simulated else None)
+            for name, sample in self.samples.items()
+        }
         self._thread: ThreadPoolExecutor | None = None
         self._ahead: tuple[Span, Future[Columns]] | None = None
 
@@ -177,7 +140,7 @@ class EventProcessor:
         number = item.usermeta["number"]
         columns = self._read(item)
         self._refuse_repeats(columns, file, start)
-        first, last = _inner(columns)
+        first, last = inner_rows(columns)
         regions: dict[str, Any] = {}
         passing = np.zeros(columns[WEIGHT].size, dtype=np.bool_)
         for plan in self.regions:
@@ -205,7 +168,7 @@ class EventProcessor:
 
     def _read(self, item: WorkItem) -> Columns:
         """Return the columns of a chunk, and begin to read the one that is known to be next, in a thread."""
-        here = (item.filename, item.entrystart, item.entrystop)
+        here = (item.dataset, item.filename, item.entrystart, item.entrystop)
         if self._ahead is not None and self._ahead[0] == here:
             columns = self._ahead[1].result()
         else:
@@ -224,7 +187,7 @@ class EventProcessor:
             self._thread.shutdown(cancel_futures=True)
             self._thread = None
 
-    def _columns(self, file: str, start: int, stop: int) -> Columns:
+    def _columns(self, sample: str, file: str, start: int, stop: int) -> Columns:
         """Return the needed columns of a chunk by variable.
 
         Raises
@@ -236,7 +199,7 @@ class EventProcessor:
         """
         try:
             columns = read_chunk(
-                Path(file), tree=self.tree, variables=self.variables, names=self.names, start=start, stop=stop
+                Path(file), tree=self.tree, variables=self.variables[sample], names=self.names, start=start, stop=stop
             )
         except NtupleError as error:
             msg = f"{error}; entries {start} to {stop - 1} are lost"
@@ -376,22 +339,6 @@ def _place(file: str, tree: str, start: int, row: int) -> str:
     return f"entry {start + row} of tree {tree!r} of {file}"
 
 
-def _inner(columns: Columns) -> tuple[int, int]:
-    """Return the first row after the first event of a chunk, and the first row of its last event; equal if it is one.
-
-    Those two events may go on in a neighbouring chunk.
-    """
-    rows = columns[CANDIDATE].size
-    first = last = 0
-    if rows:
-        of_first, of_last = (
-            np.logical_and.reduce([columns[key] == columns[key][row] for key in EVENT_KEY]) for row in (0, -1)
-        )
-        first = rows if of_first.all() else int(np.argmin(of_first))
-        last = 0 if of_last.all() else rows - int(np.argmin(of_last[::-1]))
-    return (first, last) if first < last else (rows, rows)
-
-
 def needed_variables(
     regions: Sequence[RegionPlan], rule: CandidateRule = REJECT, corrections: Corrections | None = None
 ) -> tuple[str, ...]:
@@ -415,6 +362,6 @@ def needed_variables(
         observables = plan.selection.observables({v.name: np.ones(1) for v in plan.selection.variables})
         more = [*plan.kept, *(() if rule.best is None else (rule.best,))]
         if corrections is not None:
-            more += corrections.inputs
+            more += corrections.of(region=plan.name).inputs
         names += [name for name in more if name not in observables]
     return tuple(dict.fromkeys(names))

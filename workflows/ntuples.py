@@ -14,7 +14,6 @@ import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +31,9 @@ __all__ = [
     "Simulation",
     "basket_bytes",
     "branch_name",
-    "close_chunks",
     "escape",
     "inspect",
     "open_tree",
-    "read_chunk",
     "read_columns",
     "read_simulation",
     "reading",
@@ -328,47 +325,6 @@ def read_columns(
             variable: np.asarray(ak.to_numpy(arrays[branch], allow_missing=False))
             for variable, branch in zip(variables, branches, strict=True)
         }
-
-
-def read_chunk(
-    path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str], start: int, stop: int
-) -> dict[str, NDArray[Any]]:
-    """Return columns by variable, shape (R,), of one chunk of a file that `inspect` has seen.
-
-    The file stays open for the next chunk, until another one is read or `close_chunks` is called: reading the list of
-    its branches and baskets takes as long as some ten thousand rows.
-
-    Parameters
-    ----------
-    path, tree, variables, names
-        As for `inspect`.
-    start, stop
-        Entry range.
-
-    Raises
-    ------
-    NtupleError
-        If the rows cannot be read.
-    """
-    with reading(path, tree):
-        stat = path.stat()
-        source = _opened(path, tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        branches = [branch_name(variable, names) for variable in variables]
-        arrays = source.arrays(
-            list(dict.fromkeys(branches)), entry_start=start, entry_stop=stop, library="np", array_cache=None
-        )
-        return {variable: np.asarray(arrays[branch]) for variable, branch in zip(variables, branches, strict=True)}
-
-
-@lru_cache(maxsize=1)
-def _opened(path: Path, tree: str, state: tuple[int, ...]) -> Any:
-    """Return an open tree; `state` tells a file from one that took its place."""
-    return uproot.open(path)[tree]
-
-
-def close_chunks() -> None:
-    """Close the file that `read_chunk` has left open."""
-    _opened.cache_clear()
 
 
 def read_simulation(path: Path) -> Simulation:

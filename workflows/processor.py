@@ -12,9 +12,8 @@ every event that passes in some region. Rows that fail a cut, or are blinded, ar
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,18 +33,20 @@ from selections.candidates import (
     repeated_row,
     whole_numbers,
 )
+from workflows.chunks import chunk_ranges, close_chunks
 from workflows.corrections import Correction, Factor, load_corrections
-from workflows.event_processor import EventProcessor, PassingRows, concatenate, packed
+from workflows.event_processor import EventProcessor, packed
 from workflows.events import BORDER, has_events, write_events
 from workflows.executors import LocalExecutor, Missing, root_error
-from workflows.ntuples import NtupleInfo, close_chunks, inspect, read_columns
+from workflows.ntuples import NtupleInfo, inspect, read_columns
 from workflows.passed_events import PassedEvents, forget_passed, passed_events, repeats
+from workflows.passing_rows import PassingRows, concatenate
 from workflows.regions import RegionPlan, RegionResult, SampleFiles
 
 __all__ = ["CHUNK_SIZE", "ProcessedSample", "process"]
 
-CHUNK_SIZE = 500_000
-"""Rows of a chunk."""
+CHUNK_SIZE = 200_000
+"""Rows of a chunk: two are in memory at a time, one that is read and one that is worked on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +152,10 @@ def process(
         (name, str(info.path), start, stop)
         for name, infos in found.items()
         for info in infos
-        for start, stop in _chunks(info, chunk_size)
+        for start, stop in chunk_ranges(info, chunk_size)
     ]
     alone = executor is None and workers == 1
-    following = [span[1:] if alone else None for span in spans[1:]]
+    following = [span if alone else None for span in spans[1:]]
     items = [
         WorkItem(name, path, tree, start, stop, b"", usermeta={"number": number, "next": then})
         for number, ((name, path, start, stop), then) in enumerate(zip(spans, [*following, None], strict=True))
@@ -241,7 +242,7 @@ def _inspect(
             raise InputError(msg)
         for path in sample.files:
             try:
-                info = inspect(path, tree=processor.tree, variables=processor.variables, names=processor.names)
+                info = inspect(path, tree=processor.tree, variables=processor.variables[name], names=processor.names)
             except NtupleError as error:
                 lost[name].append(
                     Missing(file=str(path), tree=processor.tree, start=None, stop=None, reason=str(error))
@@ -251,18 +252,6 @@ def _inspect(
             else:
                 found[name].append(info)
     return found, lost
-
-
-def _chunks(info: NtupleInfo, chunk_size: int) -> Iterable[tuple[int, int]]:
-    """Yield entry ranges of about `chunk_size` rows: whole clusters, but for longer ones, cut into equal parts."""
-    start = 0
-    for stop in (*info.clusters[1:], info.rows):
-        rows = stop - start
-        if rows >= chunk_size or (stop == info.rows and rows):
-            parts = max(1, rows // chunk_size)
-            borders = [start + rows * i // parts for i in range(parts + 1)]
-            yield from pairwise(borders)
-            start = stop
 
 
 def _finish(

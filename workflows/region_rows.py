@@ -156,7 +156,7 @@ def _block(
         position = observables[plan.selection.spectrum]
         visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))
         observables, index = observables.take(visible), index[visible]
-    weights = observables[WEIGHT].astype(np.float64)
+    weights = np.asarray(observables[WEIGHT], dtype=np.float64)
     passed, groups, here, observables = _apply(cuts, observables, weights.size)
     steps = len(cuts) + 1
     # rows that fail one cut at most: those of the N-1 histograms, by the cut, and last those that pass
@@ -184,7 +184,7 @@ def _block(
         sum_w2=_sums(passed, weights * weights, steps),
         histograms=histograms,
         index=index[last],
-        values={name: survivors[name].astype(np.float64) for name in keep},
+        values={name: np.asarray(survivors[name], dtype=np.float64) for name in keep},
         ntuple_weight=raw,
         weights=corrections.varied(
             raw,

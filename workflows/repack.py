@@ -31,7 +31,7 @@ from workflows.ntuples import (
 __all__ = ["Repacked", "packing_advice", "repack"]
 
 SMALL_BASKET = 32_768
-"""Mean size below which baskets are slow to read [bytes]: a tenth of the speed at basf2's 1600 bytes."""
+"""Mean size below which baskets are slow to read [bytes]: a twentieth of the speed at basf2's 1600 bytes."""
 MANY_ROWS = 50_000
 """Rows from which on it matters."""
 CHUNK_BYTES = 64_000_000
@@ -68,8 +68,8 @@ def packing_advice(info: NtupleInfo) -> str | None:
     if info.rows < MANY_ROWS or not info.basket_bytes < SMALL_BASKET:
         return None
     return (
-        f"{info.path}: its baskets hold {info.basket_bytes:.0f} bytes on average, so that it is read several times"
-        f" slower than it could be; make a copy with large ones: bumphunt repack {info.path}"
+        f"{info.path}: its baskets hold {info.basket_bytes:.0f} bytes on average, so that it is read up to twenty"
+        f" times slower than it could be; make a copy with large ones: bumphunt repack {info.path}"
         f" {info.path.with_stem(info.path.stem + '_repacked')}"
     )
 

@@ -15,6 +15,7 @@ from bumphunt.errors import ConfigError, InputError, NtupleError
 from selections.cuts import Columns, Cut, Selection, Variable
 from workflows.correct import write_correction
 from workflows.corrections import Correction, Factor, load_corrections
+from workflows.event_processor import needed_variables
 from workflows.events import read_events, spectra_of
 from workflows.ntuples import write_tree
 from workflows.processor import ProcessedSample, process
@@ -229,6 +230,27 @@ def test_correction_reads_a_variable_that_no_observable_needs(tmp_path: Path, tr
     write_tree(tmp_path / "a.root", [columns()])
     with pytest.raises(NtupleError, match="no branch 'extra' for the variable 'extra'"):
         run(tmp_path / "a.root", correction)
+
+
+def test_only_what_is_corrected_needs_the_variables(tmp_path: Path) -> None:
+    write_tree(tmp_path / "a.root", [columns()])
+    write_tree(tmp_path / "b.root", [columns() | {"truth": np.full(500, 0.5)}])
+    write_correction(tmp_path / "c.json", "c", edges={"e": [0, 1]}, values=[3.0], errors=[0])
+    correction = Correction(
+        name="c", file=tmp_path / "c.json", correction="c", inputs=("truth",), samples=("mc",), regions=("region",)
+    )
+    samples = {
+        "mc": SampleFiles(files=(tmp_path / "b.root",), simulated=True),
+        "other": SampleFiles(files=(tmp_path / "a.root",), simulated=True),
+        "data": SampleFiles(files=(tmp_path / "a.root",), simulated=False),
+    }
+    done = process(samples, regions=[plan()], corrections=[correction])
+    totals = {name: sample.regions["region"].spectra.spectrum().total for name, sample in done.items()}
+    assert totals["mc"] == pytest.approx(3.0 * totals["data"])
+    assert totals["other"] == totals["data"]
+    loaded = load_corrections([correction])
+    assert "truth" in needed_variables([plan()], corrections=loaded)
+    assert "truth" not in needed_variables([plan("elsewhere")], corrections=loaded)
 
 
 def change(source: Correction, /, **changes: Any) -> Correction:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import uproot
-from coffea.processor.executor import ExecutorBase
+from coffea.processor.executor import ExecutorBase, FuturesExecutor, IterativeExecutor
 from numpy.typing import NDArray
 
 from bumphunt.errors import IncompleteError, InputError, NtupleError
@@ -405,6 +405,15 @@ def test_rows_lost_by_an_executor_are_noticed(tmp_path: Path) -> None:
     path = write(tmp_path / "a.root", c)
     with pytest.raises(IncompleteError, match=rf"'sample': \d+ of {len(c['m2'])} rows"):
         one(path, chunk_size=30, executor=ForgetfulExecutor())
+
+
+@pytest.mark.parametrize("executor", [IterativeExecutor, FuturesExecutor])
+def test_executors_of_coffea_give_the_same(tmp_path: Path, executor: type[ExecutorBase]) -> None:
+    path = write(tmp_path / "a.root", columns(100))
+    ours = one(path, selection=plain_selection(), chunk_size=60)
+    theirs = one(path, selection=plain_selection(), chunk_size=60, executor=executor(status=False))
+    np.testing.assert_array_equal(ours.cutflow.raw, theirs.cutflow.raw)
+    np.testing.assert_allclose(ours.spectra.sum_w, theirs.spectra.sum_w, rtol=1e-12)
 
 
 def test_errors_of_a_foreign_executor_are_unwrapped(tmp_path: Path) -> None:

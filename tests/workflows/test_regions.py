@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -242,6 +243,19 @@ def test_error_leaves_no_record_of_passed_events(tmp_path: Path) -> None:
         run(tmp_path, [plan], c, chunk_size=100, events=tmp_path / "events")
     assert not (tmp_path / "events" / ".passed").exists()
     assert not list((tmp_path / "events").rglob("border.npz"))
+
+
+def test_interrupt_stops_reading_and_leaves_no_record_of_passed_events(tmp_path: Path) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    plan = RegionPlan(name="a", selection=selection(), edges=EDGES)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, [plan], columns(), chunk_size=100, events=tmp_path / "events", progress=interrupt)
+    assert threading.active_count() == before
+    assert not (tmp_path / "events" / ".passed").exists()
+    assert not list((tmp_path / "events").rglob(".*"))
 
 
 @pytest.mark.parametrize("on_disk", [False, True])
