@@ -122,7 +122,7 @@ BABAR_PHOTON = Geometry(
     detector=BABAR,
     theta=BABAR.ecl_theta,
     cos_theta=(-0.6, 0.6),
-    min_energy=1.6,
+    min_energy=1.9,
     lines=(BABAR_SINGLE_PHOTON,),
     filters=(),
     max_second_energy=0.15,
@@ -134,7 +134,7 @@ BELLE2_PHOTON = Geometry(
     detector=BELLE2,
     theta=(float(np.radians(33.0)), float(np.radians(128.0))),
     cos_theta=(-0.9, 0.9),
-    min_energy=1.6,
+    min_energy=1.9,
     lines=(L1_SINGLE_PHOTON_1GEV, L1_SINGLE_PHOTON_2GEV),
     filters=(HLT_SINGLE_PHOTON,),
     max_second_energy=0.15,
@@ -334,7 +334,7 @@ VETO = (
     VetoAxis(name="off_gap", thresholds=np.array([-90.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]), unit="deg"),
 )
 """Lower bounds that are optimised in bins of mass."""
-_BINS = Binning(low=-8.0, high=76.0, bins=336)
+_BINS = Binning(low=-8.0, high=71.0, bins=316)
 """Six bins in the resolution of 1.5 GeV^2 at low mass, three in that at 8 GeV."""
 
 

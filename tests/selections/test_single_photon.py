@@ -70,7 +70,7 @@ def other(e: float, theta: float = 1.0) -> dict[str, float]:
         ({"nTracks": 1.0}, ["no tracks"]),
         ({"theta_star": np.arccos(-0.62)}, ["photon cos(theta*)"]),
         ({"theta_star": np.arccos(0.62)}, ["photon cos(theta*)"]),
-        ({"e_star": 1.55, "theta_star": 1.5}, ["photon energy"]),
+        ({"e_star": 1.85, "theta_star": 1.5}, ["photon energy"]),
         ({search.BABAR_PHOTON.lines[0]: 0.0}, ["trigger"]),
         (other(0.29, theta=2.2), ["no second photon"]),
         ({MUON_SYSTEM_CLUSTERS: 1.0}, ["muon system"]),
@@ -84,7 +84,7 @@ def test_each_cut_of_babar_rejects_what_it_is_for(changes: dict[str, float], cut
         assert failed(**changes) == cuts
 
 
-@pytest.mark.parametrize(("e_star", "fails"), [(1.59, True), (1.61, False)])
+@pytest.mark.parametrize(("e_star", "fails"), [(1.89, True), (1.91, False)])
 def test_boundary_of_the_photon_energy(e_star: float, fails: bool) -> None:
     assert ("photon energy" in failed(e_star=e_star)) is fails
 
