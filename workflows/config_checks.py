@@ -55,13 +55,7 @@ def check_analysis(config: Analysis) -> None:
 
 
 def _check_observables(config: Analysis) -> None:
-    """Raise for an observable that a region does not have, or one without bounds."""
-    search = config.search_record
-    bounded = [axis.name for axis in (*search.veto, *search.candidates)]
-    for name, bounds in config.optimise.variables.items() if config.optimise is not None else ():
-        if bounds is None and name not in bounded:
-            msg = f"optimise.variables.{name}: the search has no bounds for it: give {{low: .., high: ..}}"
-            raise ValueError(msg)
+    """Raise for an observable that a region does not have."""
     for region in config.region_records:
         names: dict[str, str] = {}
         if region.role == "signal":

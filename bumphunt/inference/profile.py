@@ -219,7 +219,8 @@ def profile_limit(data: Profile, *, cl: float, expected: bool = True) -> UpperLi
             root, root_a = np.sqrt(data.qmu_tilde(strength)), np.sqrt(asimov.qmu_tilde(strength))
             if root_a == 0.0:  # at strength 0 both statistics vanish, and CLs goes to 1
                 return float(-np.log(alpha))
-            return float(np.log(asymptotics.cls(root, root_a) / alpha))
+            # far beyond the limit CLs is too small for a number
+            return float(np.log(max(float(asymptotics.cls(root, root_a)), np.finfo(np.float64).tiny) / alpha))
 
         observed = bracketed_root(log_excess, 0.0 if data.deficit else max(data.best.n_sig, 0.0), scale)
         band = np.full(5, np.nan)

@@ -213,6 +213,8 @@ def _minimise(minuit: Minuit, first: Array, starts: Sequence[ArrayLike], *, free
         if free_tails:
             minuit.fixed = False
             minuit.migrad(ncall=20_000)
+        if not minuit.valid:
+            minuit.simplex().migrad(ncall=20_000)
         found.append((float(minuit.fval), np.array(minuit.values), bool(minuit.valid)))
     _, values, valid = min(found, key=lambda minimum: (not minimum[2], minimum[0]))
     minuit.values = values
@@ -236,8 +238,8 @@ def fit_shapes(
     """Return shapes whose tails vary smoothly with mass, so that no fluctuation of a tail moves a resolution.
 
     Every mass is fitted by itself; each of the four parameters beside mean and sigma is replaced by a straight line in
-    mass through those fits (Theil-Sen: the median of all slopes, which stray fits do not pull); mean and sigma are
-    fitted again with these held.
+    the logarithm of the mass through those fits (Theil-Sen: the median of all slopes, which stray fits do not pull);
+    mean and sigma are fitted again with these held.
 
     Parameters
     ----------
@@ -267,8 +269,9 @@ def fit_shapes(
             progress(len(free), total)
     masses = np.array([fit.mass for fit in free])
     tails = np.array([fit.parameters[2:] for fit in free])
-    lines = [theilslopes(column, masses) for column in tails.T]
-    smooth = np.stack([line.intercept + line.slope * masses for line in lines], axis=-1)
+    place = np.log(masses)
+    lines = [theilslopes(column, place) for column in tails.T]
+    smooth = np.stack([line.intercept + line.slope * place for line in lines], axis=-1)
     smooth = np.clip(smooth, *np.array(LIMITS[2:]).T)
     fits: list[ShapeFit] = []
     for (mass, edges, counts, variances), held in zip(spectra, smooth, strict=True):

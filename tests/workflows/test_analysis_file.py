@@ -8,7 +8,7 @@ import pytest
 
 from bumphunt.errors import ConfigError
 from bumphunt.tensor import veto_axis
-from selections import zprime_invisible
+from selections import tau_veto
 from workflows.analysis_file import load
 from workflows.processing import veto_axes
 
@@ -58,7 +58,7 @@ def test_observables_without_bounds_take_those_of_the_search(write):
     text = "optimise: {variables: {tau_excess: , pt_pair: {low: 0, high: 2, steps: 3}}}\nsearch:"
     config = load(write(GOOD.replace("search:", text)))
     axes = veto_axes(config, config.signal_regions[0])
-    own = {axis.name: axis for axis in zprime_invisible.CANDIDATES}
+    own = {axis.name: axis for axis in tau_veto.CANDIDATES}
     assert axes == (own["tau_excess"], veto_axis("pt_pair", 0.0, 2.0, n=3))
 
 
