@@ -164,20 +164,29 @@ def _block(
     rows = here[near]
     reached = observables.take(near) if corrections.inputs else observables
     inputs = {name: reached[name] for name in corrections.inputs}
-    factors = corrections.nominal(inputs, near.size, lambda row: place(int(index[rows[row]])))
-    corrected = reduce(np.multiply, factors, weights[rows])
+    first = near.size - groups[-1].size
+    passing = {name: values[first:] for name, values in inputs.items()}
+    last = rows[first:]
+    raw = weights[last]
+    where = _Where(place, index, last)
+    factors = corrections.nominal(passing, last.size, where)
+    failing = corrections.nominal(
+        {name: values[:first] for name, values in inputs.items()},
+        first,
+        _Where(place, index, rows[:first]),
+        beyond=True,
+    )
+    corrected = np.concatenate([reduce(np.multiply, failing, weights[rows[:first]]), reduce(np.multiply, factors, raw)])
     ends = np.cumsum([group.size for group in groups])
     survivors = observables.take(groups[-1])
     histograms = []
     for k, cut in enumerate(cuts):
-        failing = slice(ends[k] - groups[k].size, ends[k])
+        only = slice(ends[k] - groups[k].size, ends[k])
         values = np.concatenate([observables[cut.observable][groups[k]], survivors[cut.observable]])
-        w = np.concatenate([corrected[failing], corrected[ends[-2] :]])
+        w = np.concatenate([corrected[only], corrected[first:]])
         cell = _cells(values, bins[k])
         size = bins[k].size + 1
         histograms.append(np.array([_sums(cell, w, size), _sums(cell, w * w, size)]))
-    last = rows[ends[-2] :] if cuts else rows
-    raw = weights[last]
     return _Block(
         counts=np.bincount(passed, minlength=steps),
         sum_w=_sums(passed, weights, steps),
@@ -186,13 +195,20 @@ def _block(
         index=index[last],
         values={name: np.asarray(survivors[name], dtype=np.float64) for name in keep},
         ntuple_weight=raw,
-        weights=corrections.varied(
-            raw,
-            [factor[near.size - last.size :] for factor in factors],
-            {name: values[near.size - last.size :] for name, values in inputs.items()},
-            lambda row: place(int(index[last[row]])),
-        ),
+        weights=corrections.varied(raw, factors, passing, where),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Says where a row is: the rows are some of a block, which are some of a chunk."""
+
+    place: Callable[[int], str]
+    index: NDArray[np.intp]
+    rows: NDArray[np.intp]
+
+    def __call__(self, row: int) -> str:
+        return self.place(int(self.index[self.rows[row]]))
 
 
 def _lazy(observables: Mapping[str, NDArray[Any]], columns: Columns) -> LazyObservables:

@@ -260,7 +260,8 @@ class RegionResult:
         Spectra of the events that pass.
     n_minus_one
         By name of the cut, its observable after all other cuts, with the nominal corrections; before one candidate an
-        event is chosen.
+        event is chosen. Rows that fail the cut may lie beyond what a correction foresees: there it has the value of its
+        nearest bin, and 1 where it reads NaN.
     """
 
     cutflow: Cutflow

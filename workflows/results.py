@@ -39,7 +39,10 @@ __all__ = [
 ]
 
 PROVENANCE = "provenance.json"
-PACKAGES = ("awkward", "boost-histogram", "coffea", "hist", "iminuit", "numba", "numpy", "particle", "scipy", "uproot")
+PACKAGES = (
+    *("awkward", "boost-histogram", "coffea", "correctionlib", "hist", "iminuit", "numba", "numpy", "particle"),
+    *("scipy", "uproot"),
+)
 _FINGERPRINT_BYTES = 65536
 
 

@@ -130,3 +130,32 @@ def test_table_of_several_samples() -> None:
     assert columns["sample"] == ["mumu", "mumu", "tautau", "tautau"]
     assert columns["raw"] == [2, 1, 2, 1]
     assert cutflow_columns({}) == {}
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "first", "inside", "last"),
+    [
+        ({"above": 0.3}, 0.0, 40, 0.9),
+        ({"below": 0.3}, 0.0, 20, 0.9),
+        ({"above": 0.0}, -1.0, 40, 2.0),
+        ({"above": -0.5}, -1.0, 40, 0.5),
+        ({"above": 1.0, "below": 3.0}, -1.0, 20, 5.0),
+        ({"equals": 2.0}, -3.5, 1, 7.5),
+    ],
+)
+def test_bins_of_a_figure_have_the_thresholds_as_edges(
+    thresholds: dict[str, float], first: float, inside: int, last: float
+) -> None:
+    cut = Cut(name="a", observable="a", description="", source="", **thresholds)
+    assert cut.bins[[0, -1]] == pytest.approx([first, last])
+    assert np.count_nonzero(cut.passes((cut.bins[1:] + cut.bins[:-1]) / 2)) == inside
+
+
+def test_steps_of_a_cutflow_follow_each_other_once() -> None:
+    flow = count(["all"], [np.array([True, True])], np.array([0.5, 2.0]))
+    longer = flow.then(count(["pt"], [np.array([False, True])], np.array([0.5, 2.0])))
+    assert longer.steps == ("all", "pt")
+    np.testing.assert_array_equal(longer.raw, [2, 1])
+    np.testing.assert_array_equal(longer.sum_w2, [4.25, 4.0])
+    with pytest.raises(InputError, match="step 'all' stands twice"):
+        longer.then(flow)
