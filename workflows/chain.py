@@ -30,7 +30,7 @@ from workflows.control import measure_controls
 from workflows.impacts import IMPACTS, run_impacts
 from workflows.inputs import Sample, check, samples, simulation_plans
 from workflows.limits import LIMIT_TABLE, set_limits
-from workflows.optimising import optimise_cuts, read_cuts
+from workflows.optimising import optimise_cuts, read_cuts, read_table
 from workflows.processing import needed, process_ntuples, read_cut_values, veto_axes
 from workflows.report import Records, draw
 from workflows.results import PROVENANCE, Stage, read_json
@@ -290,6 +290,8 @@ class Chain:
             config=config,
             selected=read_selected(self._folder("spectra")),
             cuts={r.name: read_cuts(cuts, config, r) for r in config.signal_regions} if config.optimised else {},
+            rankings=self._tables(RANKING),
+            classifiers=self._tables(CLASSIFIER),
             cut_values={
                 r.name: read_cut_values(config, self._inputs(), self._folder("process"), r)
                 for r in config.region_records
@@ -298,6 +300,14 @@ class Chain:
             limits=[(task, read_columns(limits / f"{task.file(LIMIT_TABLE)}.json")) for task in fit_tasks(config)],
         )
         draw(records, folder)
+
+    def _tables(self, name: str) -> dict[str, dict[str, Any]]:
+        """Return a table of the optimisation by region, where it was made."""
+        if not self.config.optimised:
+            return {}
+        cuts = self._folder("optimise")
+        found = {r.name: read_table(cuts, self.config, r, name) for r in self.config.signal_regions}
+        return {region: table for region, table in found.items() if table is not None}
 
     def hide_unblinded(self) -> None:
         """Remove the results of stages that were made unblinded, if the analysis now is blinded."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bumphunt.classifier import require
 from bumphunt.errors import ConfigError, InputError, unknown_name
 from bumphunt.inference.scan_counting import TEMPLATE_STATISTICS, UNCOUNTED
 from bumphunt.inference.scan_windows import SIGNAL_STATISTICS, norm_source
@@ -74,6 +75,15 @@ def _check_observables(config: Analysis) -> None:
 
 def _check_own_bounds(config: Analysis) -> None:
     """Raise for an observable to cut on that neither the YAML nor the search has bounds for."""
+    if config.optimise is not None and config.optimise.classifier:
+        try:
+            require()
+        except InputError as error:
+            msg = f"optimise.classifier: {error}"
+            raise ValueError(msg) from None
+        if not config.search_record.features:
+            msg = f"optimise.classifier: the search {config.search_record.name!r} names no features to learn from"
+            raise ValueError(msg)
     own = [axis.name for axis in (*config.search_record.candidates, *config.search_record.veto)]
     for name, bounds in config.optimise.variables.items() if config.optimise is not None else ():
         if bounds is None and name not in own:

@@ -109,6 +109,8 @@ class Optimise(Section):
     cuts: Cuts = "smooth"
     """``free``: each mass bin by itself, as steps. ``smooth``: chosen with the neighbouring bins. ``monotone``: no cut
     turns around with mass. The last two are interpolated between the centres of the bins."""
+    classifier: bool = False
+    """Train a classifier and cut on its score in the same mass bins, to compare (extra ``boosted``)."""
     variables: dict[str, ThresholdRange | None] = Field(default_factory=dict)
     """Observables to cut on, each with its candidate bounds; null for those that the search has for it. Those of the
     search unless given."""

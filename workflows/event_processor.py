@@ -32,12 +32,13 @@ from selections.candidates import (
     half_sample,
     kept_candidates,
     repeated_key,
+    training_fold,
     whole_numbers,
 )
 from selections.cuts import Cutflow, count
 from workflows.chunks import read_chunk
 from workflows.corrections import Corrections
-from workflows.events import EventBlock, write_events
+from workflows.events import FOLDS, EventBlock, write_events
 from workflows.ntuples import branch_name
 from workflows.passed_events import keep_passed, passed_events
 from workflows.passing_rows import PassingRows, inner_rows
@@ -290,6 +291,7 @@ class EventProcessor:
             events=EventBlock(
                 positions=positions,
                 half=half,
+                fold=training_fold(events.keys, FOLDS),
                 observables={name: events.values[name] for name in plan.kept},
                 variations=variations,
                 weights=events.weights,

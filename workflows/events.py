@@ -34,6 +34,7 @@ from workflows.regions import NOMINAL, Spectra, fill_spectra
 
 __all__ = [
     "BORDER",
+    "FOLDS",
     "OPTIMISED",
     "EventBlock",
     "fill_tensor_of",
@@ -47,6 +48,8 @@ __all__ = [
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
+FOLDS = 2
+"""Folds of the training of a classifier."""
 BORDER = "border"
 """Name of the block of events at the borders of chunks: there for every sample and region, the last to be read."""
 OPTIMISED = "optimised cuts"
@@ -63,6 +66,8 @@ class EventBlock:
         Positions on the axis of the region [unit of the axis], shape (N,).
     half
         Half of the events that each belongs to, shape (N,).
+    fold
+        Fold of each event in the training of a classifier, 0 to FOLDS - 1, shape (N,).
     observables
         What `workflows.regions.RegionPlan` keeps, each of shape (N,).
     variations
@@ -73,6 +78,7 @@ class EventBlock:
 
     positions: Array
     half: NDArray[np.int64]
+    fold: NDArray[np.int64]
     observables: dict[str, Array]
     variations: tuple[str, ...]
     weights: Array
@@ -119,6 +125,7 @@ def write_events(folder: Path, sample: str, region: str, name: str, block: Event
                 allow_pickle=False,
                 positions=block.positions,
                 half=block.half.astype(np.int8),
+                fold=block.fold.astype(np.int8),
                 names=np.array(list(block.observables), dtype=np.str_),
                 variations=np.array(block.variations, dtype=np.str_),
                 weights=block.weights,
@@ -155,6 +162,7 @@ def read_events(folder: Path, sample: str, region: str) -> Iterator[EventBlock]:
                 yield EventBlock(
                     positions=content["positions"],
                     half=content["half"].astype(np.int64),
+                    fold=content["fold"].astype(np.int64),
                     observables={str(n): v for n, v in zip(content["names"], content["values"], strict=True)},
                     variations=tuple(str(v) for v in content["variations"]),
                     weights=content["weights"],

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.ticker import NullFormatter
+from numpy.typing import NDArray
 
 from workflows.plots import COLOURS, SAMPLE_LABELS, STYLE, Figure
 from workflows.processing import CutValues
 
-__all__ = ["n_minus_one", "symbol"]
+__all__ = ["classifier", "n_minus_one", "ranking", "symbol"]
+
+Array = NDArray[np.float64]
 
 COLUMNS = 3
 """Panels beside each other."""
@@ -20,6 +23,14 @@ SYMBOLS = {
     "pt_rec_lmax": r"$p_T^\mathrm{rec}(\ell_\mathrm{max})$",
     "pt_rec_lmin": r"$p_T^\mathrm{rec}(\ell_\mathrm{min})$",
     "pt_pair": r"$p_T(\ell\ell)$",
+    "pl_rec_lmin": r"$p_L^\mathrm{rec}(\ell_\mathrm{min})$",
+    "minus_pl_rec_lmax": r"$-p_L^\mathrm{rec}(\ell_\mathrm{max})$",
+    "minus_m_pair": r"$-m(\ell\ell)$",
+    "minus_p_lmax": r"$-p(\ell_\mathrm{max})$",
+    "minus_p_lmin": r"$-p(\ell_\mathrm{min})$",
+    "p_lmin": r"$p(\ell_\mathrm{min})$",
+    "p_recoil": r"$p^\mathrm{rec}$",
+    "minus_cos_recoil": r"$-|\cos\theta^*_\mathrm{rec}|$",
 }
 """What the figures call observables."""
 
@@ -75,4 +86,62 @@ def n_minus_one(panels: Sequence[CutValues], *, label: str) -> Figure:
         if panels:
             handles, labels = grid[0].get_legend_handles_labels()
             figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4) or 1, fontsize=9)
+        return figure
+
+
+def ranking(masses: Array, names: Sequence[str], separation: Array, *, label: str, xlabel: str) -> Figure:
+    """Return the separation of observables against mass, as colours, the best on top.
+
+    Parameters
+    ----------
+    masses
+        Masses at the centres of the bins [GeV], shape (M,).
+    names
+        Observables, V of them, in the order of the ranking.
+    separation
+        Separation, shape (M, V); NaN is left white.
+    label, xlabel
+        What it is of, and the symbol of the mass with its unit.
+    """
+    with mpl.rc_context(STYLE | {"xtick.direction": "out", "ytick.direction": "out", "ytick.right": False}):
+        figure = Figure(figsize=(8.0, 1.6 + 0.28 * len(names)), layout="constrained")
+        axes = figure.subplots()
+        edges = np.concatenate([[masses[0]], (masses[1:] + masses[:-1]) / 2, [masses[-1]]])
+        image = axes.pcolormesh(edges, np.arange(len(names) + 1), separation.T, cmap="viridis", vmin=0)
+        axes.set_yticks(np.arange(len(names)) + 0.5, [symbol(name) for name in names])
+        axes.tick_params(axis="y", which="both", length=0)
+        axes.tick_params(axis="x", which="minor", top=False)
+        axes.minorticks_off()
+        axes.invert_yaxis()
+        axes.set_xlabel(xlabel)
+        axes.set_title(label, loc="left", fontsize=10)
+        figure.colorbar(image, ax=axes, label="separation")
+        return figure
+
+
+def classifier(masses: Array, limits: Mapping[str, Array], *, label: str, xlabel: str) -> Figure:
+    """Return the expected limits with the cuts and with a classifier, and their ratio, on events that chose neither.
+
+    Parameters
+    ----------
+    masses
+        Masses at the centres of the bins [GeV], shape (M,).
+    limits
+        Legend entry -> expected limit on produced events, shape (M,); the first is the reference.
+    label, xlabel
+        What it is of, and the symbol of the mass with its unit.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(7.0, 5.5), layout="constrained")
+        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1])
+        reference = next(iter(limits.values()))
+        for colour, (name, values) in zip(COLOURS, limits.items(), strict=False):
+            upper.plot(masses, values, marker="o", markersize=3, color=colour, label=name)
+            lower.plot(masses, reference / values, marker="o", markersize=3, color=colour)
+        upper.set_yscale("log")
+        upper.set_ylabel("expected limit [produced events]")
+        upper.legend()
+        lower.set_ylabel("gain")
+        lower.set_xlabel(xlabel)
+        upper.set_title(label, loc="left", fontsize=10)
         return figure

@@ -134,8 +134,9 @@ def region_plan(config: Analysis, region: Region) -> RegionPlan:
     """Return what is filled for a region."""
     slices = config.fit.slices if region.role == "signal" else None
     axes = veto_axes(config, region)
-    names = config.selection(region).names
-    candidates = [axis.name for axis in config.search_record.candidates if axis.name in names] if axes else []
+    search, names = config.search_record, config.selection(region).names
+    more = [*(axis.name for axis in search.candidates), *search.features] if axes else []
+    candidates = [name for name in more if name in names]
     return RegionPlan(
         name=region.name,
         selection=config.selection(region),

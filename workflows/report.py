@@ -41,6 +41,8 @@ class Records:
         The spectra.
     cuts
         The optimised cuts by region; empty for none.
+    rankings, classifiers
+        Columns of the ranking of observables, and of the comparison with a classifier, by region; empty for none.
     cut_values
         The observables that are cut on, by region.
     signals
@@ -52,6 +54,8 @@ class Records:
     config: Analysis
     selected: Selected
     cuts: Mapping[str, CutTable]
+    rankings: Mapping[str, Mapping[str, Any]]
+    classifiers: Mapping[str, Mapping[str, Any]]
     cut_values: Mapping[str, Sequence[CutValues]]
     signals: Mapping[str, SignalModel]
     limits: Sequence[tuple[FitTask, Mapping[str, NDArray[Any]]]]
@@ -71,6 +75,10 @@ def draw(records: Records, folder: Path) -> None:
         plots.save(pages, folder, name("n_minus_one"))
         if region.name in records.cuts:
             plots.save(_cuts(records, region, units), folder, name("cuts"))
+        if region.name in records.rankings:
+            plots.save(_ranking(records, region), folder, name("ranking"))
+        if region.name in records.classifiers:
+            plots.save(_classifier(records, region), folder, name("classifier"))
         if region.role == "signal":
             for unit in units:
                 model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
@@ -221,3 +229,33 @@ def _cuts(records: Records, region: Region, units: Sequence[Unit]) -> plots.Figu
     return plots.cuts_against_mass(
         mass_edges, thresholds, merit, (mass_edges, counts), smooth=cuts.smooth, xlabel=_mass_label(records.config)
     )
+
+
+def _ranking(records: Records, region: Region) -> plots.Figure:
+    """Return the ranking of the observables of a region."""
+    columns = records.rankings[region.name]
+    names = list(dict.fromkeys(columns["observable"]))
+    masses = np.array(list(dict.fromkeys(columns["mass"])))
+    values = np.array([np.nan if x is None else x for x in columns["separation"]], dtype=np.float64)
+    label = f"separation of signal and background, {_name(records, region)}"
+    return plots_selection.ranking(
+        masses, names, values.reshape(masses.size, len(names)), label=label, xlabel=_mass_label(records.config)
+    )
+
+
+def _classifier(records: Records, region: Region) -> plots.Figure:
+    """Return the comparison of cuts and classifier in a region."""
+    columns = records.classifiers[region.name]
+    limits = {
+        name: np.array([np.nan if x is None else x for x in columns[f"limit_{key}"]], dtype=np.float64)
+        for name, key in (("cuts", "cuts"), ("boosted trees", "classifier"))
+    }
+    return plots_selection.classifier(
+        np.array(columns["mass"]), limits, label=_name(records, region), xlabel=_mass_label(records.config)
+    )
+
+
+def _name(records: Records, region: Region) -> str:
+    """Return the search and the region."""
+    several = len(records.config.region_records) > 1
+    return records.config.search_record.name + (f", {region.name}" if several else "")

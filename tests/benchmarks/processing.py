@@ -35,7 +35,7 @@ from bumphunt.montecarlo.candidates import CANDIDATES
 from bumphunt.montecarlo.detector import DETECTORS
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.registry import SEARCHES
-from selections.zprime_invisible import VETO
+from selections.tau_veto import VETO
 from workflows.correct import write_correction
 from workflows.corrections import Correction, Factor
 from workflows.event_processor import needed_variables

@@ -1,0 +1,81 @@
+"""Every shipped example runs from simulation to limits and figures, at a size that takes seconds."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from workflows.analysis_file import load
+from workflows.chain import Chain
+from workflows.scan import read_columns
+from workflows.tasks import fit_tasks
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
+SIZES = {
+    # events of a background and of a signal, simulated masses, steps of the scan [resolutions]
+    "darkphoton_dilepton": (120_000, 12_000, None, 20.0),
+    "darkphoton_invisible": (150_000, 8_000, 6, 2.0),
+    "darkphoton_invisible_belle2": (150_000, 8_000, 6, 2.0),
+    "zprime_invisible": (150_000, 12_000, 8, 2.0),
+    "zprime_invisible_79fb": (200_000, 12_000, 8, 8.0),
+    "zprime_lfv": (150_000, 20_000, 8, 2.0),
+}
+PUBLISHED = {"darkphoton_dilepton": 3.0, "darkphoton_invisible": 3.0, "zprime_invisible": 2.0}
+"""How far the median of the ratio to the published limit may be from 1 at this size: the examples are nearer."""
+
+
+def reduced(path: Path) -> dict[str, Any]:
+    """Return an example with fewer events, masses and hypotheses."""
+    events, signal, masses, step = SIZES[path.stem]
+    content = yaml.safe_load(path.read_text())
+    for sample in content["samples"].values():
+        sample["simulate"]["events"] = min(events, sample["simulate"]["events"])
+    simulated = content["signal"]["simulate"]
+    simulated["events"] = signal
+    if masses is not None:
+        every = np.linspace(0, len(simulated["masses"]) - 1, masses).round().astype(int)
+        simulated["masses"] = [simulated["masses"][i] for i in every]
+    content["search"]["step"] = step
+    return content
+
+
+def test_every_example_is_tested():
+    assert {path.stem for path in EXAMPLES} == set(SIZES)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example_runs_from_simulation_to_limits(path, tmp_path):
+    analysis, folder = tmp_path / path.name, tmp_path / "results"
+    analysis.write_text(yaml.safe_dump(reduced(path)))
+    config = load(analysis)
+    chain = Chain(config=config, folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
+    for stage in chain.up_to("report"):
+        stage.run()
+    for task in fit_tasks(config):
+        limits = read_columns(folder / "limits" / f"{task.file('limits')}.json")
+        valid = limits["valid"].astype(bool)
+        assert valid.mean() > 0.9, f"{task.title}: {np.unique(limits['flags'][~valid])}"
+        finite = np.isfinite(limits["xsec_ul_exp"][valid])
+        assert finite.all()
+        assert np.all(limits["xsec_ul_exp"][valid] > 0)
+        assert np.isfinite(limits["coupling_ul_exp"][valid]).all() == (config.coupling_model is not None)
+        for low, high in config.excluded:
+            assert not np.any((limits["mass"] > low) & (limits["mass"] < high))
+    figures = {path.stem for path in (folder / "report").glob("*.png")}
+    for region in config.region_records:
+        assert {config.region_file(stem, region) for stem in ("spectrum", "n_minus_one")} <= figures
+        with (folder / "spectra" / f"{config.region_file('cutflow', region)}.csv").open() as file:
+            steps = {row["step"] for row in csv.DictReader(file)}
+        assert {cut.name for cut in config.selection(region).cuts} < steps
+    published = config.search_record.published
+    if path.stem in PUBLISHED and published is not None:
+        limits = read_columns(folder / "limits" / "limits.json")
+        inside = [m for m in published.masses if limits["mass"][0] <= m <= limits["mass"][-1]]
+        expected = np.exp(np.interp(inside, limits["mass"], np.log(limits["coupling_ul_exp"])))
+        ratio = expected / np.array([published.couplings[published.masses.index(m)] for m in inside])
+        assert 1 / PUBLISHED[path.stem] < np.median(ratio) < PUBLISHED[path.stem]
