@@ -30,7 +30,7 @@ from workflows.control import measure_controls
 from workflows.impacts import IMPACTS, run_impacts
 from workflows.inputs import Sample, check, samples, simulation_plans
 from workflows.limits import LIMIT_TABLE, set_limits
-from workflows.optimising import optimise_cuts, read_cuts, read_table
+from workflows.optimising import CLASSIFIER, RANKING, optimise_cuts, read_cuts, read_table
 from workflows.processing import needed, process_ntuples, read_cut_values, veto_axes
 from workflows.report import Records, draw
 from workflows.results import PROVENANCE, Stage, read_json
