@@ -235,6 +235,8 @@ def _ascend(columns: Sequence[NDArray[Any]]) -> bool:
     greater = np.zeros(max(len(columns[0]) - 1, 0), dtype=np.bool_)
     equal = ~greater
     for values in columns:
+        if values.size and values[0] == values[-1] and np.all(values == values[0]):
+            continue  # most chunks are of one run
         greater = greater | (equal & (values[1:] > values[:-1]))
         equal = equal & (values[1:] == values[:-1])
     return bool(np.all(greater))

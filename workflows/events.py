@@ -52,6 +52,8 @@ FOLDS = 2
 """Folds of the training of a classifier."""
 BORDER = "border"
 """Name of the block of events at the borders of chunks: there for every sample and region, the last to be read."""
+BATCH = 200_000
+"""Events that are worked on at a time, at least."""
 OPTIMISED = "optimised cuts"
 """Step of the cutflow that applies the cut table."""
 
@@ -172,6 +174,29 @@ def read_events(folder: Path, sample: str, region: str) -> Iterator[EventBlock]:
             raise NtupleError(msg) from None
 
 
+def _batches(folder: Path, sample: str, region: str) -> Iterator[EventBlock]:
+    """Yield the events of `read_events` in larger blocks: a tensor may have more cells than a block has events."""
+    waiting: list[EventBlock] = []
+    for block in read_events(folder, sample, region):
+        waiting.append(block)
+        if sum(b.positions.size for b in waiting) >= BATCH:
+            yield _joined(waiting)
+            waiting = []
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(blocks: Sequence[EventBlock]) -> EventBlock:
+    """Return the events of several blocks, at least one."""
+    return EventBlock(
+        positions=np.concatenate([b.positions for b in blocks]),
+        half=np.concatenate([b.half for b in blocks]),
+        observables={name: np.concatenate([b.observables[name] for b in blocks]) for name in blocks[0].observables},
+        variations=blocks[0].variations,
+        weights=np.concatenate([b.weights for b in blocks], axis=1),
+    )
+
+
 def fill_tensor_of(
     folder: Path,
     sample: str,
@@ -214,7 +239,7 @@ def fill_tensor_of(
                 edges=edges,
                 axes=axes,
             )
-            for block in read_events(folder, sample, region)
+            for block in _batches(folder, sample, region)
         ),
     )
 
@@ -279,7 +304,7 @@ def spectra_of(
             slice_edges=slice_edges,
         )
 
-    return reduce(add, (filled(block) for block in read_events(folder, sample, region)))
+    return reduce(add, (filled(block) for block in _batches(folder, sample, region)))
 
 
 def optimised_step(
@@ -314,4 +339,4 @@ def optimised_step(
             mask &= passes(block)
         return count([name], [mask], block.weight(NOMINAL))
 
-    return reduce(add, (counted(block) for block in read_events(folder, sample, region)))
+    return reduce(add, (counted(block) for block in _batches(folder, sample, region)))

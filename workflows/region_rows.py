@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ Columns = dict[str, NDArray[Any]]
 WEIGHT = "__weight__"
 """Variable that holds the weight of a row."""
 BLOCK = 65536
-"""Rows that are worked on at a time."""
+"""Rows that are worked on at a time, about."""
 WORTH_DROPPING = 0.6
 """Fraction of the rows below which it is worth the copies to go on without the others."""
 
@@ -108,9 +109,11 @@ def select_rows(
     """
     bins = [cut.bins for cut in plan.selection.cuts]
     rows = columns[WEIGHT].size
+    parts = max(1, round(rows / BLOCK))
+    borders = [rows * i // parts for i in range(parts + 1)]
     blocks = [
-        _block(plan, columns, start, bins, keep=keep, blind=blind, corrections=corrections, place=place)
-        for start in range(0, max(rows, 1), BLOCK)
+        _block(plan, columns, span, bins, keep=keep, blind=blind, corrections=corrections, place=place)
+        for span in pairwise(borders)
     ]
     # a row that passes k cuts before it fails one is left after the steps 0 to k
     raw, sum_w, sum_w2 = (
@@ -139,7 +142,7 @@ def select_rows(
 def _block(
     plan: RegionPlan,
     columns: Columns,
-    start: int,
+    span: tuple[int, int],
     bins: list[Array],
     *,
     keep: tuple[str, ...],
@@ -149,9 +152,9 @@ def _block(
 ) -> _Block:
     """Return what one block of rows gives."""
     cuts = plan.selection.cuts
-    columns = {name: values[start : start + BLOCK] for name, values in columns.items()}
+    columns = {name: values[slice(*span)] for name, values in columns.items()}
     observables = _lazy(plan.selection.observables(columns), columns)
-    index = np.arange(start, start + columns[WEIGHT].size)
+    index = np.arange(*span)
     if blind is not None:
         position = observables[plan.selection.spectrum]
         visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))

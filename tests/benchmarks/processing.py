@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import resource
 import shutil
 import sys
 import tempfile
@@ -143,7 +142,9 @@ def ten_variations(folder: Path) -> tuple[Correction | Factor, ...]:
 
 def _peak(files: tuple[Path, ...], events: Path, queue: Any) -> None:
     full(files, events)
-    queue.put(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    # not that of getrusage, which a child takes over from its parent
+    status = Path("/proc/self/status").read_text().splitlines()
+    queue.put(next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024)
 
 
 def peak_memory(files: tuple[Path, ...], events: Path) -> float:

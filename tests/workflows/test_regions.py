@@ -16,6 +16,7 @@ from bumphunt.tensor import VetoAxis
 from selections.candidates import CandidateRule, event_keys, half_sample
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.lazy import LazyObservables
+from workflows import events as events_on_disk
 from workflows import region_rows
 from workflows.events import fill_tensor_of, optimised_step, read_events, spectra_of
 from workflows.ntuples import write_tree
@@ -186,7 +187,11 @@ def table(names: tuple[str, ...] = ("q2",)) -> CutTable:
     )
 
 
-def test_tensor_table_and_last_steps_come_from_the_events(tmp_path: Path) -> None:
+@pytest.mark.parametrize("batch", [1, 30, 10**6])
+def test_tensor_table_and_last_steps_come_from_the_events(
+    tmp_path: Path, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_on_disk, "BATCH", batch)
     c = columns()
     plan = RegionPlan(name="a", selection=selection(), edges=EDGES, keep=("q2", "c"))
     result = run(tmp_path, [plan], c, chunk_size=500, events=tmp_path / "events")
