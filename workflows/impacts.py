@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -53,8 +53,6 @@ def impacts_at(config: Analysis, mass: float, *, selected: Selected, signals: Ma
     """
     regions, sources = scan_regions(config, fit_tasks(config)[0], selected, signals)
     fit = config.fit
-    if fit.method == "smooth":
-        regions = [replace(region, spectra=region.spectra.without_templates()) for region in regions]
     (parts,) = parts_at(regions, np.array([mass]))
     (known,) = sources_at(sources, [mass], {region.name: region.spectra.names for region in regions})
     if fit.method == "counting" and len(parts) == 1:

@@ -126,13 +126,15 @@ def scan_input(config: Analysis, unit: Unit) -> Spectra:
     counts = None if config.blinded else unit.data.counts
     if counts is None and _has_smooth(config):
         counts = add(unit.after.values()).counts
+    names = [name for name in unit.after if name in config.template_names]
+    bins = unit.data.edges.size - 1
     return checked_spectra(
         counts,
-        np.array([spectrum.counts for spectrum in unit.after.values()]),
-        np.array([spectrum.variances for spectrum in unit.after.values()]),
-        [config.samples[name].uncertainty for name in unit.after],
+        np.array([unit.after[name].counts for name in names]).reshape(-1, bins),
+        np.array([unit.after[name].variances for name in names]).reshape(-1, bins),
+        [config.samples[name].uncertainty for name in names],
         unit.data.edges,
-        tuple(unit.after),
+        tuple(names),
     )
 
 
