@@ -117,7 +117,7 @@ class Chain:
         return {name: content[name] for name in sections}
 
     def impacts(self, mass: float) -> Stage:
-        """Return the stage that writes the impacts at one mass [GeV]; it reads `process` and `scan`.
+        """Return the stage that writes the impacts at one mass [GeV]; it reads `spectra` and `scan`.
 
         Raises
         ------
@@ -205,9 +205,9 @@ class Chain:
         cuts: tuple[Path, ...] = ()
         chosen = reading | self._settings("optimise")
         if self.config.optimised:
-            stage("optimise", self._optimise, chosen, (), process)
+            stage("optimise", self._optimise, chosen | {"cl": self.config.fit.cl}, (), process)
             cuts = (self._folder("optimise"),)
-        stage("spectra", self._spectra, chosen, (), process, *cuts)
+        stage("spectra", self._spectra, chosen | self._settings("model"), (), process, *cuts)
         results, own = self._results_settings(), self.config.own_files
         scan, limits = self._folder("scan"), self._folder("limits")
         stage("scan", self._scan, results, own, spectra)

@@ -138,6 +138,24 @@ def test_only_stages_that_depend_on_a_change_are_remade(done, tmp_path):
         make(done.parent / "analysis.yaml", done)
 
 
+def test_stages_depend_on_what_they_read_of_other_sections(tmp_path):
+    """Cuts are chosen by the limit at a confidence level; an injected signal is scaled by the power of the model."""
+
+    def settings(**changes) -> dict[str, object]:
+        config = load(write(tmp_path / "analysis.yaml", **changes))
+        folder = tmp_path / "results"
+        chain = Chain(config=config, folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
+        return {stage.name: stage.settings for stage in chain.up_to("report")}
+
+    (tmp_path / "model.py").write_text("def xsec(mass, sqrt_s):\n    return 1 / mass\n")
+    before = settings()
+    level = settings(fit={"method": "counting", "cl": 0.95})
+    changed = {name for name in before if level[name] != before[name]}
+    assert changed == {"optimise", "scan", "limits", "report"}
+    model = settings(model="model.py:xsec")
+    assert {name for name in before if model[name] != before[name]} == {"spectra", "scan", "limits", "report"}
+
+
 def test_every_stage_has_provenance_and_every_figure_is_there(done):
     for stage in ("simulate", "check", "process", "optimise", "spectra", "scan", "limits", "report"):
         record = json.loads((done / stage / "provenance.json").read_text())
