@@ -143,6 +143,7 @@ def region_plan(config: Analysis, region: Region) -> RegionPlan:
         edges=config.edges(region),
         keep=tuple(dict.fromkeys([*(axis.name for axis in axes), *candidates])),
         slices=None if slices is None else (slices.observable, np.array(slices.edges)),
+        fitted=region.role == "signal",
     )
 
 

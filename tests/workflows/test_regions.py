@@ -280,6 +280,18 @@ def test_event_that_passes_in_two_regions_in_distant_rows_raises(tmp_path: Path,
         run(tmp_path, plans, first, events=tmp_path / "events" if on_disk else None)
 
 
+def test_row_that_passes_in_two_fitted_regions_raises(tmp_path: Path) -> None:
+    """Such an event would be counted twice in their combination; a control sample beside them may have it."""
+    fitted, control = (
+        [RegionPlan(name=name, selection=selection(), edges=EDGES, fitted=both or name == "a") for name in ("a", "b")]
+        for both in (True, False)
+    )
+    entry = int(np.flatnonzero(passes(columns()))[0])
+    with pytest.raises(InputError, match=f"entry {entry} passes in the regions 'a' and 'b'"):
+        run(tmp_path, fitted, columns())
+    assert set(run(tmp_path, control, columns()).regions) == {"a", "b"}
+
+
 @pytest.mark.parametrize(
     ("plans", "blind", "message"),
     [
