@@ -204,8 +204,9 @@ class Chain:
         stage("process", self._process, reading, given, *upstream, check)
         cuts: tuple[Path, ...] = ()
         chosen = reading | self._settings("optimise")
-        if self.config.optimised:
-            stage("optimise", self._optimise, chosen | {"cl": self.config.fit.cl}, (), process)
+        if self.config.optimise is not None and self.config.optimised:
+            level = {"cl": self.config.fit.cl} if self.config.optimise.uses_limits else {}
+            stage("optimise", self._optimise, chosen | level, (), process)
             cuts = (self._folder("optimise"),)
         stage("spectra", self._spectra, chosen | self._settings("model"), (), process, *cuts)
         results, own = self._results_settings(), self.config.own_files

@@ -115,6 +115,11 @@ class Optimise(Section):
     """Observables to cut on, each with its candidate bounds; null for those that the search has for it. Those of the
     search unless given."""
 
+    @property
+    def uses_limits(self) -> bool:
+        """Whether limits, at the confidence level of the fit, are part of the result."""
+        return self.classifier or self.figure_of_merit in ("expected-limit", "mean-limit")
+
 
 class SmoothBackground(Section):
     """A background whose coefficients the data determine, in every window."""

@@ -149,9 +149,14 @@ def test_stages_depend_on_what_they_read_of_other_sections(tmp_path):
 
     (tmp_path / "model.py").write_text("def xsec(mass, sqrt_s):\n    return 1 / mass\n")
     before = settings()
-    level = settings(fit={"method": "counting", "cl": 0.95})
-    changed = {name for name in before if level[name] != before[name]}
-    assert changed == {"optimise", "scan", "limits", "report"}
+    for optimise, stages in (
+        ({"figure_of_merit": "mean-limit"}, {"optimise"}),
+        ({"classifier": True}, {"optimise"}),
+        ({}, set()),
+    ):
+        first = settings(optimise=optimise)
+        level = settings(optimise=optimise, fit={"method": "counting", "cl": 0.95})
+        assert {name for name in first if level[name] != first[name]} == {*stages, "scan", "limits", "report"}
     model = settings(model="model.py:xsec")
     assert {name for name in before if model[name] != before[name]} == {"spectra", "scan", "limits", "report"}
 
