@@ -280,7 +280,7 @@ class Chain:
                 self.config,
                 task,
                 folder,
-                luminosity=selected.luminosity,
+                luminosity=selected.luminosity(task.regions),
                 complete=selected.complete,
             )
 

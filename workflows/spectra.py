@@ -102,15 +102,19 @@ class Selected:
     ----------
     units
         By region and slice, in the order of the search.
-    luminosity
-        Luminosity of the data that were read [fb^-1].
+    luminosities
+        Luminosity of the data that were read [fb^-1], by region: they differ where some ntuples are incomplete.
     complete
         Whether every row of every file was read.
     """
 
     units: tuple[Unit, ...]
-    luminosity: float
+    luminosities: Mapping[str, float]
     complete: bool
+
+    def luminosity(self, regions: Sequence[Region]) -> float:
+        """Return the luminosity [fb^-1] that limits of regions refer to: the largest of theirs."""
+        return max(self.luminosities[region.name] for region in regions)
 
     def of(self, region: str) -> tuple[Unit, ...]:
         """Return the units of a region."""
@@ -190,8 +194,8 @@ def make_spectra(
     for region in config.region_records:
         columns = cutflow_columns(cutflows[region.name])
         write_csv(folder / f"{config.region_file('cutflow', region)}.csv", columns)
-    luminosity = processed.luminosity(config.signal_regions[0].name)
-    write_json(folder / UNITS, {"units": record, "data_luminosity": luminosity, "complete": processed.complete})
+    luminosities = {region.name: processed.luminosity(region.name) for region in config.region_records}
+    write_json(folder / UNITS, {"units": record, "data_luminosity": luminosities, "complete": processed.complete})
 
 
 def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> Spectrum:
@@ -315,7 +319,7 @@ def read_selected(folder: Path) -> Selected:
                     signals=tuple(signals),
                 )
             )
-    return Selected(units=tuple(units), luminosity=content["data_luminosity"], complete=content["complete"])
+    return Selected(units=tuple(units), luminosities=content["data_luminosity"], complete=content["complete"])
 
 
 def _sources(variations: list[str]) -> list[str]:

@@ -166,7 +166,7 @@ def test_every_stage_has_provenance_and_every_figure_is_there(done):
         record = json.loads((done / stage / "provenance.json").read_text())
         assert record["stage"] == stage
         assert record["outputs"]
-    figures = {"spectrum", "signal", "signal_closure", "n_minus_one", "cuts", "p0"}
+    figures = {"spectrum", "signal", "signal_closure", "n_minus_one", "cuts", "ranking", "p0"}
     figures |= {"limit_cross_section", "limit_coupling"}
     for suffix in ("png", "pdf"):
         assert {path.stem for path in (done / "report").glob(f"*.{suffix}")} == figures
