@@ -47,6 +47,7 @@ from selections.objects import (
     muon_cuts,
     muon_observables,
     muon_variables,
+    pair_cuts,
     track_cuts,
     track_observables,
     track_variables,
@@ -91,6 +92,8 @@ MIN_CONVERSION_MASS = 0.008
 """Smallest `photon_leptons.conversion_mass` [GeV]: four times what resolution and scattering make of a conversion."""
 BIN = 0.25e-3
 """Width of the bins [GeV]: four in a resolution or more."""
+LOWEST_ELECTRONS = 0.012
+"""Beginning of the spectrum of electrons [GeV]: beyond what the cut against conversions leaves of it."""
 HIGHEST = 10.4
 """End of the spectra [GeV]: beyond the mass that goes with the lowest photon energy."""
 LIGHT_MARGIN, HEAVY_MARGIN = 0.03, 0.05
@@ -167,20 +170,7 @@ def observables(columns: Columns, beams: Beams, leptons: FinalState, detector: D
 def cuts(leptons: FinalState) -> tuple[Cut, ...]:
     """Return the cuts of a final state, in order."""
     return (
-        Cut(
-            name="two tracks",
-            observable="n_tracks",
-            equals=2,
-            description="nothing but the pair in the tracking acceptance",
-            source=_SOURCE,
-        ),
-        Cut(
-            name="opposite charges",
-            observable="charge_product",
-            equals=-1,
-            description="one positive and one negative lepton",
-            source=_SOURCE,
-        ),
+        *pair_cuts(_SOURCE),
         *track_cuts(max_dr=MAX_DR, max_dz=MAX_DZ, source="BaBar's loose tracks, recalled"),
         *leptons.identification,
         Cut(
@@ -370,12 +360,13 @@ def search(detector: Detector = BABAR) -> Search:
 def _region(leptons: FinalState, detector: Detector) -> Region:
     """Return the region of a final state."""
     electrons = leptons is ELECTRONS
+    lowest = LOWEST_ELECTRONS if electrons else 0.0
     return Region(
         name=leptons.name,
         description=f"a photon and {'electrons' if electrons else 'muons'} of opposite charge, and nothing else",
         selection=partial(selection, leptons=leptons, detector=detector),
         candidate="photon_dielectron" if electrons else "photon_dimuon",
-        binning=Binning(low=0.0, high=HIGHEST, bins=round(HIGHEST / BIN)),
+        binning=Binning(low=lowest, high=HIGHEST, bins=round((HIGHEST - lowest) / BIN)),
         process=f"aprime_{leptons.name}",
         mass_range=(0.02, 10.2) if electrons else (0.212, 10.2),
         branching_ratio=partial(dark_photon.branching_ratio, final_state=leptons.name),

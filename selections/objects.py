@@ -35,6 +35,7 @@ __all__ = [
     "muon_observables",
     "muon_variables",
     "nearest_photon_angle",
+    "pair_cuts",
     "photon",
     "photon_angle",
     "photon_variables",
@@ -100,6 +101,26 @@ def track_observables(columns: Columns, n: int) -> dict[str, Array]:
         "max_dz": _largest([np.abs(columns[daughter(i, "dz")]) for i in range(n)]),
         "charge_product": reduce(np.multiply, charges),
     }
+
+
+def pair_cuts(source: str) -> tuple[Cut, ...]:
+    """Return the cuts that ask for two tracks of opposite charge, and no other."""
+    return (
+        Cut(
+            name="two tracks",
+            observable="n_tracks",
+            equals=2,
+            description="nothing but the pair in the tracking acceptance",
+            source=source,
+        ),
+        Cut(
+            name="opposite charges",
+            observable="charge_product",
+            equals=-1,
+            description="one positive and one negative lepton",
+            source=source,
+        ),
+    )
 
 
 def track_cuts(

@@ -33,6 +33,7 @@ from selections.objects import (
     muon_cuts,
     muon_observables,
     muon_variables,
+    pair_cuts,
     photon_angle,
     photon_variables,
     refuse_photons_without_direction,
@@ -58,6 +59,7 @@ __all__ = [
     "radiative_selection",
     "recoil_cuts",
     "selection",
+    "trigger_cut",
     "variables",
 ]
 
@@ -154,29 +156,10 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
 def cuts() -> tuple[Cut, ...]:
     """Return the cuts before the tau veto, in order."""
     return (
-        Cut(
-            name="two tracks",
-            observable="n_tracks",
-            equals=2,
-            description="nothing but the muon pair in the tracking acceptance",
-            source=_SOURCE,
-        ),
-        Cut(
-            name="opposite charges",
-            observable="charge_product",
-            equals=-1,
-            description="one positive and one negative muon",
-            source=_SOURCE,
-        ),
+        *pair_cuts(_SOURCE),
         *track_cuts(),
         *muon_cuts(),
-        Cut(
-            name="trigger",
-            observable="trigger",
-            above=0.5,
-            description="two tracks in 37-120 deg, opening above 90 deg",
-            source=_SOURCE,
-        ),
+        trigger_cut(),
         *recoil_cuts(),
     )
 
@@ -202,6 +185,17 @@ def radiative_cuts() -> tuple[Cut, ...]:
             description="an energetic photon, so that nothing else is left",
             source="chosen here",
         ),
+    )
+
+
+def trigger_cut() -> Cut:
+    """Return the cut on the two-track trigger."""
+    return Cut(
+        name="trigger",
+        observable="trigger",
+        above=0.5,
+        description="two tracks in 37-120 deg, opening above 90 deg",
+        source=_SOURCE,
     )
 
 

@@ -35,6 +35,7 @@ from selections.objects import (
     daughter,
     daughter_p4,
     nearest_photon_angle,
+    pair_cuts,
     photon_variables,
     track_cuts,
     track_observables,
@@ -42,7 +43,7 @@ from selections.objects import (
 )
 from selections.search import Binning, Region, Search
 from selections.tau_veto import CANDIDATES, VETO, veto_observables
-from selections.zprime_invisible import AXIS, GAP_CENTRE, TRIGGER, recoil_cuts
+from selections.zprime_invisible import AXIS, GAP_CENTRE, TRIGGER, recoil_cuts, trigger_cut
 
 __all__ = ["MIN_ELECTRON_E_OVER_P", "MIN_ELECTRON_ID", "SEARCH", "cuts", "observables", "selection", "variables"]
 
@@ -124,30 +125,11 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
 def cuts() -> tuple[Cut, ...]:
     """Return the cuts before the tau veto, in order."""
     return (
-        Cut(
-            name="two tracks",
-            observable="n_tracks",
-            equals=2,
-            description="nothing but the pair in the tracking acceptance",
-            source=_SOURCE,
-        ),
-        Cut(
-            name="opposite charges",
-            observable="charge_product",
-            equals=-1,
-            description="one positive and one negative lepton",
-            source=_SOURCE,
-        ),
+        *pair_cuts(_SOURCE),
         *track_cuts(),
         *_electron_cuts(),
         *_muon_cuts(),
-        Cut(
-            name="trigger",
-            observable="trigger",
-            above=0.5,
-            description="two tracks in 37-120 deg, opening above 90 deg",
-            source=_SOURCE,
-        ),
+        trigger_cut(),
         *recoil_cuts(),
     )
 

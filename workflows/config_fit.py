@@ -170,6 +170,8 @@ class Fit(Section):
     third order unless given."""
     templates: tuple[str, ...] = ()
     """Samples that are templates beside the smooth background, which stands for the others; all unless given."""
+    templates_below: Positive | None = None
+    """Masses below this have templates beside the smooth background [GeV]; above, it stands for all samples."""
     slices: Slices | None = None
     """Bins of a second observable; one spectrum unless given."""
     cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
@@ -188,7 +190,8 @@ class Fit(Section):
                 f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
             )
             raise ValueError(msg)
-        if self.templates and (self.method != "templates" or self.background is None):
+        beside = self.method == "templates" and self.background is not None
+        if (self.templates or self.templates_below is not None) and not beside:
             msg = "templates: samples can be left to a smooth background: want method: templates and a 'background'"
             raise ValueError(msg)
         if self.background is not None and self.method == "counting":

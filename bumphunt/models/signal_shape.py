@@ -29,10 +29,10 @@ Array = NDArray[np.float64]
 PARAMETERS = ("mean_shift", "sigma", "alpha", "n", "fraction", "ratio")
 """Shape parameters: mean - position of the mass and sigma [unit of the axis], start of the tail [sigma], its power, the
 Crystal Ball's fraction, and the width of the Gaussian over sigma."""
-LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
+LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 10.0))
 """Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
 that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
-TAIL_STARTS = ((1.5, 2.0, 0.8, 1.7), (2.5, 5.0, 0.9, 3.0), (1.2, 1.5, 0.6, 2.5))
+TAIL_STARTS = ((1.5, 2.0, 0.8, 1.7), (2.5, 5.0, 0.9, 3.0), (1.2, 1.5, 0.6, 2.5), (2.0, 3.0, 0.7, 5.0))
 """Tails that a fit begins with, one after the other: from a single one it may stop before the minimum."""
 NEIGHBOURS = 3.0
 """Ratio of masses whose tails are smoothed together."""

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bumphunt.inference.scan import ScanResult, scan_smooth
+from bumphunt.inference.scan import ScanRegion, ScanResult, scan_smooth
+from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.kinematics import BEAMS
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import signal_model
@@ -62,10 +63,14 @@ def scan() -> ScanResult:
             "single_photon_bhabha", {"minimum_angle": float(np.radians(30.0)), "minimum_energy": 1.3}, 800_000
         ).counts
     )
-    return scan_smooth(
-        np.round(background),
-        EDGES,
+    none = np.empty((0, EDGES.size - 1))
+    region = ScanRegion(
+        name="babar",
+        spectra=checked_spectra(np.round(background), none, none, (), EDGES),
         signal=signal_model(shapes, efficiency, error),
+    )
+    return scan_smooth(
+        region,
         masses=list(PUBLISHED),
         background=BackgroundModel("exponential", 3),
         expectation=True,

@@ -79,3 +79,38 @@ def test_example_runs_from_simulation_to_limits(path, tmp_path):
         expected = np.exp(np.interp(inside, limits["mass"], np.log(limits["coupling_ul_exp"])))
         ratio = expected / np.array([published.couplings[published.masses.index(m)] for m in inside])
         assert 1 / PUBLISHED[path.stem] < np.median(ratio) < PUBLISHED[path.stem]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the blocks of code of a language in a Markdown text."""
+    return [block.split("```", 1)[0] for block in text.split(f"```{language}\n")[1:]]
+
+
+def test_search_of_the_readme_runs_and_finds_what_is_injected(tmp_path):
+    """The whole of a search of one's own, at most 60 lines, is in the README: it is run as it stands there."""
+    text = (Path(__file__).parents[2] / "README.md").read_text().split("## A search of your own", 1)[1]
+    code, settings = blocks(text, "python")[0], blocks(text, "yaml")[0]
+    assert len(code.splitlines()) + len(settings.splitlines()) <= 60
+    (tmp_path / "my_search.py").write_text(code)
+    (tmp_path / "own.yaml").write_text(settings)
+    config = load(tmp_path / "own.yaml")
+    folder = tmp_path / "results"
+    chain = Chain(config=config, folder=folder, workers=2, allow_missing=False, progress=lambda *_: None)
+    for stage in chain.up_to("report"):
+        stage.run()
+    limits = read_columns(folder / "limits" / "limits.json")
+    assert limits["valid"].astype(bool).all()
+    best = int(np.argmax(limits["z0"]))
+    assert limits["mass"][best] == pytest.approx(6.5, abs=0.02)
+    assert limits["z0"][best] > 5
+    at_it = abs(limits["mass"] - 6.5) < 0.02
+    assert np.all(limits["coupling_ul_obs"][at_it] > 0.015)
+    assert {"n_minus_one.png", "limit_coupling.png"} <= {path.name for path in (folder / "report").iterdir()}
+    # a changed search makes its results stale
+    (tmp_path / "my_search.py").write_text(code.replace("below=0.5", "below=0.4"))
+    again = Chain(
+        config=load(tmp_path / "own.yaml"), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None
+    )
+    stale = [stage.name for stage in again.up_to("report") if not stage.is_current()]
+    assert "process" in stale
+    assert "simulate" not in stale
