@@ -15,7 +15,7 @@ samples    the backgrounds: ``files`` with a normalisation, or ``simulate``
 signal     simulated signal: ``points`` (files at masses), or ``simulate``
 search     mass range and step of the scan
 spectrum   the fine binning of the observable, in place of that of the search
-optimise   the tau veto in bins of mass
+optimise   cuts that are chosen in bins of mass
 fit        method, window, background family, how limits are set
 corrections weights of simulated events, in files of correctionlib
 factors    factors on simulated samples

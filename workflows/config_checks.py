@@ -269,6 +269,13 @@ def _check_signal(config: Analysis, region: Region) -> None:
     if len(masses) < MIN_MASSES:
         msg = f"signal masses {list(masses)} in the range of region {region.name!r}; at least {MIN_MASSES} are needed"
         raise ValueError(msg)
+    searched = config.masses_of(region)
+    if not searched[0] < searched[1]:
+        msg = (
+            f"search: no mass from {config.search.low:g} to {config.search.high:g} GeV is among those of region"
+            f" {region.name!r}, {masses[0]:g} to {masses[-1]:g} GeV: leave it out of 'regions'"
+        )
+        raise ValueError(msg)
     process = config.process_of(region)
     high = min(config.search.high, region.mass_range[1] if region.mass_range else config.search.high)
     for key, mass in (("search.high", high), *(("signal masses", mass) for mass in masses)):

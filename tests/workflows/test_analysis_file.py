@@ -219,6 +219,14 @@ def test_expectation_injects_the_simulated_signal_only(write):
     assert "draw from events" in wrong
 
 
+def test_region_that_sees_no_mass_of_the_search_is_named(write):
+    text = GOOD.replace("zprime-invisible", "darkphoton-dilepton").replace(
+        "low: 0.5, high: 8.0", "low: 0.02, high: 0.2"
+    )
+    wrong = message(write(text.replace("[0.5, 1, 2, 3, 8]", "[0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]")))
+    assert "no mass from 0.02 to 0.2 GeV is among those of region 'mumu', 0.3 to 0.6 GeV" in wrong
+
+
 def test_missing_file_is_named(tmp_path):
     assert "no such file" in message(tmp_path / "nowhere.yaml")
 
