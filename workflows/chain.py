@@ -27,11 +27,12 @@ import numpy as np
 from bumphunt.errors import BumphuntError, ConfigError
 from workflows.config import Analysis
 from workflows.control import measure_controls
+from workflows.cut_values import read_cut_values
 from workflows.impacts import IMPACTS, run_impacts
 from workflows.inputs import Sample, check, samples, simulation_plans
 from workflows.limits import LIMIT_TABLE, set_limits
 from workflows.optimising import CLASSIFIER, RANKING, optimise_cuts, read_cuts, read_table
-from workflows.processing import needed, process_ntuples, read_cut_values, veto_axes
+from workflows.processing import needed, process_ntuples, veto_axes
 from workflows.report import Records, draw
 from workflows.results import PROVENANCE, Stage, read_json
 from workflows.sample_table import write_samples

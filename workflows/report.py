@@ -16,8 +16,8 @@ from bumphunt.spectrum import Spectrum, add, rebin, window
 from selections.search import Region
 from workflows import plots, plots_selection
 from workflows.config import Analysis
+from workflows.cut_values import CutValues
 from workflows.limits import LIMITS
-from workflows.processing import CutValues
 from workflows.spectra import Selected, Unit
 from workflows.tasks import FitTask
 
