@@ -31,7 +31,7 @@ from workflows.config import DATA, Analysis
 from workflows.events import optimised_step, spectra_of
 from workflows.inputs import Sample
 from workflows.optimising import read_cuts
-from workflows.processing import Progress, read_processed, region_plan
+from workflows.processing import Processed, Progress, read_processed, region_plan
 from workflows.results import read_json, write_csv, write_json
 
 __all__ = ["FittedSignal", "Selected", "Unit", "fit_signal", "make_spectra", "read_selected", "unit_names"]
@@ -199,7 +199,7 @@ def make_spectra(
                 record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry
             progress("spectra", done + 1, len(steps))
     if config.data.drawn_from_expectation:
-        _draw_data(config, record, folder)
+        _draw_data(processed, record, folder)
     for region in config.region_records:
         columns = cutflow_columns(cutflows[region.name])
         write_csv(folder / f"{config.region_file('cutflow', region)}.csv", columns)
@@ -233,15 +233,15 @@ def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> tuple[Spectr
     return made, {"smooth_chi2": found.chi2, "smooth_degrees_of_freedom": dof}
 
 
-def _draw_data(config: Analysis, record: dict[str, dict[str, Any]], folder: Path) -> None:
+def _draw_data(processed: Processed, record: dict[str, dict[str, Any]], folder: Path) -> None:
     """Add pseudo-data to the spectra: a Poisson number in each bin, from backgrounds and injected signals."""
-    path, drawn = folder / SPECTRA, {}
+    config, path, drawn = processed.config, folder / SPECTRA, {}
     with uproot.open(path) as file:
         for number, (unit, content) in enumerate(record.items()):
             kinds = {name: entry["kind"] for name, entry in content["samples"].items()}
             names = [name for name, kind in kinds.items() if kind == "background"]
             spectra = [_read(file, unit, name, "after") for name in names]
-            spectra += _injected(config, file, unit, content["region"])
+            spectra += _injected(processed, file, unit, content["region"])
             expected = add(spectra)
             rng = np.random.default_rng(np.random.SeedSequence([config.seed, EXPECTATION_STREAM, number]))
             counts = rng.poisson(expected.counts).astype(np.float64)
@@ -251,9 +251,10 @@ def _draw_data(config: Analysis, record: dict[str, dict[str, Any]], folder: Path
             file[f"{unit}/{DATA}/after"] = _histogram(spectrum)
 
 
-def _injected(config: Analysis, file: Any, unit: str, name: str) -> list[Spectrum]:
+def _injected(processed: Processed, file: Any, unit: str, name: str) -> list[Spectrum]:
     """Return the expected spectra of the injected signals in a unit of a region."""
     found = []
+    config = processed.config
     model = config.coupling_model
     for injection in config.data.simulate.inject if config.data.simulate is not None else ():
         for region, process in config.injected(injection):
@@ -262,6 +263,7 @@ def _injected(config: Analysis, file: Any, unit: str, name: str) -> list[Spectru
                 power = 2.0 if model is None else model.power
                 strength = (injection.coupling / float(made["coupling"])) ** power * process.branching_ratio(made)
                 sample = config.signal_name(region, injection.mass)
+                strength /= processed.fraction(name, sample)  # weights are those of all rows
                 found.append(scale(_read(file, unit, sample, "after"), strength))
     return found
 
