@@ -44,6 +44,8 @@ STYLE: dict[Any, Any] = {
 }
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")  # Petroff, arXiv:2107.02270
 GREEN, YELLOW = "#607641", "#F5BB54"  # the bands of CMS since 2024, distinguishable for the colour-blind
+SMALLEST = 1e-100
+"""Smallest p-value that is drawn: beyond 21 standard deviations."""
 DECADES = 30.0
 """Ratio of the ends of a mass range from which its axis is logarithmic."""
 
@@ -351,6 +353,7 @@ def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequ
     with mpl.rc_context(STYLE):
         figure = _figure(7.0, 4.5)
         axes = figure.subplots()
+        p0 = np.maximum(p0, SMALLEST)  # NaN stays
         axes.plot(masses, p0, color=COLOURS[0], linewidth=1)
         lowest = min(float(np.nanmin(p0, initial=1.0)), float(norm.sf(3.2))) / 5
         for z in range(1, 9):

@@ -189,8 +189,9 @@ def _signal(model: SignalModel, config: Analysis) -> plots.Figure:
     axis = model.axis
     relative = model.errors[:, 1] / model.parameters[:, 1]
     band = np.interp(fine, model.masses, relative)
+    mass = "M" if axis.kind == "reduced" else axis.symbol
     quantities: dict[str, Callable[[Array], Array]] = {
-        rf"$\sigma({axis.symbol})$ [MeV]": lambda m: 1e3 * model.mass_resolution(m)
+        rf"$\sigma({mass})$ [MeV]": lambda m: 1e3 * model.mass_resolution(m)
     }
     if axis.kind != "mass":
         quantities[rf"$\sigma$({axis.label.split(' [')[0]}) [{axis.unit.replace('^2', '$^2$')}]"] = model.resolution
