@@ -49,7 +49,7 @@ from workflows.config_corrections import Control, Correction, Factor
 from workflows.config_fit import Fit, Optimise, Search, SpectrumBinning, Systematic
 from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Files, Injection, Signal
 from workflows.config_types import Number, Section
-from workflows.searches import find_function, find_search, own_file
+from workflows.searches import find_function, find_search, source_file
 
 __all__ = ["DATA", "Analysis", "Ntuples"]
 
@@ -179,9 +179,9 @@ class Analysis(Section):
 
     @property
     def own_files(self) -> tuple[Path, ...]:
-        """Files of Python that the YAML names: results depend on them."""
+        """Files of Python that the YAML names, of users and installed packages: results depend on them."""
         names = [self.channel, *([] if self.model is None else [self.model])]
-        return tuple(path for name in names if (path := own_file(name, self.path.parent)) is not None)
+        return tuple(path for name in names if (path := source_file(name, self.path.parent)) is not None)
 
     def selection(self, region: Region) -> Selection:
         """Return the selection of a region."""
