@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from bumphunt.cut_choice import Cuts
@@ -59,11 +58,6 @@ class SpectrumBinning(Section):
             msg = f"high = {self.high} must be above low = {self.low}"
             raise ValueError(msg)
         return self
-
-    @property
-    def edges(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Bin edges, shape (bins + 1,)."""
-        return np.linspace(self.low, self.high, self.bins + 1)
 
 
 class ThresholdRange(Section):

@@ -211,8 +211,6 @@ def test_tensor_table_and_last_steps_come_from_the_events(
     flow = result.regions["a"].cutflow.then(optimised_step(events, "s", "a", table=table()))
     assert flow.steps[-1] == "optimised cuts"
     assert flow.raw[-1] == np.count_nonzero(cut)
-    by_function = optimised_step(events, "s", "a", passes=lambda block: block.observables["c"] > 0, name="score")
-    assert by_function.raw[0] == np.count_nonzero(c["c"][keep] > 0)
     with pytest.raises(InputError, match="twice"):
         flow.then(flow)
     with pytest.raises(InputError, match="'p' is not known"):
