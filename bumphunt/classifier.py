@@ -55,7 +55,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Integers = NDArray[np.int64]
 
 MODULE = "sklearn"
 SCORE = "score"

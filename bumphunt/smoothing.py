@@ -64,7 +64,7 @@ def smooth_spectrum(
     sum_w, sum_w2
         Sums of weights and of their squares in the bins, shape (B,).
     edges
-        Edges of the bins, shape (B + 1,), rising from 0 or above.
+        Edges of the bins, shape (B + 1,), rising.
     low, high
         Where the curve is wanted [unit of the edges]: bins inside are smoothed, the others are returned as they are.
         Cuts that end the spectrum belong outside.

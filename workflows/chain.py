@@ -27,11 +27,12 @@ import numpy as np
 from bumphunt.errors import BumphuntError, ConfigError
 from workflows.config import Analysis
 from workflows.control import measure_controls
+from workflows.cut_values import read_cut_values
 from workflows.impacts import IMPACTS, run_impacts
 from workflows.inputs import Sample, check, samples, simulation_plans
 from workflows.limits import LIMIT_TABLE, set_limits
 from workflows.optimising import CLASSIFIER, RANKING, optimise_cuts, read_cuts, read_table
-from workflows.processing import needed, process_ntuples, read_cut_values, veto_axes
+from workflows.processing import needed, process_ntuples, veto_axes
 from workflows.report import Records, draw
 from workflows.results import PROVENANCE, Stage, read_json
 from workflows.sample_table import write_samples
@@ -117,7 +118,7 @@ class Chain:
         return {name: content[name] for name in sections}
 
     def impacts(self, mass: float) -> Stage:
-        """Return the stage that writes the impacts at one mass [GeV]; it reads `process` and `scan`.
+        """Return the stage that writes the impacts at one mass [GeV]; it reads `spectra` and `scan`.
 
         Raises
         ------
@@ -204,10 +205,11 @@ class Chain:
         stage("process", self._process, reading, given, *upstream, check)
         cuts: tuple[Path, ...] = ()
         chosen = reading | self._settings("optimise")
-        if self.config.optimised:
-            stage("optimise", self._optimise, chosen, (), process)
+        if self.config.optimise is not None and self.config.optimised:
+            level = {"cl": self.config.fit.cl} if self.config.optimise.uses_limits else {}
+            stage("optimise", self._optimise, chosen | level, (), process)
             cuts = (self._folder("optimise"),)
-        stage("spectra", self._spectra, chosen, (), process, *cuts)
+        stage("spectra", self._spectra, chosen | self._settings("model"), (), process, *cuts)
         results, own = self._results_settings(), self.config.own_files
         scan, limits = self._folder("scan"), self._folder("limits")
         stage("scan", self._scan, results, own, spectra)
@@ -279,7 +281,7 @@ class Chain:
                 self.config,
                 task,
                 folder,
-                luminosity=selected.luminosity,
+                luminosity=selected.luminosity(task.regions),
                 complete=selected.complete,
             )
 

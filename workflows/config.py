@@ -15,7 +15,7 @@ samples    the backgrounds: ``files`` with a normalisation, or ``simulate``
 signal     simulated signal: ``points`` (files at masses), or ``simulate``
 search     mass range and step of the scan
 spectrum   the fine binning of the observable, in place of that of the search
-optimise   the tau veto in bins of mass
+optimise   cuts that are chosen in bins of mass
 fit        method, window, background family, how limits are set
 corrections weights of simulated events, in files of correctionlib
 factors    factors on simulated samples
@@ -44,12 +44,12 @@ from bumphunt.montecarlo.processes import find_process
 from selections.cuts import Selection
 from selections.search import Model, Region
 from selections.search import Search as SearchRecord
-from workflows.config_checks import DATA, check_analysis
+from workflows.config_checks import DATA, EFFICIENCY, LUMINOSITY, check_analysis
 from workflows.config_corrections import Control, Correction, Factor
 from workflows.config_fit import Fit, Optimise, Search, SpectrumBinning, Systematic
 from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Files, Injection, Signal
 from workflows.config_types import Number, Section
-from workflows.searches import find_function, find_search, own_file
+from workflows.searches import find_function, find_search, source_file
 
 __all__ = ["DATA", "Analysis", "Ntuples"]
 
@@ -179,9 +179,9 @@ class Analysis(Section):
 
     @property
     def own_files(self) -> tuple[Path, ...]:
-        """Files of Python that the YAML names: results depend on them."""
+        """Files of Python that the YAML names, of users and installed packages: results depend on them."""
         names = [self.channel, *([] if self.model is None else [self.model])]
-        return tuple(path for name in names if (path := own_file(name, self.path.parent)) is not None)
+        return tuple(path for name in names if (path := source_file(name, self.path.parent)) is not None)
 
     def selection(self, region: Region) -> Selection:
         """Return the selection of a region."""
@@ -253,9 +253,9 @@ class Analysis(Section):
         """All sources of uncertainty but the normalisations of the samples."""
         found = []
         if self.signal.uncertainty > 0:
-            found.append(Source(name="efficiency", efficiency=self.signal.uncertainty))
+            found.append(Source(name=EFFICIENCY, efficiency=self.signal.uncertainty))
         if self.data.luminosity_uncertainty > 0:
-            found.append(Source(name="luminosity", efficiency=self.data.luminosity_uncertainty))
+            found.append(Source(name=LUMINOSITY, efficiency=self.data.luminosity_uncertainty))
         found.extend(section.source(name) for name, section in self.systematics.items())
         return tuple(found)
 

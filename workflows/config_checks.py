@@ -28,6 +28,8 @@ DATA = "data"
 """Name of the data among the samples."""
 MARGIN = 1.0
 """How far a spectrum of squared masses must reach beyond those searched [GeV^2]: some resolutions."""
+EFFICIENCY, LUMINOSITY = "efficiency", "luminosity"
+"""Sources of the uncertainties that stand with the signal and with the data."""
 MIN_MASSES = 4
 """Fewest simulated masses of a region: shapes and efficiency are interpolated."""
 
@@ -163,13 +165,41 @@ def _check_corrections(config: Analysis) -> None:
         if name in config.corrections:
             msg = f"factors: the name {name!r} stands under corrections too; names must be unique"
             raise ValueError(msg)
+    _check_factors_of_pseudodata(config)
     for name, control in config.control.items():
         known = [r.name for r in config.region_records]
         if control.region not in known:
             raise ValueError(unknown_name(f"control.{name}.region =", control.region, known) + "; see 'regions'")
+        if config.search_record.region(control.region).role != "control":
+            controls = [r.name for r in config.search_record.regions if r.role == "control"]
+            msg = (
+                f"control.{name}.region = {control.region!r} is where a peak is searched, so its data may be hidden or"
+                f" hold the signal; control samples are {', '.join(controls) or 'none'}"
+            )
+            raise ValueError(msg)
         for sample in control.samples:
             if sample not in config.samples:
                 raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, config.samples))
+
+
+def _check_factors_of_pseudodata(config: Analysis) -> None:
+    """Raise if the events of pseudo-data, which all regions of a candidate see, had another number in some of them."""
+    if config.data.simulate is None or config.data.drawn_from_expectation:
+        return
+    for sample in (*config.samples, SIGNAL):
+        seen: dict[str, tuple[str, float]] = {}
+        for region in config.region_records:
+            wanted = config.samples[sample].regions if sample != SIGNAL else ()
+            if (wanted and region.name not in wanted) or (sample == SIGNAL and region.role != "signal"):
+                continue
+            factor = config.factor(sample, region)
+            first, other = seen.setdefault(region.candidate, (region.name, factor))
+            if factor != other:
+                msg = (
+                    f"factors: {sample!r} has {other:g} in region {first!r} and {factor:g} in {region.name!r}, which"
+                    " see the same pseudo-data; give both the same 'regions', or draw from the expectation"
+                )
+                raise ValueError(msg)
 
 
 def _check_detector(config: Analysis) -> None:
@@ -223,6 +253,14 @@ def _check_signals(config: Analysis) -> None:
                 raise ValueError(msg)
             given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
             _complete(config, key, process, given)
+            simulated = config.signal_parameters(injected.mass)
+            for name, value in injected.parameters.items() if drawn else ():
+                if value != process.complete(simulated)[name]:
+                    msg = (
+                        f"{key}.parameters.{name} = {value}: 'draw_from: expectation' injects the simulated signal,"
+                        f" which has {process.complete(simulated)[name]}; change signal.simulate, or draw from events"
+                    )
+                    raise ValueError(msg)
 
 
 def _check_signal(config: Analysis, region: Region) -> None:
@@ -230,6 +268,13 @@ def _check_signal(config: Analysis, region: Region) -> None:
     masses = config.signal_masses(region)
     if len(masses) < MIN_MASSES:
         msg = f"signal masses {list(masses)} in the range of region {region.name!r}; at least {MIN_MASSES} are needed"
+        raise ValueError(msg)
+    searched = config.masses_of(region)
+    if not searched[0] < searched[1]:
+        msg = (
+            f"search: no mass from {config.search.low:g} to {config.search.high:g} GeV is among those of region"
+            f" {region.name!r}, {masses[0]:g} to {masses[-1]:g} GeV: leave it out of 'regions'"
+        )
         raise ValueError(msg)
     process = config.process_of(region)
     high = min(config.search.high, region.mass_range[1] if region.mass_range else config.search.high)
@@ -263,6 +308,11 @@ def _check_sources(config: Analysis) -> None:
             raise ValueError(unknown_name("fit.templates: sample", name, config.samples))
     checked_sources(config.sources, config.template_names)
     taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(name) for name in config.samples)}
+    for key, names in (("corrections", tuple(config.corrections)), ("factors", tuple(config.factors))):
+        for name in names:
+            if name in (*taken, EFFICIENCY, LUMINOSITY) or name.startswith("mc_"):
+                msg = f"{key}: the name {name!r} is taken by an uncertainty that is there without it"
+                raise ValueError(msg)
     taken |= {*config.corrections, *config.factors}
     for name, section in config.systematics.items():
         if name in taken or name.startswith("mc_") or "[" in name:

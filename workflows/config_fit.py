@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-import numpy as np
 from pydantic import Field, model_validator
 
 from bumphunt.cut_choice import Cuts
@@ -60,11 +59,6 @@ class SpectrumBinning(Section):
             raise ValueError(msg)
         return self
 
-    @property
-    def edges(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-        """Bin edges, shape (bins + 1,)."""
-        return np.linspace(self.low, self.high, self.bins + 1)
-
 
 class ThresholdRange(Section):
     """Candidate lower bounds on one observable."""
@@ -114,6 +108,11 @@ class Optimise(Section):
     variables: dict[str, ThresholdRange | None] = Field(default_factory=dict)
     """Observables to cut on, each with its candidate bounds; null for those that the search has for it. Those of the
     search unless given."""
+
+    @property
+    def uses_limits(self) -> bool:
+        """Whether limits, at the confidence level of the fit, are part of the result."""
+        return self.classifier or self.figure_of_merit in ("expected-limit", "mean-limit")
 
 
 class SmoothBackground(Section):

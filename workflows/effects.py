@@ -97,7 +97,7 @@ class _Sources:
         centre, half = float(signal.axis.position(inside)), self.half_width * float(signal.resolution(inside))
         background, slope = {}, {}
         for sample, spectra in found.samples.items():
-            background[sample], slope[sample] = _changes(spectra, centre, half)
+            background[sample], slope[sample] = _changes(spectra, centre, half, slopes=self.slopes)
         efficiency = float(np.interp(mass, found.masses, found.efficiency))
         if not any((efficiency, *background.values())):  # a source with a name moves something at every mass
             efficiency = np.finfo(np.float64).tiny
@@ -105,7 +105,7 @@ class _Sources:
             name=found.name,
             efficiency=efficiency,
             background=background,
-            background_slope={sample: value for sample, value in slope.items() if self.slopes and value != 0.0},
+            background_slope={sample: value for sample, value in slope.items() if value != 0.0},
             regions=(found.unit,),
         )
 
@@ -151,10 +151,14 @@ def _measured(unit: Unit, templates: Sequence[str]) -> list[_Measured]:
     return found
 
 
-def _changes(spectra: tuple[Spectrum, Spectrum, Spectrum], centre: float, half: float) -> tuple[float, float]:
-    """Return the relative change of a yield in a window and its slope: the change at the upper end beyond that.
+def _changes(
+    spectra: tuple[Spectrum, Spectrum, Spectrum], centre: float, half: float, *, slopes: bool
+) -> tuple[float, float]:
+    """Return the relative change at the centre of a window and its slope: the change at the upper end beyond that.
 
-    A window without events takes the change of the whole spectrum, without a slope.
+    Without slopes the change is that of the yield in the window. With them it is that at the centre, of the straight
+    line that changes the yields of both halves as they are: with that of the whole yield, the slope of a falling
+    spectrum would count twice. A window without events takes the change of the whole spectrum.
     """
     nominal, up, down = spectra
     centres = nominal.centres
@@ -165,8 +169,12 @@ def _changes(spectra: tuple[Spectrum, Spectrum, Spectrum], centre: float, half: 
         total = float(nominal.counts[inside].sum())
         return 0.5 * float((up.counts - down.counts)[inside].sum()) / total if total > 0 else np.nan
 
-    whole = change(lower | upper)
+    whole, low, high = change(lower | upper), change(lower), change(upper)
     if not np.isfinite(whole):
         return change(np.ones(centres.size, dtype=np.bool_)), 0.0
-    slope = change(upper) - change(lower)  # a straight line differs by its slope between the middles of the halves
-    return whole, float(np.clip(slope, -LARGEST_SLOPE, LARGEST_SLOPE)) if np.isfinite(slope) else 0.0
+    if not slopes or not np.isfinite(high - low):
+        return whole, 0.0
+    place = (centres - centre) / half
+    left, right = (float(np.average(place[inside], weights=nominal.counts[inside])) for inside in (lower, upper))
+    slope = (high - low) / (right - left)
+    return low - slope * left, float(np.clip(slope, -LARGEST_SLOPE, LARGEST_SLOPE))

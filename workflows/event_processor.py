@@ -135,7 +135,7 @@ class EventProcessor:
         NtupleError
             If a needed column holds NaN, or a row is repeated.
         InputError
-            If a correction has no value for a row.
+            If a correction has no value for a row, or a row passes in two regions that are fitted together.
         """
         name, file, start, stop = item.dataset, item.filename, item.entrystart, item.entrystop
         number = item.usermeta["number"]
@@ -144,9 +144,14 @@ class EventProcessor:
         first, last = inner_rows(columns)
         regions: dict[str, Any] = {}
         passing = np.zeros(columns[WEIGHT].size, dtype=np.bool_)
+        fitted: dict[str, NDArray[np.intp]] = {}
         for plan in self.regions:
             found = self._select(plan, columns, name, file, start)
             passing[found.index] = True
+            if plan.fitted:
+                for other, index in fitted.items():
+                    _refuse_overlap(other, plan.name, np.intersect1d(index, found.index), file, start)
+                fitted[plan.name] = found.index
             rows = self._rows(found, columns, file, start)
             low, high = np.searchsorted(found.index, [first, last])
             filled = self.fill(rows.take(slice(low, high)), plan, name)
@@ -334,6 +339,22 @@ def _unpacked(content: bytes) -> EventProcessor:
 def packed(processor: EventProcessor) -> PackedProcessor:
     """Return a processor that can be sent to other processes."""
     return PackedProcessor(cloudpickle.dumps(processor))
+
+
+def _refuse_overlap(first: str, second: str, rows: NDArray[np.intp], file: str, start: int) -> None:
+    """Raise if rows of a chunk pass in two regions that are fitted together.
+
+    Raises
+    ------
+    InputError
+        If so: the fit would take one event for two.
+    """
+    if rows.size:
+        msg = (
+            f"{file}: entry {start + rows[0]} passes in the regions {first!r} and {second!r}, which are fitted together"
+            " as different events: name one of them under 'regions', or make their cuts exclude each other"
+        )
+        raise InputError(msg)
 
 
 def _place(file: str, tree: str, start: int, row: int) -> str:

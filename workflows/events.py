@@ -14,7 +14,7 @@ optimised_step    step of the cutflow that applies the cut table
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
@@ -260,7 +260,6 @@ def spectra_of(
     edges: ArrayLike,
     table: CutTable | None = None,
     slices: tuple[str, Array] | None = None,
-    passes: Callable[[EventBlock], Mask] | None = None,
 ) -> Spectra:
     """Return the spectra of the events of one sample in one region, for all variations.
 
@@ -276,8 +275,6 @@ def spectra_of(
         Optimised cuts that the events must pass; None for none.
     slices
         An observable that was kept, and edges of slices; None for one slice.
-    passes
-        Function from a block to a mask of shape (N,), for a cut that is no table, such as one on a classifier.
 
     Raises
     ------
@@ -291,8 +288,6 @@ def spectra_of(
 
     def filled(block: EventBlock) -> Spectra:
         mask = _passes(block, table)
-        if passes is not None:
-            mask &= passes(block)
         if slices is not None and slices[0] not in block.observables:
             raise InputError(unknown_name("observable of the slices", slices[0], block.observables))
         return fill_spectra(
@@ -308,23 +303,13 @@ def spectra_of(
     return reduce(add, (filled(block) for block in _batches(folder, sample, region)))
 
 
-def optimised_step(
-    folder: Path,
-    sample: str,
-    region: str,
-    *,
-    table: CutTable | None = None,
-    passes: Callable[[EventBlock], Mask] | None = None,
-    name: str = OPTIMISED,
-) -> Cutflow:
+def optimised_step(folder: Path, sample: str, region: str, *, table: CutTable) -> Cutflow:
     """Return the step of the cutflow that applies the optimised cuts, with the nominal weights.
 
     Parameters
     ----------
-    folder, sample, region, table, passes
+    folder, sample, region, table
         As for `spectra_of`.
-    name
-        Name of the step.
 
     Raises
     ------
@@ -336,8 +321,6 @@ def optimised_step(
 
     def counted(block: EventBlock) -> Cutflow:
         mask = _passes(block, table)
-        if passes is not None:
-            mask &= passes(block)
-        return count([name], [mask], block.weight(NOMINAL))
+        return count([OPTIMISED], [mask], block.weight(NOMINAL))
 
     return reduce(add, (counted(block) for block in _batches(folder, sample, region)))

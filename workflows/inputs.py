@@ -146,7 +146,7 @@ def _plan(config: Analysis, candidate: str, regions: tuple[Region, ...]) -> Simu
         drawn = tuple(
             DrawnSample(
                 process=s.simulate.process or name,
-                yield_factor=config.factor(name, regions[0]),
+                yield_factor=config.factor(name, _filled(config, name, regions)[0]),
                 parameters=s.simulate.parameters,
             )
             for name, s in simulated.items()

@@ -193,9 +193,10 @@ def _ranking(
     tensors: _Tensors,
     progress: Progress,
 ) -> Ranking:
-    """Return the ranking of all observables of the search that may be cut on."""
+    """Return the ranking of all observables of the search that may be cut on, as far as the region has them."""
     backgrounds, signals = {}, {}
-    candidates = config.search_record.candidates
+    known = config.selection(region).names
+    candidates = [axis for axis in config.search_record.candidates if axis.name in known]
     for done, axis in enumerate(candidates, start=1):
         found = _filled(seen, processed, region, tensors.windows, (axis,), lambda _: None)
         backgrounds[axis.name], signals[axis.name] = found

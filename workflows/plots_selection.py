@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
+from workflows.cut_values import CutValues
 from workflows.plots import COLOURS, SAMPLE_LABELS, STYLE, Figure
-from workflows.processing import CutValues
 
 __all__ = ["classifier", "n_minus_one", "ranking", "symbol"]
 

@@ -130,7 +130,8 @@ def process(
         If rows cannot be read, or were lost on the way.
     InputError
         If `chunk_size` or `workers` is not positive, a sample has no files, or one twice, two regions have the same
-        name, something is named that does not exist, a correction has no value for a row, or the folder holds events.
+        name, something is named that does not exist, a correction has no value for a row, a row passes in two regions
+        that are fitted together, or the folder holds events.
     ConfigError
         If a correction cannot be used.
     """

@@ -59,6 +59,8 @@ class RegionPlan:
     slices
         An observable or variable, and edges of shape (S + 1,): the spectra are filled in bins of it too. Events
         outside of the edges are left out of the spectra, as those outside of `edges` are.
+    fitted
+        Whether it is fitted together with the others of which this is so: no row may pass in two of them.
 
     Raises
     ------
@@ -71,6 +73,7 @@ class RegionPlan:
     edges: Array
     keep: tuple[str, ...] = ()
     slices: tuple[str, Array] | None = None
+    fitted: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "edges", ascending_edges(self.edges))

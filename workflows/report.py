@@ -16,8 +16,8 @@ from bumphunt.spectrum import Spectrum, add, rebin, window
 from selections.search import Region
 from workflows import plots, plots_selection
 from workflows.config import Analysis
+from workflows.cut_values import CutValues
 from workflows.limits import LIMITS
-from workflows.processing import CutValues
 from workflows.spectra import Selected, Unit
 from workflows.tasks import FitTask
 
@@ -140,7 +140,8 @@ def _label(records: Records, region: str) -> str:
     config = records.config
     kind = "pseudo-data" if config.data.is_pseudo else "data"
     marks = ["blinded"] * config.blinded + ["INCOMPLETE"] * (not records.selected.complete)
-    luminosity = f"{records.selected.luminosity:.3g}"
+    regions = [r for r in config.region_records if r.name == region] or config.signal_regions
+    luminosity = f"{records.selected.luminosity(regions):.3g}"
     several = [region] * (region != "" and len(config.region_records) > 1)
     name = config.search_record.name
     return ", ".join([f"bumphunt, {name}", *several, f"{kind} {luminosity} fb$^{{-1}}$", *marks])

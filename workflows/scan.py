@@ -148,6 +148,8 @@ def scan_regions(
 ) -> tuple[list[ScanRegion], Sources]:
     """Return what is fitted together, and the sources of uncertainty.
 
+    Where less of the data was read for one region than for another, it sees that much less of the signal.
+
     Parameters
     ----------
     config
@@ -160,12 +162,15 @@ def scan_regions(
         The signal models, by unit.
     """
     units = [(region, unit) for region in task.regions for unit in selected.of(region.name)]
+    luminosity = selected.luminosity(task.regions)
     regions = [
         ScanRegion(
             name=unit.name,
             spectra=scan_input(config, unit),
             signal=signals[unit.name],
-            branching_ratio=_ratio(region, signals[unit.name]) if task.combined else np.ones_like,
+            branching_ratio=_ratio(region, signals[unit.name], selected.luminosities[region.name] / luminosity)
+            if task.combined
+            else np.ones_like,
             excluded=config.excluded,
         )
         for region, unit in units
@@ -173,10 +178,10 @@ def scan_regions(
     return regions, sources_of(config, [unit for _, unit in units], signals)
 
 
-def _ratio(region: Region, signal: SignalModel) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Return the branching ratio of a region as a function that other processes can be sent."""
+def _ratio(region: Region, signal: SignalModel, share: float) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the branching ratio of a region, times its share of the data, as a function for other processes."""
     masses = np.linspace(signal.masses[0], signal.masses[-1], RATIO_POINTS)
-    return partial(_interpolated, known=masses, values=region.branching_ratio(masses))
+    return partial(_interpolated, known=masses, values=share * region.branching_ratio(masses))
 
 
 def _interpolated(

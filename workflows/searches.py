@@ -27,7 +27,7 @@ from bumphunt.errors import BumphuntError, ConfigError, unknown_name
 from selections.registry import SEARCHES
 from selections.search import Search
 
-__all__ = ["GROUP", "find_function", "find_search", "installed_searches", "own_file"]
+__all__ = ["GROUP", "find_function", "find_search", "installed_searches", "own_file", "source_file"]
 
 GROUP = "bumphunt.searches"
 """Entry points of this group are searches."""
@@ -37,6 +37,18 @@ def own_file(name: str, folder: Path) -> Path | None:
     """Return the file that ``file.py:NAME`` names, relative to `folder`; None for a name without a file."""
     path, separator, _ = name.rpartition(":")
     return folder / path if separator and path.endswith(".py") else None
+
+
+def source_file(name: str, folder: Path) -> Path | None:
+    """Return the file of a user or of an installed package that a name stands for; None for a shipped search."""
+    path = own_file(name, folder)
+    if path is not None or name in SEARCHES:
+        return path
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            spec = importlib.util.find_spec(point.module)
+            return Path(spec.origin) if spec is not None and spec.origin is not None else None
+    return None
 
 
 def installed_searches() -> dict[str, Search]:

@@ -3,11 +3,12 @@
 ``spectra.root`` holds, for every region (and every slice of it, ``region_0``, ``region_1``, ...) and every sample, the
 histograms ``before`` and ``after`` the optimised cuts, ``after_X_up`` and ``after_X_down`` for every variation X, and
 of a signal the ``shape``, for which all events count. Simulated spectra are those of the half of the events that did
-not choose the cuts, counted twice.
+not choose the cuts, counted twice. Pseudo-data that are drawn from the expectation are there ``after`` the cuts only.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 import hist
 import numpy as np
 import uproot
+from scipy.stats import chi2
 
 from bumphunt.errors import FitError, InputError
 from bumphunt.models.signal import SignalModel, signal_model
@@ -29,15 +31,19 @@ from workflows.config import DATA, Analysis
 from workflows.events import optimised_step, spectra_of
 from workflows.inputs import Sample
 from workflows.optimising import read_cuts
-from workflows.processing import Progress, read_processed, region_plan
+from workflows.processing import Processed, Progress, read_processed, region_plan
 from workflows.results import read_json, write_csv, write_json
 
 __all__ = ["FittedSignal", "Selected", "Unit", "fit_signal", "make_spectra", "read_selected", "unit_names"]
+
+logger = logging.getLogger(__name__)
 
 SPECTRA = "spectra.root"
 UNITS = "spectra.json"
 EXPECTATION_STREAM = 0xDA7A
 """Tells the random numbers of pseudo-data that are drawn from an expectation from others of the same seed."""
+UNLIKELY = 1e-3
+"""Probability of a chi^2 below which the simulation contradicts a smooth curve."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,15 +108,19 @@ class Selected:
     ----------
     units
         By region and slice, in the order of the search.
-    luminosity
-        Luminosity of the data that were read [fb^-1].
+    luminosities
+        Luminosity of the data that were read [fb^-1], by region: they differ where some ntuples are incomplete.
     complete
         Whether every row of every file was read.
     """
 
     units: tuple[Unit, ...]
-    luminosity: float
+    luminosities: Mapping[str, float]
     complete: bool
+
+    def luminosity(self, regions: Sequence[Region]) -> float:
+        """Return the luminosity [fb^-1] that limits of regions refer to: the largest of theirs."""
+        return max(self.luminosities[region.name] for region in regions)
 
     def of(self, region: str) -> tuple[Unit, ...]:
         """Return the units of a region."""
@@ -169,8 +179,10 @@ def make_spectra(
                 for name in after.variations[1:]:
                     found[f"after_{name}"] = after.spectrum(name, half=half, piece=piece)
                 found = {name: scale(spectrum, factor) for name, spectrum in found.items()}
+                fit = {}
                 if sample.kind == "background":
-                    found = {name: _smoothed(config, sample.name, spectrum) for name, spectrum in found.items()}
+                    curves = {name: _smoothed(config, sample.name, spectrum) for name, spectrum in found.items()}
+                    found, fit = {name: spectrum for name, (spectrum, _) in curves.items()}, curves["after"][1]
                 elif sample.kind == "signal":
                     found["shape"] = after.spectrum(piece=piece)
                 for name, spectrum in found.items():
@@ -182,20 +194,23 @@ def make_spectra(
                     "variations": after.variations[1:],
                     "events_after": found["after"].total,
                     "events_after_error": float(np.sqrt(found["after"].variances.sum())),
+                    **fit,
                 }
                 record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry
             progress("spectra", done + 1, len(steps))
     if config.data.drawn_from_expectation:
-        _draw_data(config, record, folder)
+        _draw_data(processed, record, folder)
     for region in config.region_records:
         columns = cutflow_columns(cutflows[region.name])
         write_csv(folder / f"{config.region_file('cutflow', region)}.csv", columns)
-    luminosity = processed.luminosity(config.signal_regions[0].name)
-    write_json(folder / UNITS, {"units": record, "data_luminosity": luminosity, "complete": processed.complete})
+    luminosities = {region.name: processed.luminosity(region.name) for region in config.region_records}
+    write_json(folder / UNITS, {"units": record, "data_luminosity": luminosities, "complete": processed.complete})
 
 
-def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> Spectrum:
-    """Return the spectrum of a background, or the smooth curve through it where the YAML asks for one.
+def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> tuple[Spectrum, dict[str, float]]:
+    """Return the spectrum of a background, or the smooth curve through it where the YAML asks for one, and its chi^2.
+
+    A curve that the simulated events contradict is told of by a warning.
 
     Raises
     ------
@@ -204,37 +219,42 @@ def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> Spectrum:
     """
     smooth = config.samples[sample].smooth
     if smooth is None:
-        return spectrum
+        return spectrum, {}
     try:
         found = smooth_spectrum(spectrum.counts, spectrum.variances, spectrum.edges, **smooth.model_dump())
     except (InputError, FitError) as error:
         msg = f"samples.{sample}.smooth: {error}"
         raise InputError(msg) from None
-    return Spectrum(edges=spectrum.edges, counts=found.expected, variances=found.error**2)
+    dof = found.degrees_of_freedom
+    if dof > 0 and chi2.sf(found.chi2, dof) < UNLIKELY:
+        msg = f"samples.{sample}.smooth: chi^2 = {found.chi2:.1f} for {dof} degrees of freedom; want more knots"
+        logger.warning(msg)
+    made = Spectrum(edges=spectrum.edges, counts=found.expected, variances=found.error**2)
+    return made, {"smooth_chi2": found.chi2, "smooth_degrees_of_freedom": dof}
 
 
-def _draw_data(config: Analysis, record: dict[str, dict[str, Any]], folder: Path) -> None:
+def _draw_data(processed: Processed, record: dict[str, dict[str, Any]], folder: Path) -> None:
     """Add pseudo-data to the spectra: a Poisson number in each bin, from backgrounds and injected signals."""
-    path, drawn = folder / SPECTRA, {}
+    config, path, drawn = processed.config, folder / SPECTRA, {}
     with uproot.open(path) as file:
         for number, (unit, content) in enumerate(record.items()):
             kinds = {name: entry["kind"] for name, entry in content["samples"].items()}
             names = [name for name, kind in kinds.items() if kind == "background"]
             spectra = [_read(file, unit, name, "after") for name in names]
-            spectra += _injected(config, file, unit, content["region"])
+            spectra += _injected(processed, file, unit, content["region"])
             expected = add(spectra)
             rng = np.random.default_rng(np.random.SeedSequence([config.seed, EXPECTATION_STREAM, number]))
             counts = rng.poisson(expected.counts).astype(np.float64)
             drawn[unit] = Spectrum(edges=expected.edges, counts=counts, variances=counts)
     with uproot.update(path) as file:
         for unit, spectrum in drawn.items():
-            for name in ("before", "after"):
-                file[f"{unit}/{DATA}/{name}"] = _histogram(spectrum)
+            file[f"{unit}/{DATA}/after"] = _histogram(spectrum)
 
 
-def _injected(config: Analysis, file: Any, unit: str, name: str) -> list[Spectrum]:
+def _injected(processed: Processed, file: Any, unit: str, name: str) -> list[Spectrum]:
     """Return the expected spectra of the injected signals in a unit of a region."""
     found = []
+    config = processed.config
     model = config.coupling_model
     for injection in config.data.simulate.inject if config.data.simulate is not None else ():
         for region, process in config.injected(injection):
@@ -243,6 +263,7 @@ def _injected(config: Analysis, file: Any, unit: str, name: str) -> list[Spectru
                 power = 2.0 if model is None else model.power
                 strength = (injection.coupling / float(made["coupling"])) ** power * process.branching_ratio(made)
                 sample = config.signal_name(region, injection.mass)
+                strength /= processed.fraction(name, sample)  # weights are those of all rows
                 found.append(scale(_read(file, unit, sample, "after"), strength))
     return found
 
@@ -315,7 +336,7 @@ def read_selected(folder: Path) -> Selected:
                     signals=tuple(signals),
                 )
             )
-    return Selected(units=tuple(units), luminosity=content["data_luminosity"], complete=content["complete"])
+    return Selected(units=tuple(units), luminosities=content["data_luminosity"], complete=content["complete"])
 
 
 def _sources(variations: list[str]) -> list[str]:

@@ -170,7 +170,23 @@ def test_shipped_examples_load():
             "factors: {k: {value: 2}}\nsystematics: {k: {efficiency: 0.1}}\nsearch:",
             ["systematics: the name 'k' is taken"],
         ),
-        ("search:", "control: {k: {region: mumu, samples: [tau]}}\nsearch:", ["control.k.samples", "'tau'"]),
+        (
+            "search:",
+            "regions: [mumu, emu]\ncontrol: {k: {region: emu, samples: [tau]}}\nsearch:",
+            ["control.k.samples", "'tau'"],
+        ),
+        (
+            "search:",
+            "control: {k: {region: mumu, samples: [mumu]}}\nsearch:",
+            ["control.k.region = 'mumu' is where a peak is searched", "mumugamma, emu"],
+        ),
+        ("search:", "factors: {luminosity: {value: 2}}\nsearch:", ["factors: the name 'luminosity' is taken"]),
+        ("search:", "factors: {norm_mumu: {value: 2}}\nsearch:", ["factors: the name 'norm_mumu' is taken"]),
+        (
+            "search:",
+            "regions: [mumu, mumugamma]\nfactors: {k: {value: 2, regions: [mumu]}}\nsearch:",
+            ["factors: 'mumu' has 2 in region 'mumu' and 1 in 'mumugamma'", "draw from the expectation"],
+        ),
         ("search:", "control: {k: {region: x, samples: [mumu]}}\nsearch:", ["control.k.region = 'x'", "see 'regions'"]),
         (
             "search:",
@@ -191,6 +207,24 @@ def test_wrong_file_says_where_and_what(write, old, new, expected):
     text = message(write(GOOD.replace(old, new)))
     for part in expected:
         assert part in text
+
+
+def test_expectation_injects_the_simulated_signal_only(write):
+    """Another decay length would need other events; that of the simulated signal is no contradiction."""
+    text = GOOD.replace("zprime-invisible", "darkphoton-invisible\nregions: [babar]").replace("mumu:", "diphoton:")
+    inject = "simulate: {draw_from: expectation, inject: [{mass: 2, coupling: 0.001, parameters: {lifetime: %s}}]}"
+    assert load(write(text.replace("simulate: {}", inject % "0.0"))).data.drawn_from_expectation
+    wrong = message(write(text.replace("simulate: {}", inject % "5.0")))
+    assert "data.simulate.inject[0].parameters.lifetime = 5.0" in wrong
+    assert "draw from events" in wrong
+
+
+def test_region_that_sees_no_mass_of_the_search_is_named(write):
+    text = GOOD.replace("zprime-invisible", "darkphoton-dilepton").replace(
+        "low: 0.5, high: 8.0", "low: 0.02, high: 0.2"
+    )
+    wrong = message(write(text.replace("[0.5, 1, 2, 3, 8]", "[0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]")))
+    assert "no mass from 0.02 to 0.2 GeV is among those of region 'mumu', 0.3 to 0.6 GeV" in wrong
 
 
 def test_missing_file_is_named(tmp_path):

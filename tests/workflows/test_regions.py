@@ -211,8 +211,6 @@ def test_tensor_table_and_last_steps_come_from_the_events(
     flow = result.regions["a"].cutflow.then(optimised_step(events, "s", "a", table=table()))
     assert flow.steps[-1] == "optimised cuts"
     assert flow.raw[-1] == np.count_nonzero(cut)
-    by_function = optimised_step(events, "s", "a", passes=lambda block: block.observables["c"] > 0, name="score")
-    assert by_function.raw[0] == np.count_nonzero(c["c"][keep] > 0)
     with pytest.raises(InputError, match="twice"):
         flow.then(flow)
     with pytest.raises(InputError, match="'p' is not known"):
@@ -278,6 +276,18 @@ def test_event_that_passes_in_two_regions_in_distant_rows_raises(tmp_path: Path,
     plans = [RegionPlan(name=name, selection=selection(), edges=EDGES) for name in ("a", "b")]
     with pytest.raises(NtupleError, match="must be in adjacent rows"):
         run(tmp_path, plans, first, events=tmp_path / "events" if on_disk else None)
+
+
+def test_row_that_passes_in_two_fitted_regions_raises(tmp_path: Path) -> None:
+    """Such an event would be counted twice in their combination; a control sample beside them may have it."""
+    fitted, control = (
+        [RegionPlan(name=name, selection=selection(), edges=EDGES, fitted=both or name == "a") for name in ("a", "b")]
+        for both in (True, False)
+    )
+    entry = int(np.flatnonzero(passes(columns()))[0])
+    with pytest.raises(InputError, match=f"entry {entry} passes in the regions 'a' and 'b'"):
+        run(tmp_path, fitted, columns())
+    assert set(run(tmp_path, control, columns()).regions) == {"a", "b"}
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 
+import selections.registry
 from bumphunt.errors import ConfigError
 from selections.registry import SEARCHES
 from workflows import searches
-from workflows.searches import find_function, find_search
+from workflows.searches import find_function, find_search, source_file
 
 OWN = """\
 from dataclasses import replace
@@ -47,6 +49,10 @@ def test_search_of_an_installed_package_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr("selections.registry.ONE", SEARCHES["zprime-invisible"], raising=False)
     point = EntryPoint(name="theirs", value="selections.registry:ONE", group=searches.GROUP)
     assert find_search("theirs", tmp_path) is SEARCHES["zprime-invisible"]
+    # results depend on its file, as on one of the user's
+    assert source_file("theirs", tmp_path) == Path(selections.registry.__file__)
+    assert source_file("own.py:SEARCH", tmp_path) == tmp_path / "own.py"
+    assert source_file("zprime-invisible", tmp_path) is None
 
 
 @pytest.mark.parametrize(
