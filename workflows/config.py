@@ -157,6 +157,13 @@ class Analysis(Section):
         return tuple(region for region in self.region_records if region.role == "signal")
 
     @property
+    def template_names(self) -> tuple[str, ...]:
+        """Samples that are templates of the fit."""
+        if self.fit.method == "smooth":
+            return ()
+        return self.fit.templates or tuple(self.samples)
+
+    @property
     def optimised(self) -> bool:
         """Whether cuts are optimised in bins of mass."""
         return self.optimise is not None and bool(self.optimise.variables or self.search_record.veto)

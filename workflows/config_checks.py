@@ -257,8 +257,11 @@ def _complete(config: Analysis, key: str, process: Process, parameters: dict[str
 
 
 def _check_sources(config: Analysis) -> None:
-    """Raise for a source of uncertainty that the fit cannot use."""
-    checked_sources(config.sources, () if config.fit.method == "smooth" else tuple(config.samples))
+    """Raise for a source of uncertainty that the fit cannot use, or a template that is no sample."""
+    for name in config.fit.templates:
+        if name not in config.samples:
+            raise ValueError(unknown_name("fit.templates: sample", name, config.samples))
+    checked_sources(config.sources, config.template_names)
     taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(name) for name in config.samples)}
     taken |= {*config.corrections, *config.factors}
     for name, section in config.systematics.items():

@@ -163,6 +163,10 @@ class Fit(Section):
     background: SmoothBackground | None = None
     """The smooth background, which 'templates' have beside them if it is given; with 'smooth', Bernstein polynomials of
     third order unless given."""
+    templates: tuple[str, ...] = ()
+    """Samples that are templates beside the smooth background, which stands for the others; all unless given."""
+    templates_below: Positive | None = None
+    """Masses below this have templates beside the smooth background [GeV]; above, it stands for all samples."""
     slices: Slices | None = None
     """Bins of a second observable; one spectrum unless given."""
     cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
@@ -180,6 +184,10 @@ class Fit(Section):
             msg = (
                 f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
             )
+            raise ValueError(msg)
+        beside = self.method == "templates" and self.background is not None
+        if (self.templates or self.templates_below is not None) and not beside:
+            msg = "templates: samples can be left to a smooth background: want method: templates and a 'background'"
             raise ValueError(msg)
         if self.background is not None and self.method == "counting":
             msg = "background: counts take their backgrounds from the samples; want 'templates' or 'smooth'"

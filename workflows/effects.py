@@ -52,9 +52,9 @@ def sources_of(
     signals
         The signal models, by unit.
     """
-    templates = config.fit.method != "smooth"
-    measured = [found for unit in units for found in _measured(unit, templates=templates)]
-    given = _given(config, units, templates=templates)
+    templates = config.template_names
+    measured = [found for unit in units for found in _measured(unit, templates)]
+    given = _given(config, units, templates)
     if not measured:
         return _Constant(given)
     return _Sources(
@@ -110,13 +110,13 @@ class _Sources:
         )
 
 
-def _given(config: Analysis, units: Sequence[Unit], *, templates: bool) -> tuple[Source, ...]:
+def _given(config: Analysis, units: Sequence[Unit], templates: Sequence[str]) -> tuple[Source, ...]:
     """Return the sources of the YAML, each for the samples that the units have."""
     found = []
     for source in config.sources:
         for unit in units:
             kept = {
-                key: {s: value for s, value in getattr(source, key).items() if templates and s in unit.after}
+                key: {s: value for s, value in getattr(source, key).items() if s in templates and s in unit.after}
                 for key in ("background", "background_slope")
             }
             here = _replaced(source, unit.name, kept)
@@ -133,7 +133,7 @@ def _replaced(source: Source, unit: str, kept: Mapping[str, Mapping[str, float]]
     return replace(source, regions=(unit,), **kept)  # type: ignore[arg-type]
 
 
-def _measured(unit: Unit, *, templates: bool) -> list[_Measured]:
+def _measured(unit: Unit, templates: Sequence[str]) -> list[_Measured]:
     """Return what the variations of a unit do to signal and backgrounds."""
     names = dict.fromkeys([*unit.varied, *(name for point in unit.signals for name in point.varied)])
     found = []
@@ -142,8 +142,8 @@ def _measured(unit: Unit, *, templates: bool) -> list[_Measured]:
         efficiency = np.array([0.5 * (up - down) for up, down in changes])
         samples = {
             sample: (unit.after[sample], *pair)
-            for sample, pair in (unit.varied.get(name, {}) if templates else {}).items()
-            if pair[0].total != pair[1].total and unit.after[sample].total > 0
+            for sample, pair in unit.varied.get(name, {}).items()
+            if sample in templates and pair[0].total != pair[1].total and unit.after[sample].total > 0
         }
         if np.any(efficiency != 0.0) or samples:
             masses = np.array([point.mass for point in unit.signals])

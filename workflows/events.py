@@ -191,6 +191,7 @@ def _joined(blocks: Sequence[EventBlock]) -> EventBlock:
     return EventBlock(
         positions=np.concatenate([b.positions for b in blocks]),
         half=np.concatenate([b.half for b in blocks]),
+        fold=np.concatenate([b.fold for b in blocks]),
         observables={name: np.concatenate([b.observables[name] for b in blocks]) for name in blocks[0].observables},
         variations=blocks[0].variations,
         weights=np.concatenate([b.weights for b in blocks], axis=1),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from bumphunt.models.sources import sources_at
 from workflows import plots
 from workflows.config import Analysis
 from workflows.results import write_csv, write_json
-from workflows.scan import scan_regions
+from workflows.scan import scan_regions, without_templates
 from workflows.spectra import Selected
 from workflows.tasks import fit_tasks
 
@@ -53,8 +53,8 @@ def impacts_at(config: Analysis, mass: float, *, selected: Selected, signals: Ma
     """
     regions, sources = scan_regions(config, fit_tasks(config)[0], selected, signals)
     fit = config.fit
-    if fit.method == "smooth":
-        regions = [replace(region, spectra=region.spectra.without_templates()) for region in regions]
+    if fit.templates_below is not None and mass >= fit.templates_below:
+        regions, sources = without_templates(regions, sources)
     (parts,) = parts_at(regions, np.array([mass]))
     (known,) = sources_at(sources, [mass], {region.name: region.spectra.names for region in regions})
     if fit.method == "counting" and len(parts) == 1:

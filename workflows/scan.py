@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from bumphunt.inference.windows import mass_grid
 from bumphunt.mass_axis import MassAxis
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.models.signal_shape import PARAMETERS
-from bumphunt.models.sources import Sources
+from bumphunt.models.sources import Source, Sources
 from bumphunt.spectrum import add
 from selections.search import Region
 from workflows.config import Analysis
@@ -28,7 +28,7 @@ from workflows.results import read_json, write_csv, write_json
 from workflows.spectra import Selected, Unit, fit_signal
 from workflows.tasks import FitTask, fit_tasks
 
-__all__ = ["read_columns", "read_signal_models", "run_scan", "scan_input", "scan_regions"]
+__all__ = ["read_columns", "read_signal_models", "run_scan", "scan_input", "scan_regions", "without_templates"]
 
 SCAN_STREAM = 0x5CA4
 """Tells the random numbers of the scan from others of the same seed."""
@@ -126,13 +126,15 @@ def scan_input(config: Analysis, unit: Unit) -> Spectra:
     counts = None if config.blinded else unit.data.counts
     if counts is None and _has_smooth(config):
         counts = add(unit.after.values()).counts
+    names = [name for name in unit.after if name in config.template_names]
+    bins = unit.data.edges.size - 1
     return checked_spectra(
         counts,
-        np.array([spectrum.counts for spectrum in unit.after.values()]),
-        np.array([spectrum.variances for spectrum in unit.after.values()]),
-        [config.samples[name].uncertainty for name in unit.after],
+        np.array([unit.after[name].counts for name in names]).reshape(-1, bins),
+        np.array([unit.after[name].variances for name in names]).reshape(-1, bins),
+        [config.samples[name].uncertainty for name in names],
         unit.data.edges,
-        tuple(unit.after),
+        tuple(names),
     )
 
 
@@ -229,8 +231,38 @@ def _scan_block(
     shared |= {"bins_per_sigma": fit.bins_per_sigma, "expectation": config.blinded and _has_smooth(config)}
     if fit.method == "smooth":
         return scan_smooth(regions, background=fit.smooth_background, **shared)
-    background = None if fit.background is None else fit.smooth_background
-    return scan_templates(regions, background=background, **shared)
+    if fit.background is None:
+        return scan_templates(regions, **shared)
+    below = masses < (np.inf if fit.templates_below is None else fit.templates_below)
+    points: list[ScanPoint] = []
+    if np.any(below):
+        points += scan_templates(
+            regions, background=fit.smooth_background, **{**shared, "masses": masses[below]}
+        ).points
+    if not np.all(below):
+        only, known = without_templates(regions, sources)
+        points += scan_smooth(
+            only, background=fit.smooth_background, **{**shared, "masses": masses[~below], "sources": known}
+        ).points
+    return ScanResult(points=tuple(points))
+
+
+def without_templates(regions: Sequence[ScanRegion], sources: Sources) -> tuple[list[ScanRegion], Sources]:
+    """Return regions and sources as they are where a smooth background stands for all samples."""
+    only = [replace(region, spectra=region.spectra.without_templates()) for region in regions]
+    return only, partial(_signal_only, sources)
+
+
+def _signal_only(sources: Sources, mass: float) -> tuple[Source, ...]:
+    """Return what the sources at a mass do where there are no templates."""
+    there = sources(mass) if callable(sources) else sources
+    found = (replace(source, background={}, background_slope={}) for source in there if _moves_signal(source))
+    return tuple(found)
+
+
+def _moves_signal(source: Source) -> bool:
+    """Return whether a source moves more than the yields and slopes of samples."""
+    return any(what not in ("background", "background_slope") for what in source.moves)
 
 
 def read_columns(path: Path) -> dict[str, NDArray[Any]]:

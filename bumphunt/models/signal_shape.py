@@ -29,11 +29,15 @@ Array = NDArray[np.float64]
 PARAMETERS = ("mean_shift", "sigma", "alpha", "n", "fraction", "ratio")
 """Shape parameters: mean - position of the mass and sigma [unit of the axis], start of the tail [sigma], its power, the
 Crystal Ball's fraction, and the width of the Gaussian over sigma."""
-LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 4.0))
+LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 10.0))
 """Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
 that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
-TAIL_STARTS = ((1.5, 2.0, 0.8, 1.7), (2.5, 5.0, 0.9, 3.0), (1.2, 1.5, 0.6, 2.5))
+TAIL_STARTS = ((1.5, 2.0, 0.8, 1.7), (2.5, 5.0, 0.9, 3.0), (1.2, 1.5, 0.6, 2.5), (2.0, 3.0, 0.7, 5.0))
 """Tails that a fit begins with, one after the other: from a single one it may stop before the minimum."""
+NEIGHBOURS = 3.0
+"""Ratio of masses whose tails are smoothed together."""
+FEWEST = 5
+"""Fewest masses that are."""
 NOWHERE = 1e15
 """Value of the objective where a parameter is no number."""
 AT_LIMIT = 1e-3
@@ -201,6 +205,20 @@ def fit_shape(
     )
 
 
+def _local_lines(place: Array, values: Array) -> Array:
+    """Return positive values of shape (M, P) at places (M,), each from a robust line through the logarithms near it."""
+    result = np.empty_like(values)
+    for index, here in enumerate(place):
+        distance = np.abs(place - here)
+        reach = max(np.log(NEIGHBOURS), float(np.sort(distance)[min(FEWEST, place.size) - 1]))
+        near = distance <= reach * (1 + 1e-9)
+        for column, some in enumerate(values[near].T):
+            line = theilslopes(np.log(some), place[near])
+            # a line through scattered points must not leave them
+            result[index, column] = np.clip(np.exp(line.intercept + line.slope * here), some.min(), some.max())
+    return result
+
+
 def _minimise(minuit: Minuit, first: Array, starts: Sequence[ArrayLike], *, free_tails: bool) -> bool:
     """Leave the minimiser at the lowest of the minima that are reached from several tails; return whether it is one."""
     found: list[tuple[float, Array, bool]] = []
@@ -237,9 +255,9 @@ def fit_shapes(
 ) -> list[ShapeFit]:
     """Return shapes whose tails vary smoothly with mass, so that no fluctuation of a tail moves a resolution.
 
-    Every mass is fitted by itself; each of the four parameters beside mean and sigma is replaced by a straight line in
-    the logarithm of the mass through those fits (Theil-Sen: the median of all slopes, which stray fits do not pull);
-    mean and sigma are fitted again with these held.
+    Every mass is fitted by itself; each of the four parameters beside mean and sigma is replaced by its value on a
+    straight line of logarithms, through the fits at masses within a factor of `NEIGHBOURS` (Theil-Sen: the median of
+    all slopes, which stray fits do not pull); mean and sigma are fitted again with these held.
 
     Parameters
     ----------
@@ -269,9 +287,7 @@ def fit_shapes(
             progress(len(free), total)
     masses = np.array([fit.mass for fit in free])
     tails = np.array([fit.parameters[2:] for fit in free])
-    place = np.log(masses)
-    lines = [theilslopes(column, place) for column in tails.T]
-    smooth = np.stack([line.intercept + line.slope * place for line in lines], axis=-1)
+    smooth = _local_lines(np.log(masses), tails)
     smooth = np.clip(smooth, *np.array(LIMITS[2:]).T)
     fits: list[ShapeFit] = []
     for (mass, edges, counts, variances), held in zip(spectra, smooth, strict=True):

@@ -27,10 +27,10 @@ def results(tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize(("mass", "published"), PUBLISHED.items())
-def test_expected_coupling_limit_is_within_30_percent_of_the_published_one(results, mass, published):
+def test_expected_coupling_limit_is_within_20_percent_of_the_published_one(results, mass, published):
     limits = read_columns(results / "limits" / "limits.json")
     expected = np.exp(np.interp(mass, limits["mass"], np.log(limits["coupling_ul_exp"])))
-    assert expected / published == pytest.approx(1.0, abs=0.30), f"expected / published = {expected / published:.3f}"
+    assert expected / published == pytest.approx(1.0, abs=0.20), f"expected / published = {expected / published:.3f}"
 
 
 def test_efficiency_after_the_tau_veto_is_a_few_to_twenty_percent(results):
