@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import correctionlib
@@ -17,7 +18,6 @@ import pytest
 import uproot
 import yaml
 
-from bumphunt.errors import NtupleError
 from bumphunt.inference.fit import limit
 from bumphunt.inference.windows import window_edges
 from bumphunt.models.region import Region, Sample, region
@@ -99,9 +99,9 @@ def write(path: Path, content: dict, *, pseudo: bool = True) -> Path:
 
 @pytest.fixture(scope="module")
 def plain(simulated, tmp_path_factory) -> Path:
-    """Return the folder of the analysis without corrections, up to the spectra; its YAML lies beside it."""
+    """Return the folder of the analysis without corrections, up to the scan; its YAML lies beside it."""
     folder = tmp_path_factory.mktemp("plain")
-    make(write(folder / "analysis.yaml", given(simulated)), folder / "results", "spectra")
+    make(write(folder / "analysis.yaml", given(simulated)), folder / "results", "scan")
     return folder / "results"
 
 
@@ -298,7 +298,7 @@ def rebinned(spectrum, edges: np.ndarray, squares: bool = False) -> np.ndarray:
     """Return counts, or variances, between edges of the spectrum."""
     place = np.searchsorted(spectrum.edges, edges)
     values = spectrum.variances if squares else spectrum.counts
-    return np.array([values[low:high].sum() for low, high in zip(place[:-1], place[1:], strict=True)])
+    return np.array([values[low:high].sum() for low, high in pairwise(place)])
 
 
 def test_limits_of_two_slices_are_those_of_a_fit_by_hand(sliced):
@@ -357,28 +357,41 @@ def test_overtraining_quotes_what_the_cut_table_quotes(optimised):
     assert len(cuts) == len(halves) > 1
     for one, other in zip(cuts, halves, strict=True):
         assert float(other["quoting"]) == pytest.approx(float(one["merit_quoting"]), rel=1e-6)
-    assert {row["cuts"] for row in table(optimised / "optimise" / "classifier.csv")} == {"cuts", "classifier"}
+    for one, other in zip(cuts, table(optimised / "optimise" / "classifier.csv"), strict=True):
+        assert float(other["merit_cuts"]) == float(one["merit_quoting"])
+        assert float(other["merit_classifier"]) > 0
+        gain = float(other["limit_cuts"]) / float(other["limit_classifier"])
+        assert float(other["gain_classifier"]) == pytest.approx(gain, rel=1e-5)
 
 
-def test_ranking_is_the_separation_of_the_events_on_disk(optimised):
-    config = load(optimised.parent / "analysis.yaml")
-    processed = read_processed(config, optimised / "process")
+def test_ranking_is_the_separation_of_the_events_on_disk(plain, optimised):
+    """The signal is interpolated between the simulated masses on either side; shapes are those before the cuts."""
+    config, row = load(optimised.parent / "analysis.yaml"), table(optimised / "optimise" / "cuts.csv")[-1]
     axis = next(axis for axis in config.search_record.candidates if axis.name == "pt_pair")
-    ranked = [row for row in table(optimised / "optimise" / "ranking.csv") if row["observable"] == "pt_pair"]
-    row = ranked[len(ranked) // 2]
-    low, high = float(row["mass_lo"]) ** 2, float(row["mass_hi"]) ** 2
-    bins = np.array([-np.inf, *axis.thresholds, np.inf])
+    resolution = read_signal_models(plain / "scan")["mumu"].resolution
+    mass, generated = float(row["mass"]), read_processed(config, optimised / "process").generated
 
-    def counts(sample: str) -> np.ndarray:
-        total = np.zeros(bins.size - 1)
-        for block in read_events(processed.events, sample, "mumu"):
+    def counts(sample: str, low: float, high: float) -> np.ndarray:
+        total = np.zeros(axis.thresholds.size)
+        for block in read_events(optimised / "process" / "events", sample, "mumu"):
             inside = (block.positions >= low) & (block.positions < high) & (block.half == CHOOSING)
-            values = block.observables["pt_pair"][inside]
-            total += np.histogram(values, bins=bins, weights=block.weight("nominal")[inside])[0]
+            values, w = block.observables["pt_pair"][inside], block.weight("nominal")[inside]
+            total += np.histogram(values, bins=[*axis.thresholds, np.inf], weights=w)[0]
         return total
 
-    assert counts("mumu").sum() > 0
-    assert separation is not None
+    background = sum(counts(name, float(row["position_low"]), float(row["position_high"])) for name in SAMPLES)
+    below, above = max(m for m in MASSES if m <= mass), min(m for m in MASSES if m > mass)
+    signal = np.zeros(background.size)
+    for near, share in ((below, above - mass), (above, mass - below)):
+        name, half_width = f"zprime_{near:g}", 2 * float(resolution(near))
+        found = counts(name, near**2 - half_width, near**2 + half_width)
+        signal += share / (above - below) * found / generated("mumu", name)
+    ranked = table(optimised / "optimise" / "ranking.csv")
+    last = [entry for entry in ranked if entry["mass"] == row["mass"]]
+    assert {entry["observable"] for entry in last} == {axis.name for axis in config.search_record.candidates}
+    found = next(float(entry["separation"]) for entry in last if entry["observable"] == "pt_pair")
+    assert background.sum() > 0
+    assert found == pytest.approx(float(separation(signal, background)), rel=1e-5)
 
 
 def test_blinding_hides_signal_regions_and_no_control_sample(simulated, plain, tmp_path):
