@@ -6,13 +6,14 @@ has of one candidate, so a sample that is seen in regions of two candidates is t
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bumphunt.errors import ConfigError, NtupleError, unknown_name
+from bumphunt.errors import ConfigError, NtupleError
 from bumphunt.montecarlo.candidates import CANDIDATES
 from bumphunt.montecarlo.simulation import simulated_variables
 from selections.search import Region
@@ -283,7 +284,6 @@ def check_simulated(
     ConfigError
         If the simulation has no such tree or variable.
     """
-    present: dict[str, list[str]] = {}
     for sample in inputs:
         if any(path.parent != folder for path in sample.files):
             continue
@@ -291,16 +291,23 @@ def check_simulated(
             msg = f"{config.path}: ntuples.tree = {sample.tree!r}: that of simulated files is {SIMULATED_TREE!r}"
             raise ConfigError(msg)
         candidate = config.search_record.region(sample.regions[0]).candidate
-        if candidate not in present:
-            names = simulated_variables(CANDIDATES[candidate], config.detector_record)
-            present[candidate] = [escape(name) for name in names]
+        there = simulated_variables(CANDIDATES[candidate], config.detector_record)
+        branches = {escape(name) for name in there}
         for variable in variables(sample):
-            if (branch := branch_name(variable, config.ntuples.names)) not in present[candidate]:
-                msg = (
-                    f"{config.path}: the simulation of {candidate} with this detector has no {variable!r}, which sample"
-                    f" {sample.name!r} is read with: {unknown_name('branch', branch, present[candidate])}"
-                )
-                raise ConfigError(msg)
+            if branch_name(variable, config.ntuples.names) not in branches:
+                msg = f"{config.path}: {_missing(config, candidate, variable)} {variable!r}, which is not simulated"
+                near = difflib.get_close_matches(variable, there, n=3)
+                raise ConfigError(msg + (f"; closest are {', '.join(map(repr, near))}" if near else ""))
+
+
+def _missing(config: Analysis, candidate: str, variable: str) -> str:
+    """Return what reads a variable of a candidate that there is not, as the beginning of a sentence."""
+    for region in by_candidate(config)[candidate]:
+        if variable in {known.name for known in config.selection(region).variables}:
+            others = [r.name for r in config.search_record.regions if r.candidate == candidate and r != region]
+            way = f"'regions' may name {', '.join(others)} only, or see 'detector'" if others else "see 'detector'"
+            return f"region {region.name!r} ({way}) reads"
+    return f"something that is asked of the ntuples of {candidate} (corrections, candidates, ...) reads"
 
 
 def check(
