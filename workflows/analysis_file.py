@@ -7,6 +7,7 @@ Unknown and repeated keys are errors.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,8 @@ def _describe(path: Path, node: yaml.Node | None, error: ErrorDetails) -> str:
         else:
             continue
         keys.append(str(step))
+    if not keys:  # a check of the whole: its message begins with the key
+        line = _line(node, error["msg"].removeprefix("Value error, "), line)
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
@@ -126,6 +129,18 @@ def _describe(path: Path, node: yaml.Node | None, error: ErrorDetails) -> str:
     what = error["msg"].removeprefix("Value error, ")
     value = "" if error["type"] == "value_error" else f" = {error['input']!r}"
     return f"{path}:{line}: {key + value + ': ' if key else ''}{what}"
+
+
+def _line(node: yaml.Node | None, message: str, line: int) -> int:
+    """Return the line of the innermost key that a message such as ``data.files: ...`` begins with; `line` for none."""
+    text = message
+    while isinstance(node, yaml.MappingNode):
+        found = next((pair for pair in node.value if re.match(re.escape(pair[0].value) + r"(?![\w-])", text)), None)
+        if found is None:
+            break
+        key, node = found
+        line, text = key.start_mark.line + 1, text[len(key.value) :].removeprefix(".")
+    return line
 
 
 def _known_keys(parents: list[str]) -> list[str]:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ from workflows.config import Analysis
 from workflows.control import measure_controls
 from workflows.cut_values import read_cut_values
 from workflows.impacts import IMPACTS, run_impacts
-from workflows.inputs import Sample, check, samples, simulation_plans
+from workflows.inputs import Sample, check, check_simulated, samples, simulation_plans
 from workflows.limits import LIMIT_TABLE, set_limits
 from workflows.optimising import CLASSIFIER, RANKING, optimise_cuts, read_cuts, read_table
 from workflows.processing import needed, process_ntuples, veto_axes
@@ -230,6 +231,7 @@ class Chain:
         plans = simulation_plans(self.config)
 
         def make(folder: Path) -> None:
+            check_simulated(self._inputs(), self.config, partial(needed, self.config), self._folder("simulate"))
             files = [simulate(plan, folder, workers=self.workers, progress=self.progress) for plan in plans]
             write_samples([file for some in files for file in some], folder)
 

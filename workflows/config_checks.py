@@ -5,6 +5,8 @@ Each check raises a `ValueError` that names the key, the value and the way out; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bumphunt.classifier import require
@@ -18,6 +20,7 @@ from bumphunt.montecarlo.process import Process, Value
 from bumphunt.montecarlo.processes import PROCESSES, find_process, signals
 from selections.search import Region
 from workflows.config_corrections import SIGNAL
+from workflows.corrections import Corrections, load_corrections
 
 if TYPE_CHECKING:
     from workflows.config import Analysis
@@ -139,6 +142,10 @@ def _check_samples(config: Analysis) -> None:
             taken = config.signal_name(config.signal_regions[0], 1.0)
             msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {taken!r} are taken)"
             raise ValueError(msg)
+    for region in config.region_records:
+        if not any(not sample.regions or region.name in sample.regions for sample in config.samples.values()):
+            msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
+            raise ValueError(msg)
     backgrounds = [name for name, process in PROCESSES.items() if not process.signal]
     for name, sample in config.samples.items():
         if sample.simulate is None:
@@ -165,6 +172,7 @@ def _check_corrections(config: Analysis) -> None:
         if name in config.corrections:
             msg = f"factors: the name {name!r} stands under corrections too; names must be unique"
             raise ValueError(msg)
+    _check_weights(config)
     _check_factors_of_pseudodata(config)
     for name, control in config.control.items():
         known = [r.name for r in config.region_records]
@@ -180,6 +188,44 @@ def _check_corrections(config: Analysis) -> None:
         for sample in control.samples:
             if sample not in config.samples:
                 raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, config.samples))
+        if config.search_record.region(control.region).role == "signal":
+            controls = [r.name for r in config.search_record.regions if r.role == "control"]
+            msg = (
+                f"control.{name}.region = {control.region!r}: a peak is searched there; want a control sample:"
+                f" {', '.join(controls) or 'the search has none'}"
+            )
+            raise ValueError(msg)
+
+
+def _check_weights(config: Analysis) -> None:
+    """Raise for a correction whose file cannot be used, a name that is taken, or a factor that makes no sense."""
+    given = {source.name for source in config.sources} - set(config.systematics)
+    for section, names in (("corrections", config.corrections), ("factors", config.factors)):
+        for name in names:
+            if name in given or _is_taken(config, name):
+                msg = f"{section}: the name {name!r} is taken by an uncertainty that is there without it"
+                raise ValueError(msg)
+    made: list[tuple[str, Callable[[], object]]] = [
+        *((f"corrections.{name}", partial(_loaded, config, name)) for name in config.corrections),
+        *((f"factors.{name}", partial(factor.record, name)) for name, factor in config.factors.items()),
+    ]
+    for key, make in made:
+        try:
+            make()
+        except (ConfigError, InputError) as error:
+            msg = f"{key}: {error}"
+            raise ValueError(msg) from None
+
+
+def _loaded(config: Analysis, name: str) -> Corrections:
+    """Return a correction with its file."""
+    return load_corrections([config.corrections[name].record(name, config.path.parent)])
+
+
+def _is_taken(config: Analysis, name: str) -> bool:
+    """Return whether a name is, or may be, that of an uncertainty that is there without the YAML."""
+    taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(sample) for sample in config.samples)}
+    return name in taken or name.startswith(("mc_", f"{SIGNAL_STATISTICS}_")) or "[" in name
 
 
 def _check_factors_of_pseudodata(config: Analysis) -> None:
@@ -307,15 +353,8 @@ def _check_sources(config: Analysis) -> None:
         if name not in config.samples:
             raise ValueError(unknown_name("fit.templates: sample", name, config.samples))
     checked_sources(config.sources, config.template_names)
-    taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(name) for name in config.samples)}
-    for key, names in (("corrections", tuple(config.corrections)), ("factors", tuple(config.factors))):
-        for name in names:
-            if name in (*taken, EFFICIENCY, LUMINOSITY) or name.startswith("mc_"):
-                msg = f"{key}: the name {name!r} is taken by an uncertainty that is there without it"
-                raise ValueError(msg)
-    taken |= {*config.corrections, *config.factors}
     for name, section in config.systematics.items():
-        if name in taken or name.startswith("mc_") or "[" in name:
+        if _is_taken(config, name) or name in (*config.corrections, *config.factors):
             msg = f"systematics: the name {name!r} is taken by an uncertainty that is there without it"
             raise ValueError(msg)
         uncounted = [what for what in section.source(name).moves if what in UNCOUNTED]

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from workflows import corrections
 from workflows.config_types import Finite, NonNegative, Number, Positive, Section
 
 __all__ = ["SIGNAL", "Control", "Correction", "Factor"]
@@ -40,6 +42,36 @@ class Correction(Section):
     regions: tuple[str, ...] = ()
     """Where; everywhere unless given."""
 
+    def record(self, name: str, folder: Path, samples: tuple[str, ...] | None = None) -> corrections.Correction:
+        """Return the correction as it is evaluated.
+
+        Parameters
+        ----------
+        name
+            Key of this section.
+        folder
+            Folder that the file is relative to.
+        samples
+            Samples that are weighted, with the names of the signals; None for all.
+
+        Raises
+        ------
+        InputError
+            If what is given does not go together.
+        """
+        return corrections.Correction(
+            name=name,
+            file=folder / self.file,
+            correction=self.correction or name,
+            inputs=self.inputs,
+            each=self.each,
+            samples=samples,
+            regions=self.regions or None,
+            up=self.up,
+            down=self.down,
+            values=self.values,
+        )
+
 
 class Factor(Section):
     """A factor on simulated samples, with its uncertainty: one number from data."""
@@ -52,6 +84,16 @@ class Factor(Section):
     """Samples that are weighted, ``signal`` for the signal; all that are simulated unless given."""
     regions: tuple[str, ...] = ()
     """Where; everywhere unless given."""
+
+    def record(self, name: str, samples: tuple[str, ...] | None = None) -> corrections.Factor:
+        """Return the factor as it is applied; arguments and errors as in `Correction.record`."""
+        return corrections.Factor(
+            name=name,
+            value=self.value,
+            uncertainty=self.value * self.uncertainty,
+            samples=samples,
+            regions=self.regions or None,
+        )
 
 
 class Control(Section):

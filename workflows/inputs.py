@@ -6,6 +6,7 @@ has of one candidate, so a sample that is seen in regions of two candidates is t
 
 from __future__ import annotations
 
+import difflib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,18 +15,22 @@ from typing import Literal
 
 from bumphunt.errors import ConfigError, NtupleError
 from bumphunt.montecarlo.candidates import CANDIDATES
+from bumphunt.montecarlo.simulation import simulated_variables
 from selections.search import Region
 from workflows.config import DATA, Analysis
 from workflows.config_corrections import SIGNAL
 from workflows.config_samples import Files
-from workflows.ntuples import inspect, read_simulation
+from workflows.ntuples import branch_name, escape, inspect, read_simulation
 from workflows.repack import packing_advice
 from workflows.results import write_csv
 from workflows.simulate import PSEUDODATA, DrawnSample, Progress, SampleSpec, SimulationPlan
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Sample", "by_candidate", "check", "samples", "simulation_plans"]
+__all__ = ["Sample", "by_candidate", "check", "check_simulated", "samples", "simulation_plans"]
+
+SIMULATED_TREE = "events"
+"""Name of the tree of simulated files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,22 +213,30 @@ def _candidate_samples(config: Analysis, candidate: str, regions: tuple[Region, 
     tree, suffix = trees.pop(), _suffix(config, candidate)
 
     def found(key: str, name: str, given: Files, made: bool, seen: Sequence[Region]) -> tuple[Path, ...]:
-        return (simulated / f"{name}{suffix}.root",) if made else config.files(key, given, seen)
+        if made:
+            return (simulated / f"{name}{suffix}.root",)
+        if isinstance(given, dict) and len({given[region.name] for region in seen if region.name in given}) > 1:
+            names = ", ".join(region.name for region in seen)
+            msg = f"{config.path}: {key}: the regions {names} read the same rows, but name different files"
+            raise ConfigError(msg)
+        files = config.files(key, given, seen)
+        if not files:
+            names = ", ".join(region.name for region in seen)
+            msg = f"{config.path}: {key}: no files for {names}; name them there, or see 'regions'"
+            raise ConfigError(msg)
+        return files
 
     result = []
     data = config.data
     if not data.drawn_from_expectation:
         files = found("data.files", PSEUDODATA, data.files, data.simulate is not None, regions)
-        if not files:
-            msg = f"{config.path}: data.files: no files for {', '.join(region.name for region in regions)}"
-            raise ConfigError(msg)
         seen = tuple(region.name for region in regions)
         result.append(Sample(name=DATA, kind="data", regions=seen, tree=tree, files=files, luminosity=data.luminosity))
     for name, sample in config.samples.items():
         filled = _filled(config, name, regions)
         made = sample.simulate is not None
-        files = found(f"samples.{name}.files", name, sample.files, made, filled) if filled else ()
-        if files:
+        if filled:
+            files = found(f"samples.{name}.files", name, sample.files, made, filled)
             luminosity = data.luminosity if made else sample.mc_luminosity
             result.append(
                 Sample(
@@ -238,11 +251,8 @@ def _candidate_samples(config: Analysis, candidate: str, regions: tuple[Region, 
     points = {point.mass: point for point in config.signal.points}
     for (name, mass), seeing in _signals(config, regions).items():
         point = points.get(mass)
-        files = found("signal.points.files", name, () if point is None else point.files, point is None, seeing)
-        if not files:
-            names = ", ".join(region.name for region in seeing)
-            msg = f"{config.path}: signal.points: no files at {mass} GeV for {names}"
-            raise ConfigError(msg)
+        key = f"signal.points[{mass:g} GeV].files"
+        files = found(key, name, () if point is None else point.files, point is None, seeing)
         result.append(
             Sample(
                 name=name,
@@ -255,6 +265,49 @@ def _candidate_samples(config: Analysis, candidate: str, regions: tuple[Region, 
             )
         )
     return result
+
+
+def check_simulated(
+    inputs: tuple[Sample, ...], config: Analysis, variables: Callable[[Sample], tuple[str, ...]], folder: Path
+) -> None:
+    """Raise for what would be missing in simulated files, before they are made; other arguments as for `check`.
+
+    Parameters
+    ----------
+    inputs, config, variables
+        As for `check`.
+    folder
+        Folder of the simulated files.
+
+    Raises
+    ------
+    ConfigError
+        If the simulation has no such tree or variable.
+    """
+    for sample in inputs:
+        if any(path.parent != folder for path in sample.files):
+            continue
+        if sample.tree != SIMULATED_TREE:
+            msg = f"{config.path}: ntuples.tree = {sample.tree!r}: that of simulated files is {SIMULATED_TREE!r}"
+            raise ConfigError(msg)
+        candidate = config.search_record.region(sample.regions[0]).candidate
+        there = simulated_variables(CANDIDATES[candidate], config.detector_record)
+        branches = {escape(name) for name in there}
+        for variable in variables(sample):
+            if branch_name(variable, config.ntuples.names) not in branches:
+                msg = f"{config.path}: {_missing(config, candidate, variable)} {variable!r}, which is not simulated"
+                near = difflib.get_close_matches(variable, there, n=3)
+                raise ConfigError(msg + (f"; closest are {', '.join(map(repr, near))}" if near else ""))
+
+
+def _missing(config: Analysis, candidate: str, variable: str) -> str:
+    """Return what reads a variable of a candidate that there is not, as the beginning of a sentence."""
+    for region in by_candidate(config)[candidate]:
+        if variable in {known.name for known in config.selection(region).variables}:
+            others = [r.name for r in config.search_record.regions if r.candidate == candidate and r != region]
+            way = f"'regions' may name {', '.join(others)} only, or see 'detector'" if others else "see 'detector'"
+            return f"region {region.name!r} ({way}) reads"
+    return f"something that is asked of the ntuples of {candidate} (corrections, candidates, ...) reads"
 
 
 def check(

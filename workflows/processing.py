@@ -101,30 +101,9 @@ def weights(config: Analysis, inputs: Sequence[Sample], *, but: Sequence[str] = 
         return tuple(name for name in names if name in simulated)
 
     found: list[Correction | Factor] = [
-        Correction(
-            name=name,
-            file=config.path.parent / section.file,
-            correction=section.correction or name,
-            inputs=section.inputs,
-            each=section.each,
-            samples=named(section.samples),
-            regions=section.regions or None,
-            up=section.up,
-            down=section.down,
-            values=section.values,
-        )
-        for name, section in config.corrections.items()
+        section.record(name, config.path.parent, named(section.samples)) for name, section in config.corrections.items()
     ]
-    found += [
-        Factor(
-            name=name,
-            value=factor.value,
-            uncertainty=factor.value * factor.uncertainty,
-            samples=named(factor.samples),
-            regions=factor.regions or None,
-        )
-        for name, factor in config.factors.items()
-    ]
+    found += [factor.record(name, named(factor.samples)) for name, factor in config.factors.items()]
     return [correction for correction in found if correction.name not in but]
 
 

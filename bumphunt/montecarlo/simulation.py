@@ -33,6 +33,7 @@ __all__ = [
     "production_number",
     "random_generator",
     "simulate_chunk",
+    "simulated_variables",
 ]
 
 Array = NDArray[np.float64]
@@ -228,6 +229,23 @@ def draw_chunk(
     columns = _header(columns, DATA_EXPERIMENT, 1, 0) | columns
     seen = source[np.unique(columns["__event__"])]
     return _chunk(columns, events, drawn=source.size, repeated=seen.size - np.unique(seen).size)
+
+
+def simulated_variables(candidate: Candidate, detector: Detector) -> tuple[str, ...]:
+    """Return the basf2 names of the columns of a simulated ntuple.
+
+    Parameters
+    ----------
+    candidate
+        What is reconstructed.
+    detector
+        The detector, which says which triggers there are.
+    """
+    nothing = Events(
+        pdgid=np.zeros((0, 2), dtype=np.int32), p4=np.zeros((0, 2, 4)), weight=np.zeros(0), beams_p4=np.zeros((0, 4))
+    )
+    columns = reconstruct(nothing, detector, candidate=candidate, rng=np.random.default_rng(0))
+    return (*_header(columns, 0, 0, 0), *columns)
 
 
 def _header(columns: Columns, experiment: int, run: int, production: int) -> Columns:

@@ -194,7 +194,7 @@ def test_output_that_is_no_folder_is_refused(analysis, tmp_path, monkeypatch, ca
 def test_unknown_observable_is_refused_before_anything_is_made(analysis, monkeypatch, capsys):
     path = analysis("search:", "optimise: {variables: {pt_pear: {low: 0, high: 2}}}\nsearch:")
     line = refused(monkeypatch, capsys, path, "process")
-    assert "optimise.variables = 'pt_pear'" in line
+    assert "optimise.variables.pt_pear: observable 'pt_pear' is not known" in line
     assert "did you mean 'pt_pair'" in line
 
 
