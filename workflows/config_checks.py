@@ -188,13 +188,6 @@ def _check_corrections(config: Analysis) -> None:
         for sample in control.samples:
             if sample not in config.samples:
                 raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, config.samples))
-        if config.search_record.region(control.region).role == "signal":
-            controls = [r.name for r in config.search_record.regions if r.role == "control"]
-            msg = (
-                f"control.{name}.region = {control.region!r}: a peak is searched there; want a control sample:"
-                f" {', '.join(controls) or 'the search has none'}"
-            )
-            raise ValueError(msg)
 
 
 def _check_weights(config: Analysis) -> None:
