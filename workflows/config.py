@@ -44,7 +44,7 @@ from bumphunt.montecarlo.processes import find_process
 from selections.cuts import Selection
 from selections.search import Model, Region
 from selections.search import Search as SearchRecord
-from workflows.config_checks import DATA, EFFICIENCY, LUMINOSITY, check_analysis
+from workflows.config_checks import DATA, check_analysis
 from workflows.config_corrections import Control, Correction, Factor
 from workflows.config_fit import Fit, Optimise, Search, SpectrumBinning, Systematic
 from workflows.config_samples import BackgroundSample, BeamEnergies, Data, Files, Injection, Signal
@@ -253,9 +253,9 @@ class Analysis(Section):
         """All sources of uncertainty but the normalisations of the samples."""
         found = []
         if self.signal.uncertainty > 0:
-            found.append(Source(name=EFFICIENCY, efficiency=self.signal.uncertainty))
+            found.append(Source(name="efficiency", efficiency=self.signal.uncertainty))
         if self.data.luminosity_uncertainty > 0:
-            found.append(Source(name=LUMINOSITY, efficiency=self.data.luminosity_uncertainty))
+            found.append(Source(name="luminosity", efficiency=self.data.luminosity_uncertainty))
         found.extend(section.source(name) for name, section in self.systematics.items())
         return tuple(found)
 

@@ -31,8 +31,6 @@ DATA = "data"
 """Name of the data among the samples."""
 MARGIN = 1.0
 """How far a spectrum of squared masses must reach beyond those searched [GeV^2]: some resolutions."""
-EFFICIENCY, LUMINOSITY = "efficiency", "luminosity"
-"""Sources of the uncertainties that stand with the signal and with the data."""
 MIN_MASSES = 4
 """Fewest simulated masses of a region: shapes and efficiency are interpolated."""
 
@@ -178,13 +176,6 @@ def _check_corrections(config: Analysis) -> None:
         known = [r.name for r in config.region_records]
         if control.region not in known:
             raise ValueError(unknown_name(f"control.{name}.region =", control.region, known) + "; see 'regions'")
-        if config.search_record.region(control.region).role != "control":
-            controls = [r.name for r in config.search_record.regions if r.role == "control"]
-            msg = (
-                f"control.{name}.region = {control.region!r} is where a peak is searched, so its data may be hidden or"
-                f" hold the signal; control samples are {', '.join(controls) or 'none'}"
-            )
-            raise ValueError(msg)
         for sample in control.samples:
             if sample not in config.samples:
                 raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, config.samples))

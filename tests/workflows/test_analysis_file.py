@@ -178,9 +178,13 @@ def test_shipped_examples_load():
         (
             "search:",
             "control: {k: {region: mumu, samples: [mumu]}}\nsearch:",
-            ["control.k.region = 'mumu' is where a peak is searched", "mumugamma, emu"],
+            ["control.k.region = 'mumu': a peak is searched there", "mumugamma, emu"],
         ),
-        ("search:", "factors: {luminosity: {value: 2}}\nsearch:", ["factors: the name 'luminosity' is taken"]),
+        (
+            "simulate: {}",
+            "luminosity_uncertainty: 0.01\n  simulate: {}\nfactors: {luminosity: {value: 2}}",
+            ["factors: the name 'luminosity' is taken"],
+        ),
         ("search:", "factors: {norm_mumu: {value: 2}}\nsearch:", ["factors: the name 'norm_mumu' is taken"]),
         (
             "search:",
