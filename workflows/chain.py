@@ -337,6 +337,8 @@ class Chain:
             sentence = "blinded: no observed significance; set 'unblind: true' when the review agrees"
         elif not np.any(valid & np.isfinite(limits["z0"])):
             sentence = "no mass hypothesis has a valid fit: see the flags in the limit table"
+        elif not np.any(limits["z0"][valid] > 0):
+            sentence = "no mass hypothesis has an excess"
         else:
             best = int(np.nanargmax(np.where(valid, limits["z0"], np.nan)))
             flags = f"; its flags: {limits['flags'][best]}" if limits["flags"][best] else ""

@@ -88,7 +88,8 @@ def _make(
                 state = "made" if done else "up to date"
                 out.print(f"{stage.name:<9} {state}: {stage.folder}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
-        err.print("bumphunt: interrupted; finished stages are kept, the interrupted one left nothing", style="red")
+        message = "bumphunt: interrupted; finished stages are kept, the interrupted one left nothing"
+        err.print(message, style="red", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     return chain
 
@@ -150,7 +151,7 @@ def _validate(folder: Path, workers: int) -> None:
         with lock(folder), _progress() as progress:
             checks = validate(folder, workers=workers, progress=progress)
     except KeyboardInterrupt:
-        err.print("bumphunt: interrupted; the validation page is that of before", style="red")
+        err.print("bumphunt: interrupted; the validation page is that of before", style="red", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     table = Table(title="Monte Carlo against references", title_justify="left", box=None)
     for name in ("quantity", "value", "reference", "ratio"):
@@ -246,7 +247,7 @@ def repack(
         with _progress() as progress:
             made = copy(source, target, tree=tree, skip=skip, progress=lambda n, total: progress("repack", n, total))
     except KeyboardInterrupt:
-        err.print(f"bumphunt: interrupted; {target} is that of before", style="red")
+        err.print(f"bumphunt: interrupted; {target} is that of before", style="red", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
     out.print(f"{target}: {made.rows:,} rows, {made.branches} branches", highlight=False, soft_wrap=True)
     if made.left_out:

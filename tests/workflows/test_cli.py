@@ -15,6 +15,7 @@ import uproot
 
 from bumphunt.kinematics import BEAMS
 from bumphunt.montecarlo.detector import DETECTORS
+from selections.registry import SEARCHES
 from workflows import cli
 from workflows.ntuples import escape
 from workflows.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
@@ -204,13 +205,64 @@ def test_weights_of_zero_are_refused(ntuples, analysis, tmp_path, monkeypatch, c
     assert "bad.root: the weights of sample 'mumu' add up to 0" in line
 
 
+def test_small_baskets_are_warned_about_and_repacked(ntuples, analysis, tmp_path, monkeypatch, capsys, caplog):
+    with uproot.open(ntuples / "mumu.root") as file:
+        columns = file["events"].arrays(library="np")
+    rows, copies = columns["__event__"].size, 30
+    slow, fast = tmp_path / "slow.root", tmp_path / "fast.root"
+    with uproot.recreate(slow) as file:
+        file.mktree("events", {name: values.dtype for name, values in columns.items()})
+        for copy in range(copies * rows // 400):
+            span = (np.arange(400) + 400 * copy) % rows
+            part = {name: values[span] for name, values in columns.items()}
+            file["events"].extend(part | {"__run__": np.full(400, copy, dtype=np.int32)})
+    results = tmp_path / "results"
+    path = analysis(f"{ntuples}/mumu.root", str(slow))
+    assert run(monkeypatch, capsys, "check", path, "--output", results)[0] == 0
+    (advice,) = [record.getMessage() for record in caplog.records if "baskets" in record.getMessage()]
+    assert advice.endswith(f"bumphunt repack {slow} {tmp_path}/slow_repacked.root")
+    status, out, _ = run(monkeypatch, capsys, "repack", slow, fast)
+    assert status == 0
+    assert f"{copies * rows // 400 * 400:,} rows" in out
+    status, _, err = run(monkeypatch, capsys, "repack", slow, fast)
+    assert status == cli.BAD_INPUT
+    assert "is there already" in err
+    caplog.clear()
+    path = analysis(f"{ntuples}/mumu.root", str(fast))
+    assert run(monkeypatch, capsys, "check", path, "--output", results)[0] == 0
+    assert not caplog.records
+
+
 def test_channels_and_version_answer(monkeypatch, capsys):
     status, out, _ = run(monkeypatch, capsys, "channels")
     assert status == 0
-    assert "zprime-invisible" in out
+    for name, search in SEARCHES.items():
+        assert f"{name}: {search.final_state}" in out
+        for region in search.regions:
+            control = " (control sample)" if region.role == "control" else ""
+            assert f"region {region.name}{control}: {region.description}; reads {region.candidate}" in out
     status, out, _ = run(monkeypatch, capsys, "--version")
     assert status == 0
     assert out.startswith("bumphunt 0.")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interrupt_of_the_reading_leaves_nothing_half_written(analysis, workers):
+    """Ctrl-C while ntuples are read: what was finished stays."""
+    path = analysis()
+    results = path.parent / "results"
+    command = [sys.executable, "-c", "from workflows.cli import main; main()", "process", str(path)]
+    command += ["--output", str(results), "--workers", str(workers)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ})
+    begun = results / ".process.partial" / "n_minus_one.root"
+    deadline = time.monotonic() + 120
+    while not begun.exists() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.005)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == cli.INTERRUPTED, err
+    assert b"finished stages are kept, the interrupted one left nothing" in err
+    assert {p.name for p in results.iterdir()} == {".lock", "check"}
 
 
 def test_interrupt_leaves_nothing_half_written(tmp_path):
