@@ -38,6 +38,9 @@ class Smoothed:
     """The curve in each bin [events], shape (B,)."""
     error: Array
     """Its standard deviation, from the number of simulated events, shape (B,); common to neighbouring bins."""
+    variance: Array
+    """Variance of each bin for uses that take bins for independent, shape (B,): so large that the sum over the bins of
+    a knot has the variance of the curve, but not larger than that of the simulated events without the curve."""
     chi2: float
     """Of the simulated events in joined bins against the curve."""
     degrees_of_freedom: int
@@ -114,10 +117,14 @@ def smooth_spectrum(
     coefficients, covariance = _maximum(counts / weight, basis, exposure)
     curve = width * np.exp(basis @ coefficients)
     relative = np.sqrt(np.einsum("bi,ij,bj->b", basis, covariance, basis))
-    expected, error = n.copy(), np.sqrt(n2)
+    expected, error, variance = n.copy(), np.sqrt(n2), n2.copy()
     expected[inside], error[inside] = curve, curve * relative
+    bins = np.bincount(which, minlength=knots)[which]
+    variance[inside] = np.minimum(bins * (curve * relative) ** 2, curve * weight)
     chi2, joined = _chi2(counts, curve, weight)
-    return Smoothed(expected=expected, error=error, chi2=chi2, degrees_of_freedom=joined - basis.shape[1])
+    return Smoothed(
+        expected=expected, error=error, variance=variance, chi2=chi2, degrees_of_freedom=joined - basis.shape[1]
+    )
 
 
 def _checked(sum_w: ArrayLike, sum_w2: ArrayLike, edges: ArrayLike) -> tuple[Array, Array, Array]:

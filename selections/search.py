@@ -181,6 +181,8 @@ class Search:
         The published search.
     regions
         Final states and control samples; at least one of the role "signal".
+    alternatives
+        Whether the signal regions are those of different experiments, of which an analysis names one.
     veto
         Candidate lower bounds on the observables that are optimised in bins of mass; none for no optimised cuts.
     candidates
@@ -209,6 +211,7 @@ class Search:
     mass_range: tuple[float, float]
     reference: str
     regions: tuple[Region, ...]
+    alternatives: bool = False
     veto: tuple[VetoAxis, ...] = ()
     candidates: tuple[VetoAxis, ...] = ()
     features: tuple[str, ...] = ()

@@ -112,6 +112,10 @@ def _check_regions(config: Analysis) -> None:
     if not config.signal_regions:
         msg = f"regions: {', '.join(config.regions)} are control samples; name one in which a peak is fitted"
         raise ValueError(msg)
+    if config.search_record.alternatives and len(config.signal_regions) > 1:
+        both = [region.name for region in config.signal_regions]
+        msg = f"regions: {', '.join(both)} are those of different experiments; name one, such as regions: [{both[0]}]"
+        raise ValueError(msg)
 
 
 def _check_spectrum(config: Analysis) -> None:
@@ -176,6 +180,13 @@ def _check_corrections(config: Analysis) -> None:
         known = [r.name for r in config.region_records]
         if control.region not in known:
             raise ValueError(unknown_name(f"control.{name}.region =", control.region, known) + "; see 'regions'")
+        if config.search_record.region(control.region).role == "signal":
+            controls = [r.name for r in config.search_record.regions if r.role == "control"]
+            msg = (
+                f"control.{name}.region = {control.region!r}: a peak is searched there; want a control sample:"
+                f" {', '.join(controls) or 'the search has none'}"
+            )
+            raise ValueError(msg)
         for sample in control.samples:
             if sample not in config.samples:
                 raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, config.samples))

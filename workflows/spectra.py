@@ -229,7 +229,7 @@ def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> tuple[Spectr
     if dof > 0 and chi2.sf(found.chi2, dof) < UNLIKELY:
         msg = f"samples.{sample}.smooth: chi^2 = {found.chi2:.1f} for {dof} degrees of freedom; want more knots"
         logger.warning(msg)
-    made = Spectrum(edges=spectrum.edges, counts=found.expected, variances=found.error**2)
+    made = Spectrum(edges=spectrum.edges, counts=found.expected, variances=found.variance)
     return made, {"smooth_chi2": found.chi2, "smooth_degrees_of_freedom": dof}
 
 

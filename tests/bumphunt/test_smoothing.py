@@ -44,6 +44,19 @@ def test_curve_has_no_bias_and_the_error_it_says() -> None:
     assert np.median(error) < 0.15 * np.median(1 / np.sqrt(TRUE / 40))
 
 
+def test_variances_of_independent_bins_cover_the_scatter_of_windows() -> None:
+    """Sums over windows of bins scatter with the curve; their summed variances must not say less."""
+    rng = np.random.default_rng(9)
+    fits = [smooth(weighted(rng)) for _ in range(60)]
+    for first, bins in ((100, 40), (300, 100), (600, 200)):
+        window = slice(first, first + bins)
+        spread = np.std([fit.expected[window].sum() for fit in fits], ddof=1)
+        said = np.sqrt(np.mean([fit.variance[window].sum() for fit in fits]))
+        raw = np.sqrt(np.mean([weighted(rng)[1][window].sum() for _ in range(10)]))
+        assert spread < 1.2 * said
+        assert said < 1.1 * raw
+
+
 def test_chi2_has_its_degrees_of_freedom() -> None:
     rng = np.random.default_rng(2)
     fits = [smooth(weighted(rng)) for _ in range(40)]

@@ -197,6 +197,7 @@ def test_shipped_examples_load():
             "control: {k: {region: mumu, samples: [mumu], edges: [0, 1]}}\nsearch:",
             ["'observable' and 'edges'"],
         ),
+        ("zprime-invisible", "darkphoton-invisible", ["babar, belle2 are those of different experiments; name one"]),
         ("search:", "model: nothing\nsearch:", ["'nothing' names no function of a file"]),
         ("search:", "fit: {method: smooth, background: {order: 99}}\nsearch:", ["fit.background", "got 99"]),
         (
