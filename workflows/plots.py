@@ -14,12 +14,12 @@ import mplhep
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
 __all__ = [
     "Figure",
     "closure",
-    "cuts_against_mass",
     "impacts",
     "limit_band",
     "p0_scan",
@@ -65,6 +65,15 @@ def _mass_scale(axes: Axes, masses: Array) -> None:
     """Make the axis of masses that reach over more than a decade logarithmic."""
     if masses[0] > 0 and masses[-1] > DECADES * masses[0]:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda mass, _: f"{mass:g}"))
+        several = masses[-1] > 1000 * masses[0]  # there is no room for more than the powers of ten
+        axes.xaxis.set_minor_formatter(NullFormatter() if several else FuncFormatter(_one_two_five))
+
+
+def _one_two_five(mass: float, _: int) -> str:
+    """Return a mass as text if its first digit is 2 or 5."""
+    text = f"{mass:.6g}"
+    return text if text.strip("0.") in ("2", "5") else ""
 
 
 def _label(axes: Axes, text: str) -> None:
@@ -232,63 +241,6 @@ def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, xlabel: 
         _mass_scale(panels[-1], masses)
         panels[-1].set_xlabel(xlabel)
         _label(panels[0], "fitted at the mass / interpolated without it")
-        return figure
-
-
-def cuts_against_mass(
-    mass_edges: Array,
-    thresholds: Mapping[str, Array],
-    merit: Mapping[str, Array],
-    spectrum: tuple[Array, Mapping[str, Array]],
-    *,
-    smooth: bool,
-    xlabel: str,
-) -> Figure:
-    """Return the optimised cuts: background before and after, thresholds, and the figure of merit on both halves.
-
-    Parameters
-    ----------
-    mass_edges
-        Edges of the mass bins [GeV], shape (K + 1,).
-    thresholds
-        Axis label -> lower bound in each bin [GeV], shape (K,) each.
-    merit
-        Legend entry -> figure of merit in each bin, shape (K,) each.
-    spectrum
-        Edges [GeV] and, by legend entry, expected background events per bin.
-    smooth
-        Whether the bounds are interpolated between the centres of the bins.
-    xlabel
-        Symbol of the mass with its unit.
-    """
-    with mpl.rc_context(STYLE):
-        figure = _figure(7.0, 9.0)
-        top, middle, bottom = figure.subplots(3, 1)
-        edges, counts = spectrum
-        for colour, (name, values) in zip(("0.6", COLOURS[2]), counts.items(), strict=True):
-            top.stairs(values, edges, color=colour, label=name, fill=colour == "0.6", linewidth=1.5)
-        top.set_yscale("log")
-        top.set_ylabel("expected background events / bin")
-        low, high = top.get_ylim()
-        top.set_ylim(low, 20 * high)
-        top.legend(loc="upper right", ncols=2)
-        for colour, (name, values) in zip(COLOURS, thresholds.items(), strict=False):
-            if smooth:
-                centres = np.sqrt((mass_edges[1:] ** 2 + mass_edges[:-1] ** 2) / 2)
-                middle.plot(centres, values, marker="o", markersize=3, color=colour, label=name)
-            else:
-                middle.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
-        middle.set_ylabel("lower bound [GeV]")
-        middle.set_ylim(0, 1.35 * max(0.5, *(float(values.max()) for values in thresholds.values())))
-        middle.legend(loc="upper right", ncols=3)
-        for colour, (name, values) in zip(COLOURS, merit.items(), strict=False):
-            bottom.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
-        bottom.set_ylabel("figure of merit")
-        bottom.set_ylim(bottom=0)
-        bottom.legend()
-        for axes in (top, middle, bottom):
-            axes.set_xlim(mass_edges[0], mass_edges[-1])
-        bottom.set_xlabel(xlabel)
         return figure
 
 

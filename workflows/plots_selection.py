@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workflows.cut_values import CutValues
 from workflows.plots import COLOURS, SAMPLE_LABELS, STYLE, Figure
 
-__all__ = ["classifier", "n_minus_one", "ranking", "symbol"]
+__all__ = ["classifier", "cuts_against_mass", "n_minus_one", "ranking", "symbol"]
 
 Array = NDArray[np.float64]
 
@@ -144,4 +144,62 @@ def classifier(masses: Array, limits: Mapping[str, Array], *, label: str, xlabel
         lower.set_ylabel("gain")
         lower.set_xlabel(xlabel)
         upper.set_title(label, loc="left", fontsize=10)
+        return figure
+
+
+def cuts_against_mass(
+    mass_edges: Array,
+    masses: Array,
+    thresholds: Mapping[str, Array],
+    merit: Mapping[str, Array],
+    counts: Mapping[str, Array],
+    *,
+    smooth: bool,
+    xlabel: str,
+) -> Figure:
+    """Return the optimised cuts: background before and after, the bounds, and the figure of merit on both halves.
+
+    Parameters
+    ----------
+    mass_edges, masses
+        Edges [GeV] of the mass bins, shape (K + 1,), and the masses of their centres, shape (K,).
+    thresholds
+        Axis label with its unit -> lower bound in each bin, shape (K,) each.
+    merit
+        Legend entry -> figure of merit in each bin, shape (K,) each.
+    counts
+        Legend entry -> expected background events in each bin, shape (K,) each.
+    smooth
+        Whether the bounds are interpolated between the centres of the bins.
+    xlabel
+        Symbol of the mass with its unit.
+    """
+    with mpl.rc_context(STYLE):
+        rows = len(thresholds)
+        figure = Figure(figsize=(7.0, 5.0 + 1.5 * rows), layout="constrained")
+        panels = figure.subplots(rows + 2, 1, sharex=True, height_ratios=[2, *[1] * rows, 1.5])
+        top, bottom = panels[0], panels[-1]
+        for colour, (name, values) in zip(("0.6", COLOURS[2]), counts.items(), strict=True):
+            top.stairs(values, mass_edges, color=colour, label=name, fill=colour == "0.6", linewidth=1.5)
+        if any(values.max() > 0 for values in counts.values()):
+            top.set_yscale("log")
+            low, high = top.get_ylim()
+            top.set_ylim(low, 20 * high)
+        top.set_ylabel("background events / bin")
+        top.legend(loc="upper right", ncols=2)
+        for axes, (name, values) in zip(panels[1:-1], thresholds.items(), strict=True):
+            if smooth:
+                axes.plot(masses, values, marker="o", markersize=3, color=COLOURS[0])
+            else:
+                axes.stairs(values, mass_edges, baseline=None, color=COLOURS[0], linewidth=1.5)
+            axes.margins(y=0.15)
+            axes.set_ylabel(name + "\n>", fontsize=9)
+        for colour, (name, values) in zip(COLOURS, merit.items(), strict=False):
+            bottom.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
+        bottom.set_ylabel("figure of merit")
+        bottom.set_ylim(bottom=0)
+        bottom.legend()
+        bottom.set_xlim(mass_edges[0], mass_edges[-1])
+        bottom.set_xlabel(xlabel)
+        figure.align_ylabels()
         return figure

@@ -18,6 +18,7 @@ from workflows import plots, plots_selection
 from workflows.config import Analysis
 from workflows.cut_values import CutValues
 from workflows.limits import LIMITS
+from workflows.processing import veto_axes
 from workflows.spectra import Selected, Unit
 from workflows.tasks import FitTask
 
@@ -215,21 +216,29 @@ def _closure(model: SignalModel, config: Analysis) -> plots.Figure:
     return plots.closure(result.masses, shown, xlabel=_mass_label(config))
 
 
-def _cuts(records: Records, region: Region, units: Sequence[Unit]) -> plots.Figure:
+def _cuts(records: Records, region: Region, parts: Sequence[Unit]) -> plots.Figure:
     """Return the cuts of a region against mass, with the background before and after."""
     cuts, axis = records.cuts[region.name], records.config.axis(region)
     mass_edges = axis.mass(cuts.edges)
-    thresholds = {plots_selection.symbol(name): cuts.lower[:, i] for i, name in enumerate(cuts.names)}
+    units = {found.name: found.unit for found in veto_axes(records.config, region)}
+    labels = [plots_selection.symbol(n) + (f" [{units[n]}]" if units[n] else "") for n in cuts.names]
+    thresholds = {label: cuts.lower[:, i] for i, label in enumerate(labels)}
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
     counts = {}
     for name in ("before", "after"):
-        total = add(spectrum for unit in units for spectrum in getattr(unit, name).values())
+        total = add(spectrum for unit in parts for spectrum in getattr(unit, name).values())
         inside = np.digitize(total.centres, cuts.edges) - 1
         keep = (inside >= 0) & (inside < cuts.edges.size - 1)
         binned = np.bincount(inside[keep], total.counts[keep], minlength=cuts.edges.size - 1)
         counts[name] = binned.astype(np.float64)
-    return plots.cuts_against_mass(
-        mass_edges, thresholds, merit, (mass_edges, counts), smooth=cuts.smooth, xlabel=_mass_label(records.config)
+    return plots_selection.cuts_against_mass(
+        mass_edges,
+        cuts.masses,
+        thresholds,
+        merit,
+        counts,
+        smooth=cuts.smooth,
+        xlabel=_mass_label(records.config),
     )
 
 
