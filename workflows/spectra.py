@@ -29,13 +29,15 @@ from workflows.config import DATA, Analysis
 from workflows.events import optimised_step, spectra_of
 from workflows.inputs import Sample
 from workflows.optimising import read_cuts
-from workflows.processing import Progress, read_processed, region_plan
+from workflows.processing import Processed, Progress, read_processed, region_plan
 from workflows.results import read_json, write_csv, write_json
 
 __all__ = ["FittedSignal", "Selected", "Unit", "fit_signal", "make_spectra", "read_selected", "unit_names"]
 
 SPECTRA = "spectra.root"
 UNITS = "spectra.json"
+LUMINOSITY_TOLERANCE = 1e-9
+"""Relative difference of luminosities that is rounding."""
 EXPECTATION_STREAM = 0xDA7A
 """Tells the random numbers of pseudo-data that are drawn from an expectation from others of the same seed."""
 
@@ -190,8 +192,18 @@ def make_spectra(
     for region in config.region_records:
         columns = cutflow_columns(cutflows[region.name])
         write_csv(folder / f"{config.region_file('cutflow', region)}.csv", columns)
-    luminosity = processed.luminosity(config.signal_regions[0].name)
+    luminosity = _luminosity(config, processed)
     write_json(folder / UNITS, {"units": record, "data_luminosity": luminosity, "complete": processed.complete})
+
+
+def _luminosity(config: Analysis, processed: Processed) -> float:
+    """Return the luminosity of the data that were read [fb^-1], or raise if regions that are fitted differ in it."""
+    found = {region.name: processed.luminosity(region.name) for region in config.signal_regions}
+    if max(found.values()) > min(found.values()) * (1 + LUMINOSITY_TOLERANCE):
+        parts = ", ".join(f"{value:.4g} fb^-1 in {name}" for name, value in found.items())
+        msg = f"rows are missing in the data, which leaves {parts}; a limit needs one luminosity: fit the regions apart"
+        raise InputError(msg)
+    return next(iter(found.values()))
 
 
 def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> Spectrum:
