@@ -124,12 +124,16 @@ class Chain:
         Raises
         ------
         ConfigError
-            If the mass is outside the search.
+            If the mass is outside the search, or excluded.
         """
         low, high = self.config.search.low, self.config.search.high
         if not low <= mass <= high:
             msg = f"--mass {mass:g}: the search of {self.config.path} goes from {low:g} to {high:g} GeV"
             raise ConfigError(msg)
+        for first, last in self.config.excluded:
+            if first < mass < last:
+                msg = f"--mass {mass:g}: {first:g} to {last:g} GeV are not searched, see 'search.exclude'"
+                raise ConfigError(msg)
         spectra, scan = self._folder("spectra"), self._folder("scan")
 
         def make(folder: Path) -> None:

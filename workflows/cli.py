@@ -39,6 +39,7 @@ out = Console()
 err = Console(stderr=True)
 
 BAD_INPUT, INTERRUPTED = 2, 130
+_IMPACT_NUMBERS = ("n_sig", "n_sig_error", "limit_obs", "limit_exp", "statistical")
 
 AnalysisFile = Annotated[Path, typer.Argument(metavar="ANALYSIS.yaml", help="The analysis; see examples/.")]
 Output = Annotated[Path | None, typer.Option(help="Folder of the results; results/<name of the YAML> unless given.")]
@@ -200,8 +201,10 @@ def impacts(
     for stage in map(chain.impacts, mass):
         found = read_json(stage.folder / f"{IMPACTS}.json")
         columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
-        title = f"impacts at {found['mass']:g} GeV: n_sig = {found['n_sig']:.4g} +- {found['n_sig_error']:.4g} events,"
-        title += f" limit {found['limit_obs']:.4g} (expected {found['limit_exp']:.4g}) at {found['cl']:.0%}"
+        # a number that could not be worked out is null
+        number = {name: "none" if found[name] is None else f"{found[name]:.4g}" for name in _IMPACT_NUMBERS}
+        title = f"impacts at {found['mass']:g} GeV: n_sig = {number['n_sig']} +- {number['n_sig_error']} events,"
+        title += f" limit {number['limit_obs']} (expected {number['limit_exp']}) at {found['cl']:.0%}"
         table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
         for name in columns:
             table.add_column(name, justify="left" if name == "source" else "right", no_wrap=True)
@@ -209,7 +212,7 @@ def impacts(
             table.add_row(*(v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row))
         out.print(table)
         out.print(
-            f"statistical error: {found['statistical']:.4g} events; table and figure: {stage.folder}",
+            f"statistical error: {number['statistical']} events; table and figure: {stage.folder}",
             highlight=False,
             soft_wrap=True,
         )

@@ -269,10 +269,10 @@ def _check_signals(config: Analysis) -> None:
     if config.search.low < min(config.masses_of(r)[0] for r in config.signal_regions) or config.search.high > max(
         config.masses_of(r)[1] for r in config.signal_regions
     ):
-        low, high = config.signal.masses[0], config.signal.masses[-1]
+        seen = [mass for region in config.signal_regions for mass in config.signal_masses(region)]
         msg = (
-            f"search: masses {config.search.low} to {config.search.high} GeV reach beyond the simulated signal,"
-            f" {low} to {high} GeV"
+            f"search: masses {config.search.low} to {config.search.high} GeV reach beyond the simulated signal of"
+            f" {', '.join(region.name for region in config.signal_regions)}, {min(seen)} to {max(seen)} GeV"
         )
         raise ValueError(msg)
     for i, injected in enumerate(config.data.simulate.inject if config.data.simulate is not None else ()):

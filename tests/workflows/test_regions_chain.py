@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import yaml
 
+from bumphunt.errors import ConfigError
 from bumphunt.inference.fit import fit, limit
 from bumphunt.inference.windows import window_edges
 from bumphunt.kinematics import BEAMS, M_MUON
@@ -116,6 +117,13 @@ def test_excluded_masses_are_absent(tables):
     omega = EXCLUDED[0]
     for table in tables.values():
         assert table["mass"].min() < omega.low < omega.high < table["mass"].max()
+
+
+def test_impacts_of_an_excluded_mass_are_refused(done):
+    config = load(done.parent / "analysis.yaml")
+    chain = Chain(config=config, folder=done, workers=1, allow_missing=False, progress=lambda *_: None)
+    with pytest.raises(ConfigError, match=r"--mass 0\.78: 0\.75\d+ to 0\.81\d+ GeV are not searched"):
+        chain.impacts(0.78)
 
 
 def test_efficiency_of_the_combination_is_the_sum_of_branching_ratios_times_efficiencies(done, tables):
