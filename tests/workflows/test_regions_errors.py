@@ -121,7 +121,9 @@ def test_wrong_analysis_of_regions_is_refused(refused, changes, parts):
 
 def test_regions_of_two_experiments_are_told_apart(refused):
     """They are no parts of one data set; that of BaBar needs a trigger that the simulation of Belle II has not."""
-    assert "babar, belle2 are those of different experiments; name one" in refused(channel="darkphoton-invisible")
+    assert "babar, belle2 are those of different experiments; name one" in refused(
+        channel="darkphoton-invisible", regions=["babar", "belle2"]
+    )
     line = refused(
         channel="darkphoton-invisible",
         regions=["babar"],
