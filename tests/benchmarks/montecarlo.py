@@ -24,7 +24,7 @@ from bumphunt.montecarlo.processes import PROCESSES
 from bumphunt.montecarlo.pythia import is_installed
 from bumphunt.montecarlo.simulation import simulate_chunk
 from workflows.analysis_file import load
-from workflows.inputs import simulation_plan
+from workflows.inputs import simulation_plans
 from workflows.simulate import SampleSpec, SimulationPlan, simulate
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
@@ -130,10 +130,7 @@ def case(name: str, plan: SimulationPlan) -> dict[str, float]:
 
 def example_plan() -> SimulationPlan:
     """Return the plan of the shipped example."""
-    plan = simulation_plan(load(EXAMPLE))
-    if plan is None:
-        msg = f"{EXAMPLE} simulates nothing"
-        raise SystemExit(msg)
+    (plan,) = simulation_plans(load(EXAMPLE))
     return plan
 
 
