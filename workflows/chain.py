@@ -168,7 +168,7 @@ class Chain:
             folder=self._folder(CORRECT),
             settings=self._reading() | self._settings("control"),
             make=make,
-            inputs=(*self._given_files(), *self.config.own_files, *self.config.correction_files),
+            inputs=(*self._given_files(), *self.config.search_files, *self.config.correction_files),
             upstream=(self._folder("check"),),
         )
 
@@ -196,7 +196,7 @@ class Chain:
         if simulation_plans(self.config):
             stages.append(self._simulate())
             upstream = (self._folder("simulate"),)
-        given = (*self._given_files(), *self.config.own_files, *self.config.correction_files)
+        given = (*self._given_files(), *self.config.search_files, *self.config.correction_files)
         reading = self._reading()
         check, process, spectra = (self._folder(name) for name in ("check", "process", "spectra"))
 

@@ -178,10 +178,16 @@ class Analysis(Section):
         return tuple(self.path.parent / correction.file for correction in self.corrections.values())
 
     @property
+    def search_files(self) -> tuple[Path, ...]:
+        """The file of Python that holds the search, of a user or an installed package: everything depends on it."""
+        path = source_file(self.channel, self.path.parent)
+        return () if path is None else (path,)
+
+    @property
     def own_files(self) -> tuple[Path, ...]:
-        """Files of Python that the YAML names, of users and installed packages: results depend on them."""
-        names = [self.channel, *([] if self.model is None else [self.model])]
-        return tuple(path for name in names if (path := source_file(name, self.path.parent)) is not None)
+        """That file and the one of the model, on which limits depend."""
+        path = None if self.model is None else source_file(self.model, self.path.parent)
+        return self.search_files if path is None else (*self.search_files, path)
 
     def selection(self, region: Region) -> Selection:
         """Return the selection of a region."""

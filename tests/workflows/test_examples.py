@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from bumphunt.theory import alp
 from workflows.analysis_file import load
 from workflows.chain import Chain
 from workflows.scan import read_columns
@@ -82,6 +83,43 @@ def test_example_runs_from_simulation_to_limits(path, tmp_path):
         expected = np.exp(np.interp(inside, masses, np.log(couplings)))
         ratio = expected / np.array([published.couplings[published.masses.index(m)] for m in inside])
         assert 1 / PUBLISHED[path.stem] < np.median(ratio) < PUBLISHED[path.stem]
+
+
+def test_same_yaml_searches_for_an_invisible_axion_like_particle(tmp_path):
+    content = reduced(Path(__file__).parents[2] / "examples" / "darkphoton_invisible.yaml")
+    content["channel"] = "alp-invisible"
+    (tmp_path / "alp.yaml").write_text(yaml.safe_dump(content))
+    config = load(tmp_path / "alp.yaml")
+    folder = tmp_path / "results"
+    chain = Chain(config=config, folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
+    for stage in chain.up_to("limits"):
+        stage.run()
+    limits = read_columns(folder / "limits" / "limits.json")
+    valid = limits["valid"].astype(bool)
+    assert valid.mean() > 0.9
+    # what is produced is e+e- -> gamma a: its cross section at the limit is that of the table
+    predicted = alp.cross_section(limits["mass"], coupling=1.0, sqrt_s=config.beams_record.sqrt_s)
+    np.testing.assert_allclose(
+        limits["coupling_ul_exp"][valid] ** 2 * predicted[valid], limits["xsec_ul_exp"][valid], rtol=1e-6
+    )
+
+
+def test_user_model_gives_a_coupling_to_a_search_without_one(tmp_path):
+    content = reduced(Path(__file__).parents[2] / "examples" / "zprime_lfv.yaml")
+    (tmp_path / "mine.py").write_text("def cross_section(mass, sqrt_s):\n    return 50.0 + 0.0 * mass\n")
+    folder, tables = tmp_path / "results", []
+    for model in (None, "mine.py:cross_section"):
+        (tmp_path / "lfv.yaml").write_text(yaml.safe_dump(content | {"model": model}))
+        chain = Chain(
+            config=load(tmp_path / "lfv.yaml"), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None
+        )
+        made = [stage.name for stage in chain.up_to("limits") if stage.run()]
+        tables.append(read_columns(folder / "limits" / "limits.json"))
+    assert "process" not in made  # the ntuples were not read again
+    without, given = tables
+    assert np.isnan(without["coupling_ul_exp"]).all()
+    np.testing.assert_allclose(given["xsec_ul_exp"] * given["efficiency"], without["xsec_ul_exp"])
+    np.testing.assert_allclose(given["coupling_ul_exp"], np.sqrt(given["xsec_ul_exp"] / 50.0))
 
 
 def blocks(text: str, language: str) -> list[str]:
