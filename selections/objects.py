@@ -29,6 +29,7 @@ __all__ = [
     "daughter",
     "daughter_p4",
     "electron_cuts",
+    "electron_e_over_p",
     "electron_observables",
     "electron_variables",
     "muon_cuts",
@@ -155,11 +156,11 @@ def track_cuts(
     )
 
 
-def muon_variables(n: int) -> tuple[Variable, ...]:
-    """Return the variables of muon identification of `n` tracks; a track without a cluster has clusterE = NaN."""
+def muon_variables(n: int, first: int = 0) -> tuple[Variable, ...]:
+    """Return the variables of muon identification of `n` tracks from `first` on; without a cluster clusterE is NaN."""
     return tuple(
         variable
-        for i in range(n)
+        for i in range(first, first + n)
         for variable in (
             Variable(name=daughter(i, "muonID")),
             Variable(name=daughter(i, "clusterE"), unit="GeV", nan_allowed=True),
@@ -167,22 +168,31 @@ def muon_variables(n: int) -> tuple[Variable, ...]:
     )
 
 
-def muon_observables(columns: Columns, n: int) -> dict[str, Array]:
-    """Return the smallest muonID, the largest cluster energy [GeV] and E/p of `n` tracks, each (N,).
+def muon_observables(columns: Columns, n: int, first: int = 0) -> dict[str, Array]:
+    """Return the smallest muonID, the largest cluster energy [GeV] and E/p of `n` tracks from `first` on, each (N,).
 
     A track without a cluster counts with energy 0.
     """
-    energies = [np.nan_to_num(np.asarray(columns[daughter(i, "clusterE")], dtype=np.float64)) for i in range(n)]
-    momenta = [np.asarray(columns[daughter(i, "p")], dtype=np.float64) for i in range(n)]
-    ratios = [
-        np.divide(e, p, out=np.full(e.shape, np.inf), where=p > 0) for e, p in zip(energies, momenta, strict=True)
-    ]
-    muon_id = [columns[daughter(i, "muonID")] for i in range(n)]
+    tracks = range(first, first + n)
+    clusters = [_cluster(columns, i) for i in tracks]
+    muon_id = [columns[daughter(i, "muonID")] for i in tracks]
     return {
         "min_muon_id": np.asarray(reduce(np.minimum, muon_id), dtype=np.float64),
-        "max_cluster_energy": _largest(energies),
-        "max_e_over_p": _largest(ratios),
+        "max_cluster_energy": _largest([energy for energy, _ in clusters]),
+        "max_e_over_p": _largest([ratio for _, ratio in clusters]),
     }
+
+
+def electron_e_over_p(columns: Columns, index: int) -> Array:
+    """Return the cluster energy of a track over its momentum, shape (N,); 0 without a cluster."""
+    return _cluster(columns, index)[1]
+
+
+def _cluster(columns: Columns, index: int) -> tuple[Array, Array]:
+    """Return the energy of a track in the calorimeter [GeV], 0 without a cluster, and its ratio to the momentum."""
+    energy = np.nan_to_num(np.asarray(columns[daughter(index, "clusterE")], dtype=np.float64))
+    p = np.asarray(columns[daughter(index, "p")], dtype=np.float64)
+    return energy, np.divide(energy, p, out=np.full(energy.shape, np.inf), where=p > 0)
 
 
 def muon_cuts() -> tuple[Cut, ...]:

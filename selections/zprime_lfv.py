@@ -28,12 +28,16 @@ from bumphunt.kinematics import (
 )
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.objects import (
-    MAX_CLUSTER_ENERGY,
-    MAX_E_OVER_P,
-    MIN_MUON_ID,
     TOTAL_PHOTON_ENERGY,
     daughter,
     daughter_p4,
+    electron_cuts,
+    electron_e_over_p,
+    electron_observables,
+    electron_variables,
+    muon_cuts,
+    muon_observables,
+    muon_variables,
     nearest_photon_angle,
     pair_cuts,
     photon_variables,
@@ -45,38 +49,28 @@ from selections.search import Binning, Region, Search
 from selections.tau_veto import CANDIDATES, VETO, veto_observables
 from selections.zprime_invisible import AXIS, GAP_CENTRE, TRIGGER, recoil_cuts, trigger_cut
 
-__all__ = ["MIN_ELECTRON_E_OVER_P", "MIN_ELECTRON_ID", "SEARCH", "cuts", "observables", "selection", "variables"]
+__all__ = ["MIN_ELECTRON_E_OVER_P", "SEARCH", "cuts", "observables", "selection", "variables"]
 
 Array = NDArray[np.float64]
 
-MIN_ELECTRON_ID = 0.5
-"""Smallest electron likelihood ratio."""
 MIN_ELECTRON_E_OVER_P = 0.8
 """Smallest ratio of calorimeter energy to momentum of an electron: its shower is contained."""
 
 _SOURCE = "Belle II, arXiv:1912.11276"
-_CHOSEN = "chosen here"
 
 
 def variables() -> tuple[Variable, ...]:
     """Return the variables that the search reads; `daughter` 0 is the electron and 1 the muon, of either charge."""
     return (
         *track_variables(2),
-        Variable(name=daughter(0, "electronID")),
-        Variable(name=daughter(1, "muonID")),
-        *(Variable(name=daughter(i, "clusterE"), unit="GeV", nan_allowed=True) for i in range(2)),
+        *electron_variables(1),
+        Variable(name=daughter(0, "clusterE"), unit="GeV", nan_allowed=True),
+        *muon_variables(1, first=1),
         Variable(name="nTracks"),
         Variable(name=TRIGGER),
         Variable(name=TOTAL_PHOTON_ENERGY, unit="GeV"),
         *photon_variables(),
     )
-
-
-def _cluster(columns: Columns, index: int) -> tuple[Array, Array]:
-    """Return the energy of a daughter in the calorimeter [GeV], 0 without a cluster, and its ratio to the momentum."""
-    energy = np.nan_to_num(np.asarray(columns[daughter(index, "clusterE")], dtype=np.float64))
-    p = np.asarray(columns[daughter(index, "p")], dtype=np.float64)
-    return energy, np.divide(energy, p, out=np.full(energy.shape, np.inf), where=p > 0)
 
 
 def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
@@ -101,8 +95,6 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
     m2, theta = mass_squared(recoil), polar_angle(recoil)
     electron, muon = (to_centre_of_mass(p4, beams) for p4 in leptons)
     veto = veto_observables(electron, muon, beams.sqrt_s)
-    _, electron_e_over_p = _cluster(columns, 0)
-    muon_cluster, muon_e_over_p = _cluster(columns, 1)
     return {
         "m2_recoil": m2,
         "m_recoil": signed_mass(m2),
@@ -112,11 +104,9 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
         "extra_energy": np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64),
         "n_tracks": np.asarray(columns["nTracks"], dtype=np.float64),
         "trigger": np.asarray(columns[TRIGGER], dtype=np.float64),
-        "electron_id": np.asarray(columns[daughter(0, "electronID")], dtype=np.float64),
-        "electron_e_over_p": electron_e_over_p,
-        "muon_id": np.asarray(columns[daughter(1, "muonID")], dtype=np.float64),
-        "muon_cluster_energy": muon_cluster,
-        "muon_e_over_p": muon_e_over_p,
+        **electron_observables(columns, 1),
+        "electron_e_over_p": electron_e_over_p(columns, 0),
+        **muon_observables(columns, 1, first=1),
         **{name: veto[name] for name in VETO},
         **track_observables(columns, 2),
     }
@@ -127,58 +117,17 @@ def cuts() -> tuple[Cut, ...]:
     return (
         *pair_cuts(_SOURCE),
         *track_cuts(),
-        *_electron_cuts(),
-        *_muon_cuts(),
-        trigger_cut(),
-        *recoil_cuts(),
-    )
-
-
-def _electron_cuts() -> tuple[Cut, ...]:
-    """Return the cuts that make an electron."""
-    return (
-        Cut(
-            name="electron ID",
-            observable="electron_id",
-            above=MIN_ELECTRON_ID,
-            description="likelihood ratio of the electron hypothesis",
-            source=_CHOSEN,
-        ),
+        *electron_cuts(),
         Cut(
             name="electron E/p",
             observable="electron_e_over_p",
             above=MIN_ELECTRON_E_OVER_P,
             description="electrons leave their energy in the calorimeter",
-            source=_CHOSEN,
+            source="chosen here",
         ),
-    )
-
-
-def _muon_cuts() -> tuple[Cut, ...]:
-    """Return the cuts that make a muon, those of `selections.objects.muon_cuts` for one track."""
-    return (
-        Cut(
-            name="muon cluster energy",
-            observable="muon_cluster_energy",
-            below=MAX_CLUSTER_ENERGY,
-            unit="GeV",
-            description="muons leave a minimum-ionising energy",
-            source=_SOURCE,
-        ),
-        Cut(
-            name="muon E/p",
-            observable="muon_e_over_p",
-            below=MAX_E_OVER_P,
-            description="electrons have E/p near 1",
-            source=_SOURCE,
-        ),
-        Cut(
-            name="muon ID",
-            observable="muon_id",
-            above=MIN_MUON_ID,
-            description="likelihood ratio of the muon hypothesis",
-            source=_CHOSEN,
-        ),
+        *muon_cuts(),
+        trigger_cut(),
+        *recoil_cuts(),
     )
 
 
