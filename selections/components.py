@@ -1,7 +1,7 @@
 """Four-momenta by component: arrays of shape (4, N) ordered (E, px, py, pz) [GeV].
 
-The formulas are those of `bumphunt.kinematics`, to the rounding; with the components apart they take a fraction of the
-time, which counts where every row of an ntuple is looked at.
+The formulas are those of `bumphunt.kinematics.momenta`, to the rounding; with the components apart they take a fraction
+of the time, which counts where every row of an ntuple is looked at.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.mass_axis import SQUARED, MassAxis
+from bumphunt.spectrum.axis import SQUARED, MassAxis
 
 __all__ = ["ALL_ROWS", "Columns", "Cut", "Cutflow", "Observables", "Selection", "Variable", "count", "cutflow_columns"]
 

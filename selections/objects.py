@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import four_momentum
+from bumphunt.kinematics.momenta import four_momentum
 from selections.components import four_momenta, opening_angles
 from selections.cuts import Columns, Cut, Variable
 

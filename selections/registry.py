@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from bumphunt.theory import zprime
-from selections import darkphoton_dilepton, single_photon, tau_veto, zprime_invisible, zprime_lfv
 from selections.search import Binning, Model, PublishedLimit, Region, Search
+from selections.searches.darkphoton import dilepton as darkphoton_dilepton
+from selections.searches.darkphoton import single_photon
+from selections.searches.zprime import invisible as zprime_invisible
+from selections.searches.zprime import lfv as zprime_lfv
+from selections.searches.zprime import tau_veto
 
 __all__ = ["SEARCHES"]
 

@@ -13,10 +13,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import InputError, unknown_name
-from bumphunt.kinematics import Beams
+from bumphunt.kinematics.momenta import Beams
 from bumphunt.models.shapes import Tail
-from bumphunt.tensor import VetoAxis
 from selections.cuts import Selection
 
 __all__ = ["Binning", "Excluded", "Model", "PublishedLimit", "Region", "Search", "everything"]
@@ -55,14 +55,14 @@ class Region:
         Function from the nominal beams to the selection before the optimised cuts.
     candidate
         Which ntuple it reads, and what the simulation reconstructs for it: a key of
-        `bumphunt.montecarlo.candidates.CANDIDATES`. Regions of the same candidate are filled from one read.
+        `bumphunt.montecarlo.detector.candidates.CANDIDATES`. Regions of the same candidate are filled from one read.
     binning
         Bins of its spectrum, unless the YAML says others.
     role
         ``signal``: a peak is fitted there. ``control``: yields are compared there.
     process
         The signal that is simulated, unless the YAML names another: a key of
-        `bumphunt.montecarlo.processes.PROCESSES`; None in a control region.
+        `bumphunt.montecarlo.processes.registry.PROCESSES`; None in a control region.
     mass_range
         Masses whose peak can be seen there [GeV]; None for those of the search.
     branching_ratio

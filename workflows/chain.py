@@ -26,21 +26,21 @@ from typing import Any
 import numpy as np
 
 from bumphunt.errors import BumphuntError, ConfigError
-from workflows.config import Analysis
-from workflows.control import measure_controls
-from workflows.cut_values import read_cut_values
-from workflows.impacts import IMPACTS, run_impacts
-from workflows.inputs import Sample, check, check_simulated, samples, simulation_plans
-from workflows.limits import LIMIT_TABLE, set_limits
-from workflows.optimising import CLASSIFIER, RANKING, optimise_cuts, read_cuts, read_table
-from workflows.processing import needed, process_ntuples, veto_axes
-from workflows.report import Records, draw
+from workflows.config.analysis import Analysis
 from workflows.results import PROVENANCE, Stage, read_json
-from workflows.sample_table import write_samples
-from workflows.scan import read_columns, read_signal_models, run_scan
-from workflows.simulate import simulate
-from workflows.spectra import make_spectra, read_selected
-from workflows.tasks import fit_tasks
+from workflows.stages.making.check import Sample, check, check_simulated, samples, simulation_plans
+from workflows.stages.making.cut_values import read_cut_values
+from workflows.stages.making.limits import LIMIT_TABLE, set_limits
+from workflows.stages.making.optimise import CLASSIFIER, RANKING, optimise_cuts, read_cuts, read_table
+from workflows.stages.making.process import needed, process_ntuples, veto_axes
+from workflows.stages.making.sample_table import write_samples
+from workflows.stages.making.scan import read_columns, read_signal_models, run_scan
+from workflows.stages.making.simulate import simulate
+from workflows.stages.making.spectra import make_spectra, read_selected
+from workflows.stages.showing.report import Records, draw
+from workflows.stages.studying.correct import measure_controls
+from workflows.stages.studying.impacts import IMPACTS, run_impacts
+from workflows.stages.tasks import fit_tasks
 
 __all__ = ["Chain", "Summary"]
 

@@ -74,8 +74,8 @@ def _make(
     extra: Callable[[Chain], Sequence[Stage]] = lambda _: (),
 ) -> Chain:
     """Make the stages up to `verb` that are out of date, and those that `extra` returns; return the chain."""
-    from workflows.analysis_file import load
     from workflows.chain import Chain
+    from workflows.config.file import load
     from workflows.results import lock
 
     config = load(analysis)
@@ -130,7 +130,7 @@ def simulate(
     if analysis is None:
         _validate(output if output is not None else Path("results") / "validation", workers)
         return
-    from workflows.sample_table import printed_rows
+    from workflows.stages.making.sample_table import printed_rows
 
     chain = _make(analysis, output, workers, False, "simulate")
     header, rows = printed_rows(chain.folder / "simulate")
@@ -146,7 +146,7 @@ def simulate(
 def _validate(folder: Path, workers: int) -> None:
     """Write the validation page of the Monte Carlo and show its table."""
     from workflows.results import lock
-    from workflows.validation import validate
+    from workflows.stages.studying.validate import validate
 
     try:
         with lock(folder), _progress() as progress:
@@ -192,8 +192,8 @@ def impacts(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Show what each source of uncertainty does to the signal and to its limit at a mass."""
-    from workflows.impacts import IMPACTS
     from workflows.results import read_json
+    from workflows.stages.studying.impacts import IMPACTS
 
     chain = _make(
         analysis, output, workers, allow_missing, "scan", extra=lambda chain: [chain.impacts(m) for m in mass]
@@ -223,7 +223,7 @@ def correct(
     analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
 ) -> None:
     """Measure factors between data and simulation in control samples, as files for the section 'corrections'."""
-    from workflows.control import factor_rows
+    from workflows.stages.studying.correct import factor_rows
 
     chain = _make(analysis, output, workers, allow_missing, "check", extra=lambda chain: [chain.correct()])
     folder = chain.correct().folder
@@ -244,7 +244,7 @@ def repack(
     skip: Annotated[bool, typer.Option("--skip", help="Leave out branches that are no numbers.")] = False,
 ) -> None:
     """Copy an ntuple with baskets that are read fast: those of basf2 hold 1600 bytes."""
-    from workflows.repack import repack as copy
+    from workflows.ntuples.repack import repack as copy
 
     try:
         with _progress() as progress:
@@ -260,7 +260,7 @@ def repack(
 @app.command()
 def channels() -> None:
     """List the searches: those that are shipped, and those of installed packages."""
-    from workflows.searches import installed_searches
+    from workflows.config.searches import installed_searches
 
     for name, search in installed_searches().items():
         low, high = search.mass_range

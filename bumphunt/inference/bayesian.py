@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp, xlogy
 
+from bumphunt.engines import linear as convex
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference import convex
 from bumphunt.inference.counting import CountingModel, background_nodes, lognormal_nodes
 from bumphunt.inference.limits import bracketed_root, checked_cl
-from bumphunt.models.channel import Channel
+from bumphunt.likelihood.linear import Channel
 
 __all__ = [
     "BayesianLimit",

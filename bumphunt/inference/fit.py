@@ -11,7 +11,7 @@ upper limit          `limit`
 all, over masses     `scan`
 Bayesian limit       `bumphunt.inference.marginal.bayesian_region_limit`
 unbinned fit         `bumphunt.inference.unbinned.fit_unbinned`
-one source at a time `bumphunt.inference.impacts.impacts`
+one source at a time `bumphunt.scan.impacts.impacts`
 ===================  ==========================================================
 
 Each takes one region or several with a shared signal strength (`bumphunt.models.region`), and says which engine it
@@ -116,15 +116,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_ndtr, ndtri
 
+from bumphunt.engines.model_fit import ModelFit
+from bumphunt.engines.result import FitStatus
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
-from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.limits import UpperLimit, bracketed_root, checked_cl
 from bumphunt.inference.method import LimitMethod, profile_upper_limit
-from bumphunt.inference.model_fit import ModelFit
 from bumphunt.inference.profile import Engine, Profile
-from bumphunt.models.likelihood import likelihood
+from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
 
 __all__ = [

@@ -22,12 +22,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import toms748
 
+from bumphunt.engines import linear as convex
+from bumphunt.engines.linear_kernels import BOUNDARY_LEVEL
+from bumphunt.engines.result import FitResult, FitStatus
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference import asymptotics, convex
-from bumphunt.inference.fit_result import FitResult, FitStatus
-from bumphunt.inference.hypotheses import Inference, infer
-from bumphunt.inference.newton import BOUNDARY_LEVEL
-from bumphunt.models.channel import Channel
+from bumphunt.inference import asymptotics
+from bumphunt.inference.batch import Inference, infer
+from bumphunt.likelihood.linear import Channel
 
 __all__ = [
     "Fitter",

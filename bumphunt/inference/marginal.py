@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.special import logsumexp
 
+from bumphunt.engines.result import FitStatus
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference.bayesian import BayesianLimit, Prior, limit_from_marginal
-from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.limits import bracketed_root, checked_cl
 from bumphunt.inference.profile import Engine, Profile
-from bumphunt.models.likelihood import Likelihood, likelihood
+from bumphunt.likelihood.likelihood import Likelihood, likelihood
 from bumphunt.models.region import Region
 
 __all__ = ["bayesian_region_limit"]

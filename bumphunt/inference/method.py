@@ -15,15 +15,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from bumphunt.engines import linear as convex
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference import convex
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
 from bumphunt.inference.bayesian import BayesianLimit, Prior, prior_power
 from bumphunt.inference.limits import UpperLimit, asymptotic_limit, checked_cl
 from bumphunt.inference.profile import Profile, profile_limit
 from bumphunt.inference.region_toys import toy_region_limit
 from bumphunt.inference.toys import checked_toys, toy_limit
-from bumphunt.models.channel import Channel
+from bumphunt.likelihood.linear import Channel
 
 __all__ = [
     "CORE",

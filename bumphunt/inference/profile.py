@@ -12,13 +12,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.engines import linear as convex
+from bumphunt.engines import minuit
+from bumphunt.engines.model_fit import ModelFit, model_fit
+from bumphunt.engines.newton import fit_newton
+from bumphunt.engines.result import FitResult, FitStatus
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference import asymptotics, convex, minuit
-from bumphunt.inference.fit_result import FitResult, FitStatus
+from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import UpperLimit, asymptotic_limits, bracketed_root, failed_limit
-from bumphunt.inference.model_fit import ModelFit, model_fit
-from bumphunt.inference.scoring import fit_newton
-from bumphunt.models.likelihood import Likelihood, linear_channel
+from bumphunt.likelihood.likelihood import Likelihood, linear_channel
 
 __all__ = ["Engine", "Profile", "chosen_engine", "fit_convex", "profile_limit"]
 
@@ -48,7 +50,7 @@ def chosen_engine(model: Likelihood, engine: Engine) -> Literal["convex", "newto
 def fit_convex(
     model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
 ) -> ModelFit:
-    """Return the fit of a linear likelihood by the convex engine; as `bumphunt.inference.scoring.fit_newton`."""
+    """Return the fit of a linear likelihood by the convex engine; as `bumphunt.engines.newton.fit_newton`."""
     channel = linear_channel(model)
     near = None if start is None else _as_result(start, channel.templates.shape[0])
     fit = convex.fit_channel(channel, n_sig=strength, start=near)

@@ -1,7 +1,7 @@
 """Toys of regions: CLs limits from pseudo-experiments of any likelihood.
 
 Likelihoods that are linear in their parameters go to the batched convex engine (`bumphunt.inference.toys`). The others
-(log-normal factors, shape variations, moving peaks) are fitted by `bumphunt.inference.scoring`, shared out to threads.
+(log-normal factors, shape variations, moving peaks) are fitted by `bumphunt.engines.newton`, shared out to threads.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.engines.newton import DataSetFits, first_strength, fit_data_sets
 from bumphunt.errors import FitError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import checked_cl, failed_limit
 from bumphunt.inference.profile import Profile, profile_limit
-from bumphunt.inference.scoring import DataSetFits, first_strength, fit_data_sets
 from bumphunt.inference.toy_limits import ToyLimit, ToyStatistics, failed_toy_limit, limit_from_toys
 from bumphunt.inference.toys import Toys, checked_toys, child_seed, draw_toys, seed_of, toy_limit
-from bumphunt.models.likelihood import likelihood, linear_channel
+from bumphunt.likelihood.likelihood import likelihood, linear_channel
 from bumphunt.models.region import Region
 
 __all__ = ["toy_region_limit"]

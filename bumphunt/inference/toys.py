@@ -22,9 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.engines import linear as convex
+from bumphunt.engines.result import BatchFit, FitResult, FitStatus
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference import asymptotics, convex
-from bumphunt.inference.fit_result import BatchFit, FitResult, FitStatus
+from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import asymptotic_limit, failed_limit
 from bumphunt.inference.toy_limits import (
     MAX_FAILED,
@@ -34,7 +35,7 @@ from bumphunt.inference.toy_limits import (
     failed_toy_limit,
     limit_from_toys,
 )
-from bumphunt.models.channel import Channel
+from bumphunt.likelihood.linear import Channel
 
 __all__ = [
     "ToyPValue",

@@ -2,13 +2,13 @@
 
 ==================  ==============================================================================================
 `fit_unbinned`      values, by the engine that suits the model: they are counted in bins so narrow that nothing is
-                    lost (`bumphunt.models.narrow_bins`); or by zfit, from its own densities
+                    lost (`bumphunt.likelihood.narrow_bins`); or by zfit, from its own densities
 `unbinned_q0`       the discovery statistic of values
 `fit_zfit`          counts, by zfit's minimiser and errors: what ``fit(regions, engine="zfit")`` calls
 ==================  ==============================================================================================
 
 Use unbinned fits where bins would be wider than the resolution, or to see what binning costs. Limits, intervals and
-scans of values are those of `bumphunt.inference.fit`, asked of `bumphunt.models.narrow_bins.narrow_bins`.
+scans of values are those of `bumphunt.inference.fit`, asked of `bumphunt.likelihood.narrow_bins.narrow_bins`.
 
 zfit is an optional extra (``pip install 'bumphunt[zfit]'``) and is imported when it is asked for, nowhere else.
 """
@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.engines.model_fit import ModelFit
+from bumphunt.engines.zfit import minimum, padded
+from bumphunt.engines.zfit_densities import unbinned_loss
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference.model_fit import ModelFit
 from bumphunt.inference.profile import Engine, Profile
-from bumphunt.inference.zfit_densities import unbinned_loss
-from bumphunt.inference.zfit_minimum import minimum, padded
-from bumphunt.models.likelihood import Likelihood, likelihood
-from bumphunt.models.narrow_bins import unbinned_constant, unbinned_likelihood
+from bumphunt.likelihood.likelihood import Likelihood, likelihood
+from bumphunt.likelihood.narrow_bins import unbinned_constant, unbinned_likelihood
 from bumphunt.models.region import Region
 
 __all__ = ["fit_unbinned", "fit_zfit", "unbinned_nll", "unbinned_q0"]
@@ -45,7 +45,7 @@ def unbinned_nll(regions: Region | Sequence[Region], theta: ArrayLike) -> float:
     regions
         One region or several, described with values.
     theta
-        Parameters in the order of `bumphunt.models.likelihood.likelihood`, shape ``(P,)``.
+        Parameters in the order of `bumphunt.likelihood.likelihood.likelihood`, shape ``(P,)``.
 
     Returns
     -------
@@ -130,7 +130,7 @@ def unbinned_q0(regions: Region | Sequence[Region]) -> float:
 def fit_zfit(
     model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
 ) -> ModelFit:
-    """Return the fit of a likelihood by zfit; arguments as in `bumphunt.inference.minuit.fit_likelihood`.
+    """Return the fit of a likelihood by zfit; arguments as in `bumphunt.engines.minuit.fit_likelihood`.
 
     Minimiser and errors are zfit's; the likelihood and its gradient are those of the other engines, so that all that
     can be described can be fitted.

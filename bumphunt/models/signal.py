@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from bumphunt.errors import InputError
-from bumphunt.mass_axis import SQUARED, MassAxis
 from bumphunt.models.shapes import Tail, core_half_widths, crystal_ball_gaussian_cdf
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
+from bumphunt.spectrum.axis import SQUARED, MassAxis
 
 __all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "signal_model"]
 

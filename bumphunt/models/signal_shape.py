@@ -3,9 +3,9 @@
 `fit_shape` fits one mass, `fit_shapes` all of them with tails that vary smoothly. `bumphunt.models.signal` makes them a
 function of mass.
 
-The observable is the position on a mass axis (`bumphunt.mass_axis`) on which the resolution varies slowly: the squared
-mass for a recoil mass, a mass for an invariant one. Radiation makes a recoil mass too large, and an invariant mass too
-small: the tail is at high values by default.
+The observable is the position on a mass axis (`bumphunt.spectrum.axis`) on which the resolution varies slowly: the
+squared mass for a recoil mass, a mass for an invariant one. Radiation makes a recoil mass too large, and an invariant
+mass too small: the tail is at high values by default.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import theilslopes
 
 from bumphunt.errors import InputError
-from bumphunt.mass_axis import SQUARED, MassAxis
 from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
+from bumphunt.spectrum.axis import SQUARED, MassAxis
 
 __all__ = ["PARAMETERS", "ShapeFit", "fit_shape", "fit_shapes", "shifted_parameters"]
 

@@ -32,7 +32,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.models import compiled
+from bumphunt.likelihood import kernels as compiled
 
 __all__ = [
     "ControlRegion",

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics import Beams
+from bumphunt.kinematics.momenta import Beams
 
 __all__ = ["Events", "beam_particles"]
 

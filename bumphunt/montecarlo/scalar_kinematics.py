@@ -1,7 +1,7 @@
 """Four-momenta of one event at a time, for compiled loops.
 
 Use these inside numba functions, where an event is a handful of tuples (E, px, py, pz); arrays of events have
-`bumphunt.kinematics`.
+`bumphunt.kinematics.momenta`.
 """
 
 from __future__ import annotations

@@ -14,15 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON, M_MUON, Beams, four_momentum, polar_angle
-from bumphunt.montecarlo.candidates import CANDIDATES, Candidate
-from bumphunt.montecarlo.detector import Detector
+from bumphunt.kinematics.momenta import Beams, four_momentum, polar_angle
+from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
+from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.reconstruction import reconstruct
+from bumphunt.montecarlo.detector.trigger_lines import ENERGY_TRIGGER, TRACK_TRIGGER
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.process import Parameters
-from bumphunt.montecarlo.processes import find_process
-from bumphunt.montecarlo.reconstruction import reconstruct
-from bumphunt.montecarlo.trigger_lines import ENERGY_TRIGGER, TRACK_TRIGGER
+from bumphunt.montecarlo.processes.process import Parameters
+from bumphunt.montecarlo.processes.registry import find_process
 
 __all__ = [
     "Chunk",

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline
 
+from bumphunt.constants import ALPHA, GEV2_TO_FB
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 from bumphunt.theory.radiator import radiated_cross_section
 
 __all__ = [

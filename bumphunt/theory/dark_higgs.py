@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.constants import ALPHA, GEV2_TO_FB
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 from bumphunt.theory.radiator import radiated_cross_section
 
 __all__ = ["born_cross_section", "coupling_from_cross_section", "cross_section", "differential_cross_section"]

@@ -22,17 +22,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.constants import ALPHA, GEV2_TO_FB, HBAR_C, M_ELECTRON, M_MUON, M_PION, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON, M_MUON, M_TAU
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
-from bumphunt.montecarlo.tau_spectra import M_PION
 from bumphunt.theory import zprime
 from bumphunt.theory.masses import positive_masses
 from bumphunt.theory.r_ratio import pion_form_factor, r_ratio
 from bumphunt.theory.radiator import radiator
 
 __all__ = [
-    "HBAR_C",
     "LIGHTEST",
     "branching_ratio",
     "coupling_from_cross_section",
@@ -51,8 +48,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
-HBAR_C = 1.973269804e-14
-"""hbar c [GeV cm] (CODATA)."""
 LIGHTEST = 1e-3
 """Lowest mass for which a cross section is given [GeV]."""
 
@@ -264,7 +259,8 @@ def differential_cross_section(cos: ArrayLike, mass: ArrayLike, *, coupling: flo
     References
     ----------
     Essig, Schuster, Toro, as cited at the top, without the electron mass; with it, the trace of
-    `bumphunt.montecarlo.matrix_elements` with the leptons crossed to the initial state and s -> 0, the photon's mass.
+    `bumphunt.montecarlo.amplitudes.mumu_zprime` with the leptons crossed to the initial state and s -> 0, the photon's
+    mass.
     """
     c, m = np.asarray(cos, dtype=np.float64), _below(mass, sqrt_s)
     a, b, poles, factor = _tree(m, coupling, sqrt_s)

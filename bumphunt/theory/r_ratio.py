@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
-from bumphunt.montecarlo.tau_spectra import M_PION
+from bumphunt.constants import M_PION
 
 __all__ = ["HIGHEST_MASS", "pion_form_factor", "r_ratio"]
 

@@ -1,7 +1,7 @@
 """Cross sections after initial-state radiation: what the structure functions of both beams make of them.
 
 Use it for any process that the beams start by annihilating: the radiator is that of the Monte Carlo
-(`bumphunt.montecarlo.radiation`), so generator and theory agree.
+(`bumphunt.montecarlo.radiation.initial_state`), so generator and theory agree.
 
 References
 ----------
@@ -15,9 +15,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.constants import M_ELECTRON
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON
-from bumphunt.montecarlo.radiation import K_FACTOR, radiator_exponent, structure_function
+from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent, structure_function
 
 __all__ = ["radiated_cross_section", "radiator"]
 

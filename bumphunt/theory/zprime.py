@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 
+from bumphunt.constants import M_ELECTRON, M_MUON, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON, M_MUON, M_TAU
-from bumphunt.montecarlo.matrix_elements import total_cross_section
-from bumphunt.montecarlo.radiation import K_FACTOR, radiator_exponent, structure_function
+from bumphunt.montecarlo.amplitudes.mumu_zprime import total_cross_section
+from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent, structure_function
 from bumphunt.theory.masses import positive_masses
 
 __all__ = [

@@ -19,20 +19,21 @@ from pathlib import Path
 
 import numpy as np
 
-from bumphunt.inference import convex, minuit
+from bumphunt.engines import linear as convex
+from bumphunt.engines import minuit
+from bumphunt.engines.newton import fit_data_sets
 from bumphunt.inference.fit import limit
 from bumphunt.inference.limits import asymptotic_limit, asymptotic_limits
-from bumphunt.inference.scan import ScanRegion, scan_smooth
-from bumphunt.inference.scan_spectra import checked_spectra
-from bumphunt.inference.scoring import fit_data_sets
-from bumphunt.mass_axis import reduced
+from bumphunt.likelihood.likelihood import likelihood
+from bumphunt.likelihood.linear import Channel, template_channel
 from bumphunt.models.background import BackgroundModel
-from bumphunt.models.channel import Channel, template_channel
-from bumphunt.models.likelihood import likelihood
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.signal import SignalModel
-from bumphunt.models.sources import Source
 from bumphunt.models.systematics import LogNormal
+from bumphunt.scan.scan import ScanRegion, scan_smooth
+from bumphunt.scan.sources import Source
+from bumphunt.scan.spectra import checked_spectra
+from bumphunt.spectrum.axis import reduced
 
 FOLDER = Path("bench")
 N_BINS = 100
@@ -45,7 +46,7 @@ N_DILEPTON = 5704
 FIRST_RESULT = """
 import numpy as np
 from bumphunt.inference.limits import asymptotic_limit
-from bumphunt.models.channel import template_channel
+from bumphunt.likelihood.linear import template_channel
 asymptotic_limit(template_channel([3, 5, 4], [0.2, 0.6, 0.2], [[4.0, 4.0, 4.0]], (0.1,)))
 """
 

@@ -17,15 +17,15 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from bumphunt.kinematics import BEAMS
-from bumphunt.montecarlo.candidates import CANDIDATES
-from bumphunt.montecarlo.detector import DETECTORS
-from bumphunt.montecarlo.processes import PROCESSES
-from bumphunt.montecarlo.pythia import is_installed
+from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.detector.candidates import CANDIDATES
+from bumphunt.montecarlo.detector.detector import DETECTORS
+from bumphunt.montecarlo.processes.pythia import is_installed
+from bumphunt.montecarlo.processes.registry import PROCESSES
 from bumphunt.montecarlo.simulation import simulate_chunk
-from workflows.analysis_file import load
-from workflows.inputs import simulation_plans
-from workflows.simulate import SampleSpec, SimulationPlan, simulate
+from workflows.config.file import load
+from workflows.stages.making.check import simulation_plans
+from workflows.stages.making.simulate import SampleSpec, SimulationPlan, simulate
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
 REPEATS = 4

@@ -4,11 +4,11 @@ Run by ``make bench``; never a test. Two million rows of 55 branches are written
 ROOT's default compression (zlib, level 1), and once more with LZ4. Then, in one run,
 
 * a bare `uproot.iterate` with NumPy sums of the columns that the Z' search needs,
-* `workflows.processor.process` of the same: observables, cutflow, N-1 histograms, spectra, events on disk, and an
+* `workflows.reading.read.process` of the same: observables, cutflow, N-1 histograms, spectra, events on disk, and an
   optimisation tensor from those; wanted: 0.8 of the rate of the bare loop,
 * the same with ten more variations of the weights; wanted: less than twice the time,
 * the memory of two million rows and of three times as many; wanted: less than 1 GB,
-* a file with baskets of 1600 bytes before and after `workflows.repack.repack`.
+* a file with baskets of 1600 bytes before and after `workflows.ntuples.repack.repack`.
 
 Both loops work in this process; the processor reads the next chunk in a thread while it works on one, so that the
 times of the clock and of the processor are both given. ``python tests/benchmarks/processing.py ROWS`` takes fewer rows.
@@ -29,20 +29,20 @@ from typing import Any
 import numpy as np
 import uproot
 
-from bumphunt.kinematics import BEAMS
-from bumphunt.montecarlo.candidates import CANDIDATES
-from bumphunt.montecarlo.detector import DETECTORS
+from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.detector.candidates import CANDIDATES
+from bumphunt.montecarlo.detector.detector import DETECTORS
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.registry import SEARCHES
-from selections.tau_veto import VETO
-from workflows.correct import write_correction
-from workflows.corrections import Correction, Factor
-from workflows.event_processor import needed_variables
-from workflows.events import fill_tensor_of
-from workflows.ntuples import escape
-from workflows.processor import process
-from workflows.regions import RegionPlan, SampleFiles
-from workflows.repack import repack
+from selections.searches.zprime.tau_veto import VETO
+from workflows.ntuples.files import escape
+from workflows.ntuples.repack import repack
+from workflows.reading.events import fill_tensor_of
+from workflows.reading.plan import RegionPlan, SampleFiles
+from workflows.reading.processor import needed_variables
+from workflows.reading.read import process
+from workflows.reading.weights import Correction, Factor
+from workflows.stages.studying.measured_factors import write_correction
 
 ROWS = 2_000_000
 BRANCHES = 55

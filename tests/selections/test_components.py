@@ -1,11 +1,11 @@
-"""Momenta by component, against the formulas of `bumphunt.kinematics`."""
+"""Momenta by component, against the formulas of `bumphunt.kinematics.momenta`."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from bumphunt import kinematics
-from bumphunt.kinematics import BEAMS
+from bumphunt.kinematics import momenta as kinematics
+from bumphunt.kinematics.momenta import BEAMS
 from selections import components
 
 RNG = np.random.default_rng(2)

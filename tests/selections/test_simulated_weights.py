@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from bumphunt.kinematics import BEAMS
-from bumphunt.montecarlo import mumu
-from bumphunt.montecarlo.detector import DETECTORS
-from bumphunt.montecarlo.reconstruction import reconstruct
-from selections import zprime_invisible
+from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.detector.detector import DETECTORS
+from bumphunt.montecarlo.detector.reconstruction import reconstruct
+from bumphunt.montecarlo.processes.leptons import mumu
+from selections.searches.zprime import invisible as zprime_invisible
 
 BEAM = BEAMS["belle2"]
 N = 200_000

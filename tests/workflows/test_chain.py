@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 from bumphunt.errors import NtupleError
-from bumphunt.kinematics import BEAMS
+from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.theory.zprime import branching_ratio_invisible, cross_section
 from workflows import cli
-from workflows.analysis_file import load
 from workflows.chain import Chain
-from workflows.limits import COLUMNS
-from workflows.spectra import read_selected
+from workflows.config.file import load
+from workflows.stages.making.limits import COLUMNS
+from workflows.stages.making.spectra import read_selected
 
 COUPLING = 0.7
 MASSES = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]

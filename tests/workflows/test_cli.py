@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 import uproot
 
-from bumphunt.kinematics import BEAMS
-from bumphunt.montecarlo.detector import DETECTORS
+from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.detector.detector import DETECTORS
 from selections.registry import SEARCHES
 from workflows import cli
-from workflows.ntuples import escape
-from workflows.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
+from workflows.ntuples.files import escape
+from workflows.stages.making.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
 
 MASSES = (1.0, 2.0, 3.0, 4.0)
 P_BRANCH = escape("daughter(0, p)")

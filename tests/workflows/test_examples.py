@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from bumphunt.theory import alp
-from workflows.analysis_file import load
 from workflows.chain import Chain
-from workflows.scan import read_columns
-from workflows.tasks import fit_tasks
+from workflows.config.file import load
+from workflows.stages.making.scan import read_columns
+from workflows.stages.tasks import fit_tasks
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 SIZES = {

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflows.analysis_file import load
 from workflows.chain import Chain
-from workflows.scan import read_columns
-from workflows.spectra import read_selected
+from workflows.config.file import load
+from workflows.stages.making.scan import read_columns
+from workflows.stages.making.spectra import read_selected
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
 PUBLISHED = {1.16: 0.051, 2.29: 0.100, 3.70: 0.226, 4.69: 0.461, 5.97: 0.994}

@@ -14,19 +14,20 @@ import numpy as np
 import pytest
 import yaml
 
+from bumphunt.constants import M_MUON
 from bumphunt.errors import ConfigError
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.windows import window_edges
-from bumphunt.kinematics import BEAMS, M_MUON
+from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import LogNormal
+from bumphunt.scan.grid import window_edges
 from bumphunt.theory import dark_photon
-from selections.darkphoton_dilepton import EXCLUDED
-from workflows.analysis_file import load
+from selections.searches.darkphoton.dilepton import EXCLUDED
 from workflows.chain import Chain
-from workflows.scan import read_signal_models
-from workflows.spectra import read_selected
+from workflows.config.file import load
+from workflows.stages.making.scan import read_signal_models
+from workflows.stages.making.spectra import read_selected
 
 LUMINOSITY = 1.0
 MASSES = [0.15, 0.18, 0.21, 0.25, 0.35, 0.5, 0.9]

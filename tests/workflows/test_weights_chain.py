@@ -18,22 +18,22 @@ import pytest
 import uproot
 import yaml
 
+from bumphunt.cuts.separation import separation
+from bumphunt.cuts.tensor import CHOOSING
 from bumphunt.inference.fit import limit
-from bumphunt.inference.windows import window_edges
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import LogNormal
-from bumphunt.separation import separation
-from bumphunt.tensor import CHOOSING
+from bumphunt.scan.grid import window_edges
 from workflows import cli
-from workflows.analysis_file import load
 from workflows.chain import Chain
-from workflows.correct import write_correction
-from workflows.effects import sources_of
-from workflows.events import read_events
-from workflows.ntuples import escape, read_simulation
-from workflows.processing import read_processed
-from workflows.scan import read_signal_models
-from workflows.spectra import read_selected
+from workflows.config.file import load
+from workflows.ntuples.files import escape, read_simulation
+from workflows.reading.events import read_events
+from workflows.stages.making.effects import sources_of
+from workflows.stages.making.process import read_processed
+from workflows.stages.making.scan import read_signal_models
+from workflows.stages.making.spectra import read_selected
+from workflows.stages.studying.measured_factors import write_correction
 
 FACTOR = 0.6
 LUMINOSITY = 0.05

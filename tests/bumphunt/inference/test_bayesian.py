@@ -9,7 +9,7 @@ from scipy import interpolate, optimize, special, stats
 from bumphunt.errors import InputError
 from bumphunt.inference.bayesian import bayesian_counting_limit, bayesian_limit, limit_from_marginal
 from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.models.channel import Channel, template_channel
+from bumphunt.likelihood.linear import Channel, template_channel
 
 TABLE = [
     (0, 3.0, 2.303, 2.996),

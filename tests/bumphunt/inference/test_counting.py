@@ -17,9 +17,9 @@ from bumphunt.inference.counting import (
     quantile,
     simulated_background,
 )
-from bumphunt.inference.scan import ScanRegion, scan_counting
-from bumphunt.inference.scan_spectra import checked_spectra
 from bumphunt.models.signal import SignalModel
+from bumphunt.scan.scan import ScanRegion, scan_counting
+from bumphunt.scan.spectra import checked_spectra
 
 TABLE = [
     (0, 3.0, 2.303, 2.996),

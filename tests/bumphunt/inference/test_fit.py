@@ -8,13 +8,13 @@ import pyhf
 import pytest
 from scipy import optimize, stats
 
+from bumphunt.engines.result import FitStatus
 from bumphunt.errors import InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.fit import fit, hypotest, interval, limit, scan, significance
-from bumphunt.inference.fit_result import FitStatus
+from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
-from bumphunt.models.likelihood import likelihood
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import (

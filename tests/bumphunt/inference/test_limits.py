@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from bumphunt.engines import minuit
+from bumphunt.engines.linear import fit_channel
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference import minuit
 from bumphunt.inference.asymptotics import cls
-from bumphunt.inference.convex import fit_channel
 from bumphunt.inference.limits import ProfiledFits, asymptotic_limit, bracketed_root, cross_section, failed_limit
-from bumphunt.models.channel import Channel, template_channel
+from bumphunt.likelihood.linear import Channel, template_channel
 
 TWO_BINS = (1.01156939, [0.55988, 0.75702, 1.06235, 1.50117, 2.05079])
 """95 % CLs limit and band of pyhf's two-bin example (tests/test_validation.py, "2bin_1channel")."""

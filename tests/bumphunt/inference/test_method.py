@@ -6,7 +6,7 @@ import pytest
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.method import chosen_method, core_background, upper_limit
-from bumphunt.models.channel import template_channel
+from bumphunt.likelihood.linear import template_channel
 
 
 def peak(scale):

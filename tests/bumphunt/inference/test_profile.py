@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bumphunt.engines.result import FitStatus
 from bumphunt.inference.fit import fit, hypotest, limit, scan
-from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.limits import asymptotic_limit
+from bumphunt.likelihood.likelihood import likelihood, linear_channel
 from bumphunt.models.background import BackgroundModel
-from bumphunt.models.likelihood import likelihood, linear_channel
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import Gaussian, LogNormal

@@ -5,15 +5,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bumphunt.engines import linear as convex
+from bumphunt.engines import minuit
+from bumphunt.engines.newton import fit_data_sets
+from bumphunt.engines.result import FitStatus
 from bumphunt.errors import InputError
-from bumphunt.inference import convex, minuit
 from bumphunt.inference.fit import limit
-from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.region_toys import _RegionToys, toy_region_limit
-from bumphunt.inference.scoring import fit_data_sets
 from bumphunt.inference.toys import Toys, draw_toys, toy_limit
-from bumphunt.models.likelihood import likelihood, linear_channel
+from bumphunt.likelihood.likelihood import likelihood, linear_channel
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Gaussian, LogNormal
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bumphunt.engines.linear import fit_channel
 from bumphunt.errors import FitError, InputError
-from bumphunt.inference.convex import fit_channel
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.limits import asymptotic_limit
 from bumphunt.inference.toy_limits import ToyStatistics, limit_from_toys
 from bumphunt.inference.toys import child_seed, fit_toys, make_toys, seed_of, toy_limit, toy_p0
-from bumphunt.models.channel import Channel, template_channel
+from bumphunt.likelihood.linear import Channel, template_channel
 
 SEED = np.random.SeedSequence(2026)
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 from iminuit import Minuit
 from iminuit.cost import ExtendedUnbinnedNLL
 
+from bumphunt.engines.result import FitStatus
+from bumphunt.engines.zfit_densities import unbinned_loss
 from bumphunt.errors import InputError
 from bumphunt.inference.fit import fit, limit, significance
-from bumphunt.inference.fit_result import FitStatus
 from bumphunt.inference.unbinned import fit_unbinned, unbinned_nll, unbinned_q0
-from bumphunt.inference.zfit_densities import unbinned_loss
+from bumphunt.likelihood.likelihood import likelihood
+from bumphunt.likelihood.narrow_bins import narrow_bins
 from bumphunt.models.background import BackgroundModel, basis_cdf, basis_pdf
-from bumphunt.models.likelihood import likelihood
-from bumphunt.models.narrow_bins import narrow_bins
 from bumphunt.models.peaks import crystal_ball, crystal_ball_gaussian, gaussian, two_sided_crystal_ball
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import (

@@ -7,7 +7,6 @@ from scipy import integrate, stats
 from bumphunt.errors import InputError
 from bumphunt.models import shapes
 from bumphunt.models.peaks import Peak, crystal_ball, crystal_ball_gaussian, gaussian, two_sided_crystal_ball
-from bumphunt.models.templates import interpolated_template
 
 PEAKS = {
     "gaussian": gaussian(5.0, 0.3),
@@ -62,33 +61,3 @@ def test_equal_tails_are_symmetric():
 def test_bad_peaks_raise_with_the_value(call, message):
     with pytest.raises(InputError, match=message):
         call()
-
-
-def test_interpolated_template_of_gaussians_is_the_gaussian_between():
-    edges = np.linspace(0.0, 20.0, 801)
-    at = {m: 100.0 * m * np.diff(stats.norm(m, 0.1 * m).cdf(edges)) for m in (6.0, 8.0, 10.0)}
-    got = interpolated_template(8.0 + 1e-9, [6.0, 10.0], [at[6.0], at[10.0]], edges)
-    # quantiles m + z sigma are linear in m: exact up to the width of bins
-    np.testing.assert_allclose(np.cumsum(got), np.cumsum(at[8.0]), atol=1.0)
-    assert got.sum() == pytest.approx(800.0)
-
-
-def test_template_at_a_simulated_mass_is_its_own():
-    t = np.array([[0.0, 3.0, 1.0], [1.0, 2.0, 2.0]])
-    np.testing.assert_array_equal(interpolated_template(2.0, [1.0, 2.0], t, [0, 1, 2, 3]), t[1])
-    np.testing.assert_array_equal(interpolated_template(1.0, [1.0, 2.0], t, [0, 1, 2, 3]), t[0])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"mass": 3.0}, "mass 3.0 is outside"),
-        ({"masses": [2.0, 1.0]}, "must rise"),
-        ({"templates": [[0.0, 0.0], [1.0, 1.0]]}, "none may be empty"),
-        ({"templates": [[1.0, 1.0]]}, "want"),
-    ],
-)
-def test_bad_templates_raise(change, message):
-    good = {"mass": 1.5, "masses": [1.0, 2.0], "templates": [[1.0, 1.0], [1.0, 1.0]], "edges": [0.0, 1.0, 2.0]}
-    with pytest.raises(InputError, match=message):
-        interpolated_template(**{**good, **change})

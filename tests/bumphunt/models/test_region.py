@@ -6,8 +6,8 @@ import pytest
 from scipy import optimize
 
 from bumphunt.errors import InputError
+from bumphunt.likelihood.likelihood import held_at, likelihood, linear_channel
 from bumphunt.models.background import BackgroundModel
-from bumphunt.models.likelihood import held_at, likelihood, linear_channel
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import (

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from bumphunt.constants import M_ELECTRON
 from bumphunt.errors import InputError
-from bumphunt.kinematics import BEAMS, M_ELECTRON, mass_squared
+from bumphunt.kinematics.momenta import BEAMS, mass_squared
 from bumphunt.montecarlo.events import Events, beam_particles
 
 

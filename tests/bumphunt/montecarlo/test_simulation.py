@@ -4,16 +4,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from bumphunt.constants import M_MUON
 from bumphunt.errors import InputError
-from bumphunt.kinematics import (
-    BEAMS,
-    M_MUON,
-    four_momentum,
-    polar_angle,
-    recoil_mass_squared,
-)
-from bumphunt.montecarlo.candidates import CANDIDATES
-from bumphunt.montecarlo.detector import BELLE2
+from bumphunt.kinematics.momenta import BEAMS, four_momentum, polar_angle, recoil_mass_squared
+from bumphunt.montecarlo.detector.candidates import CANDIDATES
+from bumphunt.montecarlo.detector.detector import BELLE2
 from bumphunt.montecarlo.simulation import (
     draw_chunk,
     draw_repeats,

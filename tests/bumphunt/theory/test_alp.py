@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 from bumphunt.theory import alp
 from bumphunt.theory.dark_photon import decay_length
 from bumphunt.theory.radiator import radiated_cross_section

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from bumphunt.constants import ALPHA, GEV2_TO_FB
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 from bumphunt.theory import dark_higgs
 
 SQRT_S = 10.58

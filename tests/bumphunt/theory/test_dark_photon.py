@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON, M_MUON, M_TAU
-from bumphunt.montecarlo.radiation import ALPHA, GEV2_TO_FB
 from bumphunt.theory import dark_photon
 
 SQRT_S = 10.58

@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bumphunt.montecarlo.tau_spectra import M_PION, rho_current
+from bumphunt.constants import M_PION
+from bumphunt.montecarlo.amplitudes.tau_spectra import rho_current
 from bumphunt.theory.r_ratio import HIGHEST_MASS, pion_form_factor, r_ratio
 
 # mass and half-width [GeV] of what the table leaves out: omega, phi, J/psi, psi(2S), Upsilons

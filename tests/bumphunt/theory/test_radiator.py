@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON
-from bumphunt.montecarlo.radiation import ALPHA, K_FACTOR, radiator_exponent, structure_function
+from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent, structure_function
 from bumphunt.theory.radiator import radiated_cross_section, radiator
 
 SQRT_S = 10.58

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from scipy import integrate
 
+from bumphunt.constants import ALPHA, M_ELECTRON, M_MUON, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.kinematics import M_ELECTRON, M_MUON, M_TAU
-from bumphunt.montecarlo.matrix_elements import total_cross_section
-from bumphunt.montecarlo.radiation import ALPHA
+from bumphunt.montecarlo.amplitudes.mumu_zprime import total_cross_section
 from bumphunt.theory import zprime
 
 SQRT_S = 10.58

@@ -1,0 +1,194 @@
+"""Fits of likelihoods that are not linear in their parameters: damped Newton steps in compiled code.
+
+The engine "newton" for `Likelihood`s with log-normal factors, shape variations, per-bin factors times normalisations,
+exponential backgrounds and moving peaks. It also fits linear ones, for which `bumphunt.engines.linear` is faster.
+`bumphunt.likelihood.kernels` says how it works; the errors come from the observed information at the minimum, as those
+of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for thousands (toys).
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.engines.model_fit import ModelFit, model_fit
+from bumphunt.engines.result import FitStatus
+from bumphunt.likelihood import kernels as compiled
+from bumphunt.likelihood.likelihood import Likelihood
+
+__all__ = ["DataSetFits", "first_strength", "fit_data_sets", "fit_newton"]
+
+Array = NDArray[np.float64]
+
+BLOCK = 64
+"""Fits that go to one thread together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSetFits:
+    """Fits of the same model to many data sets: one row a fit.
+
+    Parameters
+    ----------
+    values
+        Fitted parameters, shape ``(N, P)``; held ones are copied through.
+    nll
+        Negative log-likelihood relative to the saturated model, constraints included; inf where the data are
+        impossible, NaN where the fit failed, shape ``(N,)``.
+    slopes
+        Derivative of the NLL in the strength at the fit, shape ``(N,)``: 0 where that was free.
+    status
+        `FitStatus` codes, shape ``(N,)``, int8.
+    steps
+        Steps taken, shape ``(N,)``.
+    """
+
+    values: Array
+    nll: Array
+    slopes: Array
+    status: NDArray[np.int8]
+    steps: NDArray[np.int32]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Which fits have a minimum, shape ``(N,)``."""
+        return (self.status == FitStatus.CONVERGED) | (self.status == FitStatus.AT_BOUNDARY)
+
+
+def fit_data_sets(
+    model: Likelihood,
+    counts: Array,
+    centres: Array,
+    start: Array,
+    *,
+    strength_free: bool,
+    warm: bool = False,
+    threads: bool = False,
+) -> DataSetFits:
+    """Return the fits of a model to N data sets.
+
+    Parameters
+    ----------
+    model
+        The likelihood; its counts and centres are not used.
+    counts, centres
+        Counts, auxiliary ones included, and centres of all parameters, shapes ``(N, B)`` and ``(N, P)``.
+    start
+        First parameters, shape ``(N, P)``: expected counts must be positive there.
+    strength_free
+        Whether the first parameter is fitted too.
+    warm
+        Whether the start is near the minimum: then the first step uses the observed, not the expected information.
+    threads
+        Whether the fits are shared out to as many threads as numba has (`numba.set_num_threads`); the results are the
+        same.
+    """
+    n_fits = start.shape[0]
+    theta = np.array(start, dtype=np.float64)
+    nll, slopes = np.empty(n_fits), np.empty(n_fits)
+    status, steps = np.full(n_fits, compiled.RUNNING, np.int8), np.zeros(n_fits, np.int32)
+    free = ~model.held
+    free[0] = free[0] and strength_free
+    n, x = np.ascontiguousarray(counts), np.ascontiguousarray(centres)
+
+    def fit(rows: slice) -> None:
+        data, results = (n[rows], x[rows], model.precisions, theta[rows]), (nll[rows], status[rows], steps[rows])
+        compiled.fit_rows(model.flat, free, *data, warm, *results, slopes[rows])
+
+    n_threads = numba.get_num_threads() if threads else 1
+    if n_threads == 1 or n_fits <= BLOCK:
+        fit(slice(0, n_fits))
+    else:
+        with ThreadPoolExecutor(n_threads) as pool:
+            list(pool.map(fit, (slice(k, k + BLOCK) for k in range(0, n_fits, BLOCK))))
+    return DataSetFits(values=theta, nll=nll, slopes=slopes, status=status, steps=steps)
+
+
+def fit_newton(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the maximum-likelihood fit of a likelihood.
+
+    Parameters
+    ----------
+    model
+        From `bumphunt.likelihood.likelihood.likelihood`.
+    strength
+        Signal strength to be held (a tested value); free by default.
+    start
+        Parameters near the minimum to start from, shape ``(P,)``; those of the model by default.
+    errors
+        Whether the covariance is wanted; NaN if not.
+
+    Returns
+    -------
+    ModelFit
+        With the status of the fit; its engine is "newton". There are no errors at the boundary.
+    """
+    theta = np.array(model.start if start is None else start)
+    if strength is not None:
+        theta[0] = strength
+    elif not model.held[0]:
+        theta[0] = first_strength(model, theta, model.counts)
+    fit = fit_data_sets(
+        model,
+        model.counts[None],
+        model.centres[None],
+        theta[None],
+        strength_free=strength is None,
+        warm=start is not None,
+    )
+    status, values = FitStatus(int(fit.status[0])), fit.values[0]
+    covariance = None
+    if errors and status is FitStatus.CONVERGED:
+        free = ~model.held
+        free[0] = free[0] and strength is None
+        covariance = observed_covariance(model, values, free)
+    return model_fit(model.names, values, covariance, float(fit.nll[0]), status, int(fit.steps[0]), "newton")
+
+
+def first_strength(model: Likelihood, theta: Array, counts: Array) -> float:
+    """Return the strength to start with: positive if there are bins where only signal is expected.
+
+    Parameters
+    ----------
+    model
+        The likelihood.
+    theta
+        The parameters otherwise, shape ``(P,)``.
+    counts
+        Of the data to fit, shape ``(B,)``.
+    """
+    nu, slopes = model.expected_and_slopes(theta)
+    alone = (nu <= 0.0) & (slopes[0] > 0.0)
+    return max(1.0, float(counts[alone].sum())) if alone.any() else float(theta[0])
+
+
+def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
+    """Return the inverse of the observed information at a minimum, shape ``(P, P)``; 0 for held parameters.
+
+    Where that is not positive (at the kink of a piecewise interpolation) the expected information takes its place.
+    NaN where that is singular (a nuisance parameter that nothing determines).
+    """
+    covariance, n = np.zeros((theta.size, theta.size)), int(free.sum())
+    if n == 0:
+        return covariance
+    observed = np.empty_like(covariance)
+    compiled.hessian(model.flat, model.counts, model.centres, model.precisions, theta, free, observed)
+    inside = np.ix_(free, free)
+    expected = model.nll_and_gradient(theta)[2][inside]
+    scale = np.diag(expected) ** -0.5 if np.all(np.diag(expected) > 0.0) else np.full(n, np.nan)
+    both = (0.5 * (observed + observed.T)[inside] * np.outer(scale, scale), expected * np.outer(scale, scale))
+    for information in both:
+        try:
+            np.linalg.cholesky(information)  # is it positive?
+            covariance[inside] = np.linalg.inv(information) * np.outer(scale, scale)
+        except np.linalg.LinAlgError:
+            continue
+        if np.all(np.isfinite(covariance)):
+            return covariance
+    return np.full_like(covariance, np.nan)

@@ -1,0 +1,285 @@
+"""Components of a likelihood: the counts of one sample in its bins, as a shape times factors.
+
+`bumphunt.likelihood.likelihood` makes them of samples and their uncertainties. They hold data and no functions:
+`flattened` lays them out in the arrays that the compiled code works on (`bumphunt.likelihood.kernels`).
+
+==============  =======================================================================================
+`Template`      a histogram, plus terms of one parameter each: odd theta + even g(theta)
+`Exponential`   the integrals of the exponential of a polynomial
+`MovingPeak`    the integrals of a peak whose position and width have parameters
+==============  =======================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.likelihood import kernels as compiled
+from bumphunt.likelihood.kernels import Flat
+from bumphunt.models.background import exponential_nodes
+from bumphunt.models.peaks import Peak
+from bumphunt.models.systematics import Interpolation, power_values
+
+__all__ = [
+    "BinFactors",
+    "Component",
+    "Exponential",
+    "LinearFactor",
+    "MovingPeak",
+    "PowerFactor",
+    "Template",
+    "Term",
+    "flattened",
+]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+Flags = NDArray[np.bool_]
+
+TABLE_STEP = 1.0 / 64.0
+"""Step of the table of a peak's cumulative distribution, in asinh of the distance in widths: relative error 1e-9."""
+TABLE_MARGIN = 1e3
+"""How far beyond the edges the table reaches, in their distance from the peak."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinearFactor:
+    """The factor constant + slope theta."""
+
+    index: int
+    constant: float
+    slope: float
+
+
+@dataclass(frozen=True, slots=True)
+class PowerFactor:
+    """A log-normal factor."""
+
+    index: int
+    up: float
+    down: float
+    interpolation: Interpolation
+
+
+@dataclass(frozen=True, slots=True)
+class BinFactors:
+    """One factor a bin: bin ``bins[k]`` of the region is multiplied with parameter ``indices[k]``."""
+
+    indices: Indices
+    bins: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What one parameter adds to a template: odd theta + even g(theta), both ``(b,)``; see `interpolated_shift`.
+
+    Without an even part the term is linear.
+    """
+
+    index: int
+    odd: Array
+    even: Array | None = None
+    interpolation: Interpolation = "smooth"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A histogram ``(b,)`` and the terms that are added to it."""
+
+    histogram: Array
+    terms: tuple[Term, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Exponential:
+    """The exponential of a polynomial over bins with these edges ``(b + 1,)``; one parameter a coefficient."""
+
+    indices: Indices
+    edges: Array
+
+
+@dataclass(frozen=True, slots=True)
+class MovingPeak:
+    """A peak of `events` over bins with these edges ``(b + 1,)``.
+
+    Parameter ``indices[k]`` moves it by ``sizes[k]`` theta or, where ``widths[k]``, multiplies its width with
+    exp(sizes[k] theta).
+    """
+
+    peak: Peak
+    events: float
+    edges: Array
+    indices: Indices
+    sizes: Array
+    widths: Flags
+
+
+@dataclass(frozen=True, slots=True)
+class Component:
+    """Bins from `first` up to `last`: a shape times factors."""
+
+    first: int
+    last: int
+    shape: Template | Exponential | MovingPeak
+    factors: tuple[LinearFactor | PowerFactor | BinFactors, ...]
+
+    @property
+    def linear(self) -> bool:
+        """Whether the component is linear in all parameters together."""
+        if not isinstance(self.shape, Template) or any(term.even is not None for term in self.shape.terms):
+            return False
+        varying = len(self.factors) + (len(self.shape.terms) > 0)
+        return varying <= 1 and not any(isinstance(f, PowerFactor) for f in self.factors)
+
+
+class _Layout:
+    """The arrays of a `Flat` that grow with each component."""
+
+    def __init__(self) -> None:
+        self.values: list[Array] = []
+        self.size = 0
+        self.bins: list[Indices] = []
+        self.n_bins = 0
+        self.components: list[tuple[int, ...]] = []
+        self.terms: list[tuple[int, int, int, int]] = []
+        self.factors: list[tuple[int, int, int]] = []
+
+    def put(self, values: Array) -> int:
+        """Return where values begin once they are added."""
+        self.values.append(np.asarray(values, dtype=np.float64).ravel())
+        self.size += self.values[-1].size
+        return self.size - self.values[-1].size
+
+    def add(self, component: Component) -> None:
+        """Add a component."""
+        shape, n_terms, n_factors = component.shape, len(self.terms), len(self.factors)
+        if isinstance(shape, Template):
+            kind, base = compiled.TEMPLATE, self.put(shape.histogram)
+            for term in shape.terms:
+                even = -1 if term.even is None else self.put(term.even)
+                self.terms.append((term.index, self.put(term.odd), even, int(term.interpolation == "smooth")))
+        elif isinstance(shape, Exponential):
+            weights, nodes = exponential_nodes(shape.edges, shape.indices.size - 1)
+            kind, base = compiled.EXPONENTIAL, self.put(weights)
+            self.terms.extend((int(p), self.put(nodes[..., k]), -1, 0) for k, p in enumerate(shape.indices))
+        else:
+            kind, base = compiled.PEAK, self.put(_peak_table(shape))
+            for p, size, width in zip(shape.indices, shape.sizes, shape.widths, strict=True):
+                self.terms.append((int(p), self.put(np.array([size])), -1, int(width)))
+        for factor in component.factors:
+            self.factors.append(self._factor(factor, component.last - component.first))
+        self.components.append(
+            (component.first, component.last, kind, base, n_terms, len(self.terms), n_factors, len(self.factors))
+        )
+
+    def _factor(self, factor: LinearFactor | PowerFactor | BinFactors, n_bins: int) -> tuple[int, int, int]:
+        """Return kind, parameter and place of a factor."""
+        if isinstance(factor, LinearFactor):
+            return compiled.LINEAR, factor.index, self.put(np.array([factor.constant, factor.slope]))
+        if isinstance(factor, PowerFactor):
+            smooth = float(factor.interpolation == "smooth")
+            return compiled.POWER, factor.index, self.put(np.append(smooth, power_values(factor.up, factor.down)))
+        row = np.full(n_bins, -1, dtype=np.int64)
+        row[factor.bins] = factor.indices
+        self.bins.append(row)
+        self.n_bins += n_bins
+        return compiled.BINS, -1, self.n_bins - n_bins
+
+
+def _peak_table(shape: MovingPeak) -> Array:
+    """Return a moving peak as the compiled code reads it: header, edges, and for each part events and a table."""
+    peak, edges = shape.peak, np.asarray(shape.edges, dtype=np.float64)
+    bounded = bool(np.all(np.isfinite(peak.support)))
+    ends = np.array(peak.support) if bounded else np.zeros(2)
+    clipped = np.clip(edges, *peak.support)
+    far = float(np.abs(np.append(clipped, ends if bounded else clipped[0]) - peak.mean).max()) / peak.sigma
+    half = int(np.ceil(np.arcsinh(TABLE_MARGIN * max(far, 1.0)) / TABLE_STEP))
+    t = TABLE_STEP * np.arange(-half, half + 1)
+    x = peak.mean + peak.sigma * np.sinh(t)
+    parts = []
+    for weight, part in peak.parts(float(x[0]), float(x[-1])):
+        slope = part.pdf(x) * peak.sigma * np.cosh(t) * TABLE_STEP
+        parts.append(np.concatenate([[weight * shape.events], np.column_stack([part.cdf(x), slope]).ravel()]))
+    header = [peak.mean, peak.sigma, half * TABLE_STEP, 1.0 / TABLE_STEP, t.size, len(parts), float(bounded)]
+    return np.concatenate([header, clipped, ends, *parts])
+
+
+def flattened(
+    components: Sequence[Component], auxiliary: Sequence[tuple[int, float]], n_parameters: int, n_bins: int
+) -> Flat:
+    """Return a likelihood laid out in arrays.
+
+    Parameters
+    ----------
+    components
+        All of them.
+    auxiliary
+        Parameter, and expectation per unit of it, of each auxiliary count; these follow the bins.
+    n_parameters, n_bins
+        How many there are.
+    """
+    layout = _Layout()
+    for component in components:
+        layout.add(component)
+    row, tau = np.full(n_parameters, -1, dtype=np.int64), np.zeros(n_parameters)
+    for k, (index, expectation) in enumerate(auxiliary):
+        row[index], tau[index] = n_bins + k, expectation
+    touched, kinked = _touched(components, n_parameters, n_bins)
+    of_bins = np.isin(np.arange(n_parameters), _indices_of_bins(components))  # these always have a constraint
+    local = of_bins & (touched.sum(axis=1) == 1)
+    dense = np.flatnonzero(~local)
+    dense, at_home = np.flatnonzero(~local), np.flatnonzero(local)
+    place = np.full(n_parameters, -1, dtype=np.int64)
+    place[dense] = np.arange(dense.size)
+    homes = touched[at_home].argmax(axis=1) if at_home.size else np.zeros(0, dtype=np.int64)
+    order = np.argsort(homes, kind="stable")
+    spans = np.zeros((dense.size, 3), dtype=np.int64)
+    for m, p in enumerate(dense):
+        bins = np.flatnonzero(touched[p])
+        spans[m] = (p, bins[0], bins[-1] + 1) if bins.size else (p, 0, 0)
+    return Flat(
+        components=np.array(layout.components, dtype=np.int64).reshape(-1, 8),
+        terms=np.array(layout.terms, dtype=np.int64).reshape(-1, 4),
+        factors=np.array(layout.factors, dtype=np.int64).reshape(-1, 3),
+        values=np.concatenate([np.zeros(0), *layout.values]),
+        bins=np.concatenate([np.zeros(0, dtype=np.int64), *layout.bins]),
+        parameters=np.column_stack([row, place, kinked]).astype(np.int64),
+        tau=tau,
+        dense=spans,
+        at_home=at_home[order].astype(np.int64),
+        home=np.searchsorted(homes[order], np.arange(n_bins + 1)).astype(np.int64),
+        n_bins=n_bins,
+        n_rows=n_bins + len(auxiliary),
+    )
+
+
+def _indices_of_bins(components: Sequence[Component]) -> Indices:
+    """Return the parameters that are factors of single bins."""
+    found = [f.indices for c in components for f in c.factors if isinstance(f, BinFactors)]
+    return np.unique(np.concatenate([np.zeros(0, dtype=np.intp), *found]))
+
+
+def _touched(components: Sequence[Component], n_parameters: int, n_bins: int) -> tuple[Flags, Flags]:
+    """Return which bins a parameter changes, ``(P, b)``; and which have a kink at 0, ``(P,)``."""
+    touched = np.zeros((n_parameters, n_bins), np.bool_)
+    kinked = np.zeros(n_parameters, np.bool_)
+    for component in components:
+        here = slice(component.first, component.last)
+        for factor in component.factors:
+            if isinstance(factor, BinFactors):
+                touched[factor.indices, component.first + factor.bins] = True
+                continue
+            touched[factor.index, here] = True
+            if isinstance(factor, PowerFactor) and factor.interpolation == "piecewise":
+                kinked[factor.index] |= abs(np.log(factor.up) + np.log(factor.down)) > 1e-12
+        if isinstance(component.shape, Template):
+            for term in component.shape.terms:
+                touched[term.index, here] = True
+                kinked[term.index] |= term.even is not None and term.interpolation == "piecewise"
+        else:
+            touched[component.shape.indices, here] = True
+    return touched, kinked

@@ -1,0 +1,202 @@
+"""The regions of a scan: final states with one signal cross section, fitted apart or together.
+
+A region sees the share BR_r(m) eff_r(m) of the signal that is produced. With one region n_sig is its selected yield,
+with several the sum over them, expected in proportion to their shares. In either case n_sig over luminosity and
+the sum of BR_r eff_r is the cross section of the production.
+
+A region is left out at masses outside of the range of its signal model, and where its share is zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError, unknown_name
+from bumphunt.models.signal import Hypothesis, SignalModel
+from bumphunt.scan.sources import Source, Sources, sources_at
+from bumphunt.scan.spectra import Spectra
+
+__all__ = [
+    "Part",
+    "ScanRegion",
+    "blinded",
+    "checked_regions",
+    "chosen_regions",
+    "every_decay",
+    "parts_at",
+    "reshared",
+    "scan_sources",
+]
+
+Array = NDArray[np.float64]
+
+
+def every_decay(mass: ArrayLike) -> Array:
+    """Return 1 for every mass: the branching ratio of a region that sees every decay."""
+    return np.ones_like(np.asarray(mass, dtype=np.float64))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRegion:
+    """One final state: its spectra, its peak, and how much of the signal decays to it.
+
+    Parameters
+    ----------
+    name
+        Its name, different from that of others; sources of uncertainty may be restricted to it.
+    spectra
+        Data and expected backgrounds (`bumphunt.scan.spectra.checked_spectra`).
+    signal
+        Shape, resolution, efficiency, and the axis of the spectra.
+    branching_ratio
+        Fraction of the signal that decays to this final state, function of masses [GeV], shape ``(N,)`` to ``(N,)``.
+        It must be picklable where a scan is shared out to processes.
+    excluded
+        Intervals of mass [GeV] that no window reaches into: a peak stands there that the background does not describe.
+    """
+
+    name: str
+    spectra: Spectra
+    signal: SignalModel
+    branching_ratio: Callable[[Array], ArrayLike] = every_decay
+    excluded: tuple[tuple[float, float], ...] = ()
+
+    def covers(self, masses: ArrayLike) -> NDArray[np.bool_]:
+        """Return which masses [GeV] are in the range of the signal model, in their shape."""
+        m = np.asarray(masses, dtype=np.float64)
+        return np.asarray((m >= self.signal.masses[0]) & (m <= self.signal.masses[-1]))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one region contributes at one mass.
+
+    Parameters
+    ----------
+    region
+        The region.
+    at
+        Its peak at the mass.
+    share
+        Fraction of n_sig that is expected in it.
+    efficiency
+        Branching ratio times efficiency.
+    """
+
+    region: ScanRegion
+    at: Hypothesis
+    share: float
+    efficiency: float
+
+    @property
+    def edges(self) -> Array:
+        """Edges of the spectrum between the excluded masses on either side of the peak, rising."""
+        x, axis = self.region.spectra.edges, self.region.signal.axis
+        first, last = 0, x.size - 1
+        for low, high in self.region.excluded:
+            start, stop = float(axis.position(low)), float(axis.position(high))
+            if stop <= self.at.position:
+                first = max(first, int(np.searchsorted(x, stop, side="right")) - 1)
+            elif start >= self.at.position:
+                last = min(last, int(np.searchsorted(x, start, side="left")))
+        return x[first : last + 1]
+
+    def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
+        """Return the fraction of n_sig in each bin; arguments as in `SignalModel.fractions`."""
+        return self.share * self.at.fractions(edges, shift=shift, stretch=stretch)
+
+
+def checked_regions(regions: ScanRegion | Sequence[ScanRegion]) -> tuple[ScanRegion, ...]:
+    """Return the regions, or raise an `InputError` if there is none or two have the same name."""
+    several = (regions,) if isinstance(regions, ScanRegion) else tuple(regions)
+    names = [region.name for region in several]
+    if not several or len(set(names)) != len(names):
+        msg = f"a scan needs regions with different names, got {names}"
+        raise InputError(msg)
+    return several
+
+
+def blinded(regions: Sequence[ScanRegion]) -> bool:
+    """Return whether there are no counts; raise an `InputError` if only some regions have them."""
+    without = [region.name for region in regions if region.spectra.counts is None]
+    if without and len(without) < len(regions):
+        msg = f"regions {', '.join(without)} have no counts, the others do: blind all of them, or none"
+        raise InputError(msg)
+    return bool(without)
+
+
+def chosen_regions(regions: Sequence[ScanRegion], only: Sequence[str] | None) -> tuple[ScanRegion, ...]:
+    """Return the regions of some names, all for None; raise an `InputError` if a name is unknown, or there is none."""
+    if only is None:
+        return tuple(regions)
+    names = (only,) if isinstance(only, str) else tuple(only)
+    known = [region.name for region in regions]
+    for name in names:
+        if name not in known:
+            raise InputError(unknown_name("region", name, known))
+    if not names:
+        msg = f"only = {only!r} leaves no region to scan; there are {', '.join(known)}"
+        raise InputError(msg)
+    return tuple(region for region in regions if region.name in names)
+
+
+def scan_sources(
+    sources: Sources, masses: Array, regions: Sequence[ScanRegion], chosen: Sequence[ScanRegion]
+) -> list[tuple[Source, ...]]:
+    """Return the sources at each mass that apply to one of the chosen regions, checked against all regions.
+
+    Raises
+    ------
+    InputError
+        As `bumphunt.scan.sources.sources_at`.
+    """
+    samples = {region.name: region.spectra.names for region in regions}
+    found = sources_at(sources, masses.tolist(), samples)
+    return [tuple(source for source in there if any(source.applies(r.name) for r in chosen)) for there in found]
+
+
+def parts_at(regions: Sequence[ScanRegion], masses: Array) -> list[tuple[Part, ...]]:
+    """Return the parts of the regions that see each mass.
+
+    Raises
+    ------
+    InputError
+        If a mass is outside the range of every signal model, a branching ratio is not in [0, 1], or no region has a
+        share of a mass.
+    """
+    found: list[list[Part]] = [[] for _ in masses]
+    for region in regions:
+        inside = np.flatnonzero(region.covers(masses))
+        if inside.size == 0:
+            continue
+        ratios = np.broadcast_to(np.asarray(region.branching_ratio(masses[inside]), dtype=np.float64), inside.shape)
+        if not np.all((ratios >= 0.0) & (ratios <= 1.0)):
+            bad = ratios[~((ratios >= 0.0) & (ratios <= 1.0))][0]
+            msg = f"the branching ratio of region {region.name!r} must be between 0 and 1, got {bad}"
+            raise InputError(msg)
+        for index, ratio, at in zip(inside, ratios, region.signal.at(masses[inside]), strict=True):
+            found[index].append(Part(region=region, at=at, share=1.0, efficiency=float(ratio) * at.efficiency))
+    result = []
+    for mass, parts in zip(masses, found, strict=True):
+        if not parts:
+            ranges = ", ".join(f"{r.signal.masses[0]} to {r.signal.masses[-1]}" for r in regions)
+            msg = f"mass {mass} GeV is outside the simulated range {ranges} GeV"
+            raise InputError(msg)
+        seen = parts if len(regions) == 1 else [part for part in parts if part.efficiency > 0.0]
+        if not seen:
+            msg = f"no region sees a signal of {mass} GeV: every branching ratio or efficiency is 0"
+            raise InputError(msg)
+        result.append(reshared(seen))
+    return result
+
+
+def reshared(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return parts whose shares sum to 1."""
+    if len(parts) == 1:
+        return (replace(parts[0], share=1.0),)
+    total = sum(part.efficiency for part in parts)
+    return tuple(replace(part, share=part.efficiency / total) for part in parts)

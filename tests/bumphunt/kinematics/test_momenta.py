@@ -1,0 +1,144 @@
+"""Kinematics against the `vector` package and published beam parameters."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import vector
+from numpy.typing import NDArray
+
+from bumphunt import constants
+from bumphunt.constants import M_MUON
+from bumphunt.errors import InputError
+from bumphunt.kinematics import momenta as k
+
+BELLE2 = k.BEAMS["belle2"]
+
+
+def momenta(n: int = 500, seed: int = 1) -> NDArray[np.float64]:
+    rng = np.random.default_rng(seed)
+    p3 = rng.normal(0, 2, (n, 3))
+    mass = rng.uniform(0.1, 2, n)
+    return np.column_stack([np.sqrt(mass**2 + np.sum(p3**2, axis=1)), p3])
+
+
+def as_vector(p4: NDArray[np.float64]) -> vector.MomentumNumpy4D:
+    return vector.array({"E": p4[:, 0], "px": p4[:, 1], "py": p4[:, 2], "pz": p4[:, 3]})
+
+
+@pytest.mark.parametrize(
+    ("name", "sqrt_s", "tolerance", "beta_gamma"),
+    # Belle II TDR arXiv:1011.0352; BaBar NIM A 729 (2013) 615, with rounded beam energies; Belle NIM A 499 (2003) 1
+    [("belle2", 10.5796, 1e-4, 0.287), ("babar", 10.58, 0.02, 0.558), ("belle", 10.580, 1e-3, 0.425)],
+)
+def test_beams_have_the_published_energy_and_boost(
+    name: str, sqrt_s: float, tolerance: float, beta_gamma: float
+) -> None:
+    beams = k.BEAMS[name]
+    assert beams.sqrt_s == pytest.approx(sqrt_s, abs=tolerance)
+    speed = np.linalg.norm(beams.velocity)
+    assert speed / np.sqrt(1 - speed**2) == pytest.approx(beta_gamma, abs=3e-3)
+
+
+def test_energy_of_colliding_beams_has_the_crossing_angle() -> None:
+    # massless beams: s = 2 E1 E2 (1 + cos angle)
+    expected = np.sqrt(2 * 7.004 * 4.002 * (1 + np.cos(0.083)))
+    assert pytest.approx(expected, rel=1e-6) == BELLE2.sqrt_s
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"electron_energy": -7.0}, "electron_energy = -7.0"),
+        ({"positron_energy": float("nan")}, "positron_energy = nan"),
+        ({"electron_spread": -1.0}, "electron_spread = -1.0"),
+        ({"crossing_angle": 4.0}, "crossing_angle = 4.0"),
+    ],
+)
+def test_impossible_beams_raise(change: dict[str, float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        k.Beams(**({"electron_energy": 7.0, "positron_energy": 4.0} | change))
+
+
+def test_boost_equals_vector() -> None:
+    p4, v = momenta(), as_vector(momenta())
+    velocity = np.array([0.2, -0.1, 0.5])
+    boosted = v.boost_beta3(vector.obj(x=0.2, y=-0.1, z=0.5))
+    mine = k.boost(p4, velocity)
+    for column, name in enumerate(("E", "px", "py", "pz")):
+        np.testing.assert_allclose(mine[:, column], boosted[name], rtol=1e-10, atol=1e-10)
+
+
+def test_boost_by_nothing_changes_nothing_and_by_light_raises() -> None:
+    np.testing.assert_allclose(k.boost(momenta(), np.zeros(3)), momenta(), rtol=1e-15)
+    with pytest.raises(InputError, match="below 1"):
+        k.boost(momenta(), np.array([0.0, 0.0, 1.0]))
+
+
+def test_beams_are_at_rest_in_their_frame_and_the_way_back_is_exact() -> None:
+    total = k.to_centre_of_mass(BELLE2.p4, BELLE2)
+    np.testing.assert_allclose(total, [BELLE2.sqrt_s, 0, 0, 0], atol=1e-12)
+    there = k.to_centre_of_mass(momenta(), BELLE2)
+    np.testing.assert_allclose(k.to_laboratory(there, BELLE2), momenta(), atol=1e-12)
+    np.testing.assert_allclose(k.mass_squared(there), k.mass_squared(momenta()), atol=1e-9)
+
+
+def test_angles_and_momenta_equal_vector() -> None:
+    p4, v = momenta(), as_vector(momenta())
+    other, w = momenta(seed=2), as_vector(momenta(seed=2))
+    np.testing.assert_allclose(k.polar_angle(p4), v.theta, rtol=1e-12)
+    np.testing.assert_allclose(k.transverse_momentum(p4), v.pt, rtol=1e-12)
+    np.testing.assert_allclose(k.momentum(p4), v.mag, rtol=1e-12)
+    np.testing.assert_allclose(k.mass_squared(p4), v.tau2, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(k.opening_angle(p4, other), v.deltaangle(w), rtol=1e-7)
+    cross = v.to_Vector3D().cross(w.to_Vector3D()).mag / w.mag
+    np.testing.assert_allclose(k.transverse_to(p4, other), cross, rtol=1e-12)
+
+
+def test_four_momentum_equals_vector() -> None:
+    v = as_vector(momenta())
+    np.testing.assert_allclose(k.four_momentum(v.mag, v.theta, v.phi, v.tau), momenta(), rtol=1e-9, atol=1e-12)
+
+
+def test_opening_angle_is_exact_where_arccos_is_not() -> None:
+    a = np.array([1.0, 1.0, 0.0, 0.0])
+    b = np.array([1.0, 1.0, 1e-9, 0.0])
+    assert k.opening_angle(a, b) == pytest.approx(1e-9, rel=1e-6)
+
+
+def test_vanishing_axis_keeps_the_whole_momentum() -> None:
+    assert k.transverse_to([5.0, 3.0, 0.0, 4.0], [1.0, 0.0, 0.0, 0.0]) == pytest.approx(5.0)
+
+
+@pytest.mark.parametrize("mass", [0.0, 0.5, 4.0, 9.0])
+def test_recoil_of_one_photon_has_the_mass(mass: float) -> None:
+    energy = float(k.photon_energy_for_recoil_mass(mass, BELLE2.sqrt_s))
+    photon = k.to_laboratory(k.four_momentum(energy, 0.7, -2.0, 0.0), BELLE2)
+    assert k.recoil_mass_squared(photon, BELLE2) == pytest.approx(mass**2, abs=1e-11)
+
+
+def test_recoil_mass_squared_is_s_plus_m2_minus_two_roots_s_energy() -> None:
+    p4 = momenta()
+    energy = k.to_centre_of_mass(p4, BELLE2)[:, 0]
+    expected = BELLE2.s + k.mass_squared(p4) - 2 * BELLE2.sqrt_s * energy
+    np.testing.assert_allclose(k.recoil_mass_squared(p4, BELLE2), expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("mass", [-0.1, 11.0, float("nan")])
+def test_photon_for_impossible_mass_raises(mass: float) -> None:
+    with pytest.raises(InputError, match="between 0 and sqrt"):
+        k.photon_energy_for_recoil_mass(mass, 10.58)
+
+
+def test_signed_and_reduced_mass_at_and_below_zero() -> None:
+    np.testing.assert_allclose(k.signed_mass([-9.0, 0.0, 9.0]), [-3, 0, 3])
+    threshold = 2 * M_MUON
+    assert k.reduced_mass(threshold) == pytest.approx(0.0, abs=1e-8)
+    assert np.isnan(k.reduced_mass(0.9 * threshold))
+
+
+def test_masses_are_those_of_the_pdg_in_gev() -> None:
+    # Review of Particle Physics 2024
+    expected = {"M_ELECTRON": 0.51099895e-3, "M_MUON": 0.1056583755, "M_TAU": 1.77693}
+    for name, value in expected.items():
+        assert getattr(constants, name) == pytest.approx(value, rel=2e-4)

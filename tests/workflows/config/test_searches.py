@@ -1,0 +1,79 @@
+"""Searches by name, by entry point and by file; what is wrong with a file is one line."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+
+import selections.registry
+from bumphunt.errors import ConfigError
+from selections.registry import SEARCHES
+from workflows.config import searches
+from workflows.config.searches import find_function, find_search, source_file
+
+OWN = """\
+from dataclasses import replace
+from selections.registry import SEARCHES
+SEARCH = replace(SEARCHES["zprime-invisible"], name="own")
+number = 3
+def cross_section(mass, sqrt_s):
+    return 2.0 * mass
+"""
+
+
+def test_shipped_search_has_its_name(tmp_path):
+    for name, search in SEARCHES.items():
+        assert find_search(name, tmp_path) is search
+        assert search.name == name
+
+
+def test_search_of_a_file_is_found_beside_the_yaml(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    assert find_search("own.py:SEARCH", tmp_path).name == "own"
+    (tmp_path / "own.py").write_text(OWN.replace('"own"', '"changed"'))
+    assert find_search("own.py:SEARCH", tmp_path).name == "changed"
+
+
+def test_function_of_a_file_is_found(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    assert find_function("own.py:cross_section", tmp_path)(3.0, 10.58) == 6.0
+
+
+def test_search_of_an_installed_package_is_found(tmp_path, monkeypatch):
+    point = EntryPoint(name="theirs", value="selections.registry:_LIST", group=searches.GROUP)
+    monkeypatch.setattr(searches, "entry_points", lambda group: [point] if group == searches.GROUP else [])
+    with pytest.raises(ConfigError, match=r"entry point 'theirs' of selections\.registry:_LIST is a tuple"):
+        find_search("theirs", tmp_path)
+    monkeypatch.setattr("selections.registry.ONE", SEARCHES["zprime-invisible"], raising=False)
+    point = EntryPoint(name="theirs", value="selections.registry:ONE", group=searches.GROUP)
+    assert find_search("theirs", tmp_path) is SEARCHES["zprime-invisible"]
+    # results depend on its file, as on one of the user's
+    assert source_file("theirs", tmp_path) == Path(selections.registry.__file__)
+    assert source_file("own.py:SEARCH", tmp_path) == tmp_path / "own.py"
+    assert source_file("zprime-invisible", tmp_path) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("zprime-invisibel", "", "did you mean 'zprime-invisible'"),
+        ("nowhere.py:SEARCH", "", "cannot be read .No such file"),
+        ("own.py:SERCH", OWN, "name 'SERCH' is not known; did you mean 'SEARCH'"),
+        ("own.py:number", OWN, "number is a int; it must be a selections.search.Search"),
+        ("own.py:SEARCH", "import nothing_at_all", r"own.py:1: cannot be loaded .ModuleNotFoundError"),
+        ("own.py:SEARCH", "x = (", r"own.py:1: cannot be loaded .SyntaxError"),
+        ("own.py:SEARCH", "from bumphunt.spectrum.axis import MassAxis\nMassAxis(kind='cubed')", "kind = 'cubed'"),
+    ],
+)
+def test_wrong_search_says_what_is_wrong(tmp_path, name, content, expected):
+    (tmp_path / "own.py").write_text(content)
+    with pytest.raises(ConfigError, match=expected):
+        find_search(name, tmp_path)
+
+
+def test_function_must_be_one(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    with pytest.raises(ConfigError, match="number is a int, no function"):
+        find_function("own.py:number", tmp_path)

@@ -1,0 +1,39 @@
+"""Worker processes: an interrupt ends them, also a second one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+
+SCRIPT = """
+import time
+from functools import partial
+from workflows.running.workers import in_order
+
+def main():
+    try:
+        with in_order([partial(time.sleep, 0.3) for _ in range(1000)], workers=2) as results:
+            for number, _ in enumerate(results):
+                print(number, flush=True)
+    except KeyboardInterrupt:
+        print("interrupted", flush=True)
+
+if __name__ == "__main__":
+    main()
+"""
+
+
+def test_a_second_interrupt_does_not_leave_workers_behind(tmp_path):
+    path = tmp_path / "work.py"
+    path.write_text(SCRIPT)
+    with subprocess.Popen([sys.executable, str(path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "0\n"  # the workers are at work
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert out.endswith("interrupted\n")

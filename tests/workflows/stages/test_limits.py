@@ -1,0 +1,63 @@
+"""From yields to cross section and coupling: with a model, with branching ratios, and without."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bumphunt.errors import ConfigError
+from selections.registry import SEARCHES
+from selections.search import Model
+from workflows.stages.making.limits import COLUMNS, LIMITS, limit_table
+
+MASSES = np.array([1.0, 2.0])
+
+
+def scan():
+    columns = {name: np.zeros(2) for name in COLUMNS if not name.startswith(("xsec", "coupling"))}
+    columns |= {f"n_sig_ul_{limit}": np.array([8.0, 6.0]) for limit in LIMITS}
+    return columns | {"mass": MASSES, "efficiency": np.array([0.1, 0.2]), "flags": np.array(["", ""])}
+
+
+def model(**changes) -> Model:
+    """A cross section of 4 m^2 fb at coupling 1."""
+    given = {"coupling": "g", "meaning": "", "reference": "own.py:f", "cross_section": lambda m, s: 4.0 * m**2}
+    return Model(**{**given, **changes})
+
+
+def test_cross_section_and_coupling():
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model())
+    np.testing.assert_allclose(table["xsec_ul_obs"], [40.0, 15.0])  # n / (L eff)
+    np.testing.assert_allclose(table["coupling_ul_exp"], np.sqrt([40.0 / 4.0, 15.0 / 16.0]))
+    assert tuple(table) == COLUMNS
+
+
+def test_coupling_of_one_final_state_is_that_of_the_production():
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model(), branching_ratio=[0.5, 0.25])
+    np.testing.assert_allclose(table["xsec_ul_obs"], [40.0, 15.0])  # times the branching ratio, as it is seen
+    np.testing.assert_allclose(table["coupling_ul_obs"], np.sqrt([80.0 / 4.0, 60.0 / 16.0]))
+
+
+def test_power_of_the_coupling():
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model(power=1.0))
+    np.testing.assert_allclose(table["coupling_ul_obs"], [10.0, 15.0 / 16.0])
+
+
+def test_without_a_model_the_limit_is_that_on_efficiency_times_cross_section():
+    assert SEARCHES["zprime-lfv"].model is None
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=None)
+    np.testing.assert_allclose(table["xsec_ul_obs"], [4.0, 3.0])  # n / L
+    assert np.all(np.isnan(table["coupling_ul_obs"]))
+
+
+@pytest.mark.parametrize(
+    ("cross_section", "message"),
+    [
+        (lambda m, s: np.zeros_like(m), "with 0.0 at 1 GeV"),
+        (lambda m, s: 3.0, r"an array of shape \(\)"),
+        (lambda m, s: np.array([1.0, np.nan]), "with nan at 2 GeV"),
+    ],
+)
+def test_model_that_predicts_nothing_is_refused(cross_section, message):
+    with pytest.raises(ConfigError, match=message):
+        limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model(cross_section=cross_section))

@@ -1,0 +1,77 @@
+"""Selected spectra: smooth curves in the place of simulated ones, and pseudo-data drawn from an expectation."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bumphunt.spectrum.histogram import Spectrum
+from bumphunt.theory import dark_photon
+from workflows.config.analysis import Analysis
+from workflows.config.file import load
+from workflows.stages.making.process import Processed
+from workflows.stages.making.spectra import _injected, _smoothed
+
+ANALYSIS = """\
+channel: darkphoton-dilepton
+regions: [mumu]
+data: {luminosity: 10, simulate: {draw_from: expectation}}
+samples: {mumu: {simulate: {events: 1000}, smooth: {low: 0, high: 10, knots: 4, scale: 1}}}
+signal: {simulate: {events: 1000, masses: [1, 2, 3, 4]}}
+search: {low: 1, high: 4}
+"""
+INJECTED = ANALYSIS.replace(
+    "expectation}}", "expectation, inject: [{mass: 2, coupling: 0.003}, {mass: 3, coupling: 0.001}]}}"
+)
+EDGES = np.linspace(0.0, 10.0, 201)
+
+
+def config(tmp_path: Path, text: str = ANALYSIS) -> Analysis:
+    path = tmp_path / "analysis.yaml"
+    path.write_text(text)
+    return load(path)
+
+
+@pytest.mark.parametrize("peak", [False, True])
+def test_curve_that_the_simulation_contradicts_is_told_of(
+    tmp_path: Path, peak: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    x = 0.5 * (EDGES[1:] + EDGES[:-1])
+    expected = 400 * np.exp(-x / 4)
+    if peak:  # narrower than the knots: it belongs to a sample of its own
+        expected += 2000 * np.exp(-0.5 * ((x - 3) / 0.1) ** 2)
+    counts = np.random.default_rng(7).poisson(expected).astype(np.float64)
+    with caplog.at_level(logging.WARNING):
+        made, fit = _smoothed(config(tmp_path), "mumu", Spectrum(edges=EDGES, counts=counts, variances=counts))
+    assert made.total == pytest.approx(counts.sum(), rel=1e-6)
+    assert ("samples.mumu.smooth: chi^2" in caplog.text) == peak
+    assert (fit["smooth_chi2"] > 2 * fit["smooth_degrees_of_freedom"]) == peak
+
+
+class Stored:
+    """A histogram as uproot gives it: one selected event of weight 5 in all."""
+
+    def axis(self) -> Stored:
+        return self
+
+    def edges(self) -> np.ndarray:
+        return np.array([0.0, 1.0])
+
+    def values(self) -> np.ndarray:
+        return np.array([5.0])
+
+    variances = values
+
+
+def test_injected_signal_has_its_coupling_and_branching_ratio_whatever_was_read(tmp_path: Path) -> None:
+    """Simulated with epsilon = 0.001 and without branching ratio; half of the rows at 2 GeV could not be read."""
+    record = {"mumu": {"aprime_mumu_2": {"fraction": 0.5}, "aprime_mumu_3": {"fraction": 1.0}}}
+    processed = Processed(config=config(tmp_path, INJECTED), folder=tmp_path, record=record, cutflows={})
+    file = {f"mumu/aprime_mumu_{mass}/after": Stored() for mass in (2, 3)}
+    first, second = _injected(processed, file, "mumu", "mumu")
+    ratios = dark_photon.branching_ratio(np.array([2.0, 3.0]), "mumu")
+    assert first.total == pytest.approx(5 * 3**2 * ratios[0] / 0.5)
+    assert second.total == pytest.approx(5 * ratios[1])

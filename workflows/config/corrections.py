@@ -1,0 +1,119 @@
+"""The sections of the YAML that say how simulated events are corrected: with weights, factors and control samples."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from workflows.config.section import Finite, NonNegative, Number, Positive, Section
+from workflows.reading import weights as corrections
+
+__all__ = ["SIGNAL", "Control", "Correction", "Factor"]
+
+SIGNAL = "signal"
+"""What the signal is called among the samples that a correction applies to."""
+
+Index = Annotated[int, Number, Field(ge=0)]
+
+
+class Correction(Section):
+    """A correction of correctionlib, as a weight with its variations up and down."""
+
+    file: str
+    """JSON file of correctionlib, relative to the folder of the YAML."""
+    correction: str | None = None
+    """Name of the correction in the file; the key of this section unless given."""
+    inputs: tuple[Finite | str, ...] = ()
+    """What it is a function of, in its order, but for the input of nominal, up and down: observables, basf2 variables,
+    or numbers. ``{i}`` stands for each of `each`."""
+    each: tuple[Index, ...] = ()
+    """Daughters whose weights are multiplied."""
+    up: str | None = None
+    """Name of the correction in the file for the variation up, where that is no input."""
+    down: str | None = None
+    """The same for the variation down."""
+    values: tuple[str, str, str] = ("nominal", "up", "down")
+    """What the input is called at nominal, up and down."""
+    samples: tuple[str, ...] = ()
+    """Samples that are weighted, ``signal`` for the signal; all that are simulated unless given."""
+    regions: tuple[str, ...] = ()
+    """Where; everywhere unless given."""
+
+    def record(self, name: str, folder: Path, samples: tuple[str, ...] | None = None) -> corrections.Correction:
+        """Return the correction as it is evaluated.
+
+        Parameters
+        ----------
+        name
+            Key of this section.
+        folder
+            Folder that the file is relative to.
+        samples
+            Samples that are weighted, with the names of the signals; None for all.
+
+        Raises
+        ------
+        InputError
+            If what is given does not go together.
+        """
+        return corrections.Correction(
+            name=name,
+            file=folder / self.file,
+            correction=self.correction or name,
+            inputs=self.inputs,
+            each=self.each,
+            samples=samples,
+            regions=self.regions or None,
+            up=self.up,
+            down=self.down,
+            values=self.values,
+        )
+
+
+class Factor(Section):
+    """A factor on simulated samples, with its uncertainty: one number from data."""
+
+    value: Positive
+    """The factor."""
+    uncertainty: NonNegative = 0.0
+    """Relative uncertainty."""
+    samples: tuple[str, ...] = ()
+    """Samples that are weighted, ``signal`` for the signal; all that are simulated unless given."""
+    regions: tuple[str, ...] = ()
+    """Where; everywhere unless given."""
+
+    def record(self, name: str, samples: tuple[str, ...] | None = None) -> corrections.Factor:
+        """Return the factor as it is applied; arguments and errors as in `Correction.record`."""
+        return corrections.Factor(
+            name=name,
+            value=self.value,
+            uncertainty=self.value * self.uncertainty,
+            samples=samples,
+            regions=self.regions or None,
+        )
+
+
+class Control(Section):
+    """A factor that ``bumphunt correct`` measures in a control sample: (data - other samples) / samples."""
+
+    region: str
+    """Region of the search of the role "control"."""
+    samples: tuple[str, ...] = Field(min_length=1)
+    """Samples whose factor it is; the others are subtracted from the data."""
+    observable: str | None = None
+    """Observable in whose bins the factor is measured; one factor unless given."""
+    edges: tuple[Finite, ...] = ()
+    """Edges of these bins, ascending."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if (self.observable is None) != (not self.edges):
+            msg = "give both 'observable' and 'edges', or neither"
+            raise ValueError(msg)
+        if self.edges and (len(self.edges) < 2 or any(low >= high for low, high in pairwise(self.edges))):
+            msg = f"edges {list(self.edges)} must be at least two, in ascending order"
+            raise ValueError(msg)
+        return self

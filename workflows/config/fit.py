@@ -1,0 +1,230 @@
+"""The sections of the YAML that say how a mass hypothesis is tested: masses, spectrum, cuts, fit, uncertainties."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from bumphunt.cuts.best import Merit
+from bumphunt.cuts.choice import Cuts
+from bumphunt.inference.method import LimitSettings
+from bumphunt.models.background import BackgroundModel
+from bumphunt.scan.sources import Source
+from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
+
+__all__ = ["Fit", "Optimise", "Search", "Slices", "SmoothBackground", "SpectrumBinning", "Systematic", "ThresholdRange"]
+
+
+class Search(Section):
+    """The mass hypotheses."""
+
+    low: Positive
+    """Lowest mass [GeV]."""
+    high: Positive
+    """Highest mass [GeV]."""
+    step: Positive = 0.5
+    """Step in units of the resolution. Counting windows of +-2 resolutions with a step of 2 are those of Belle II's
+    2018 search: one beside the other, and the same shifted by half a width."""
+    exclude: Literal["auto"] | tuple[tuple[Positive, Positive], ...] = "auto"
+    """Intervals [GeV] that are not searched; the known resonances that the channel leaves out unless given."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high = {self.high} GeV must be above low = {self.low} GeV"
+            raise ValueError(msg)
+        for low, high in () if self.exclude == "auto" else self.exclude:
+            if high <= low:
+                msg = f"exclude: the interval from {low} to {high} GeV is empty; its second number must be larger"
+                raise ValueError(msg)
+        return self
+
+
+class SpectrumBinning(Section):
+    """The fine binning of the observable, rebinned for each fit, in the unit of its axis: GeV^2 or GeV."""
+
+    low: Finite
+    """Lower edge."""
+    high: Finite
+    """Upper edge."""
+    bins: Count
+    """Number of bins."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high = {self.high} must be above low = {self.low}"
+            raise ValueError(msg)
+        return self
+
+
+class ThresholdRange(Section):
+    """Candidate lower bounds on one observable."""
+
+    low: Finite
+    """Lowest bound: it is applied in every mass bin, and "before" the cuts means after it."""
+    high: Finite
+    """Highest bound."""
+    steps: Annotated[int, Number, Field(ge=2)] = 20
+    """Number of bounds."""
+    unit: str = "GeV"
+    """Unit, for tables and figures."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.high <= self.low:
+            msg = f"high = {self.high} must be above low = {self.low}"
+            raise ValueError(msg)
+        return self
+
+
+class Optimise(Section):
+    """The cuts optimised in bins of mass."""
+
+    figure_of_merit: Merit = "punzi"
+    """``punzi``: eps / (a/2 + sqrt B); ``punzi-full``: eps over the full S_min; ``expected-limit`` and ``mean-limit``:
+    eps over the exact limit at the median count, or averaged over the counts."""
+    a: Positive = 1.6
+    """Significance level of Punzi's figures of merit, in standard deviations."""
+    b: Positive = 1.28155
+    """Power level, for 'punzi-full'."""
+    background_uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the background, for the limits."""
+    window: Positive = 2.0
+    """Half width of the signal window, in units of the resolution."""
+    background_error: NonNegative = 0.5
+    """How many Monte Carlo standard deviations are added to the background in the figure of merit."""
+    bin_width: Positive = 4.0
+    """Width of the mass bins, in units of the resolution."""
+    min_bin_width: NonNegative = 0.2
+    """Least width of the mass bins [GeV]."""
+    cuts: Cuts = "smooth"
+    """``free``: each mass bin by itself, as steps. ``smooth``: chosen with the neighbouring bins. ``monotone``: no cut
+    turns around with mass. The last two are interpolated between the centres of the bins."""
+    classifier: bool = False
+    """Train a classifier and cut on its score in the same mass bins, to compare (extra ``boosted``)."""
+    variables: dict[str, ThresholdRange | None] = Field(default_factory=dict)
+    """Observables to cut on, each with its candidate bounds; null for those that the search has for it. Those of the
+    search unless given."""
+
+    @property
+    def uses_limits(self) -> bool:
+        """Whether limits, at the confidence level of the fit, are part of the result."""
+        return self.classifier or self.figure_of_merit in ("expected-limit", "mean-limit")
+
+
+class SmoothBackground(Section):
+    """A background whose coefficients the data determine, in every window."""
+
+    family: Literal["bernstein", "chebyshev", "exponential"] = "bernstein"
+    """Polynomials, or the exponential of one."""
+    order: Annotated[int, Number, Field(ge=0)] = 3
+    """Order of the polynomial."""
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        self.model  # noqa: B018 (raises for an order that is too high)
+        return self
+
+    @property
+    def model(self) -> BackgroundModel:
+        """The background as the library wants it."""
+        return BackgroundModel(self.family, self.order)
+
+
+class Slices(Section):
+    """Bins of a second observable, fitted together with one signal: templates in two dimensions."""
+
+    observable: str
+    """Name of an observable of the selection."""
+    edges: tuple[Finite, ...] = Field(min_length=3)
+    """Edges of the bins, ascending; events outside are left out."""
+
+    @model_validator(mode="after")
+    def _ascending(self) -> Self:
+        if any(low >= high for low, high in pairwise(self.edges)):
+            msg = f"edges {list(self.edges)} of {self.observable} must be ascending"
+            raise ValueError(msg)
+        return self
+
+
+class Fit(Section):
+    """How a mass hypothesis is tested."""
+
+    method: Literal["templates", "smooth", "counting"] = "templates"
+    """A fit over simulated backgrounds, a fit over a smooth one, or a count within +-2 standard deviations."""
+    window: Positive | None = None
+    """Half width of the window in units of the resolution; 10 for fits and 2 for counting unless given."""
+    bins_per_sigma: Positive = 4.0
+    """Bins per standard deviation in a fit."""
+    background: SmoothBackground | None = None
+    """The smooth background, which 'templates' have beside them if it is given; with 'smooth', Bernstein polynomials of
+    third order unless given."""
+    templates: tuple[str, ...] = ()
+    """Samples that are templates beside the smooth background, which stands for the others; all unless given."""
+    templates_below: Positive | None = None
+    """Masses below this have templates beside the smooth background [GeV]; above, it stands for all samples."""
+    slices: Slices | None = None
+    """Bins of a second observable; one spectrum unless given."""
+    cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
+    """Confidence level of the limits."""
+    limit: Literal["auto", "asymptotic", "toys", "bayesian"] = "auto"
+    """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian."""
+    prior: Literal["flat", "1/sqrt"] = "flat"
+    """Prior of the signal in Bayesian limits."""
+    toys: Count = 1000
+    """Pseudo-experiments at each tested signal, where limits come from toys."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.method == "counting" and self.limit in ("asymptotic", "toys"):
+            msg = (
+                f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
+            )
+            raise ValueError(msg)
+        beside = self.method == "templates" and self.background is not None
+        if (self.templates or self.templates_below is not None) and not beside:
+            msg = "templates: samples can be left to a smooth background: want method: templates and a 'background'"
+            raise ValueError(msg)
+        if self.background is not None and self.method == "counting":
+            msg = "background: counts take their backgrounds from the samples; want 'templates' or 'smooth'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def half_width(self) -> float:
+        """Half width of the window in units of the resolution."""
+        return self.window if self.window is not None else {"counting": 2.0}.get(self.method, 10.0)
+
+    @property
+    def smooth_background(self) -> BackgroundModel:
+        """The smooth background of the method "smooth"."""
+        return (self.background or SmoothBackground()).model
+
+    @property
+    def limits(self) -> LimitSettings:
+        """How limits are set, as the library wants it."""
+        return LimitSettings(method=self.limit, cl=self.cl, prior=self.prior, n_toys=self.toys)
+
+
+class Systematic(Section):
+    """One source of uncertainty: what it moves at one standard deviation (`bumphunt.scan.sources`)."""
+
+    efficiency: Finite = 0.0
+    """Relative change of the signal yield."""
+    signal_mean: Finite = 0.0
+    """Shift of the peak, in units of the resolution."""
+    signal_width: Finite = 0.0
+    """Relative change of the width of the peak."""
+    background: dict[str, Finite] = Field(default_factory=dict)
+    """Relative change of the yield, by sample."""
+    background_slope: dict[str, Finite] = Field(default_factory=dict)
+    """Relative change at the upper end of the window, and its negative at the lower end, by sample."""
+    spurious_signal: NonNegative = 0.0
+    """A signal that the background shape fakes, in units of the error of n_sig without signal."""
+
+    def source(self, name: str) -> Source:
+        """Return the source as the library wants it."""
+        return Source(name=name, **self.model_dump())

@@ -1,0 +1,219 @@
+"""The sections of the YAML that say where events come from: beams, data, backgrounds and signal."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from bumphunt.montecarlo.processes.process import Value
+from workflows.config.section import Count, Finite, NonNegative, Positive, Section
+
+__all__ = [
+    "BackgroundSample",
+    "BeamEnergies",
+    "Data",
+    "Files",
+    "Injection",
+    "Signal",
+    "SignalPoint",
+    "SimulatedBackground",
+    "SimulatedData",
+    "SimulatedSignal",
+    "Smooth",
+]
+
+
+class BeamEnergies(Section):
+    """Beams given by numbers."""
+
+    electron_energy: Positive
+    """Electron energy [GeV]."""
+    positron_energy: Positive
+    """Positron energy [GeV]."""
+    crossing_angle: NonNegative = 0.0
+    """Full crossing angle [rad]."""
+    electron_spread: NonNegative = 0.0
+    """Energy spread [GeV]."""
+    positron_spread: NonNegative = 0.0
+    """Energy spread [GeV]."""
+
+
+class Injection(Section):
+    """A signal put into the pseudo-data."""
+
+    mass: Positive
+    """Mass [GeV]."""
+    coupling: Positive
+    """Coupling: g' of a Z', epsilon of a dark photon, ... (the process says which)."""
+    process: str | None = None
+    """Name of the process; that of the signal, or else of the channel, unless given."""
+    parameters: dict[str, Value] = Field(default_factory=dict)
+    """Other parameters of the process."""
+
+
+class SimulatedBackground(Section):
+    """A background made by bumphunt's own Monte Carlo."""
+
+    events: Count
+    """Events to generate (weighted)."""
+    process: str | None = None
+    """Name of the process; the sample's name unless given."""
+    parameters: dict[str, Value] = Field(default_factory=dict)
+    """Parameters of the process that differ from its defaults."""
+
+
+class SimulatedSignal(Section):
+    """Signal made by bumphunt's own Monte Carlo."""
+
+    events: Count
+    """Events to generate at each mass."""
+    masses: tuple[Positive, ...] = Field(min_length=4)
+    """Simulated masses [GeV], ascending."""
+    coupling: Positive | None = None
+    """Coupling of the generation, the default of the process unless given; efficiencies do not depend on it."""
+    process: str | None = None
+    """Name of the process; that of the channel unless given."""
+    parameters: dict[str, Value] = Field(default_factory=dict)
+    """Other parameters of the process."""
+
+
+class SimulatedData(Section):
+    """Pseudo-data: unweighted Poisson draws from the sum of the simulated backgrounds."""
+
+    draw_from: Literal["events", "expectation"] = "events"
+    """Events are generated, drawn and seen one by one, as ntuples. From the expectation, the number in each bin of the
+    selected spectra is drawn: for luminosities of which no events can be generated."""
+    inject: tuple[Injection, ...] = ()
+    """Signals to inject; into an expectation at simulated masses only."""
+
+
+class Smooth(Section):
+    """A smooth curve through a simulated spectrum takes its place (`bumphunt.spectrum.smooth`)."""
+
+    low: Finite
+    """Where it begins, in the unit of the axis."""
+    high: Finite
+    """Where it ends."""
+    knots: Count
+    """Intervals of its spline."""
+    scale: Positive
+    """Knots are equal in the logarithm of position plus this."""
+
+
+Files = tuple[str, ...] | dict[str, tuple[str, ...]]
+"""ROOT files, wildcards expanded; by region where the regions read different ones."""
+
+
+class BackgroundSample(Section):
+    """One simulated background, by files or by simulation."""
+
+    files: Files = ()
+    """ROOT files; wildcards are expanded. By region where the regions read different ones."""
+    regions: tuple[str, ...] = ()
+    """Where it contributes; all regions unless given."""
+    luminosity: Positive | None = None
+    """Luminosity of the files [fb^-1]: the event weights add up to the expectation at this luminosity."""
+    cross_section: Positive | None = None
+    """Cross section [fb], with `generated`."""
+    generated: Positive | None = None
+    """Generated events (sum of weights), with `cross_section`."""
+    simulate: SimulatedBackground | None = None
+    """Make the sample instead of reading it."""
+    uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the normalisation."""
+    smooth: Smooth | None = None
+    """A smooth curve in place of the selected spectrum; none unless given."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.files) == (self.simulate is not None):
+            msg = "give either 'files' or 'simulate'"
+            raise ValueError(msg)
+        if self.simulate is not None and (self.luminosity, self.cross_section, self.generated) != (None, None, None):
+            msg = "'simulate' sets the normalisation: remove 'luminosity', 'cross_section' and 'generated'"
+            raise ValueError(msg)
+        if self.files and (self.luminosity is None) == (self.cross_section is None or self.generated is None):
+            msg = "files need either 'luminosity' or both 'cross_section' and 'generated'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def mc_luminosity(self) -> float | None:
+        """Luminosity of the files [fb^-1]; None for a simulated sample."""
+        if self.luminosity is not None:
+            return self.luminosity
+        if self.cross_section is not None and self.generated is not None:
+            return self.generated / self.cross_section
+        return None
+
+
+class SignalPoint(Section):
+    """Signal files at one mass."""
+
+    mass: Positive
+    """Mass [GeV]."""
+    files: Files = Field(min_length=1)
+    """ROOT files; wildcards are expanded. By region where the regions read different ones."""
+    generated: Positive
+    """Generated events (sum of weights), the denominator of the efficiency; the same in every region."""
+
+
+class Signal(Section):
+    """The simulated signal."""
+
+    points: tuple[SignalPoint, ...] = ()
+    """Files at the simulated masses."""
+    simulate: SimulatedSignal | None = None
+    """Make the signal instead of reading it."""
+    uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the efficiency."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.points) == (self.simulate is not None):
+            msg = "give either 'points' or 'simulate'"
+            raise ValueError(msg)
+        masses = np.array(self.masses)
+        if masses.size < 4 or np.any(np.diff(masses) <= 0):
+            msg = f"masses {masses.tolist()} must be at least four, in ascending order"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def masses(self) -> tuple[float, ...]:
+        """Simulated masses [GeV], ascending."""
+        return self.simulate.masses if self.simulate is not None else tuple(p.mass for p in self.points)
+
+
+class Data(Section):
+    """The data, or the pseudo-data in their place."""
+
+    luminosity: Positive
+    """Integrated luminosity [fb^-1]."""
+    luminosity_uncertainty: NonNegative = 0.0
+    """Relative uncertainty of the luminosity."""
+    files: Files = ()
+    """ROOT files; wildcards are expanded. By region where the regions read different ones."""
+    pseudo: bool = False
+    """The files hold simulated pseudo-data, which blinding need not hide."""
+    simulate: SimulatedData | None = None
+    """Make pseudo-data instead of reading data."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if bool(self.files) == (self.simulate is not None):
+            msg = "give either 'files' or 'simulate'"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def drawn_from_expectation(self) -> bool:
+        """Whether there are no ntuples of data: the numbers in the bins of the spectra are drawn."""
+        return self.simulate is not None and self.simulate.draw_from == "expectation"
+
+    @property
+    def is_pseudo(self) -> bool:
+        """Whether these are no real data."""
+        return self.pseudo or self.simulate is not None

@@ -1,0 +1,288 @@
+"""The rows of a chunk that pass the cuts of a region, with the cutflow and the N-1 histograms of all of its rows.
+
+Everything is worked out in blocks of rows that fit the cache of the processor: observables, cuts, corrections.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError
+from selections.cuts import Cut, Cutflow
+from selections.lazy import LazyObservables
+from workflows.reading.plan import CutHistogram, RegionPlan
+from workflows.reading.weights import Corrections
+
+__all__ = ["WEIGHT", "RegionRows", "select_rows"]
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Columns = dict[str, NDArray[Any]]
+
+WEIGHT = "__weight__"
+"""Variable that holds the weight of a row."""
+BLOCK = 65536
+"""Rows that are worked on at a time, about."""
+WORTH_DROPPING = 0.6
+"""Fraction of the rows below which it is worth the copies to go on without the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionRows:
+    """Rows of a chunk that pass the cuts of a region, N of them, and the counts of all rows.
+
+    Parameters
+    ----------
+    head
+        The cutflow of rows.
+    n_minus_one
+        By name of the cut, see `workflows.reading.plan.RegionResult`.
+    index
+        Where the rows are in the chunk, shape (N,).
+    values
+        What is kept of them by name, each of shape (N,).
+    ntuple_weight
+        Weights of the ntuple, shape (N,).
+    weights
+        Weights of all variations, shape (V, N).
+    """
+
+    head: Cutflow
+    n_minus_one: dict[str, CutHistogram]
+    index: NDArray[np.intp]
+    values: dict[str, Array]
+    ntuple_weight: Array
+    weights: Array
+
+
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The part of `RegionRows` that a block of rows gives."""
+
+    counts: NDArray[np.int64]
+    sum_w: Array
+    sum_w2: Array
+    histograms: list[NDArray[np.float64]]
+    index: NDArray[np.intp]
+    values: dict[str, Array]
+    ntuple_weight: Array
+    weights: Array
+
+
+def select_rows(
+    plan: RegionPlan,
+    columns: Columns,
+    *,
+    keep: tuple[str, ...],
+    blind: tuple[float, float] | None,
+    corrections: Corrections,
+    place: Callable[[int], str],
+) -> RegionRows:
+    """Return the rows that pass, and the counts of all rows.
+
+    Parameters
+    ----------
+    plan
+        The region.
+    columns
+        Columns of the chunk by variable, with the weight.
+    keep
+        Observables or variables to keep of passing rows.
+    blind
+        Positions [low, high) whose rows are dropped before anything is counted; None for none.
+    corrections
+        Corrections of this sample in this region.
+    place
+        Function from a row of the chunk to the text that says where it is.
+
+    Raises
+    ------
+    InputError
+        If a correction has no value for a row, or something to keep is neither an observable nor a variable.
+    """
+    bins = [cut.bins for cut in plan.selection.cuts]
+    rows = columns[WEIGHT].size
+    parts = max(1, round(rows / BLOCK))
+    borders = [rows * i // parts for i in range(parts + 1)]
+    blocks = [
+        _block(plan, columns, span, bins, keep=keep, blind=blind, corrections=corrections, place=place)
+        for span in pairwise(borders)
+    ]
+    # a row that passes k cuts before it fails one is left after the steps 0 to k
+    raw, sum_w, sum_w2 = (
+        np.asarray(np.cumsum(reduce(np.add, parts)[::-1])[::-1], dtype=np.float64)
+        for parts in ([b.counts for b in blocks], [b.sum_w for b in blocks], [b.sum_w2 for b in blocks])
+    )
+    histograms = [reduce(np.add, parts) for parts in zip(*(b.histograms for b in blocks), strict=True)]
+    return RegionRows(
+        head=Cutflow(
+            steps=plan.selection.steps,
+            raw=raw.astype(np.int64),
+            sum_w=sum_w.astype(np.float64),
+            sum_w2=sum_w2.astype(np.float64),
+        ),
+        n_minus_one={
+            cut.name: CutHistogram(edges=edges, sum_w=h[0], sum_w2=h[1])
+            for cut, edges, h in zip(plan.selection.cuts, bins, histograms, strict=True)
+        },
+        index=np.concatenate([b.index for b in blocks]),
+        values={name: np.concatenate([b.values[name] for b in blocks]) for name in keep},
+        ntuple_weight=np.concatenate([b.ntuple_weight for b in blocks]),
+        weights=np.concatenate([b.weights for b in blocks], axis=1),
+    )
+
+
+def _block(
+    plan: RegionPlan,
+    columns: Columns,
+    span: tuple[int, int],
+    bins: list[Array],
+    *,
+    keep: tuple[str, ...],
+    blind: tuple[float, float] | None,
+    corrections: Corrections,
+    place: Callable[[int], str],
+) -> _Block:
+    """Return what one block of rows gives."""
+    cuts = plan.selection.cuts
+    columns = {name: values[slice(*span)] for name, values in columns.items()}
+    observables = _lazy(plan.selection.observables(columns), columns)
+    index = np.arange(*span)
+    if blind is not None:
+        position = observables[plan.selection.spectrum]
+        visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))
+        observables, index = observables.take(visible), index[visible]
+    weights = np.asarray(observables[WEIGHT], dtype=np.float64)
+    passed, groups, here, observables = _apply(cuts, observables, weights.size)
+    steps = len(cuts) + 1
+    # rows that fail one cut at most: those of the N-1 histograms, by the cut, and last those that pass
+    near = np.concatenate(groups)
+    rows = here[near]
+    reached = observables.take(near) if corrections.inputs else observables
+    inputs = {name: reached[name] for name in corrections.inputs}
+    first = near.size - groups[-1].size
+    passing = {name: values[first:] for name, values in inputs.items()}
+    last = rows[first:]
+    raw = weights[last]
+    where = _Where(place, index, last)
+    factors = corrections.nominal(passing, last.size, where)
+    failing = corrections.nominal(
+        {name: values[:first] for name, values in inputs.items()},
+        first,
+        _Where(place, index, rows[:first]),
+        beyond=True,
+    )
+    corrected = np.concatenate([reduce(np.multiply, failing, weights[rows[:first]]), reduce(np.multiply, factors, raw)])
+    ends = np.cumsum([group.size for group in groups])
+    survivors = observables.take(groups[-1])
+    histograms = []
+    for k, cut in enumerate(cuts):
+        only = slice(ends[k] - groups[k].size, ends[k])
+        values = np.concatenate([observables[cut.observable][groups[k]], survivors[cut.observable]])
+        w = np.concatenate([corrected[only], corrected[first:]])
+        cell = _cells(values, bins[k])
+        size = bins[k].size + 1
+        histograms.append(np.array([_sums(cell, w, size), _sums(cell, w * w, size)]))
+    return _Block(
+        counts=np.bincount(passed, minlength=steps),
+        sum_w=_sums(passed, weights, steps),
+        sum_w2=_sums(passed, weights * weights, steps),
+        histograms=histograms,
+        index=index[last],
+        values={name: np.asarray(survivors[name], dtype=np.float64) for name in keep},
+        ntuple_weight=raw,
+        weights=corrections.varied(raw, factors, passing, where),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Says where a row is: the rows are some of a block, which are some of a chunk."""
+
+    place: Callable[[int], str]
+    index: NDArray[np.intp]
+    rows: NDArray[np.intp]
+
+    def __call__(self, row: int) -> str:
+        return self.place(int(self.index[self.rows[row]]))
+
+
+def _lazy(observables: Mapping[str, NDArray[Any]], columns: Columns) -> LazyObservables:
+    """Return observables with the columns behind them."""
+    if isinstance(observables, LazyObservables):
+        return observables
+    return LazyObservables(columns, {}, known=observables)
+
+
+def _apply(
+    cuts: tuple[Cut, ...], observables: LazyObservables, rows: int
+) -> tuple[NDArray[np.intp], list[NDArray[np.intp]], NDArray[np.intp], LazyObservables]:
+    """Return what the cuts do to rows.
+
+    Parameters
+    ----------
+    cuts
+        The cuts, in order, K of them.
+    observables
+        Observables of the rows.
+    rows
+        Number of rows N.
+
+    Returns
+    -------
+    passed
+        How many cuts each row passes before it fails one, shape (N,).
+    groups
+        Rows that fail only the cut k, for each k, then the rows that fail none: K + 1 arrays of positions in `here`.
+    here
+        Rows that are left when some of those that fail two cuts were dropped, shape (L,).
+    observables
+        The observables of those.
+    """
+    passed = np.zeros(rows, dtype=np.intp)
+    here = np.arange(rows)
+    alive, failures = np.zeros(rows, dtype=np.uint8), np.zeros(rows, dtype=np.uint8)
+    for cut in cuts:
+        left = failures <= 1
+        if np.count_nonzero(left) < WORTH_DROPPING * left.size:
+            passed[here] = alive
+            chosen = np.flatnonzero(left)
+            here, alive, failures = here[chosen], alive[chosen], failures[chosen]
+            observables = observables.take(chosen)
+        if cut.observable not in observables:
+            msg = f"cut {cut.name!r}: there is no observable {cut.observable!r}; known are {', '.join(observables)}"
+            raise InputError(msg)
+        failures += ~cut.passes(observables[cut.observable])
+        alive += failures == 0
+    passed[here] = alive
+    near = np.flatnonzero(failures <= 1)
+    reached = alive[near]
+    near = near[np.argsort(reached, kind="stable")]
+    return passed, np.split(near, np.cumsum(np.bincount(reached, minlength=len(cuts) + 1))[:-1]), here, observables
+
+
+def _cells(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:
+    """Return the cell of each value in equal bins, shape (N,): 0 below the first edge, B + 1 at the last and above.
+
+    NaN is above.
+    """
+    size = edges.size
+    first = (values - edges[0]) * ((size - 1) / (edges[-1] - edges[0]))
+    cell = np.fmax(np.fmin(np.floor(first), size - 1), -1).astype(np.intp) + 1
+    # a value at an edge may have been rounded to the wrong side of it
+    borders = np.concatenate([[-np.inf], edges, [np.nan]])  # nothing is beyond the last cell, not even infinity
+    cell -= values < borders[cell]
+    cell += values >= borders[cell + 1]
+    return cell
+
+
+def _sums(cell: NDArray[np.intp], weights: Array, size: int) -> Array:
+    """Return the sum of weights in each cell, shape (size,)."""
+    return np.asarray(np.bincount(cell, weights, minlength=size), dtype=np.float64)

@@ -1,0 +1,201 @@
+"""Corrections of simulated events: correctionlib files and constant factors, as weights with variations.
+
+| | nominal weight | variations |
+|---|---|---|
+| `Correction` | a correctionlib correction, for each daughter where that is asked for | ``NAME_up``, ``NAME_down`` |
+| `Factor` | a number, such as a data-driven scale factor | its value plus and minus its uncertainty |
+
+A variation has all other corrections at their nominal value. Daughters vary together. Data are never corrected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import ConfigError, InputError
+from workflows.reading.correction_files import Correction, LoadedCorrection, evaluate, load
+from workflows.reading.plan import NOMINAL
+
+__all__ = [
+    "Correction",
+    "Corrections",
+    "Factor",
+    "load_corrections",
+]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A constant factor on the weights.
+
+    Parameters
+    ----------
+    name
+        Its name in the analysis, and that of its variations.
+    value
+        The factor, positive.
+    uncertainty
+        Its uncertainty, not negative; with 0 there are variations all the same.
+    samples, regions
+        As for `Correction`.
+
+    Raises
+    ------
+    InputError
+        If the value is not positive, or the uncertainty is negative or larger than the value.
+    """
+
+    name: str
+    value: float
+    uncertainty: float
+    samples: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.value) and self.value > 0 and 0 <= self.uncertainty <= self.value):
+            msg = (
+                f"factor {self.name!r}: {self.value} +- {self.uncertainty}; it must be positive, with an uncertainty"
+                " from 0 to its value"
+            )
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Corrections:
+    """All corrections of an analysis, ready to be evaluated; see `load_corrections`."""
+
+    entries: tuple[LoadedCorrection | Factor, ...] = ()
+
+    def of(self, sample: str | None = None, region: str | None = None) -> Corrections:
+        """Return those of one simulated sample, of one region, or of both."""
+
+        def applies(entry: LoadedCorrection | Factor) -> bool:
+            source = entry.correction if isinstance(entry, LoadedCorrection) else entry
+            return all(
+                name is None or among is None or name in among
+                for name, among in ((sample, source.samples), (region, source.regions))
+            )
+
+        return Corrections(entries=tuple(entry for entry in self.entries if applies(entry)))
+
+    @property
+    def variations(self) -> tuple[str, ...]:
+        """Names of the variations, ``nominal`` first."""
+        names = [NOMINAL]
+        for entry in self.entries:
+            if isinstance(entry, Factor):
+                names += [f"{entry.name}_up", f"{entry.name}_down"]
+            else:
+                names += [f"{entry.correction.name}_{which}" for which in entry.names if which != NOMINAL]
+        return tuple(names)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Names of the observables and variables that are read."""
+        names = []
+        for entry in self.entries:
+            if isinstance(entry, Factor):
+                continue
+            given = [
+                name
+                for name, is_text in zip(entry.correction.inputs, entry.is_text, strict=True)
+                if isinstance(name, str) and not is_text
+            ]
+            each = entry.correction.each or (0,)
+            names += [name.replace("{i}", str(i)) for i in each for name in given]
+        return tuple(dict.fromkeys(names))
+
+    def nominal(
+        self, values: Mapping[str, NDArray[Any]], rows: int, where: Callable[[int], str], *, beyond: bool = False
+    ) -> list[Array]:
+        """Return the nominal factor of each correction, each of shape (N,).
+
+        Parameters
+        ----------
+        values
+            Observables and variables by name, each of shape (N,).
+        rows
+            Number of rows N.
+        where
+            Function from a row to the text that says where it is, for errors.
+        beyond
+            For rows that fail a cut, which the corrections need not foresee: beyond its bins a correction has the value
+            of the nearest one, and it is 1 where it reads NaN.
+
+        Raises
+        ------
+        InputError
+            If a correction has no value for a row.
+        """
+        return [
+            np.full(rows, entry.value)
+            if isinstance(entry, Factor)
+            else evaluate(entry, NOMINAL, values, rows, where, beyond=beyond)
+            for entry in self.entries
+        ]
+
+    def varied(
+        self,
+        weights: Array,
+        nominal: Sequence[Array],
+        values: Mapping[str, NDArray[Any]],
+        where: Callable[[int], str],
+    ) -> Array:
+        """Return the weights of all variations, shape (V, N).
+
+        Parameters
+        ----------
+        weights
+            Weights before corrections, shape (N,).
+        nominal
+            Factors of `nominal`, for the same rows.
+        values, where
+            As for `nominal`.
+
+        Raises
+        ------
+        InputError
+            If a correction has no value for a row.
+        """
+        out = np.empty((len(self.variations), weights.size))
+        out[0] = weights
+        for factor in nominal:
+            out[0] *= factor
+        row = 1
+        for i, entry in enumerate(self.entries):
+            if isinstance(entry, Factor):
+                for shift in (entry.uncertainty, -entry.uncertainty):
+                    np.multiply(out[0], (entry.value + shift) / entry.value, out=out[row])
+                    row += 1
+                continue
+            others = weights.copy()
+            for factor in (*nominal[:i], *nominal[i + 1 :]):
+                others *= factor
+            for which in entry.names:
+                if which != NOMINAL:
+                    np.multiply(others, evaluate(entry, which, values, weights.size, where), out=out[row])
+                    row += 1
+        return out
+
+
+def load_corrections(corrections: Sequence[Correction | Factor]) -> Corrections:
+    """Return corrections ready to be evaluated, after a check of their files.
+
+    Raises
+    ------
+    ConfigError
+        If two have the same name, a file is missing or no correctionlib file, the correction is not in it, or the
+        inputs do not match.
+    """
+    names = [correction.name for correction in corrections]
+    if twice := [name for name in names if names.count(name) > 1]:
+        msg = f"two corrections are called {twice[0]!r}; each needs a name of its own"
+        raise ConfigError(msg)
+    return Corrections(entries=tuple(c if isinstance(c, Factor) else load(c) for c in corrections))

@@ -1,0 +1,104 @@
+"""The local executor: coffea's interface, chunks in order, errors as they were raised.
+
+coffea's own executors merge chunks in the order in which they finish, so that sums of floating-point weights change
+from run to run; they print a traceback and draw bars of their own. This one merges in the order of the chunks, so the
+result does not depend on the number of workers, and it reports progress to a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from coffea.processor import accumulate
+from coffea.processor.executor import ExecutorBase, WorkItem
+
+from bumphunt.errors import BumphuntError, IncompleteError
+from workflows.running.workers import in_order
+
+__all__ = ["LocalExecutor", "Missing", "root_error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """Rows that could not be read.
+
+    Parameters
+    ----------
+    file, tree
+        Where.
+    start, stop
+        Entry range; None for a whole file of unknown size.
+    reason
+        What went wrong, as one line.
+    """
+
+    file: str
+    tree: str
+    start: int | None
+    stop: int | None
+    reason: str
+
+
+@dataclass
+class LocalExecutor(ExecutorBase):
+    """Process chunks in this process, or in `workers` others.
+
+    Parameters
+    ----------
+    workers
+        Number of processes; 1 works in this one.
+    allow_missing
+        Go on when rows cannot be read, and list them under ``missing``.
+    progress
+        Called with the rows done so far after each chunk.
+    """
+
+    workers: int = 1
+    allow_missing: bool = False
+    progress: Callable[[int], None] | None = None
+
+    def __call__(
+        self, items: Sequence[WorkItem], function: Callable[[WorkItem], Any], accumulator: Any
+    ) -> tuple[Any, int]:
+        """Return the merged results of `function` on the items, and 0, as coffea wants it."""
+        tasks = [partial(_process, item, function, self.allow_missing) for item in items]
+
+        def reported(results: Iterator[Any]) -> Iterator[Any]:
+            done = 0
+            for item, result in zip(items, results, strict=True):
+                yield result
+                done += len(item)
+                if self.progress is not None:
+                    self.progress(done)
+
+        with in_order(tasks, workers=self.workers) as results:
+            return accumulate(reported(results), accumulator), 0
+
+
+def _process(item: WorkItem, function: Callable[[WorkItem], Any], allow_missing: bool) -> Any:
+    """Return the result of one chunk, or what it says when its rows cannot be read and may be missing."""
+    try:
+        return function(item)
+    except Exception as error:
+        cause = root_error(error)
+        if allow_missing and isinstance(cause, IncompleteError):
+            missing = Missing(
+                file=item.filename,
+                tree=item.treename,
+                start=item.entrystart,
+                stop=item.entrystop,
+                reason=str(cause),
+            )
+            return {item.dataset: {"missing": (missing,)}}
+        raise cause from None
+
+
+def root_error(error: BaseException) -> BaseException:
+    """Return what an executor wrapped: an error of bumphunt, or the first cause."""
+    chain = [error]
+    while (cause := chain[-1].__cause__) is not None:
+        chain.append(cause)
+    return next((link for link in chain if isinstance(link, BumphuntError)), chain[-1])

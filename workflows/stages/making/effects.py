@@ -1,0 +1,180 @@
+"""What corrections and factors do to signal and backgrounds at a mass: measured variations become sources.
+
+A source that is measured is in the likelihood what one of the YAML is: relative changes of yields, and of samples a
+slope over the window. They are half the difference of up and down, in the window that is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.models.signal import SignalModel
+from bumphunt.scan.sources import Source
+from bumphunt.spectrum.histogram import Spectrum
+from workflows.config.analysis import Analysis
+from workflows.stages.making.spectra import Unit
+
+__all__ = ["sources_of"]
+
+Array = NDArray[np.float64]
+
+LARGEST_SLOPE = 0.9
+"""A slope is a relative change at the ends of a window, and must stay below 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measured:
+    """What a source does in one unit."""
+
+    name: str
+    unit: str
+    masses: Array
+    efficiency: Array
+    samples: Mapping[str, tuple[Spectrum, Spectrum, Spectrum]]
+    """Nominal, up and down, by sample."""
+
+
+def sources_of(
+    config: Analysis, units: Sequence[Unit], signals: Mapping[str, SignalModel]
+) -> Callable[[float], tuple[Source, ...]]:
+    """Return the function from a mass [GeV] to all sources of uncertainty of a fit.
+
+    Parameters
+    ----------
+    config
+        The analysis.
+    units
+        What is fitted together.
+    signals
+        The signal models, by unit.
+    """
+    templates = config.template_names
+    measured = [found for unit in units for found in _measured(unit, templates)]
+    given = _given(config, units, templates)
+    if not measured:
+        return _Constant(given)
+    return _Sources(
+        given=given,
+        measured=tuple(measured),
+        signals=dict(signals),
+        half_width=config.fit.half_width,
+        slopes=config.fit.method != "counting",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Constant:
+    """Sources that do not depend on mass; a class so that it can be sent to other processes."""
+
+    given: tuple[Source, ...]
+
+    def __call__(self, mass: float) -> tuple[Source, ...]:
+        del mass
+        return self.given
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sources:
+    """Sources of which some depend on mass."""
+
+    given: tuple[Source, ...]
+    measured: tuple[_Measured, ...]
+    signals: Mapping[str, SignalModel]
+    half_width: float
+    slopes: bool
+    """Whether the fit can use a change of a shape."""
+
+    def __call__(self, mass: float) -> tuple[Source, ...]:
+        return (*self.given, *(self._source(found, mass) for found in self.measured))
+
+    def _source(self, found: _Measured, mass: float) -> Source:
+        signal = self.signals[found.unit]
+        inside = float(np.clip(mass, signal.masses[0], signal.masses[-1]))
+        centre, half = float(signal.axis.position(inside)), self.half_width * float(signal.resolution(inside))
+        background, slope = {}, {}
+        for sample, spectra in found.samples.items():
+            background[sample], slope[sample] = _changes(spectra, centre, half, slopes=self.slopes)
+        efficiency = float(np.interp(mass, found.masses, found.efficiency))
+        if not any((efficiency, *background.values())):  # a source with a name moves something at every mass
+            efficiency = np.finfo(np.float64).tiny
+        return Source(
+            name=found.name,
+            efficiency=efficiency,
+            background=background,
+            background_slope={sample: value for sample, value in slope.items() if value != 0.0},
+            regions=(found.unit,),
+        )
+
+
+def _given(config: Analysis, units: Sequence[Unit], templates: Sequence[str]) -> tuple[Source, ...]:
+    """Return the sources of the YAML, each for the samples that the units have."""
+    found = []
+    for source in config.sources:
+        for unit in units:
+            kept = {
+                key: {s: value for s, value in getattr(source, key).items() if s in templates and s in unit.after}
+                for key in ("background", "background_slope")
+            }
+            here = _replaced(source, unit.name, kept)
+            if here is not None:
+                found.append(here)
+    return tuple(found)
+
+
+def _replaced(source: Source, unit: str, kept: Mapping[str, Mapping[str, float]]) -> Source | None:
+    """Return a source in one unit; None if it moves nothing there."""
+    moves = {what for what in source.moves if what not in kept}
+    if not moves and not any(any(values.values()) for values in kept.values()):
+        return None
+    return replace(source, regions=(unit,), **kept)  # type: ignore[arg-type]
+
+
+def _measured(unit: Unit, templates: Sequence[str]) -> list[_Measured]:
+    """Return what the variations of a unit do to signal and backgrounds."""
+    names = dict.fromkeys([*unit.varied, *(name for point in unit.signals for name in point.varied)])
+    found = []
+    for name in names:
+        changes = [point.varied.get(name, (0.0, 0.0)) for point in unit.signals]
+        efficiency = np.array([0.5 * (up - down) for up, down in changes])
+        samples = {
+            sample: (unit.after[sample], *pair)
+            for sample, pair in unit.varied.get(name, {}).items()
+            if sample in templates and pair[0].total != pair[1].total and unit.after[sample].total > 0
+        }
+        if np.any(efficiency != 0.0) or samples:
+            masses = np.array([point.mass for point in unit.signals])
+            found.append(_Measured(name=name, unit=unit.name, masses=masses, efficiency=efficiency, samples=samples))
+    return found
+
+
+def _changes(
+    spectra: tuple[Spectrum, Spectrum, Spectrum], centre: float, half: float, *, slopes: bool
+) -> tuple[float, float]:
+    """Return the relative change at the centre of a window and its slope: the change at the upper end beyond that.
+
+    Without slopes the change is that of the yield in the window. With them it is that at the centre, of the straight
+    line that changes the yields of both halves as they are: with that of the whole yield, the slope of a falling
+    spectrum would count twice. A window without events takes the change of the whole spectrum.
+    """
+    nominal, up, down = spectra
+    centres = nominal.centres
+    lower = (centres >= centre - half) & (centres < centre)
+    upper = (centres >= centre) & (centres < centre + half)
+
+    def change(inside: NDArray[np.bool_]) -> float:
+        total = float(nominal.counts[inside].sum())
+        return 0.5 * float((up.counts - down.counts)[inside].sum()) / total if total > 0 else np.nan
+
+    whole, low, high = change(lower | upper), change(lower), change(upper)
+    if not np.isfinite(whole):
+        return change(np.ones(centres.size, dtype=np.bool_)), 0.0
+    if not slopes or not np.isfinite(high - low):
+        return whole, 0.0
+    place = (centres - centre) / half
+    left, right = (float(np.average(place[inside], weights=nominal.counts[inside])) for inside in (lower, upper))
+    slope = (high - low) / (right - left)
+    return low - slope * left, float(np.clip(slope, -LARGEST_SLOPE, LARGEST_SLOPE))

@@ -1,0 +1,161 @@
+"""Limits on yields become limits on cross section and coupling: the limit table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import bumphunt
+from bumphunt.errors import ConfigError
+from bumphunt.inference.limits import cross_section
+from selections.search import Model
+from workflows.config.analysis import Analysis
+from workflows.results import PROVENANCE, code_digest, write_csv, write_json
+from workflows.stages.tasks import FitTask
+
+__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "limit_table", "set_limits"]
+
+LIMITS = ("obs", "exp_m2", "exp_m1", "exp", "exp_p1", "exp_p2")
+"""The six limits of each quantity: observed, and expected at -2 ... +2 standard deviations."""
+COLUMNS = (
+    *("mass", "window_lo", "window_hi", "n_obs", "n_bkg", "n_sig", "n_sig_error", "q0", "p0", "z0"),
+    *("efficiency", "resolution"),
+    *(f"{quantity}_ul_{limit}" for quantity in ("n_sig", "xsec", "coupling") for limit in LIMITS),
+    *("method", "cl", "valid", "flags"),
+)
+"""Columns of the limit table, an interface: masses in GeV, cross sections in fb."""
+INCOMPLETE = "incomplete"
+"""Flag of every row when not all input was read."""
+LIMIT_TABLE = "limits"
+"""Name of the limit table, without its suffix."""
+
+Table = dict[str, NDArray[Any]]
+
+
+def limit_table(
+    scan: Mapping[str, NDArray[Any]],
+    *,
+    luminosity: float,
+    sqrt_s: float,
+    model: Model | None,
+    branching_ratio: ArrayLike = 1.0,
+) -> Table:
+    """Return the limit table.
+
+    Parameters
+    ----------
+    scan
+        Columns of the scan, shape (M,) each; ``flags`` is text.
+    luminosity
+        Integrated luminosity [fb^-1].
+    sqrt_s
+        Centre-of-mass energy [GeV].
+    model
+        What a coupling predicts; without one, ``xsec`` is efficiency times cross section, and ``coupling`` is empty.
+    branching_ratio
+        What the cross section of the model is multiplied with to be that of the table: 1 for the production, the
+        branching ratio of the region where one region is fitted. Broadcast with the masses.
+
+    Returns
+    -------
+    dict
+        `COLUMNS`, shape (M,) each. ``xsec`` is the visible cross section over the efficiency [fb].
+
+    Raises
+    ------
+    ConfigError
+        If the model gives no positive cross section at a mass.
+    """
+    table = dict(scan)
+    masses = np.asarray(table["mass"], dtype=np.float64)
+    efficiency = table["efficiency"] if model is not None else np.ones_like(masses)
+    ratio = np.broadcast_to(np.asarray(branching_ratio, dtype=np.float64), masses.shape)
+    for limit in LIMITS:
+        n_sig = np.asarray(table[f"n_sig_ul_{limit}"], dtype=np.float64)
+        xsec = cross_section(n_sig, luminosity=luminosity, efficiency=efficiency)
+        table[f"xsec_ul_{limit}"] = xsec
+        table[f"coupling_ul_{limit}"] = (
+            np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s)
+        )
+    return {name: np.asarray(table[name]) for name in COLUMNS}
+
+
+def _coupling(model: Model, xsec: NDArray[np.float64], masses: NDArray[np.float64], sqrt_s: float) -> Any:
+    """Return the couplings of cross sections of the production [fb], or raise if the model predicts none."""
+    at_one = np.asarray(model.cross_section(masses, sqrt_s), dtype=np.float64)
+    if at_one.shape != masses.shape or not np.all(at_one > 0):
+        msg = (
+            f"model {model.reference!r}: the cross section at coupling 1 must be a positive number of fb for each of"
+            f" the {masses.size} masses; it gave an array of shape {at_one.shape}"
+        )
+        if at_one.shape == masses.shape:
+            bad = int(np.flatnonzero(~(at_one > 0))[0])
+            msg += f" with {at_one[bad]} at {masses[bad]:.4g} GeV"
+        raise ConfigError(msg)
+    return model.coupling_at(xsec, masses, sqrt_s)
+
+
+def set_limits(
+    scan: Mapping[str, NDArray[Any]],
+    config: Analysis,
+    task: FitTask,
+    folder: Path,
+    *,
+    luminosity: float,
+    complete: bool,
+) -> None:
+    """Write the limit table of one fit as ``limits.csv`` and ``limits.json``, with the region's name if it has several.
+
+    Parameters
+    ----------
+    scan
+        Columns of the scan.
+    config
+        The analysis.
+    task
+        Which fit.
+    folder
+        Where the files go.
+    luminosity
+        Luminosity of the data that were read [fb^-1].
+    complete
+        Whether all rows of all samples were read; if not, every row gets the flag "incomplete".
+    """
+    model = config.coupling_model
+    masses = np.asarray(scan["mass"], dtype=np.float64)
+    table = limit_table(
+        scan,
+        luminosity=luminosity,
+        sqrt_s=config.beams_record.sqrt_s,
+        model=model,
+        branching_ratio=1.0 if task.combined else task.regions[0].branching_ratio(masses),
+    )
+    if not complete:
+        table["flags"] = np.array([";".join(filter(None, [flags, INCOMPLETE])) for flags in table["flags"]])
+    name = task.file(LIMIT_TABLE)
+    write_csv(folder / f"{name}.csv", table)
+    units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
+    units["coupling"] = "none" if model is None else model.meaning
+    content = {
+        "provenance": {
+            "bumphunt": bumphunt.__version__,
+            "code": code_digest(),
+            "seed": config.seed,
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+            "record": PROVENANCE,
+        },
+        "channel": config.search_record.name,
+        "regions": [region.name for region in task.regions],
+        "cross_section": task.cross_section(config.search_record, model),
+        "luminosity": luminosity,
+        "sqrt_s": config.beams_record.sqrt_s,
+        "blinded": config.blinded,
+        "units": units,
+        "columns": table,
+    }
+    write_json(folder / f"{name}.json", content)

@@ -1,0 +1,273 @@
+"""The report stage: every figure of an analysis, from its records."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.cuts.table import CutTable
+from bumphunt.models.signal import SignalModel, leave_one_out
+from bumphunt.spectrum.histogram import Spectrum, add, rebin, window
+from selections.search import Region
+from workflows.config.analysis import Analysis
+from workflows.figures import plots
+from workflows.figures import selection as plots_selection
+from workflows.stages.making.cut_values import CutValues
+from workflows.stages.making.limits import LIMITS
+from workflows.stages.making.process import veto_axes
+from workflows.stages.making.spectra import Selected, Unit
+from workflows.stages.tasks import FitTask
+
+__all__ = ["Records", "draw"]
+
+Array = NDArray[np.float64]
+BINS = 100
+"""Bins of the spectrum figure, about."""
+CURVE_POINTS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """What the figures show.
+
+    Parameters
+    ----------
+    config
+        The analysis.
+    selected
+        The spectra.
+    cuts
+        The optimised cuts by region; empty for none.
+    rankings, classifiers
+        Columns of the ranking of observables, and of the comparison with a classifier, by region; empty for none.
+    cut_values
+        The observables that are cut on, by region.
+    signals
+        The signal models after all cuts, by unit.
+    limits
+        Columns of the limit tables, by fit.
+    """
+
+    config: Analysis
+    selected: Selected
+    cuts: Mapping[str, CutTable]
+    rankings: Mapping[str, Mapping[str, Any]]
+    classifiers: Mapping[str, Mapping[str, Any]]
+    cut_values: Mapping[str, Sequence[CutValues]]
+    signals: Mapping[str, SignalModel]
+    limits: Sequence[tuple[FitTask, Mapping[str, NDArray[Any]]]]
+
+
+def draw(records: Records, folder: Path) -> None:
+    """Write all figures as PNG and PDF into `folder`."""
+    config = records.config
+    for region in config.region_records:
+
+        def name(stem: str, region: Region = region) -> str:
+            return config.region_file(stem, region)
+
+        units = records.selected.of(region.name)
+        plots.save(_spectrum(records, region, units), folder, name("spectrum"))
+        pages = plots_selection.n_minus_one(records.cut_values[region.name], label=_label(records, region.name))
+        plots.save(pages, folder, name("n_minus_one"))
+        if region.name in records.cuts:
+            plots.save(_cuts(records, region, units), folder, name("cuts"))
+        if region.name in records.rankings:
+            plots.save(_ranking(records, region), folder, name("ranking"))
+        if region.name in records.classifiers:
+            plots.save(_classifier(records, region), folder, name("classifier"))
+        if region.role == "signal":
+            for unit in units:
+                model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
+                plots.save(_signal(model, config), folder, name("signal") + suffix)
+                plots.save(_closure(model, config), folder, name("signal_closure") + suffix)
+    for task, limits in records.limits:
+        _draw_limits(records, task, limits, folder)
+
+
+def _mass_label(config: Analysis) -> str:
+    return rf"$m_{{{config.search_record.particle}}}$ [GeV]"
+
+
+def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:
+    """Write the figures of one fit."""
+    config = records.config
+    label = _label(records, task.title if len(config.signal_regions) > 1 else "")
+    simulated = config.data.simulate
+    injected = [signal.mass for signal in simulated.inject] if simulated is not None else []
+    masses, gaps = limits["mass"], _gaps(limits["mass"], config.excluded)
+    figure = plots.p0_scan(
+        np.insert(masses, gaps, np.nan),
+        np.insert(limits["p0"], gaps, np.nan),
+        label=label,
+        xlabel=_mass_label(config),
+        injected=injected,
+    )
+    plots.save(figure, folder, task.file("p0"))
+    method = f"{label}, {limits['cl'][0]:.0%} CL"
+    model, published = config.coupling_model, config.search_record.published
+    curves = {"limit_cross_section": ("xsec", f"${task.cross_section(config.search_record, model)}$ [fb]", None)}
+    if model is not None:
+        curves["limit_coupling"] = ("coupling", model.coupling, published)  # type: ignore[assignment]
+    for name, (quantity, axis, reference) in curves.items():
+        bands = np.stack([limits[f"{quantity}_ul_{limit}"] for limit in LIMITS], axis=-1)
+        bands = np.insert(bands, gaps, np.nan, axis=0)
+        figure = plots.limit_band(
+            np.insert(masses, gaps, np.nan),
+            bands[:, 1:],
+            None if config.blinded else bands[:, 0],
+            ylabel=axis,
+            xlabel=_mass_label(config),
+            label=method,
+            published=None
+            if reference is None
+            else (reference.label, np.array(reference.masses), np.array(reference.couplings)),
+        )
+        plots.save(figure, folder, task.file(name))
+
+
+def _gaps(masses: Array, excluded: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
+    """Return the positions before which a curve is interrupted: masses behind an interval that is not searched."""
+    places = [int(np.searchsorted(masses, high)) for low, high in excluded if masses[0] < low and high < masses[-1]]
+    return np.array(sorted(set(places)), dtype=np.int64)
+
+
+def _label(records: Records, region: str) -> str:
+    """Return what the data are."""
+    config = records.config
+    kind = "pseudo-data" if config.data.is_pseudo else "data"
+    marks = ["blinded"] * config.blinded + ["INCOMPLETE"] * (not records.selected.complete)
+    regions = [r for r in config.region_records if r.name == region] or config.signal_regions
+    luminosity = f"{records.selected.luminosity(regions):.3g}"
+    several = [region] * (region != "" and len(config.region_records) > 1)
+    name = config.search_record.name
+    return ", ".join([f"bumphunt, {name}", *several, f"{kind} {luminosity} fb$^{{-1}}$", *marks])
+
+
+def _coarse(spectrum: Spectrum, low: float, high: float) -> Spectrum:
+    """Return a spectrum with bins for the eye, from `low` to `high` in the unit of its axis."""
+    inside = int(np.count_nonzero((spectrum.centres >= low) & (spectrum.centres < high)))
+    joined = rebin(spectrum, max(1, inside // BINS))
+    return window(joined, max(low, float(joined.edges[0])), min(high, float(joined.edges[-1])))
+
+
+def _spectrum(records: Records, region: Region, units: Sequence[Unit]) -> plots.Figure:
+    """Return the stacked spectrum of a region with the data."""
+    config, axis = records.config, records.config.axis(region)
+    edges = config.edges(region)
+    low, high = float(edges[0]), float(edges[-1])
+    if region.role == "signal":
+        high = min(high, 1.1 * float(axis.position(config.masses_of(region)[1])))
+    backgrounds = {name: _coarse(add(unit.after[name] for unit in units), low, high) for name in units[0].after}
+    total = add(backgrounds.values())
+    normalisations = sum(
+        ((config.samples[name].uncertainty * spectrum.counts) ** 2 for name, spectrum in backgrounds.items()),
+        np.zeros(total.n_bins),
+    )
+    data = _coarse(add(unit.data for unit in units), low, high)
+    hidden = np.full(total.n_bins, fill_value=False)
+    if config.blinded and region.role == "signal":
+        first, last = (float(axis.position(mass)) for mass in config.masses_of(region))
+        hidden = (total.edges[1:] > first) & (total.edges[:-1] < last)
+    return plots.stacked_spectrum(
+        total.edges,
+        {name: spectrum.counts for name, spectrum in backgrounds.items()},
+        np.sqrt(total.variances + normalisations),
+        data=np.where(hidden, np.nan, data.counts),
+        label=_label(records, region.name),
+        xlabel=axis.label,
+        unit=axis.unit.replace("^2", "$^2$"),
+    )
+
+
+def _signal(model: SignalModel, config: Analysis) -> plots.Figure:
+    """Return efficiency and resolution against mass."""
+    fine = np.linspace(model.masses[0], model.masses[-1], CURVE_POINTS)
+    axis = model.axis
+    relative = model.errors[:, 1] / model.parameters[:, 1]
+    band = np.interp(fine, model.masses, relative)
+    mass = "M" if axis.kind == "reduced" else axis.symbol
+    quantities: dict[str, Callable[[Array], Array]] = {
+        rf"$\sigma({mass})$ [MeV]": lambda m: 1e3 * model.mass_resolution(m)
+    }
+    if axis.kind != "mass":
+        quantities[rf"$\sigma$({axis.label.split(' [')[0]}) [{axis.unit.replace('^2', '$^2$')}]"] = model.resolution
+    points = {"efficiency": (model.efficiencies, model.efficiency_errors)}
+    curves = {"efficiency": (model.efficiency(fine), model.efficiency_error(fine))}
+    for name, quantity in quantities.items():
+        points[name] = (quantity(model.masses), relative * quantity(model.masses))
+        curves[name] = (quantity(fine), band * quantity(fine))
+    return plots.signal_parameters(model.masses, points, fine, curves, xlabel=_mass_label(config))
+
+
+def _closure(model: SignalModel, config: Analysis) -> plots.Figure:
+    """Return the closure of the interpolation of resolution and efficiency."""
+    result = leave_one_out(model)
+    shown = {}
+    for name in ("resolution", "efficiency"):
+        i = result.names.index(name)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = result.fitted[:, i] / result.interpolated[:, i]
+            shown[name] = (ratio, result.errors[:, i] / result.interpolated[:, i])
+    return plots.closure(result.masses, shown, xlabel=_mass_label(config))
+
+
+def _cuts(records: Records, region: Region, parts: Sequence[Unit]) -> plots.Figure:
+    """Return the cuts of a region against mass, with the background before and after."""
+    cuts, axis = records.cuts[region.name], records.config.axis(region)
+    mass_edges = axis.mass(cuts.edges)
+    units = {found.name: found.unit for found in veto_axes(records.config, region)}
+    labels = [plots_selection.symbol(n) + (f" [{units[n]}]" if units[n] else "") for n in cuts.names]
+    thresholds = {label: cuts.lower[:, i] for i, label in enumerate(labels)}
+    merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
+    counts = {}
+    for name in ("before", "after"):
+        total = add(spectrum for unit in parts for spectrum in getattr(unit, name).values())
+        inside = np.digitize(total.centres, cuts.edges) - 1
+        keep = (inside >= 0) & (inside < cuts.edges.size - 1)
+        binned = np.bincount(inside[keep], total.counts[keep], minlength=cuts.edges.size - 1)
+        counts[name] = binned.astype(np.float64)
+    return plots_selection.cuts_against_mass(
+        mass_edges,
+        cuts.masses,
+        thresholds,
+        merit,
+        counts,
+        smooth=cuts.smooth,
+        xlabel=_mass_label(records.config),
+    )
+
+
+def _ranking(records: Records, region: Region) -> plots.Figure:
+    """Return the ranking of the observables of a region."""
+    columns = records.rankings[region.name]
+    names = list(dict.fromkeys(columns["observable"]))
+    masses = np.array(list(dict.fromkeys(columns["mass"])))
+    values = np.array([np.nan if x is None else x for x in columns["separation"]], dtype=np.float64)
+    label = f"separation of signal and background, {_name(records, region)}"
+    return plots_selection.ranking(
+        masses, names, values.reshape(masses.size, len(names)), label=label, xlabel=_mass_label(records.config)
+    )
+
+
+def _classifier(records: Records, region: Region) -> plots.Figure:
+    """Return the comparison of cuts and classifier in a region."""
+    columns = records.classifiers[region.name]
+    limits = {
+        name: np.array([np.nan if x is None else x for x in columns[f"limit_{key}"]], dtype=np.float64)
+        for name, key in (("cuts", "cuts"), ("boosted trees", "classifier"))
+    }
+    return plots_selection.classifier(
+        np.array(columns["mass"]), limits, label=_name(records, region), xlabel=_mass_label(records.config)
+    )
+
+
+def _name(records: Records, region: Region) -> str:
+    """Return the search and the region."""
+    several = len(records.config.region_records) > 1
+    return records.config.search_record.name + (f", {region.name}" if several else "")

@@ -1,0 +1,276 @@
+"""Correction factors from control regions: how many times more events there are in data than simulated.
+
+`measure_factor` takes the spectra of a control region, or yields in bins of some observable: the data N, the samples
+whose factor is wanted M, and the others O. The factor is (N - O) / M. Its uncertainty has three parts: the statistical
+one of the data, that of the simulated events, and that of the luminosity, by which all simulated yields are scaled.
+
+================= ==============================================
+measure_factor    counts -> `MeasuredFactor`
+write_correction  values and errors -> correctionlib file
+write_factor      `MeasuredFactor` -> correctionlib file and table
+================= ==============================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from bumphunt.errors import InputError
+from bumphunt.spectrum.histogram import ascending_edges
+from workflows.reading.plan import NOMINAL
+from workflows.results import write_csv, write_json
+
+__all__ = ["MeasuredFactor", "measure_factor", "write_correction", "write_factor"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredFactor:
+    """A factor in bins of an observable, B of them, or of one bin.
+
+    Parameters
+    ----------
+    observable
+        Observable of the bins; None for one bin that holds everything.
+    edges
+        Their edges [unit of the observable], shape (B + 1,); None for one bin.
+    data, wanted, others
+        Yields at the luminosity of the data, shape (B,).
+    value
+        The factor, shape (B,).
+    data_error, simulation_error, luminosity_error
+        Parts of its uncertainty, shape (B,); the last one is the same shift in all bins.
+    """
+
+    observable: str | None
+    edges: Array | None
+    data: Array
+    wanted: Array
+    others: Array
+    value: Array
+    data_error: Array
+    simulation_error: Array
+    luminosity_error: Array
+
+    @property
+    def error(self) -> Array:
+        """Uncertainty of the factor, shape (B,): the parts added in quadrature."""
+        return np.asarray(np.sqrt(self.data_error**2 + self.simulation_error**2 + self.luminosity_error**2))
+
+
+def measure_factor(
+    data: ArrayLike,
+    wanted: ArrayLike,
+    wanted_variance: ArrayLike,
+    others: ArrayLike = 0.0,
+    others_variance: ArrayLike = 0.0,
+    *,
+    luminosity_error: float,
+    observable: str | None = None,
+    edges: ArrayLike | None = None,
+) -> MeasuredFactor:
+    r"""Return the factor (N - O) / M by which simulated yields must be scaled to agree with the data.
+
+    With f the factor and l the relative uncertainty of the luminosity, the parts of its uncertainty are
+    sqrt(N) / M, sqrt(var O + f^2 var M) / M, and l N / M: a larger luminosity scales O and M alike,
+    d f = -(O + f M) / M = -N / M per unit of l.
+
+    Parameters
+    ----------
+    data
+        Events N in the control region, shape (B,), or a number for one bin.
+    wanted, wanted_variance
+        Yield M of the samples whose factor is wanted, at the luminosity of the data, and its variance, shape (B,).
+    others, others_variance
+        Yield O of the other samples, likewise; with their own systematic uncertainty where the variance holds it.
+    luminosity_error
+        Relative uncertainty of the luminosity.
+    observable, edges
+        Observable of the bins and their edges, shape (B + 1,); None for one bin.
+
+    Raises
+    ------
+    InputError
+        If shapes differ, a yield or variance is negative or not finite, nothing is simulated in a bin, or the others
+        leave nothing of the data.
+
+    Examples
+    --------
+    >>> factor = measure_factor(6500, 10_000, 100, luminosity_error=0.0)
+    >>> float(factor.value[0]), round(float(factor.error[0]), 4)
+    (0.65, 0.0081)
+    """
+    if (observable is None) != (edges is None):
+        msg = f"observable = {observable!r}, edges = {edges!r}; give both or neither"
+        raise InputError(msg)
+    n, m, var_m, o, var_o = (
+        np.array(a, dtype=np.float64)
+        for a in np.broadcast_arrays(
+            *(np.atleast_1d(v) for v in (data, wanted, wanted_variance, others, others_variance))
+        )
+    )
+    bins = None if edges is None else ascending_edges(edges)
+    if n.shape != ((1,) if bins is None else (bins.size - 1,)):
+        msg = f"{n.size} yields; {1 if bins is None else bins.size - 1} bins need as many"
+        raise InputError(msg)
+    if not (np.isfinite(luminosity_error) and luminosity_error >= 0):
+        msg = f"luminosity_error = {luminosity_error}; it must be a relative uncertainty, not negative"
+        raise InputError(msg)
+    for name, values in {
+        "data": n,
+        "wanted": m,
+        "wanted_variance": var_m,
+        "others": o,
+        "others_variance": var_o,
+    }.items():
+        if not np.all(np.isfinite(values) & (values >= 0)):
+            msg = f"{name} = {values.tolist()}; every bin must be finite and not negative"
+            raise InputError(msg)
+    for b in range(n.size):
+        place = "" if bins is None else f" for {observable} in [{bins[b]:g}, {bins[b + 1]:g})"
+        if not m[b] > 0:
+            msg = f"nothing is simulated in the control region{place}; widen the bins, or simulate more events"
+            raise InputError(msg)
+        if not n[b] > o[b]:
+            msg = f"{n[b]:g} events in data, but {o[b]:g} expected of other samples{place}: no factor can be measured; widen the bins, or choose a purer control region"  # noqa: E501
+            raise InputError(msg)
+    value = (n - o) / m
+    return MeasuredFactor(
+        observable=observable,
+        edges=bins,
+        data=n,
+        wanted=m,
+        others=o,
+        value=value,
+        data_error=np.sqrt(n) / m,
+        simulation_error=np.sqrt(var_o + value**2 * var_m) / m,
+        luminosity_error=luminosity_error * n / m,
+    )
+
+
+def write_factor(
+    factor: MeasuredFactor,
+    folder: Path,
+    name: str,
+    *,
+    description: str = "",
+    flow: Literal["clamp", "error"] = "clamp",
+) -> Path:
+    """Write a factor as a correctionlib file and as a table, and return the former.
+
+    Parameters
+    ----------
+    factor
+        The factor.
+    folder
+        Where ``NAME.json``, the correction called `name`, and ``NAME.csv`` go.
+    name
+        Name of the correction.
+    description, flow
+        As for `write_correction`.
+    """
+    low = factor.edges[:-1] if factor.edges is not None else [None]
+    high = factor.edges[1:] if factor.edges is not None else [None]
+    parts = ("data", "wanted", "others", "value", "data_error", "simulation_error", "luminosity_error", "error")
+    columns: dict[str, Any] = {"observable": [factor.observable] * factor.value.size, "low": low, "high": high}
+    path = folder / f"{name}.json"
+    scalar = factor.edges is None or factor.observable is None
+    write_correction(
+        path,
+        name,
+        edges={} if factor.edges is None or factor.observable is None else {factor.observable: factor.edges},
+        values=factor.value[0] if scalar else factor.value,
+        errors=factor.error[0] if scalar else factor.error,
+        description=description,
+        flow=flow,
+    )
+    write_csv(folder / f"{name}.csv", columns | {part: getattr(factor, part) for part in parts})
+    return path
+
+
+def write_correction(
+    path: Path,
+    name: str,
+    *,
+    edges: Mapping[str, ArrayLike],
+    values: ArrayLike,
+    errors: ArrayLike,
+    description: str = "",
+    flow: Literal["clamp", "error"] = "clamp",
+) -> None:
+    """Write a correction with uncertainty as a correctionlib file.
+
+    Its inputs are those of `edges` and the string ``systematic``, which is ``nominal``, ``up`` or ``down``.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Name of the correction.
+    edges
+        Bin edges of each input; none for a constant.
+    values, errors
+        Correction and uncertainty in each bin, a dimension an input.
+    description
+        Where it comes from.
+    flow
+        What is outside of the bins: ``clamp`` for the nearest bin, ``error`` for none.
+
+    Raises
+    ------
+    InputError
+        If the shapes do not match, a value is not finite, or an uncertainty is negative.
+    """
+    axes = {key: ascending_edges(e) for key, e in edges.items()}
+    shape = tuple(e.size - 1 for e in axes.values())
+    nominal, error = np.asarray(values, dtype=np.float64), np.asarray(errors, dtype=np.float64)
+    if nominal.shape != shape or error.shape != shape:
+        msg = f"values have shape {nominal.shape} and errors {error.shape}; the edges need {shape}"
+        raise InputError(msg)
+    if not (np.all(np.isfinite(nominal)) and np.all(np.isfinite(error)) and np.all(error >= 0)):
+        msg = f"values {nominal.tolist()}, errors {error.tolist()}; they must be finite, errors not negative"
+        raise InputError(msg)
+
+    def node(content: Array) -> Any:
+        if not axes:
+            return float(content)
+        return {
+            "nodetype": "multibinning",
+            "inputs": list(axes),
+            "edges": [e.tolist() for e in axes.values()],
+            "content": [float(content[cell]) for cell in product(*(range(n) for n in shape))],
+            "flow": flow,
+        }
+
+    shifted = {NOMINAL: nominal, "up": nominal + error, "down": nominal - error}
+    document = {
+        "schema_version": 2,
+        "corrections": [
+            {
+                "name": name,
+                "description": description,
+                "version": 1,
+                "inputs": [
+                    *({"name": key, "type": "real"} for key in axes),
+                    {"name": "systematic", "type": "string"},
+                ],
+                "output": {"name": "weight", "type": "real"},
+                "data": {
+                    "nodetype": "category",
+                    "input": "systematic",
+                    "content": [{"key": key, "value": node(content)} for key, content in shifted.items()],
+                },
+            }
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, document)

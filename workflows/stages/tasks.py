@@ -1,0 +1,60 @@
+"""The fits of an analysis: every region in which a peak is fitted by itself, and all of them together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from selections.search import Model, Region, Search
+from workflows.config.analysis import Analysis
+
+__all__ = ["FitTask", "fit_tasks"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitTask:
+    """One fit.
+
+    Parameters
+    ----------
+    regions
+        The regions that are fitted together.
+    name
+        What its files are told apart by; "" for the main one.
+    combined
+        Whether branching ratios weigh the regions, so that the result is the cross section of the production.
+    """
+
+    regions: tuple[Region, ...]
+    name: str
+    combined: bool
+
+    def file(self, stem: str) -> str:
+        """Return the name of one of its files, without suffix."""
+        return f"{stem}_{self.name}" if self.name else stem
+
+    @property
+    def title(self) -> str:
+        """What is fitted, for figures."""
+        return " + ".join(region.name for region in self.regions)
+
+    def cross_section(self, search: Search, model: Model | None) -> str:
+        """Return what the cross section of its limits is of, in the mathematics of a figure without dollar signs."""
+        production = search.production
+        if self.combined:
+            return rf"\sigma({production})" if model is not None else rf"\varepsilon\,\sigma({production})"
+        decay = self.regions[0].decay
+        visible = rf"\sigma({production})" + (rf"\,\mathcal{{B}}({decay})" if decay else "")
+        return visible if model is not None else rf"\varepsilon\,{visible}"
+
+
+def fit_tasks(config: Analysis) -> tuple[FitTask, ...]:
+    """Return the fits: the main one first, which is the combination where there are several regions.
+
+    With several regions that all see the whole production (their branching ratios are the same), the fit of one region
+    is one of part of the data; else it is one of a final state.
+    """
+    regions = config.signal_regions
+    if len(regions) == 1:
+        return (FitTask(regions=regions, name="", combined=False),)
+    alone = (FitTask(regions=(region,), name=region.name, combined=False) for region in regions)
+    return (FitTask(regions=regions, name="", combined=True), *alone)
