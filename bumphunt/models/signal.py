@@ -1,6 +1,6 @@
 """SignalModel: the shape, resolution and efficiency of a peak as smooth functions of its mass.
 
-A `SignalModel` interpolates the shapes fitted at several simulated masses (`bumphunt.models.signal_shape`; monotone
+A `SignalModel` interpolates the shapes fitted at several simulated masses (`bumphunt.models.shape_fit`; monotone
 cubic, so that nothing overshoots between the points), and the efficiency. `leave_one_out` says how well that works.
 """
 

@@ -5,9 +5,10 @@ import pytest
 from scipy import stats
 
 from bumphunt.errors import InputError
+from bumphunt.models.shape_fit import fit_shape
 from bumphunt.models.shapes import core_half_width
 from bumphunt.models.signal import SignalModel, leave_one_out, signal_model
-from bumphunt.models.signal_shape import PARAMETERS, fit_shape
+from bumphunt.models.signal_shape import PARAMETERS
 
 EDGES = np.arange(-6.0, 90.0, 0.06)
 SUPPORT = (float(EDGES[0]), float(EDGES[-1]))

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from bumphunt.errors import InputError
+from bumphunt.models.shape_fit import fit_shape, fit_shapes
 from bumphunt.models.signal import SignalModel, leave_one_out, signal_model
-from bumphunt.models.signal_shape import fit_shape, fit_shapes, shifted_parameters
+from bumphunt.models.signal_shape import shifted_parameters
 from bumphunt.spectrum.axis import MASS, SQUARED, reduced
 
 MUONS = reduced(0.21132)

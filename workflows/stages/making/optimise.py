@@ -28,8 +28,8 @@ from bumphunt.cuts.table import CutTable
 from bumphunt.cuts.tensor import CountTensor, VetoAxis
 from bumphunt.cuts.yields import SignalPoint
 from bumphunt.errors import InputError
+from bumphunt.models.shape_fit import fit_shapes
 from bumphunt.models.signal import SignalModel, signal_model
-from bumphunt.models.signal_shape import fit_shapes
 from selections.search import Region
 from workflows.config.analysis import Analysis
 from workflows.config.fit import Optimise

@@ -21,8 +21,8 @@ from scipy.stats import chi2
 
 from bumphunt.cuts.tensor import QUOTING
 from bumphunt.errors import FitError, InputError
+from bumphunt.models.shape_fit import fit_shapes
 from bumphunt.models.signal import SignalModel, signal_model
-from bumphunt.models.signal_shape import fit_shapes
 from bumphunt.spectrum.histogram import Spectrum, add, scale
 from bumphunt.spectrum.smooth import smooth_spectrum
 from selections.cuts import cutflow_columns

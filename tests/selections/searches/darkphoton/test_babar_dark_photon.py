@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.models.background import BackgroundModel
+from bumphunt.models.shape_fit import fit_shapes
 from bumphunt.models.signal import signal_model
-from bumphunt.models.signal_shape import fit_shapes
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.detector import BABAR
 from bumphunt.montecarlo.processes.process import Parameters

@@ -1,0 +1,297 @@
+"""The shape of a peak at one simulated mass: a Crystal Ball plus Gaussian fitted to its spectrum.
+
+`fit_shape` fits one mass, `fit_shapes` all of them with tails that vary smoothly. `bumphunt.models.signal` makes them a
+function of mass.
+
+The observable is the position on a mass axis (`bumphunt.spectrum.axis`) on which the resolution varies slowly: the
+squared mass for a recoil mass, a mass for an invariant one. Radiation makes a recoil mass too large, and an invariant
+mass too small: the tail is at high values by default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from iminuit import Minuit
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import theilslopes
+
+from bumphunt.errors import InputError
+from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
+from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
+from bumphunt.spectrum.axis import SQUARED, MassAxis
+
+__all__ = ["fit_shape", "fit_shapes"]
+
+Array = NDArray[np.float64]
+
+LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 10.0))
+"""Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
+that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
+TAIL_STARTS = ((1.5, 2.0, 0.8, 1.7), (2.5, 5.0, 0.9, 3.0), (1.2, 1.5, 0.6, 2.5), (2.0, 3.0, 0.7, 5.0))
+"""Tails that a fit begins with, one after the other: from a single one it may stop before the minimum."""
+NEIGHBOURS = 3.0
+"""Ratio of masses whose tails are smoothed together."""
+FEWEST = 5
+"""Fewest masses that are."""
+NOWHERE = 1e15
+"""Value of the objective where a parameter is no number."""
+AT_LIMIT = 1e-3
+"""A parameter closer to its limit than this fraction of its range is held for the errors."""
+MAX_SHIFT = 5.0
+"""How far the mean may move from its start value, in units of the first width."""
+MAX_STRETCH = 20.0
+"""By which factor sigma may move from its start value."""
+MIN_EFFECTIVE_EVENTS = 50.0
+"""Fewest effective events, (sum w)^2 / sum w^2, that a shape is fitted to."""
+MIN_BIN_EVENTS = 10.0
+"""Fewest effective events of a bin that enters the chi-squared."""
+
+
+def _checked_spectrum(
+    edges: ArrayLike, counts: ArrayLike, variances: ArrayLike, mass: float
+) -> tuple[Array, Array, Array]:
+    """Return the arrays of a simulated spectrum, or raise as `fit_shape` says."""
+    x, n, v = (np.asarray(a, dtype=np.float64) for a in (edges, counts, variances))
+    if x.shape != (n.size + 1,) or v.shape != n.shape or not np.all(np.diff(x) > 0.0):
+        msg = f"edges {x.shape}, counts {n.shape}, variances {v.shape}: want rising (B + 1,), (B,), (B,)"
+        raise InputError(msg)
+    if not (np.all(np.isfinite(n)) and np.all(np.isfinite(v)) and np.all(v >= 0.0)):
+        msg = f"the spectrum at {mass} GeV has entries that are not finite, or negative variances"
+        raise InputError(msg)
+    effective = n.sum() ** 2 / v.sum() if v.sum() > 0.0 else 0.0
+    if effective < MIN_EFFECTIVE_EVENTS:
+        msg = f"{effective:.1f} effective events at {mass} GeV are too few for a shape: want {MIN_EFFECTIVE_EVENTS:.0f}"
+        raise InputError(msg)
+    return x, n, v
+
+
+def fit_shape(
+    edges: ArrayLike,
+    counts: ArrayLike,
+    variances: ArrayLike,
+    *,
+    mass: float,
+    tail: Tail = "high",
+    axis: MassAxis = SQUARED,
+    held: ArrayLike | None = None,
+) -> ShapeFit:
+    """Return the Crystal Ball plus Gaussian fitted to a weighted spectrum of simulated signal.
+
+    Extended maximum likelihood with weighted counts, minimised by iminuit; the tail parameters stay within `LIMITS`.
+    The errors are those of a weighted likelihood: H^-1 K H^-1, where K is the variance of its gradient.
+
+    Parameters
+    ----------
+    edges
+        Bin edges [unit of the axis], rising, shape ``(B + 1,)``.
+    counts, variances
+        Sums of weights and of squared weights, shape ``(B,)``.
+    mass
+        Simulated mass [GeV].
+    tail
+        Side of the radiative tail: "high" for a recoil mass, "low" for an invariant mass.
+    axis
+        What the spectrum is made of.
+    held
+        Values at which all parameters but mean and sigma are held, shape ``(4,)``; None fits them too.
+
+    Raises
+    ------
+    InputError
+        If the shapes disagree, a value is not finite, the edges do not rise, or there are fewer than 50 effective
+        events.
+
+    References
+    ----------
+    C. Langenbruch, EPJC 82 (2022) 393, arXiv:1911.01303, eq. 18 (errors of weighted likelihoods).
+    """
+    x, n, v = _checked_spectrum(edges, counts, variances, mass)
+    x, n, v = _joined_empty(x, n, v)
+    support, content = (float(x[0]), float(x[-1])), np.maximum(n, 0.0)
+    total, scale = float(content.sum()), float(content.sum() / v.sum())  # an event of average weight counts as one
+
+    def expected(p: Array) -> Array:
+        cdf = crystal_ball_gaussian_cdf(x, shifted_parameters(mass, p[:6], axis), support, tail=tail)
+        return np.maximum(p[6] * total * np.diff(cdf), 1e-300)
+
+    def objective(p: Array) -> float:
+        if not np.all(np.isfinite(p)):  # where its estimate of a curvature fails, Minuit steps to nowhere
+            return NOWHERE
+        nu = expected(p)
+        log_term = np.log(np.divide(content, nu, out=np.ones_like(nu), where=content > 0.0))
+        return scale * float(np.sum(nu - content + content * log_term))
+
+    first = _first_values(x, content, float(axis.position(mass)), tail)
+    minuit = Minuit(objective, np.append(first, 1.0), name=(*PARAMETERS, "yield"))
+    minuit.errordef, minuit.print_level = Minuit.LIKELIHOOD, 0
+    minuit.errors["mean_shift"] = 0.1 * first[1]  # whatever the unit, and even if the shift begins at zero
+    for index, limits in enumerate(LIMITS):
+        minuit.limits[index] = limits
+    minuit.limits["yield"] = (1e-3, None)
+    # beyond these a trial step may leave no peak inside the histogram
+    minuit.limits["mean_shift"] = (first[0] - MAX_SHIFT * first[1], first[0] + MAX_SHIFT * first[1])
+    minuit.limits["sigma"] = (first[1] / MAX_STRETCH, first[1] * MAX_STRETCH)
+    starts = TAIL_STARTS if held is None else (np.asarray(held, dtype=np.float64),)
+    valid = _minimise(minuit, first, starts, free_tails=held is None)
+    for index, (low, high) in enumerate(LIMITS):  # at its limit a parameter has no parabola, and no error
+        distance = min(minuit.values[index] - low, high - minuit.values[index])
+        if np.isfinite(high - low) and distance < AT_LIMIT * (high - low):
+            minuit.fixed[index] = True
+    minuit.hesse()
+    p, nu = np.array(minuit.values), expected(np.array(minuit.values))
+    covariance = _weighted_covariance(minuit, expected, v * scale**2)
+    many = (v > 0.0) & (content**2 >= MIN_BIN_EVENTS * v)
+    slope = _resolution_slope(p[:6])
+    return ShapeFit(
+        mass=mass,
+        parameters=p[:6],
+        errors=np.sqrt(np.maximum(np.diag(covariance), 0.0)),
+        resolution=core_half_width(p[:6]),
+        resolution_error=float(np.sqrt(max(float(slope @ covariance @ slope), 0.0))),
+        support=support,
+        tail=tail,
+        axis=axis,
+        chi2=float(np.sum((content - nu)[many] ** 2 * content[many] / (nu * v)[many])),
+        n_dof=int(many.sum()) - int(minuit.nfit),
+        valid=valid,
+    )
+
+
+def _local_lines(place: Array, values: Array) -> Array:
+    """Return positive values of shape (M, P) at places (M,), each from a robust line through the logarithms near it."""
+    result = np.empty_like(values)
+    for index, here in enumerate(place):
+        distance = np.abs(place - here)
+        reach = max(np.log(NEIGHBOURS), float(np.sort(distance)[min(FEWEST, place.size) - 1]))
+        near = distance <= reach * (1 + 1e-9)
+        for column, some in enumerate(values[near].T):
+            line = theilslopes(np.log(some), place[near])
+            # a line through scattered points must not leave them
+            result[index, column] = np.clip(np.exp(line.intercept + line.slope * here), some.min(), some.max())
+    return result
+
+
+def _minimise(minuit: Minuit, first: Array, starts: Sequence[ArrayLike], *, free_tails: bool) -> bool:
+    """Leave the minimiser at the lowest of the minima that are reached from several tails; return whether it is one."""
+    found: list[tuple[float, Array, bool]] = []
+    for start in starts:
+        minuit.reset()
+        minuit.values = np.concatenate([first[:2], np.asarray(start, dtype=np.float64), [1.0]])
+        for name in PARAMETERS[2:]:  # the core first, then its tails
+            minuit.fixed[name] = True
+        minuit.migrad()
+        if free_tails:
+            minuit.fixed = False
+            minuit.migrad(ncall=20_000)
+        if not minuit.valid:
+            minuit.simplex().migrad(ncall=20_000)
+        found.append((float(minuit.fval), np.array(minuit.values), bool(minuit.valid)))
+    _, values, valid = min(found, key=lambda minimum: (not minimum[2], minimum[0]))
+    minuit.values = values
+    return valid
+
+
+def _joined_empty(edges: Array, counts: Array, variances: Array) -> tuple[Array, Array, Array]:
+    """Return a spectrum with each run of empty bins joined into one: the likelihood is the same, and faster to get."""
+    empty = (counts == 0.0) & (variances == 0.0)
+    starts = np.flatnonzero(~empty | np.append(True, ~empty[:-1]))
+    return np.append(edges[starts], edges[-1]), counts[starts], variances[starts]
+
+
+def fit_shapes(
+    spectra: Sequence[tuple[float, ArrayLike, ArrayLike, ArrayLike]],
+    *,
+    tail: Tail = "high",
+    axis: MassAxis = SQUARED,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[ShapeFit]:
+    """Return shapes whose tails vary smoothly with mass, so that no fluctuation of a tail moves a resolution.
+
+    Every mass is fitted by itself; each of the four parameters beside mean and sigma is replaced by its value on a
+    straight line of logarithms, through the fits at masses within a factor of `NEIGHBOURS` (Theil-Sen: the median of
+    all slopes, which stray fits do not pull); mean and sigma are fitted again with these held.
+
+    Parameters
+    ----------
+    spectra
+        For each simulated mass: mass [GeV], edges, counts and variances as for `fit_shape`; at least two.
+    tail, axis
+        As for `fit_shape`.
+    progress
+        Called after each fit with the number done and of all.
+
+    Raises
+    ------
+    InputError
+        As `fit_shape`, and if there are fewer than two masses.
+
+    References
+    ----------
+    P. K. Sen, J. Am. Stat. Assoc. 63 (1968) 1379.
+    """
+    if len(spectra) < 2:
+        msg = f"smooth tails need at least two simulated masses, got {len(spectra)}"
+        raise InputError(msg)
+    total, free = 2 * len(spectra), []
+    for mass, edges, counts, variances in spectra:
+        free.append(fit_shape(edges, counts, variances, mass=mass, tail=tail, axis=axis))
+        if progress is not None:
+            progress(len(free), total)
+    masses = np.array([fit.mass for fit in free])
+    tails = np.array([fit.parameters[2:] for fit in free])
+    smooth = _local_lines(np.log(masses), tails)
+    smooth = np.clip(smooth, *np.array(LIMITS[2:]).T)
+    fits: list[ShapeFit] = []
+    for (mass, edges, counts, variances), held in zip(spectra, smooth, strict=True):
+        fits.append(fit_shape(edges, counts, variances, mass=mass, tail=tail, axis=axis, held=held))
+        if progress is not None:
+            progress(len(free) + len(fits), total)
+    return fits
+
+
+def _weighted_covariance(minuit: Minuit, expected: Callable[[Array], Array], variances: Array) -> Array:
+    """Return the covariance H^-1 K H^-1 of the shape parameters, shape ``(6, 6)``; NaN if there is no Hessian.
+
+    K = sum_i v_i g_i g_i^T with the gradients g_i of ln nu_i, by differences of a tenth of a standard deviation.
+    """
+    if minuit.covariance is None:
+        return np.full((6, 6), np.nan)
+    p = np.array(minuit.values)
+    inverse: Array = np.array(minuit.covariance, dtype=np.float64)
+    least = 1e-6 * np.where(np.arange(p.size) < 2, p[1], 1.0)  # of what is held; the first two have a unit
+    gradients = np.empty((p.size, variances.size))
+    for index in range(p.size):
+        step = np.zeros(p.size)
+        step[index] = 0.1 * max(np.sqrt(max(inverse.diagonal()[index], 0.0)), least[index])
+        low, high = (_within_limits(p + sign * step) for sign in (-1.0, 1.0))
+        gradients[index] = np.log(expected(high) / expected(low)) / max(high[index] - low[index], 1e-300)
+    covariance: Array = (inverse @ (gradients * variances) @ gradients.T @ inverse)[:6, :6]
+    return covariance
+
+
+def _within_limits(p: Array) -> Array:
+    """Return the parameters moved into `LIMITS`; a seventh, the yield, stays."""
+    limits = np.array(LIMITS)
+    return np.concatenate([np.clip(p[:6], limits[:, 0], limits[:, 1]), p[6:]])
+
+
+def _first_values(edges: Array, counts: Array, position: float, tail: Tail) -> Array:
+    """Return start values: the median of the spectrum, and its width on the side without a tail."""
+    cumulative = np.concatenate([[0.0], np.cumsum(counts)]) / counts.sum()
+    lower, middle, upper = np.interp([0.1587, 0.5, 0.8413], cumulative, edges)
+    sigma = max(middle - lower if tail == "high" else upper - middle, 0.5 * float(np.diff(edges).min()))
+    return np.array([middle - position, 0.8 * sigma, *TAIL_STARTS[0]])
+
+
+def _resolution_slope(parameters: Array) -> Array:
+    """Return the derivatives of `core_half_width`, shape ``(6,)``, by differences inside the limits."""
+    slope = np.zeros(6)
+    for index in (1, 4, 5):
+        step = 1e-4 * abs(parameters[index])
+        moved = np.repeat(parameters[None], 2, axis=0)
+        moved[:, index] += [-step, step]
+        moved = np.array([_within_limits(row) for row in moved])
+        slope[index] = (core_half_width(moved[1]) - core_half_width(moved[0])) / (moved[1, index] - moved[0, index])
+    return slope
