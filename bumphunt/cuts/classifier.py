@@ -38,7 +38,7 @@ from bumphunt.cuts.expected_limit import expected_limits
 from bumphunt.cuts.table import CutTable
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import InputError
-from bumphunt.spectrum.histogram import ascending_edges
+from bumphunt.spectrum.axis import ascending_edges
 
 __all__ = [
     "NO_FOLD",

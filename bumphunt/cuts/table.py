@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.spectrum.axis import SQUARED, MassAxis
-from bumphunt.spectrum.histogram import ascending_edges
+from bumphunt.spectrum.axis import SQUARED, MassAxis, ascending_edges
 
 __all__ = ["CutTable", "bin_masses"]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.spectrum.histogram import ascending_edges
+from bumphunt.spectrum.axis import ascending_edges
 
 __all__ = ["CHOOSING", "HALVES", "QUOTING", "CountTensor", "VetoAxis", "fill_tensor", "passing", "veto_axis"]
 
@@ -122,7 +122,7 @@ class CountTensor:
         )
 
     def scaled(self, factor: float) -> CountTensor:
-        """Return the tensor times `factor`, as `bumphunt.spectrum.histogram.scale` does for a spectrum.
+        """Return the tensor times `factor`, as a histogram of hist is scaled: the squares with its square.
 
         Raises
         ------

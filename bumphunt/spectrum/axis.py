@@ -5,6 +5,8 @@
 | ``squared`` | m^2 [GeV^2] | recoil masses, whose square has a nearly constant resolution and may be negative |
 | ``mass`` | m [GeV] | invariant masses |
 | ``reduced`` | sqrt(m^2 - m_0^2) [GeV] | invariant masses of pairs of threshold m_0: smooth there |
+
+`ascending_edges` checks the edges of bins, on this axis or another.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 
-__all__ = ["MASS", "SQUARED", "MassAxis", "reduced"]
+__all__ = ["MASS", "SQUARED", "MassAxis", "ascending_edges", "reduced"]
 
 Array = NDArray[np.float64]
 
@@ -120,3 +122,18 @@ MASS = MassAxis(kind="mass")
 def reduced(threshold: float, symbol: str = "M") -> MassAxis:
     """Return the axis of a reduced mass: sqrt(m^2 - threshold^2)."""
     return MassAxis(kind="reduced", threshold=threshold, symbol=symbol)
+
+
+def ascending_edges(edges: ArrayLike) -> Array:
+    """Return bin edges as an array, shape (B + 1,).
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two, or they are not finite and strictly ascending.
+    """
+    e = np.asarray(edges, dtype=np.float64)
+    if e.ndim != 1 or e.size < 2 or not np.all(np.isfinite(e)) or not np.all(np.diff(e) > 0):
+        msg = f"edges = {e}; they must be at least two finite, strictly ascending numbers"
+        raise InputError(msg)
+    return e

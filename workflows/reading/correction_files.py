@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, InputError, unknown_name
-from workflows.reading.plan import NOMINAL
+from workflows.reading.spectra import NOMINAL
 
 __all__ = ["Correction", "LoadedCorrection", "evaluate", "load"]
 

@@ -23,15 +23,16 @@ from pathlib import Path
 from urllib.parse import quote
 from zipfile import BadZipFile
 
+import hist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.cuts.table import CutTable
 from bumphunt.cuts.tensor import CountTensor, VetoAxis, fill_tensor
 from bumphunt.errors import InputError, NtupleError, unknown_name
-from bumphunt.spectrum.histogram import ascending_edges
 from selections.cuts import Cutflow, count
-from workflows.reading.plan import NOMINAL, Spectra, fill_spectra
+from workflows.reading.plan import RegionPlan
+from workflows.reading.spectra import NOMINAL, fill_spectra
 
 __all__ = [
     "BORDER",
@@ -253,29 +254,19 @@ def _passes(block: EventBlock, table: CutTable | None) -> Mask:
     return table.apply(block.positions, block.observables)
 
 
-def spectra_of(
-    folder: Path,
-    sample: str,
-    region: str,
-    *,
-    edges: ArrayLike,
-    table: CutTable | None = None,
-    slices: tuple[str, Array] | None = None,
-) -> Spectra:
+def spectra_of(folder: Path, sample: str, plan: RegionPlan, *, table: CutTable | None = None) -> hist.Hist:
     """Return the spectra of the events of one sample in one region, for all variations.
 
     Parameters
     ----------
     folder
         Folder of all events.
-    sample, region
+    sample
         What the events are of.
-    edges
-        Bin edges on the axis of the region [unit of the axis], shape (B + 1,).
+    plan
+        The region; the observable of its slices must have been kept.
     table
         Optimised cuts that the events must pass; None for none.
-    slices
-        An observable that was kept, and edges of slices; None for one slice.
 
     Raises
     ------
@@ -284,24 +275,22 @@ def spectra_of(
     InputError
         If an observable was not kept.
     """
-    bins = ascending_edges(edges)
-    slice_edges = None if slices is None else ascending_edges(slices[1])
+    sliced = None if plan.slices is None else plan.slices[0]
 
-    def filled(block: EventBlock) -> Spectra:
+    def filled(block: EventBlock) -> hist.Hist:
         mask = _passes(block, table)
-        if slices is not None and slices[0] not in block.observables:
-            raise InputError(unknown_name("observable of the slices", slices[0], block.observables))
+        if sliced is not None and sliced not in block.observables:
+            raise InputError(unknown_name("observable of the slices", sliced, block.observables))
         return fill_spectra(
             block.positions[mask],
-            None if slices is None else block.observables[slices[0]][mask],
+            None if sliced is None else block.observables[sliced][mask],
             half=block.half[mask],
             weights=block.weights[:, mask],
             variations=block.variations,
-            edges=bins,
-            slice_edges=slice_edges,
+            axes=plan.axes,
         )
 
-    return reduce(add, (filled(block) for block in _batches(folder, sample, region)))
+    return reduce(add, (filled(block) for block in _batches(folder, sample, plan.name)))
 
 
 def optimised_step(folder: Path, sample: str, region: str, *, table: CutTable) -> Cutflow:
@@ -309,8 +298,12 @@ def optimised_step(folder: Path, sample: str, region: str, *, table: CutTable) -
 
     Parameters
     ----------
-    folder, sample, region, table
-        As for `spectra_of`.
+    folder
+        Folder of all events.
+    sample, region
+        What the events are of.
+    table
+        Optimised cuts.
 
     Raises
     ------

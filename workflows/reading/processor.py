@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import hist
 import numpy as np
 from coffea.processor.executor import WorkItem
 from numpy.typing import NDArray
@@ -40,9 +41,10 @@ from workflows.ntuples.chunks import read_chunk
 from workflows.ntuples.files import branch_name
 from workflows.reading.events import FOLDS, EventBlock, write_events
 from workflows.reading.passed_events import keep_passed, passed_events
-from workflows.reading.plan import RegionPlan, SampleFiles, Spectra, fill_spectra
+from workflows.reading.plan import RegionPlan, SampleFiles
 from workflows.reading.region_rows import WEIGHT, RegionRows, select_rows
 from workflows.reading.repeats import PassingRows, inner_rows
+from workflows.reading.spectra import fill_spectra
 from workflows.reading.weights import Corrections
 
 __all__ = ["EventProcessor", "Filled", "needed_variables", "packed"]
@@ -62,7 +64,7 @@ CORRECTED = "corrections"
 class Filled:
     """What complete events give."""
 
-    spectra: Spectra
+    spectra: hist.Hist
     """Their spectra."""
     tail: Cutflow
     """The last steps of the cutflow."""
@@ -289,8 +291,7 @@ class EventProcessor:
                 half=half,
                 weights=events.weights,
                 variations=variations,
-                edges=plan.edges,
-                slice_edges=None if plan.slices is None else plan.slices[1],
+                axes=plan.axes,
             ),
             tail=tail,
             events=EventBlock(

@@ -11,13 +11,14 @@ from functools import reduce
 from itertools import pairwise
 from typing import Any
 
+import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from selections.cuts import Cut, Cutflow
 from selections.lazy import LazyObservables
-from workflows.reading.plan import CutHistogram, RegionPlan
+from workflows.reading.plan import RegionPlan
 from workflows.reading.weights import Corrections
 
 __all__ = ["WEIGHT", "RegionRows", "select_rows"]
@@ -55,7 +56,7 @@ class RegionRows:
     """
 
     head: Cutflow
-    n_minus_one: dict[str, CutHistogram]
+    n_minus_one: dict[str, hist.Hist]
     index: NDArray[np.intp]
     values: dict[str, Array]
     ntuple_weight: Array
@@ -129,14 +130,22 @@ def select_rows(
             sum_w2=sum_w2.astype(np.float64),
         ),
         n_minus_one={
-            cut.name: CutHistogram(edges=edges, sum_w=h[0], sum_w2=h[1])
-            for cut, edges, h in zip(plan.selection.cuts, bins, histograms, strict=True)
+            cut.name: _histogram(cut, edges, *sums)
+            for cut, edges, sums in zip(plan.selection.cuts, bins, histograms, strict=True)
         },
         index=np.concatenate([b.index for b in blocks]),
         values={name: np.concatenate([b.values[name] for b in blocks]) for name in keep},
         ntuple_weight=np.concatenate([b.ntuple_weight for b in blocks]),
         weights=np.concatenate([b.weights for b in blocks], axis=1),
     )
+
+
+def _histogram(cut: Cut, edges: Array, sum_w: Array, sum_w2: Array) -> hist.Hist:
+    """Return the observable of a cut as a histogram: sums over what is below the edges, the bins, and what is above."""
+    made = hist.Hist(hist.axis.Variable(edges, name=cut.observable), storage=hist.storage.Weight())
+    view = made.view(flow=True)
+    view["value"], view["variance"] = sum_w, sum_w2
+    return made
 
 
 def _block(

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, InputError
 from workflows.reading.correction_files import Correction, LoadedCorrection, evaluate, load
-from workflows.reading.plan import NOMINAL
+from workflows.reading.spectra import NOMINAL
 
 __all__ = [
     "Correction",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from bumphunt.spectrum.axis import MASS, SQUARED, MassAxis, reduced
+from bumphunt.spectrum.axis import MASS, SQUARED, MassAxis, ascending_edges, reduced
 
 MUONS = reduced(0.21132)
 MASSES = np.array([0.21132, 0.2114, 0.5, 3.0, 10.0])
@@ -50,3 +50,9 @@ def test_units_and_labels_name_the_axis():
 def test_impossible_axes_raise(values):
     with pytest.raises(InputError, match=str(next(reversed(values.values())))):
         MassAxis(**values)
+
+
+@pytest.mark.parametrize("edges", [[0.0], [0.0, 0.0], [1.0, 0.0], [0.0, np.nan], [0.0, np.inf], [[0.0, 1.0]]])
+def test_bad_edges_raise(edges):
+    with pytest.raises(InputError, match="strictly ascending"):
+        ascending_edges(edges)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from workflows.reading import region_rows
 from workflows.reading.events import fill_tensor_of, optimised_step, read_events, spectra_of
 from workflows.reading.plan import RegionPlan, SampleFiles
 from workflows.reading.read import ProcessedSample, process
+from workflows.reading.spectra import spectrum_of
 
 EDGES = np.linspace(0.0, 10.0, 11)
 
@@ -99,7 +101,7 @@ def test_regions_of_one_read_equal_numpy(
         region = result.regions[plan.name]
         keep = passes(c, cuts) if cuts else np.ones(3000, dtype=np.bool_)
         counts, _ = np.histogram(c["m"][keep], plan.edges, weights=c["__weight__"][keep])
-        np.testing.assert_allclose(region.spectra.spectrum().counts, counts, rtol=1e-12)
+        np.testing.assert_allclose(spectrum_of(region.spectra).values(), counts, rtol=1e-12)
         left = [np.ones(3000, dtype=np.bool_)]
         for cut in cuts:
             left.append(left[-1] & passes(c, (cut,)))
@@ -117,15 +119,18 @@ def test_n_minus_one_equals_numpy_with_what_is_outside(tmp_path: Path, function:
     for i, cut in enumerate(CUTS):
         others = passes(c, CUTS[:i] + CUTS[i + 1 :])
         histogram = result.regions["a"].n_minus_one[cut.name]
-        np.testing.assert_array_equal(histogram.edges, cut.bins)
+        assert histogram.axes.name == (cut.observable,)
+        np.testing.assert_array_equal(histogram.axes[0].edges, cut.bins)
         borders = np.concatenate([[-np.inf], cut.bins, [np.inf]])
         w = c["__weight__"][others]
         values = found[cut.observable][others]
-        np.testing.assert_allclose(histogram.sum_w, np.histogram(values, borders, weights=w)[0], rtol=1e-12)
-        np.testing.assert_allclose(histogram.sum_w2, np.histogram(values, borders, weights=w**2)[0], rtol=1e-12)
+        np.testing.assert_allclose(histogram.values(flow=True), np.histogram(values, borders, weights=w)[0], rtol=1e-12)
+        np.testing.assert_allclose(
+            histogram.variances(flow=True), np.histogram(values, borders, weights=w**2)[0], rtol=1e-12
+        )
         # the thresholds are edges, so that the accepted bins hold the events that pass
         accepted = [e for e in (cut.above, cut.below) if e is not None]
-        assert cut.equals is not None or all(np.any(np.isclose(histogram.edges, e)) for e in accepted)
+        assert cut.equals is not None or all(np.any(np.isclose(histogram.axes[0].edges, e)) for e in accepted)
 
 
 def test_cells_of_values_on_edges_are_those_of_searchsorted() -> None:
@@ -146,11 +151,13 @@ def test_slices_are_a_second_axis(tmp_path: Path) -> None:
         bins=[[-0.5, 0.5, 1.5], slices, EDGES],
         weights=c["__weight__"][keep],
     )
-    np.testing.assert_allclose(spectra.sum_w[0], expected, rtol=1e-12)
-    np.testing.assert_allclose(spectra.spectrum(piece=1).counts, expected[:, 1].sum(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(spectra.spectrum(half=1).counts, 2 * expected[1].sum(axis=0), rtol=1e-12)
-    again = spectra_of(tmp_path / "events", "s", "a", edges=EDGES, slices=("c", slices))
-    np.testing.assert_allclose(again.sum_w2, spectra.sum_w2, rtol=1e-12)
+    assert spectra.axes.name == ("variation", "half", "slice", "x")
+    assert spectra.axes["slice"].label == "c"
+    np.testing.assert_allclose(spectra["nominal", ...].values(), expected, rtol=1e-12)
+    np.testing.assert_allclose(spectrum_of(spectra, piece=1).values(), expected[:, 1].sum(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(spectrum_of(spectra, half=1).values(), 2 * expected[1].sum(axis=0), rtol=1e-12)
+    again = spectra_of(tmp_path / "events", "s", plan)
+    np.testing.assert_allclose(again.variances(), spectra.variances(), rtol=1e-12)
 
 
 def test_one_region_may_be_blinded_and_the_other_not(tmp_path: Path) -> None:
@@ -170,7 +177,7 @@ def test_sums_of_whole_weights_do_not_depend_on_chunks_at_all(tmp_path: Path, ch
     keep = passes(c)
     region = run(tmp_path, [RegionPlan(name="a", selection=selection(), edges=EDGES)], c, chunk_size=chunk_size)
     expected, _ = np.histogram(c["m"][keep], EDGES, weights=c["__weight__"][keep])
-    np.testing.assert_array_equal(region.regions["a"].spectra.spectrum().counts, expected)
+    np.testing.assert_array_equal(spectrum_of(region.regions["a"].spectra).values(), expected)
     assert region.regions["a"].cutflow.sum_w[-1] == c["__weight__"][keep].sum()
 
 
@@ -205,16 +212,14 @@ def test_tensor_table_and_last_steps_come_from_the_events(
     np.testing.assert_allclose(tensor.sum_w, expected, rtol=1e-12)
     cut = q >= np.where(m < 4.0, 0.4, 0.6)
     counts, _ = np.histogram(m[cut], EDGES, weights=w[cut])
-    np.testing.assert_allclose(
-        spectra_of(events, "s", "a", edges=EDGES, table=table()).spectrum().counts, counts, rtol=1e-12
-    )
+    np.testing.assert_allclose(spectrum_of(spectra_of(events, "s", plan, table=table())).values(), counts, rtol=1e-12)
     flow = result.regions["a"].cutflow.then(optimised_step(events, "s", "a", table=table()))
     assert flow.steps[-1] == "optimised cuts"
     assert flow.raw[-1] == np.count_nonzero(cut)
     with pytest.raises(InputError, match="twice"):
         flow.then(flow)
     with pytest.raises(InputError, match="'p' is not known"):
-        spectra_of(events, "s", "a", edges=EDGES, slices=("p", EDGES))
+        spectra_of(events, "s", replace(plan, slices=("p", EDGES)))
     assert sorted(path.name for path in events.iterdir()) == ["s"]
 
 
@@ -333,5 +338,5 @@ def test_rule_resolves_candidates_in_each_region_apart(tmp_path: Path) -> None:
         counts, _ = np.histogram(best[keep.any(axis=1)], EDGES)
         assert result.regions[plan.name].cutflow.raw[-1] == np.count_nonzero(keep.any(axis=1))
         assert counts.sum() > 0
-        halves = result.regions[plan.name].spectra.sum_w[0] > 0
-        np.testing.assert_array_equal(halves.any(axis=(0, 1)), counts > 0)
+        halves = result.regions[plan.name].spectra["nominal", ...].values() > 0
+        np.testing.assert_array_equal(halves.any(axis=0), counts > 0)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import hist
 import numpy as np
 import pytest
 
-from bumphunt.spectrum.histogram import Spectrum
 from workflows.stages.making.effects import _changes
 
 
-def spectrum(counts: np.ndarray, edges: np.ndarray) -> Spectrum:
-    return Spectrum(edges=edges, counts=counts, variances=counts)
+def spectrum(counts: np.ndarray, edges: np.ndarray) -> hist.Hist:
+    return hist.Hist.new.Var(edges, name="m").Weight(data=np.stack([counts, counts], axis=-1))
 
 
 @pytest.mark.parametrize("fall", [0.0, 0.3])

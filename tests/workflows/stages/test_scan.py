@@ -2,12 +2,12 @@
 
 from dataclasses import asdict, fields
 
+import hist
 import numpy as np
 import pytest
 
 from bumphunt.models.signal import SignalModel
 from bumphunt.spectrum.axis import MASS, SQUARED, reduced
-from bumphunt.spectrum.histogram import Spectrum
 from workflows.config.file import load
 from workflows.results import write_json
 from workflows.stages.making.scan import MODELS, read_signal_models, scan_regions
@@ -50,7 +50,7 @@ def test_region_with_less_data_sees_less_of_the_signal(tmp_path):
     path.write_text(ANALYSIS)
     config = load(path)
     edges = np.linspace(0.0, 5.0, 101)
-    flat = Spectrum(edges=edges, counts=np.full(100, 50.0), variances=np.ones(100))
+    flat = hist.Hist.new.Var(edges, name="m").Weight(data=np.tile([50.0, 1.0], (100, 1)))
     units = tuple(
         Unit(name=name, region=name, data=flat, before={"mumu": flat}, after={"mumu": flat}, varied={}, signals=())
         for name in ("ee", "mumu")

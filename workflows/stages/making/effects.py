@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.models.signal import SignalModel
 from bumphunt.scan.sources import Source
-from bumphunt.spectrum.histogram import Spectrum
 from workflows.config.analysis import Analysis
 from workflows.stages.making.spectra import Unit
 
@@ -34,7 +34,7 @@ class _Measured:
     unit: str
     masses: Array
     efficiency: Array
-    samples: Mapping[str, tuple[Spectrum, Spectrum, Spectrum]]
+    samples: Mapping[str, tuple[hist.Hist, hist.Hist, hist.Hist]]
     """Nominal, up and down, by sample."""
 
 
@@ -143,7 +143,7 @@ def _measured(unit: Unit, templates: Sequence[str]) -> list[_Measured]:
         samples = {
             sample: (unit.after[sample], *pair)
             for sample, pair in unit.varied.get(name, {}).items()
-            if sample in templates and pair[0].total != pair[1].total and unit.after[sample].total > 0
+            if sample in templates and _total(pair[0]) != _total(pair[1]) and _total(unit.after[sample]) > 0
         }
         if np.any(efficiency != 0.0) or samples:
             masses = np.array([point.mass for point in unit.signals])
@@ -151,8 +151,13 @@ def _measured(unit: Unit, templates: Sequence[str]) -> list[_Measured]:
     return found
 
 
+def _total(spectrum: hist.Hist) -> float:
+    """Return the events of a spectrum."""
+    return float(spectrum.values().sum())
+
+
 def _changes(
-    spectra: tuple[Spectrum, Spectrum, Spectrum], centre: float, half: float, *, slopes: bool
+    spectra: tuple[hist.Hist, hist.Hist, hist.Hist], centre: float, half: float, *, slopes: bool
 ) -> tuple[float, float]:
     """Return the relative change at the centre of a window and its slope: the change at the upper end beyond that.
 
@@ -160,14 +165,14 @@ def _changes(
     line that changes the yields of both halves as they are: with that of the whole yield, the slope of a falling
     spectrum would count twice. A window without events takes the change of the whole spectrum.
     """
-    nominal, up, down = spectra
-    centres = nominal.centres
+    nominal, up, down = (spectrum.values() for spectrum in spectra)
+    centres = spectra[0].axes[0].centers
     lower = (centres >= centre - half) & (centres < centre)
     upper = (centres >= centre) & (centres < centre + half)
 
     def change(inside: NDArray[np.bool_]) -> float:
-        total = float(nominal.counts[inside].sum())
-        return 0.5 * float((up.counts - down.counts)[inside].sum()) / total if total > 0 else np.nan
+        total = float(nominal[inside].sum())
+        return 0.5 * float((up - down)[inside].sum()) / total if total > 0 else np.nan
 
     whole, low, high = change(lower | upper), change(lower), change(upper)
     if not np.isfinite(whole):
@@ -175,6 +180,6 @@ def _changes(
     if not slopes or not np.isfinite(high - low):
         return whole, 0.0
     place = (centres - centre) / half
-    left, right = (float(np.average(place[inside], weights=nominal.counts[inside])) for inside in (lower, upper))
+    left, right = (float(np.average(place[inside], weights=nominal[inside])) for inside in (lower, upper))
     slope = (high - low) / (right - left)
     return low - slope * left, float(np.clip(slope, -LARGEST_SLOPE, LARGEST_SLOPE))

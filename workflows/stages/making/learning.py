@@ -15,7 +15,7 @@ from bumphunt.cuts.classifier import NO_FOLD, SCORE, Boosting, Classifier, score
 from bumphunt.cuts.tensor import CHOOSING, CountTensor, VetoAxis, fill_tensor
 from bumphunt.cuts.yields import SignalPoint
 from workflows.reading.events import FOLDS, EventBlock, read_events
-from workflows.reading.plan import NOMINAL
+from workflows.reading.spectra import NOMINAL
 
 __all__ = ["Learned", "Source", "learn"]
 

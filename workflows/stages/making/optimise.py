@@ -34,6 +34,7 @@ from selections.search import Region
 from workflows.config.analysis import Analysis
 from workflows.config.fit import Optimise
 from workflows.reading.events import fill_tensor_of
+from workflows.reading.spectra import spectrum_of
 from workflows.results import read_json, write_csv, write_json
 from workflows.stages.making.check import Sample
 from workflows.stages.making.learning import Learned, Source, learn
@@ -121,16 +122,16 @@ def _resolution_model(
     signals: Sequence[Sample], config: Analysis, processed: Processed, region: Region, progress: Progress
 ) -> SignalModel:
     """Return the signal model before the optimised cuts, for its resolution."""
-    spectra = [processed.spectra(region, sample.name).spectrum() for sample in signals]
+    spectra = [spectrum_of(processed.spectra(region.name, sample.name)) for sample in signals]
     generated = np.array([processed.generated(region.name, sample.name) for sample in signals])
     fits = fit_shapes(
-        [(_mass(s), x.edges, x.counts, x.variances) for s, x in zip(signals, spectra, strict=True)],
+        [(_mass(s), x.axes[0].edges, x.values(), x.variances()) for s, x in zip(signals, spectra, strict=True)],
         axis=config.axis(region),
         tail=region.tail,
         progress=lambda done, total: progress(f"signal shapes {region.name}", done, total),
     )
-    yields = np.array([x.total for x in spectra])
-    errors = np.array([float(np.sqrt(x.variances.sum())) for x in spectra])
+    yields = np.array([float(x.values().sum()) for x in spectra])
+    errors = np.array([float(np.sqrt(x.variances().sum())) for x in spectra])
     return signal_model(fits, yields / generated, errors / generated)
 
 

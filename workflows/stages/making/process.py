@@ -3,7 +3,7 @@
 ========================== ==================================================================================
 file                       holds
 ========================== ==================================================================================
-``counts.npz``             spectra before the optimised cuts, by region and sample: variations, halves, slices
+``counts.zip``             spectra before the optimised cuts, by region and sample: variations, halves, slices (UHI)
 ``events/``                the events that pass, with what the optimisation needs of them
 ``cutflow.csv``            raw and weighted counts after each cut
 ``n_minus_one.root``       each observable that is cut on, of the events that pass all other cuts
@@ -17,11 +17,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import hist
 import numpy as np
 import uproot
-from numpy.typing import NDArray
+from uhi.io.zip import read as read_histogram
+from uhi.io.zip import write as write_histogram
 
 from bumphunt.cuts.tensor import VetoAxis, veto_axis
 from bumphunt.errors import InputError, NtupleError
@@ -31,7 +33,7 @@ from selections.events import REJECT, CandidateRule
 from selections.search import Region
 from workflows.config.analysis import DATA, Analysis
 from workflows.config.corrections import SIGNAL
-from workflows.reading.plan import CutHistogram, RegionPlan, SampleFiles, Spectra
+from workflows.reading.plan import RegionPlan, SampleFiles
 from workflows.reading.processor import needed_variables
 from workflows.reading.read import ProcessedSample, process
 from workflows.reading.weights import Correction, Factor, load_corrections
@@ -52,7 +54,7 @@ __all__ = [
 ]
 
 Progress = Callable[[str, int, int], None]
-COUNTS = "counts.npz"
+COUNTS = "counts.zip"
 SAMPLES = "samples.json"
 EVENTS = "events"
 N_MINUS_ONE = "n_minus_one.root"
@@ -204,10 +206,9 @@ def process_ntuples(
     workers, allow_missing, progress
         As for `workflows.reading.read.process`.
     """
-    counts: dict[str, NDArray[Any]] = {}
     record: dict[str, dict[str, Any]] = {}
     cutflows: dict[str, dict[str, Cutflow]] = {region.name: {} for region in config.region_records}
-    with uproot.recreate(folder / N_MINUS_ONE) as file:
+    with uproot.recreate(folder / N_MINUS_ONE) as file, ZipFile(folder / COUNTS, "w", ZIP_DEFLATED) as counts:
         for regions in by_candidate(config).values():
             names = {region.name for region in regions}
             samples = [sample for sample in inputs if names & set(sample.regions)]
@@ -232,31 +233,19 @@ def process_ntuples(
                     "rows_expected": result.rows_expected,
                     "missing": [asdict(missing) for missing in result.missing],
                     "fraction": result.fraction,
-                    "variations": {},
                 }
                 for name in sample.regions:
                     found = result.regions[name]
-                    spectra = found.spectra
-                    counts |= {f"{name}/{sample.name}/{part}": getattr(spectra, part) for part in ("sum_w", "sum_w2")}
-                    entry["variations"][name] = spectra.variations
+                    write_histogram(counts, f"{name}/{sample.name}", found.spectra)
                     cutflows[name][sample.name] = found.cutflow
                     for cut, histogram in found.n_minus_one.items():
-                        file[f"{name}/{sample.name}/{cut}"] = _with_flow(histogram)
+                        file[f"{name}/{sample.name}/{cut}"] = histogram
                     record.setdefault(name, {})[sample.name] = entry
-    np.savez_compressed(folder / COUNTS, allow_pickle=False, **counts)
     for region in config.region_records:
         columns = cutflow_columns(cutflows[region.name])
         write_csv(folder / f"{config.region_file('cutflow', region)}.csv", columns)
     flows = {region: {name: asdict(flow) for name, flow in of_region.items()} for region, of_region in cutflows.items()}
     write_json(folder / SAMPLES, {"regions": record, "cutflows": flows})
-
-
-def _with_flow(histogram: CutHistogram) -> hist.Hist:
-    """Return a histogram as ROOT can hold it, with what is beside its edges."""
-    made = hist.Hist(hist.axis.Variable(histogram.edges, name="x"), storage=hist.storage.Weight())
-    made.view(flow=True)["value"] = histogram.sum_w
-    made.view(flow=True)["variance"] = histogram.sum_w2
-    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,17 +300,10 @@ class Processed:
             sample, data_luminosity=self.luminosity(region), fraction=self.fraction(region, sample.name)
         )
 
-    def spectra(self, region: Region, sample: str) -> Spectra:
+    def spectra(self, region: str, sample: str) -> hist.Hist:
         """Return the spectra of a sample before the optimised cuts, at the luminosity of the sample itself."""
-        plan = region_plan(self.config, region)
-        with np.load(self.folder / COUNTS, allow_pickle=False) as counts:
-            return Spectra(
-                variations=tuple(self.record[region.name][sample]["variations"][region.name]),
-                edges=plan.edges,
-                slice_edges=None if plan.slices is None else plan.slices[1],
-                sum_w=counts[f"{region.name}/{sample}/sum_w"],
-                sum_w2=counts[f"{region.name}/{sample}/sum_w2"],
-            )
+        with ZipFile(self.folder / COUNTS) as counts:
+            return hist.Hist(read_histogram(counts, f"{region}/{sample}"))
 
 
 def read_processed(config: Analysis, folder: Path) -> Processed:

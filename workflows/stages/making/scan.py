@@ -119,21 +119,21 @@ def scan_input(config: Analysis, unit: Unit) -> Spectra:
         If weights leave a negative number of events in a bin.
     """
     for name, spectrum in unit.after.items():
-        if np.any(spectrum.counts < 0):
-            worst = float(spectrum.counts.min())
+        worst = float(spectrum.values().min())
+        if worst < 0:
             msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
             raise InputError(msg)
-    counts = None if config.blinded else unit.data.counts
+    counts = None if config.blinded else unit.data.values()
     if counts is None and _has_smooth(config):
-        counts = add(unit.after.values()).counts
+        counts = add(unit.after.values()).values()
     names = [name for name in unit.after if name in config.template_names]
-    bins = unit.data.edges.size - 1
+    edges = unit.data.axes[0].edges
     return checked_spectra(
         counts,
-        np.array([unit.after[name].counts for name in names]).reshape(-1, bins),
-        np.array([unit.after[name].variances for name in names]).reshape(-1, bins),
+        np.array([unit.after[name].values() for name in names]).reshape(-1, edges.size - 1),
+        np.array([unit.after[name].variances() for name in names]).reshape(-1, edges.size - 1),
         [config.samples[name].uncertainty for name in names],
-        unit.data.edges,
+        edges,
         tuple(names),
     )
 

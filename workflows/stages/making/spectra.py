@@ -17,18 +17,20 @@ from typing import Any
 import hist
 import numpy as np
 import uproot
+from numpy.typing import NDArray
 from scipy.stats import chi2
 
 from bumphunt.cuts.tensor import QUOTING
 from bumphunt.errors import FitError, InputError
 from bumphunt.models.shape_fit import fit_shapes
 from bumphunt.models.signal import SignalModel, signal_model
-from bumphunt.spectrum.histogram import Spectrum, add, scale
+from bumphunt.spectrum.histogram import add
 from bumphunt.spectrum.smooth import smooth_spectrum
 from selections.cuts import cutflow_columns
 from selections.search import Region
 from workflows.config.analysis import DATA, Analysis
 from workflows.reading.events import optimised_step, spectra_of
+from workflows.reading.spectra import spectrum_of, variations
 from workflows.results import read_json, write_csv, write_json
 from workflows.stages.making.check import Sample
 from workflows.stages.making.optimise import read_cuts
@@ -65,8 +67,8 @@ class FittedSignal:
     """
 
     mass: float
-    shape: Spectrum
-    selected: Spectrum
+    shape: hist.Hist
+    selected: hist.Hist
     generated: float
     varied: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
@@ -93,10 +95,10 @@ class Unit:
 
     name: str
     region: str
-    data: Spectrum
-    before: Mapping[str, Spectrum]
-    after: Mapping[str, Spectrum]
-    varied: Mapping[str, Mapping[str, tuple[Spectrum, Spectrum]]]
+    data: hist.Hist
+    before: Mapping[str, hist.Hist]
+    after: Mapping[str, hist.Hist]
+    varied: Mapping[str, Mapping[str, tuple[hist.Hist, hist.Hist]]]
     signals: tuple[FittedSignal, ...]
 
 
@@ -162,38 +164,37 @@ def make_spectra(
     with uproot.recreate(folder / SPECTRA) as file:
         for done, (region, sample) in enumerate(steps):
             table = None if cuts is None or region.role != "signal" else read_cuts(cuts, config, region)
-            before = after = processed.spectra(region, sample.name)
+            before = after = processed.spectra(region.name, sample.name)
             if table is not None:
-                where = (processed.events, sample.name, region.name)
-                plan = region_plan(config, region)
-                after = spectra_of(*where, edges=plan.edges, table=table, slices=plan.slices)
+                after = spectra_of(processed.events, sample.name, region_plan(config, region), table=table)
                 flow = cutflows[region.name][sample.name]
-                cutflows[region.name][sample.name] = flow.then(optimised_step(*where, table=table))
+                step = optimised_step(processed.events, sample.name, region.name, table=table)
+                cutflows[region.name][sample.name] = flow.then(step)
+            varied = variations(after)[1:]
             half = None if sample.kind == "data" or table is None else QUOTING
             factor = processed.factor(region.name, sample)
             for piece, unit in enumerate(unit_names(config, region)):
                 found = {
-                    "before": before.spectrum(half=half, piece=piece),
-                    "after": after.spectrum(half=half, piece=piece),
+                    "before": spectrum_of(before, half=half, piece=piece),
+                    "after": spectrum_of(after, half=half, piece=piece),
                 }
-                for name in after.variations[1:]:
-                    found[f"after_{name}"] = after.spectrum(name, half=half, piece=piece)
-                found = {name: scale(spectrum, factor) for name, spectrum in found.items()}
+                found |= {f"after_{name}": spectrum_of(after, name, half=half, piece=piece) for name in varied}
+                found = {name: spectrum * factor for name, spectrum in found.items()}
                 fit = {}
                 if sample.kind == "background":
                     curves = {name: _smoothed(config, sample.name, spectrum) for name, spectrum in found.items()}
                     found, fit = {name: spectrum for name, (spectrum, _) in curves.items()}, curves["after"][1]
                 elif sample.kind == "signal":
-                    found["shape"] = after.spectrum(piece=piece)
+                    found["shape"] = spectrum_of(after, piece=piece)
                 for name, spectrum in found.items():
-                    file[f"{unit}/{sample.name}/{name}"] = _histogram(spectrum)
+                    file[f"{unit}/{sample.name}/{name}"] = spectrum
                 entry = {
                     "kind": sample.kind,
                     "mass": sample.mass,
                     "generated": processed.generated(region.name, sample.name) if sample.kind == "signal" else None,
-                    "variations": after.variations[1:],
-                    "events_after": found["after"].total,
-                    "events_after_error": float(np.sqrt(found["after"].variances.sum())),
+                    "variations": varied,
+                    "events_after": float(found["after"].values().sum()),
+                    "events_after_error": float(np.sqrt(found["after"].variances().sum())),
                     **fit,
                 }
                 record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry
@@ -207,7 +208,7 @@ def make_spectra(
     write_json(folder / UNITS, {"units": record, "data_luminosity": luminosities, "complete": processed.complete})
 
 
-def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> tuple[Spectrum, dict[str, float]]:
+def _smoothed(config: Analysis, sample: str, spectrum: hist.Hist) -> tuple[hist.Hist, dict[str, float]]:
     """Return the spectrum of a background, or the smooth curve through it where the YAML asks for one, and its chi^2.
 
     A curve that the simulated events contradict is told of by a warning.
@@ -221,7 +222,8 @@ def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> tuple[Spectr
     if smooth is None:
         return spectrum, {}
     try:
-        found = smooth_spectrum(spectrum.counts, spectrum.variances, spectrum.edges, **smooth.model_dump())
+        edges = spectrum.axes[0].edges
+        found = smooth_spectrum(spectrum.values(), spectrum.variances(), edges, **smooth.model_dump())
     except (InputError, FitError) as error:
         msg = f"samples.{sample}.smooth: {error}"
         raise InputError(msg) from None
@@ -229,8 +231,10 @@ def _smoothed(config: Analysis, sample: str, spectrum: Spectrum) -> tuple[Spectr
     if dof > 0 and chi2.sf(found.chi2, dof) < UNLIKELY:
         msg = f"samples.{sample}.smooth: chi^2 = {found.chi2:.1f} for {dof} degrees of freedom; want more knots"
         logger.warning(msg)
-    made = Spectrum(edges=spectrum.edges, counts=found.expected, variances=found.variance)
-    return made, {"smooth_chi2": found.chi2, "smooth_degrees_of_freedom": dof}
+    return _with_contents(spectrum, found.expected, found.variance), {
+        "smooth_chi2": found.chi2,
+        "smooth_degrees_of_freedom": dof,
+    }
 
 
 def _draw_data(processed: Processed, record: dict[str, dict[str, Any]], folder: Path) -> None:
@@ -244,14 +248,14 @@ def _draw_data(processed: Processed, record: dict[str, dict[str, Any]], folder: 
             spectra += _injected(processed, file, unit, content["region"])
             expected = add(spectra)
             rng = np.random.default_rng(np.random.SeedSequence([config.seed, EXPECTATION_STREAM, number]))
-            counts = rng.poisson(expected.counts).astype(np.float64)
-            drawn[unit] = Spectrum(edges=expected.edges, counts=counts, variances=counts)
+            counts = rng.poisson(expected.values()).astype(np.float64)
+            drawn[unit] = _with_contents(expected, counts, counts)
     with uproot.update(path) as file:
         for unit, spectrum in drawn.items():
-            file[f"{unit}/{DATA}/after"] = _histogram(spectrum)
+            file[f"{unit}/{DATA}/after"] = spectrum
 
 
-def _injected(processed: Processed, file: Any, unit: str, name: str) -> list[Spectrum]:
+def _injected(processed: Processed, file: Any, unit: str, name: str) -> list[hist.Hist]:
     """Return the expected spectra of the injected signals in a unit of a region."""
     found = []
     config = processed.config
@@ -264,22 +268,21 @@ def _injected(processed: Processed, file: Any, unit: str, name: str) -> list[Spe
                 strength = (injection.coupling / float(made["coupling"])) ** power * process.branching_ratio(made)
                 sample = config.signal_name(region, injection.mass)
                 strength /= processed.fraction(name, sample)  # weights are those of all rows
-                found.append(scale(_read(file, unit, sample, "after"), strength))
+                found.append(_read(file, unit, sample, "after") * strength)
     return found
 
 
-def _read(file: Any, *path: str) -> Spectrum:
-    """Return a spectrum of an open file."""
-    histogram = file["/".join(path)]
-    return Spectrum(edges=histogram.axis().edges(), counts=histogram.values(), variances=histogram.variances())
+def _read(file: Any, *path: str) -> hist.Hist:
+    """Return a spectrum of an open file: ROOT has the name of its axis as a label only."""
+    stored = file["/".join(path)].to_hist()
+    axis = hist.axis.Variable(stored.axes[0].edges, name=stored.axes[0].label)
+    return hist.Hist(axis, storage=hist.storage.Weight(), data=stored.view(flow=True))
 
 
-def _histogram(spectrum: Spectrum) -> hist.Hist:
-    """Return a spectrum as a histogram that ROOT can hold."""
-    histogram = hist.Hist(hist.axis.Variable(spectrum.edges, name="x"), storage=hist.storage.Weight())
-    histogram.view()["value"] = spectrum.counts
-    histogram.view()["variance"] = spectrum.variances
-    return histogram
+def _with_contents(spectrum: hist.Hist, counts: NDArray[np.float64], variances: NDArray[np.float64]) -> hist.Hist:
+    """Return a spectrum in the bins of another, without what lies outside of them."""
+    data = np.stack([counts, variances], axis=-1)
+    return hist.Hist(*spectrum.axes, storage=hist.storage.Weight(), data=data)
 
 
 def read_selected(folder: Path) -> Selected:
@@ -299,7 +302,7 @@ def read_selected(folder: Path) -> Selected:
                 kind: [s for s, entry in record.items() if entry["kind"] == kind] for kind in ("background", "signal")
             }
             after = {s: _read(file, name, s, "after") for s in kinds["background"]}
-            varied: dict[str, dict[str, tuple[Spectrum, Spectrum]]] = {}
+            varied: dict[str, dict[str, tuple[hist.Hist, hist.Hist]]] = {}
             for s in kinds["background"]:
                 for source in _sources(record[s]["variations"]):
                     pair = (_read(file, name, s, f"after_{source}_up"), _read(file, name, s, f"after_{source}_down"))
@@ -307,11 +310,10 @@ def read_selected(folder: Path) -> Selected:
             signals = []
             for s in kinds["signal"]:
                 selected = _read(file, name, s, "after")
+                total = selected.values().sum()
                 changes = {
                     source: tuple(
-                        _read(file, name, s, f"after_{source}_{way}").total / selected.total - 1
-                        if selected.total > 0
-                        else 0.0
+                        _read(file, name, s, f"after_{source}_{way}").values().sum() / total - 1 if total > 0 else 0.0
                         for way in ("up", "down")
                     )
                     for source in _sources(record[s]["variations"])
@@ -367,7 +369,7 @@ def fit_signal(
     """
     try:
         fits = fit_shapes(
-            [(point.mass, point.shape.edges, point.shape.counts, point.shape.variances) for point in points],
+            [(p.mass, p.shape.axes[0].edges, p.shape.values(), p.shape.variances()) for p in points],
             axis=config.axis(region),
             tail=region.tail,
             progress=lambda done, total: progress(f"signal shapes {region.name}", done, total),
@@ -375,6 +377,6 @@ def fit_signal(
     except InputError as error:
         msg = f"region {region.name!r}: {error}"
         raise InputError(msg) from None
-    efficiencies = [point.selected.total / point.generated for point in points]
-    errors = [float(np.sqrt(point.selected.variances.sum())) / point.generated for point in points]
+    efficiencies = [float(point.selected.values().sum()) / point.generated for point in points]
+    errors = [float(np.sqrt(point.selected.variances().sum())) / point.generated for point in points]
     return signal_model(fits, efficiencies, errors)

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.cuts.table import CutTable
 from bumphunt.models.signal import SignalModel, leave_one_out
-from bumphunt.spectrum.histogram import Spectrum, add, rebin, window
+from bumphunt.spectrum.histogram import add, rebin, window
 from selections.search import Region
 from workflows.config.analysis import Analysis
 from workflows.figures import plots
@@ -149,11 +150,11 @@ def _label(records: Records, region: str) -> str:
     return ", ".join([f"bumphunt, {name}", *several, f"{kind} {luminosity} fb$^{{-1}}$", *marks])
 
 
-def _coarse(spectrum: Spectrum, low: float, high: float) -> Spectrum:
+def _coarse(spectrum: hist.Hist, low: float, high: float) -> hist.Hist:
     """Return a spectrum with bins for the eye, from `low` to `high` in the unit of its axis."""
-    inside = int(np.count_nonzero((spectrum.centres >= low) & (spectrum.centres < high)))
-    joined = rebin(spectrum, max(1, inside // BINS))
-    return window(joined, max(low, float(joined.edges[0])), min(high, float(joined.edges[-1])))
+    centres, edges = spectrum.axes[0].centers, spectrum.axes[0].edges
+    inside = int(np.count_nonzero((centres >= low) & (centres < high)))
+    return window(rebin(spectrum, max(1, inside // BINS)), max(low, float(edges[0])), min(high, float(edges[-1])))
 
 
 def _spectrum(records: Records, region: Region, units: Sequence[Unit]) -> plots.Figure:
@@ -165,20 +166,21 @@ def _spectrum(records: Records, region: Region, units: Sequence[Unit]) -> plots.
         high = min(high, 1.1 * float(axis.position(config.masses_of(region)[1])))
     backgrounds = {name: _coarse(add(unit.after[name] for unit in units), low, high) for name in units[0].after}
     total = add(backgrounds.values())
+    shown = total.axes[0].edges
     normalisations = sum(
-        ((config.samples[name].uncertainty * spectrum.counts) ** 2 for name, spectrum in backgrounds.items()),
-        np.zeros(total.n_bins),
+        ((config.samples[name].uncertainty * spectrum.values()) ** 2 for name, spectrum in backgrounds.items()),
+        np.zeros(shown.size - 1),
     )
     data = _coarse(add(unit.data for unit in units), low, high)
-    hidden = np.full(total.n_bins, fill_value=False)
+    hidden = np.full(shown.size - 1, fill_value=False)
     if config.blinded and region.role == "signal":
         first, last = (float(axis.position(mass)) for mass in config.masses_of(region))
-        hidden = (total.edges[1:] > first) & (total.edges[:-1] < last)
+        hidden = (shown[1:] > first) & (shown[:-1] < last)
     return plots.stacked_spectrum(
-        total.edges,
-        {name: spectrum.counts for name, spectrum in backgrounds.items()},
-        np.sqrt(total.variances + normalisations),
-        data=np.where(hidden, np.nan, data.counts),
+        shown,
+        {name: spectrum.values() for name, spectrum in backgrounds.items()},
+        np.sqrt(total.variances() + normalisations),
+        data=np.where(hidden, np.nan, data.values()),
         label=_label(records, region.name),
         xlabel=axis.label,
         unit=axis.unit.replace("^2", "$^2$"),
@@ -228,9 +230,9 @@ def _cuts(records: Records, region: Region, parts: Sequence[Unit]) -> plots.Figu
     counts = {}
     for name in ("before", "after"):
         total = add(spectrum for unit in parts for spectrum in getattr(unit, name).values())
-        inside = np.digitize(total.centres, cuts.edges) - 1
+        inside = np.digitize(total.axes[0].centers, cuts.edges) - 1
         keep = (inside >= 0) & (inside < cuts.edges.size - 1)
-        binned = np.bincount(inside[keep], total.counts[keep], minlength=cuts.edges.size - 1)
+        binned = np.bincount(inside[keep], total.values()[keep], minlength=cuts.edges.size - 1)
         counts[name] = binned.astype(np.float64)
     return plots_selection.cuts_against_mass(
         mass_edges,

@@ -13,6 +13,7 @@ from bumphunt.errors import ConfigError
 from workflows.config.analysis import DATA, Analysis
 from workflows.config.corrections import Control
 from workflows.reading.read import ProcessedSample
+from workflows.reading.spectra import spectrum_of
 from workflows.results import read_json, write_json
 from workflows.stages.making.check import Sample
 from workflows.stages.making.process import Progress, normalisation, region_plan, run_process, weights
@@ -114,9 +115,9 @@ def _factor(
     data, wanted, others = np.zeros(bins), np.zeros((2, bins)), np.zeros((2, bins))
     found = set()
     for sample in seen:
-        yields = [done[sample.name].regions[control.region].spectra.spectrum(piece=piece) for piece in range(bins)]
-        counts = np.array([spectrum.total for spectrum in yields])
-        variances = np.array([spectrum.variances.sum() for spectrum in yields])
+        yields = [spectrum_of(done[sample.name].regions[control.region].spectra, piece=i) for i in range(bins)]
+        counts = np.array([spectrum.values().sum() for spectrum in yields])
+        variances = np.array([spectrum.variances().sum() for spectrum in yields])
         if sample.kind == "data":
             data = counts
             continue

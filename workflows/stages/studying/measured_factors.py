@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.spectrum.histogram import ascending_edges
-from workflows.reading.plan import NOMINAL
+from bumphunt.spectrum.axis import ascending_edges
+from workflows.reading.spectra import NOMINAL
 from workflows.results import write_csv, write_json
 
 __all__ = ["MeasuredFactor", "measure_factor", "write_correction", "write_factor"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hist
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.scan.scan import ScanRegion, ScanResult, scan_smooth
 from bumphunt.scan.spectra import checked_spectra
-from bumphunt.spectrum.histogram import Spectrum, fill
 from bumphunt.theory import dark_photon
 from selections.searches.darkphoton.single_photon import BABAR_PHOTON, DARK_PHOTON_INVISIBLE, selection
 
@@ -31,7 +31,7 @@ MASSES = (0.1, 1.0, 3.0, 4.7, 6.0, 7.0, 7.5, 8.0)
 PUBLISHED = {1.0: 9.7e-4, 3.0: 7.5e-4, 4.7: 3.96e-4, 6.0: 1.27e-3, 7.5: 8.9e-4}
 
 
-def spectrum(process: str, parameters: Parameters, n: int) -> Spectrum:
+def spectrum(process: str, parameters: Parameters, n: int) -> hist.Hist:
     """Return the spectrum of what passes the selection."""
     chosen = selection(BEAM, BABAR_PHOTON)
     m2, weights = [], []
@@ -45,23 +45,23 @@ def spectrum(process: str, parameters: Parameters, n: int) -> Spectrum:
         keep = chosen.cumulative(observables)[-1]
         m2.append(observables["m2_x"][keep])
         weights.append(columns["__weight__"][keep])
-    return fill(np.concatenate(m2), EDGES, weights=np.concatenate(weights))
+    return hist.Hist.new.Var(EDGES, name="m2_x").Weight().fill(np.concatenate(m2), weight=np.concatenate(weights))
 
 
 @pytest.fixture(scope="module")
 def scan() -> ScanResult:
     """The expected limits, with the background of each window an exponential of a polynomial."""
     signals = [spectrum("aprime_invisible", {"mass": mass}, 20_000) for mass in MASSES]
-    shapes = fit_shapes([(m, EDGES, s.counts, s.variances) for m, s in zip(MASSES, signals, strict=True)])
+    shapes = fit_shapes([(m, EDGES, s.values(), s.variances()) for m, s in zip(MASSES, signals, strict=True)])
     produced = LUMINOSITY * dark_photon.cross_section(np.array(MASSES), coupling=1e-3, sqrt_s=BEAM.sqrt_s)
-    efficiency = np.array([s.total for s in signals]) / produced
-    error = np.array([np.sqrt(s.variances.sum()) for s in signals]) / produced
-    background = spectrum("diphoton", {}, 400_000).counts
+    efficiency = np.array([s.values().sum() for s in signals]) / produced
+    error = np.array([np.sqrt(s.variances().sum()) for s in signals]) / produced
+    background = spectrum("diphoton", {}, 400_000).values()
     background = (
         background
         + spectrum(
             "single_photon_bhabha", {"minimum_angle": float(np.radians(30.0)), "minimum_energy": 1.3}, 800_000
-        ).counts
+        ).values()
     )
     none = np.empty((0, EDGES.size - 1))
     region = ScanRegion(
