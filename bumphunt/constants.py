@@ -19,6 +19,7 @@ __all__ = [
     "M_PION0",
     "M_TAU",
     "particle_mass",
+    "particle_width",
 ]
 
 
@@ -30,11 +31,31 @@ def particle_mass(pdgid: int) -> float:
     ValueError
         If the PDG has none for it.
     """
-    mass = Particle.from_pdgid(pdgid).mass
-    if mass is None:
-        msg = f"the PDG table has no mass for particle {pdgid}"
+    return _in_gev(pdgid, "mass", Particle.from_pdgid(pdgid).mass)
+
+
+def particle_width(pdgid: int) -> float:
+    """Return the PDG total width of a particle [GeV].
+
+    Raises
+    ------
+    ValueError
+        If the PDG has none for it.
+
+    Examples
+    --------
+    >>> round(particle_width(443) * 1e6, 1)  # J/psi [keV]
+    92.6
+    """
+    return _in_gev(pdgid, "width", Particle.from_pdgid(pdgid).width)
+
+
+def _in_gev(pdgid: int, quantity: str, value: float | None) -> float:
+    """Return a quantity of a particle [GeV], given in MeV, or raise a ValueError if it is not known."""
+    if value is None:
+        msg = f"the PDG table has no {quantity} for particle {pdgid}"
         raise ValueError(msg)
-    return float(mass) / 1000.0
+    return float(value) / 1000
 
 
 ALPHA = 1 / 137.035999

@@ -17,12 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
 
-__all__ = ["CONSTRAINTS", "FittedMomenta", "beam_constrained", "beam_covariance"]
+__all__ = ["FittedMomenta", "beam_constrained", "beam_covariance"]
 
 Array = NDArray[np.float64]
 
-CONSTRAINTS = 4
-"""Energy and momentum: the degrees of freedom of chi^2."""
 MOST_STEPS = 10
 """Largest number of linear steps."""
 TOLERANCE = 1e-4
@@ -37,7 +35,8 @@ class FittedMomenta:
     """Momentum [GeV], polar angle and azimuth [rad] of each of the k particles, shape (N, 3 k); the measured ones where
     the fit failed."""
     chi2: Array
-    """chi^2 of the fit, shape (N,); infinite where it failed: there are no such momenta near the measured ones."""
+    """chi^2 of the fit, with four degrees of freedom, shape (N,); infinite where it failed: there are no such momenta
+    near the measured ones."""
 
 
 def beam_covariance(beams: Beams) -> Array:

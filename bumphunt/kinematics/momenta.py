@@ -22,7 +22,6 @@ __all__ = [
     "mass_squared",
     "momentum",
     "opening_angle",
-    "photon_energy_for_recoil_mass",
     "polar_angle",
     "recoil_mass_squared",
     "reduced_mass",
@@ -209,21 +208,6 @@ def recoil_mass_squared(p4: ArrayLike, beams: Beams) -> Array:
     M_rec^2 = (p_e- + p_e+ - p)^2 = s + M^2 - 2 sqrt(s) E*; the resolution makes it negative at times.
     """
     return mass_squared(beams.p4 - np.asarray(p4, dtype=np.float64))
-
-
-def photon_energy_for_recoil_mass(mass: ArrayLike, sqrt_s: float) -> Array:
-    """Return E*_gamma = (s - m^2) / (2 sqrt(s)) [GeV] of the photon that recoils against `mass` [GeV].
-
-    Raises
-    ------
-    InputError
-        If a mass is negative or above `sqrt_s`.
-    """
-    m = np.asarray(mass, dtype=np.float64)
-    if np.any(~((m >= 0) & (m <= sqrt_s))):
-        msg = f"mass = {m} GeV; it must be between 0 and sqrt(s) = {sqrt_s} GeV"
-        raise InputError(msg)
-    return np.asarray((sqrt_s**2 - m * m) / (2 * sqrt_s))
 
 
 def boost(p4: ArrayLike, velocity: ArrayLike) -> Array:

@@ -19,12 +19,12 @@ from scipy.interpolate import CubicSpline
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB
 from bumphunt.errors import InputError
+from bumphunt.theory.masses import positive_masses
 from bumphunt.theory.radiator import radiated_cross_section
 
 __all__ = [
     "LOWEST_PAIR_MASS",
     "born_cross_section",
-    "coupling_from_cross_section",
     "cross_section",
     "differential_cross_section",
     "width",
@@ -64,10 +64,7 @@ def width(mass: ArrayLike, *, coupling: float) -> Array:
     >>> float(width(1.0, coupling=1e-3).round(12))
     4.974e-09
     """
-    m = np.asarray(mass, dtype=np.float64)
-    if np.any(~(m > 0)):
-        msg = f"mass = {m[~(m > 0)].flat[0]} GeV; it must be positive"
-        raise InputError(msg)
+    m = positive_masses(mass)
     return np.asarray(coupling**2 * m**3 / (64 * np.pi))
 
 
@@ -154,34 +151,3 @@ def _radiated(mass: float, sqrt_s: float) -> float:
     """Return the cross section at g = 1 GeV^-1 after radiation [fb]."""
     threshold = max(mass, LOWEST_PAIR_MASS) ** 2
     return radiated_cross_section(lambda s: born_cross_section(s, mass), threshold=threshold, sqrt_s=sqrt_s)
-
-
-def coupling_from_cross_section(
-    xsec: ArrayLike, mass: ArrayLike, *, sqrt_s: float, branching_ratio: ArrayLike = 1.0, radiation: bool = True
-) -> Array:
-    """Return the coupling g [GeV^-1] that predicts sigma(e+e- -> gamma a) BR = `xsec` [fb].
-
-    Parameters
-    ----------
-    xsec
-        Cross sections [fb], not negative; NaN stays NaN. Broadcast with `mass`.
-    mass
-        Masses [GeV].
-    sqrt_s
-        Centre-of-mass energy [GeV].
-    branching_ratio
-        Branching ratio to what is searched for.
-    radiation
-        Whether the beams radiate.
-
-    Raises
-    ------
-    InputError
-        If a cross section is negative, or a mass out of range.
-    """
-    sigma = np.asarray(xsec, dtype=np.float64)
-    if np.any(sigma < 0):
-        msg = f"cross section = {sigma[sigma < 0].flat[0]} fb; it must not be negative"
-        raise InputError(msg)
-    unit = cross_section(mass, coupling=1.0, sqrt_s=sqrt_s, radiation=radiation)
-    return np.sqrt(sigma / (unit * np.asarray(branching_ratio)))

@@ -18,7 +18,7 @@ from bumphunt.constants import ALPHA, GEV2_TO_FB
 from bumphunt.errors import InputError
 from bumphunt.theory.radiator import radiated_cross_section
 
-__all__ = ["born_cross_section", "coupling_from_cross_section", "cross_section", "differential_cross_section"]
+__all__ = ["born_cross_section", "cross_section", "differential_cross_section"]
 
 Array = NDArray[np.float64]
 
@@ -125,40 +125,3 @@ def cross_section(
 
     values = [one(float(x), float(y)) for x, y in zip(m.flat, h.flat, strict=True)]
     return np.asarray(coupling * np.array(values).reshape(m.shape))
-
-
-def coupling_from_cross_section(
-    xsec: ArrayLike,
-    mass: ArrayLike,
-    higgs_mass: ArrayLike,
-    *,
-    sqrt_s: float,
-    branching_ratio: ArrayLike = 1.0,
-    radiation: bool = True,
-) -> Array:
-    """Return the eps^2 alpha_D that predicts sigma(e+e- -> A' h') BR = `xsec` [fb].
-
-    Parameters
-    ----------
-    xsec
-        Cross sections [fb], not negative; NaN stays NaN. Broadcast with the masses.
-    mass, higgs_mass
-        Masses of A' and h' [GeV].
-    sqrt_s
-        Centre-of-mass energy [GeV].
-    branching_ratio
-        Branching ratio of the A' to what is searched for (`dark_photon.branching_ratio`).
-    radiation
-        Whether the beams radiate.
-
-    Raises
-    ------
-    InputError
-        If a cross section is negative, or a mass out of range.
-    """
-    sigma = np.asarray(xsec, dtype=np.float64)
-    if np.any(sigma < 0):
-        msg = f"cross section = {sigma[sigma < 0].flat[0]} fb; it must not be negative"
-        raise InputError(msg)
-    unit = cross_section(mass, higgs_mass, coupling=1.0, sqrt_s=sqrt_s, radiation=radiation)
-    return sigma / (unit * np.asarray(branching_ratio))

@@ -32,7 +32,6 @@ from bumphunt.theory.radiator import radiator
 __all__ = [
     "LIGHTEST",
     "branching_ratio",
-    "coupling_from_cross_section",
     "cross_section",
     "decay_length",
     "differential_cross_section",
@@ -259,7 +258,7 @@ def differential_cross_section(cos: ArrayLike, mass: ArrayLike, *, coupling: flo
     References
     ----------
     Essig, Schuster, Toro, as cited at the top, without the electron mass; with it, the trace of
-    `bumphunt.montecarlo.amplitudes.mumu_zprime` with the leptons crossed to the initial state and s -> 0, the photon's
+    `bumphunt.theory.pair_and_vector` with the leptons crossed to the initial state and s -> 0, the photon's
     mass.
     """
     c, m = np.asarray(cos, dtype=np.float64), _below(mass, sqrt_s)
@@ -347,34 +346,6 @@ def cross_section(mass: ArrayLike, *, coupling: float, sqrt_s: float, radiation:
     s, m = sqrt_s**2, _below(mass, sqrt_s)
     peak = 4 * np.pi**2 * ALPHA * coupling**2 * GEV2_TO_FB
     return np.asarray(peak / s * radiator(1 - m**2 / s, s))
-
-
-def coupling_from_cross_section(
-    xsec: ArrayLike, mass: ArrayLike, *, sqrt_s: float, branching_ratio: ArrayLike = 1.0
-) -> Array:
-    """Return the epsilon that predicts sigma(e+e- -> A' and photons) BR = `xsec` [fb], over all angles.
-
-    Parameters
-    ----------
-    xsec
-        Cross sections [fb], not negative; NaN stays NaN. Broadcast with `mass`.
-    mass
-        Masses [GeV].
-    sqrt_s
-        Centre-of-mass energy [GeV].
-    branching_ratio
-        Branching ratio to what is searched for, broadcast with `mass`.
-
-    Raises
-    ------
-    InputError
-        If a cross section is negative, or a mass out of range.
-    """
-    sigma = np.asarray(xsec, dtype=np.float64)
-    if np.any(sigma < 0):
-        msg = f"cross section = {sigma[sigma < 0].flat[0]} fb; it must not be negative"
-        raise InputError(msg)
-    return np.sqrt(sigma / (cross_section(mass, coupling=1.0, sqrt_s=sqrt_s) * np.asarray(branching_ratio)))
 
 
 def muon_magnetic_moment(mass: ArrayLike, *, coupling: float) -> Array:

@@ -1,7 +1,7 @@
 """Cross sections after initial-state radiation: what the structure functions of both beams make of them.
 
-Use it for any process that the beams start by annihilating: the radiator is that of the Monte Carlo
-(`bumphunt.montecarlo.radiation.initial_state`), so generator and theory agree.
+Use it for any process that the beams start by annihilating: the Monte Carlo draws from the same structure functions
+(`bumphunt.theory.structure_function`), so generator and theory agree.
 
 References
 ----------
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.constants import M_ELECTRON
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent, structure_function
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
 __all__ = ["radiated_cross_section", "radiator"]
 

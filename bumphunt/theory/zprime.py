@@ -19,13 +19,12 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from bumphunt.constants import M_ELECTRON, M_MUON, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.amplitudes.mumu_zprime import total_cross_section
-from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent, structure_function
 from bumphunt.theory.masses import positive_masses
+from bumphunt.theory.pair_and_vector import total_cross_section
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
 __all__ = [
     "branching_ratio_invisible",
-    "coupling_from_cross_section",
     "cross_section",
     "muon_magnetic_moment",
     "total_width",
@@ -134,31 +133,6 @@ def cross_section(mass: ArrayLike, *, coupling: float, sqrt_s: float, radiation:
         msg = f"mass = {m[bad].flat[0]} GeV; it must be from {LIGHTEST} to below sqrt(s) - 2 m_mu = {limit:.4f} GeV"
         raise InputError(msg)
     return np.asarray(coupling**2 * np.exp(_table(sqrt_s, radiation)(np.log(m / (limit - m)))))
-
-
-def coupling_from_cross_section(xsec: ArrayLike, mass: ArrayLike, *, sqrt_s: float) -> Array:
-    """Return the coupling g' that predicts sigma(e+e- -> mu+ mu- Z') BR(Z' -> invisible) = `xsec` [fb].
-
-    Parameters
-    ----------
-    xsec
-        Cross sections [fb], not negative; NaN stays NaN. Broadcast with `mass`.
-    mass
-        Masses [GeV].
-    sqrt_s
-        Centre-of-mass energy [GeV].
-
-    Raises
-    ------
-    InputError
-        If a cross section is negative, or a mass out of range.
-    """
-    sigma = np.asarray(xsec, dtype=np.float64)
-    if np.any(sigma < 0):
-        msg = f"cross section = {sigma[sigma < 0].flat[0]} fb; it must not be negative"
-        raise InputError(msg)
-    unit = cross_section(mass, coupling=1.0, sqrt_s=sqrt_s) * branching_ratio_invisible(mass)
-    return np.sqrt(sigma / unit)
 
 
 def muon_magnetic_moment(mass: ArrayLike, *, coupling: float) -> Array:

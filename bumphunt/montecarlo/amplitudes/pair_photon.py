@@ -6,7 +6,7 @@ photon that of the whole amplitude, with the interference of initial- and final-
 
 Momenta are p1, p2 of electron and positron, q1, q2 of the leptons l-, l+ (mass m), k of the photon; s = (p1 + p2)^2, s'
 = (q1 + q2)^2. Sums over all spins are given without the couplings e^6. Both kinds of radiation are the tensor of
-`bumphunt.montecarlo.amplitudes.mumu_zprime` with a massless vector, once with the leptons and once, crossed, with the
+`bumphunt.theory.pair_and_vector` with a massless vector, once with the leptons and once, crossed, with the
 beams. The interference was found by matching traces of Dirac matrices; without masses the three are parts of
 
     4 [(2 p1.q1)^2 + (2 p1.q2)^2 + (2 p2.q1)^2 + (2 p2.q2)^2] / (s s') * -(v_p - v_q)^2
@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.amplitudes.mumu_zprime import compiled_trace, transverse_current
 from bumphunt.montecarlo.radiation.initial_state import angular_weight
 from bumphunt.montecarlo.scalar_kinematics import P4, minkowski
+from bumphunt.theory.pair_and_vector import compiled_trace, transverse_current
 
 __all__ = [
     "LARGEST_RATIO",

@@ -14,15 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.constants import ALPHA
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import mass_squared
-from bumphunt.montecarlo.radiation.initial_state import (
-    K_FACTOR,
-    SMALLEST_LOST,
-    Shares,
-    draw_lost_fractions,
-    emit_photon,
-    structure_function,
-)
+from bumphunt.montecarlo.radiation.initial_state import SMALLEST_LOST, Shares, draw_lost_fractions, emit_photon
 from bumphunt.montecarlo.scalar_kinematics import P4, boost_from_rest
+from bumphunt.theory.structure_function import K_FACTOR, structure_function
 
 __all__ = ["final_radiator_exponent", "radiate_final_state"]
 

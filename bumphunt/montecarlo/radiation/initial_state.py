@@ -20,15 +20,15 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import boost, mass_squared
 from bumphunt.montecarlo.scalar_kinematics import P4, along, boost_from_rest
+from bumphunt.theory.structure_function import K_FACTOR, compiled_regular_part
 
 __all__ = [
-    "K_FACTOR",
     "SMALLEST_LOST",
     "InitialState",
     "Shares",
@@ -39,16 +39,12 @@ __all__ = [
     "emit_photon",
     "initial_state_without_radiation",
     "radiate_initial_state",
-    "radiator_exponent",
-    "structure_function",
 ]
 
 Array = NDArray[np.float64]
 Shares = tuple[float, float, float, float, float]
 """Shares of a proposal for two legs: both soft; one hard; both hard; one returning to low mass; both returning."""
 
-K_FACTOR = 1 + 2 * ALPHA / np.pi * (np.pi**2 / 6 - 0.25)
-"""Vertex and soft corrections of the initial state that are no logarithms (Nicrosini, Trentadue)."""
 INITIAL_SHARES: Shares = (0.30, 0.25, 0.20, 0.20, 0.05)
 """How often each kind of initial state is generated."""
 SMALLEST_FRACTION = 1e-4
@@ -63,65 +59,6 @@ WIDE_SHARE = 0.3
 """... namely this often, since it is the wide ones that a detector can see, or lose."""
 
 
-def radiator_exponent(s: ArrayLike, mass: float) -> Array:
-    """Return beta = (2 alpha / pi) (ln(s / m^2) - 1) of a pair of charged particles, shape of `s`.
-
-    Parameters
-    ----------
-    s
-        Squared mass of the pair [GeV^2]; below e m^2 the result is negative, and means nothing.
-    mass
-        Mass of each of the two [GeV].
-
-    Examples
-    --------
-    >>> round(float(radiator_exponent(10.58**2, M_ELECTRON)), 4)
-    0.0877
-    """
-    return np.asarray(2 * ALPHA / np.pi * (np.log(np.asarray(s, dtype=np.float64) / mass**2) - 1))
-
-
-def _regular_part(u: Array, log_u: Array, power: Array, beta: Array) -> Array:
-    """Return D(z) / [(beta/2) u^(beta/2 - 1)] at u = 1 - z, given ln u and power = u^(beta/2).
-
-    Written for arrays, and for numbers in compiled loops.
-    """
-    z = 1 - u
-    log = 1 + beta * np.pi / (2 * ALPHA)  # ln(s / m^2)
-    soft = 1 + 3 / 8 * beta - beta**2 / 48 * (log / 3 + np.pi**2 - 47 / 8)
-    hard = -beta / 4 * (1 + z) + beta**2 / 32 * (-4 * (1 + z) * log_u - (1 + 3 * z * z) / u * np.log1p(-u) - 5 - z)
-    return soft + hard * 2 / beta * u / power
-
-
-_compiled_regular_part = njit(cache=True)(_regular_part)
-
-
-def structure_function(lost: ArrayLike, s: ArrayLike, mass: float = M_ELECTRON) -> Array:
-    """Return D(z) without its singular factor: D(z) / [(beta/2) u^(beta/2 - 1)], u = 1 - z, broadcast shape.
-
-    Parameters
-    ----------
-    lost
-        Fraction u = 1 - z that is radiated, above 0 and below 1.
-    s
-        Squared mass of the pair [GeV^2], broadcast with `lost`.
-    mass
-        Mass of the radiating particle [GeV].
-
-    References
-    ----------
-    Nicrosini, Trentadue, as cited at the top.
-
-    Examples
-    --------
-    >>> round(float(structure_function(1e-9, 10.58**2)), 3)  # soft photons
-    1.031
-    """
-    u = np.asarray(lost, dtype=np.float64)
-    beta = radiator_exponent(s, mass)
-    return np.asarray(_regular_part(u, np.log(u), u ** (beta / 2), beta))
-
-
 @njit(cache=True)
 def _ratios(u: float, beta: float, largest: float, log_kept: float) -> tuple[float, float, float, float]:
     """Return D(z) and the densities of hard photons, of one of two, and of returning ones, over the soft one.
@@ -134,7 +71,7 @@ def _ratios(u: float, beta: float, largest: float, log_kept: float) -> tuple[flo
     hard = -1 / (np.log(SMALLEST_FRACTION) * u * soft) if u >= SMALLEST_FRACTION * largest else 0.0
     of_two = -1 / (np.log(SMALLEST_OF_TWO) * u * soft) if u >= SMALLEST_OF_TWO * largest else 0.0
     back = -1 / (log_kept * (1 - u) * soft)
-    return _compiled_regular_part(u, log_u, power, beta), hard, of_two, back
+    return compiled_regular_part(u, log_u, power, beta), hard, of_two, back
 
 
 @njit(cache=True)

@@ -20,13 +20,8 @@ from numpy.typing import NDArray
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import mass_squared
-from bumphunt.montecarlo.radiation.initial_state import (
-    K_FACTOR,
-    InitialState,
-    _compiled_regular_part,
-    beam_axis,
-    emit_from_both,
-)
+from bumphunt.montecarlo.radiation.initial_state import InitialState, beam_axis, emit_from_both
+from bumphunt.theory.structure_function import K_FACTOR, compiled_regular_part
 
 __all__ = ["return_to_resonance"]
 
@@ -61,8 +56,8 @@ def _lost_fractions(kept: float, s: float, rng: np.random.Generator) -> tuple[fl
     u1, u2 = min(max(u1, 1e-290), largest), min(max(u2, 1e-290), largest)
     if rng.random() < 0.5:
         u1, u2 = u2, u1
-    d1 = half * u1 ** (half - 1) * _compiled_regular_part(u1, np.log(u1), u1**half, beta)
-    d2 = half * u2 ** (half - 1) * _compiled_regular_part(u2, np.log(u2), u2**half, beta)
+    d1 = half * u1 ** (half - 1) * compiled_regular_part(u1, np.log(u1), u1**half, beta)
+    d2 = half * u2 ** (half - 1) * compiled_regular_part(u2, np.log(u2), u2**half, beta)
     return u1, u2, K_FACTOR * d1 * d2 / (1 - u1) / _density(u1, u2, kept, half)
 
 

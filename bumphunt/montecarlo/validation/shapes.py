@@ -23,7 +23,6 @@ from bumphunt.montecarlo.processes.leptons import bhabha, mumu
 from bumphunt.montecarlo.processes.photons import diphoton
 from bumphunt.montecarlo.processes.signals import dark_higgsstrahlung, photon_alp, photon_dark_photon
 from bumphunt.montecarlo.processes.taus import tautau
-from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent
 from bumphunt.montecarlo.radiation.soft_photons import bhabha_factor, diphoton_factor, pair_exponent
 from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.validation.findings import (
@@ -36,6 +35,8 @@ from bumphunt.montecarlo.validation.findings import (
     weighted_mean,
 )
 from bumphunt.theory import dark_higgs, dark_photon
+from bumphunt.theory.lepton_pairs import born_cross_section
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent
 
 __all__ = ["angles", "photon_spectrum", "signal_angles", "tau_spectra"]
 
@@ -85,7 +86,7 @@ def photon_spectrum(rng: np.random.Generator, n: int) -> Findings:
 
     def dressed(v: float) -> float:
         left = s * (1 - v)
-        born = float(mumu.born_cross_section(left, M_MUON) * vacuum_polarisation(left)) * (1 + 0.75 * ALPHA / np.pi)
+        born = float(born_cross_section(left, M_MUON) * vacuum_polarisation(left)) * (1 + 0.75 * ALPHA / np.pi)
         spectrum = ALPHA / np.pi * (2 - 2 * v + v**2) / v * (np.log(s / M_ELECTRON**2) - 1)
         return spectrum * born * (v * SOFT_WINDOW) ** (beta / 2) * (1 + 0.75 * beta) * K_FACTOR
 
@@ -137,8 +138,8 @@ def _all_photons(rng: np.random.Generator, n: int) -> Distribution:
     def one_photon(v: float) -> float:
         spectrum = ALPHA / np.pi * (2 - 2 * v + v**2) / v * v**beta * (1 + 0.75 * beta)
         left = s * (1 - v)
-        before = float(mumu.born_cross_section(left, M_MUON) * vacuum_polarisation(left)) * logs[0]
-        after = float(mumu.born_cross_section(s, M_MUON) * vacuum_polarisation(s)) * (logs[1] + np.log1p(-v))
+        before = float(born_cross_section(left, M_MUON) * vacuum_polarisation(left)) * logs[0]
+        after = float(born_cross_section(s, M_MUON) * vacuum_polarisation(s)) * (logs[1] + np.log1p(-v))
         return spectrum * (before + after)
 
     return Distribution(

@@ -7,7 +7,6 @@ import pytest
 import vector
 from numpy.typing import NDArray
 
-from bumphunt import constants
 from bumphunt.constants import M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics import momenta as k
@@ -112,7 +111,7 @@ def test_vanishing_axis_keeps_the_whole_momentum() -> None:
 
 @pytest.mark.parametrize("mass", [0.0, 0.5, 4.0, 9.0])
 def test_recoil_of_one_photon_has_the_mass(mass: float) -> None:
-    energy = float(k.photon_energy_for_recoil_mass(mass, BELLE2.sqrt_s))
+    energy = (BELLE2.s - mass**2) / (2 * BELLE2.sqrt_s)
     photon = k.to_laboratory(k.four_momentum(energy, 0.7, -2.0, 0.0), BELLE2)
     assert k.recoil_mass_squared(photon, BELLE2) == pytest.approx(mass**2, abs=1e-11)
 
@@ -124,21 +123,8 @@ def test_recoil_mass_squared_is_s_plus_m2_minus_two_roots_s_energy() -> None:
     np.testing.assert_allclose(k.recoil_mass_squared(p4, BELLE2), expected, atol=1e-9)
 
 
-@pytest.mark.parametrize("mass", [-0.1, 11.0, float("nan")])
-def test_photon_for_impossible_mass_raises(mass: float) -> None:
-    with pytest.raises(InputError, match="between 0 and sqrt"):
-        k.photon_energy_for_recoil_mass(mass, 10.58)
-
-
 def test_signed_and_reduced_mass_at_and_below_zero() -> None:
     np.testing.assert_allclose(k.signed_mass([-9.0, 0.0, 9.0]), [-3, 0, 3])
     threshold = 2 * M_MUON
     assert k.reduced_mass(threshold) == pytest.approx(0.0, abs=1e-8)
     assert np.isnan(k.reduced_mass(0.9 * threshold))
-
-
-def test_masses_are_those_of_the_pdg_in_gev() -> None:
-    # Review of Particle Physics 2024
-    expected = {"M_ELECTRON": 0.51099895e-3, "M_MUON": 0.1056583755, "M_TAU": 1.77693}
-    for name, value in expected.items():
-        assert getattr(constants, name) == pytest.approx(value, rel=2e-4)

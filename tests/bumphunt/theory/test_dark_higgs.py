@@ -46,15 +46,6 @@ def test_cross_section_vanishes_below_threshold():
     np.testing.assert_array_equal(dark_higgs.born_cross_section([[9.0, 24.9]], 4.0, 1.0), [[0.0, 0.0]])
 
 
-def test_coupling_is_the_inverse_of_the_cross_section():
-    mass, higgs_mass = np.array([4.0, 8.0]), 1.0
-    sigma = 0.2 * dark_higgs.cross_section(mass, higgs_mass, coupling=3e-8, sqrt_s=SQRT_S)
-    found = dark_higgs.coupling_from_cross_section(sigma, mass, higgs_mass, sqrt_s=SQRT_S, branching_ratio=0.2)
-    np.testing.assert_allclose(found, 3e-8, rtol=1e-12)
-    with pytest.raises(InputError, match=r"-1\.0 fb"):
-        dark_higgs.coupling_from_cross_section(-1.0, 4.0, 1.0, sqrt_s=SQRT_S)
-
-
 @pytest.mark.parametrize(("mass", "higgs_mass"), [(0.0, 1.0), (4.0, 0.0), (6.0, 5.0), (np.nan, 1.0)])
 def test_masses_that_cannot_be_produced_raise_and_are_named(mass, higgs_mass):
     with pytest.raises(InputError, match=f"masses of A' and h' = {mass} and {higgs_mass} GeV"):

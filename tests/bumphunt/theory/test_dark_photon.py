@@ -102,17 +102,6 @@ def test_cross_section_with_radiation_is_that_of_kuraev_and_fadin(mass):
     assert dark_photon.cross_section(mass, coupling=1.0, sqrt_s=SQRT_S) == pytest.approx(expected, rel=2e-3)
 
 
-def test_coupling_is_the_inverse_of_the_cross_section():
-    mass = np.array([0.1, 1.0, 9.0])
-    fraction = dark_photon.branching_ratio(mass, "ee")
-    sigma = dark_photon.cross_section(mass, coupling=3e-4, sqrt_s=SQRT_S) * fraction
-    found = dark_photon.coupling_from_cross_section(sigma, mass, sqrt_s=SQRT_S, branching_ratio=fraction)
-    np.testing.assert_allclose(found, 3e-4, rtol=1e-12)
-    assert np.isnan(dark_photon.coupling_from_cross_section(np.nan, 1.0, sqrt_s=SQRT_S))
-    with pytest.raises(InputError, match=r"-1\.0 fb"):
-        dark_photon.coupling_from_cross_section(-1.0, 1.0, sqrt_s=SQRT_S)
-
-
 def test_only_electrons_below_the_muon_threshold():
     assert dark_photon.branching_ratio(0.2, "ee") == pytest.approx(1.0)
     assert dark_photon.branching_ratio(0.25, "mumu") == pytest.approx(

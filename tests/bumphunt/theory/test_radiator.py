@@ -6,8 +6,8 @@ from scipy import integrate
 
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent, structure_function
 from bumphunt.theory.radiator import radiated_cross_section, radiator
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
 SQRT_S = 10.58
 S = SQRT_S**2

@@ -9,8 +9,8 @@ from scipy import integrate
 
 from bumphunt.constants import ALPHA, M_ELECTRON, M_MUON, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.amplitudes.mumu_zprime import total_cross_section
 from bumphunt.theory import zprime
+from bumphunt.theory.pair_and_vector import total_cross_section
 
 SQRT_S = 10.58
 # sigma [fb] at g' = 0.1, sqrt(s) = 10.58 GeV, alpha(0), no radiation: an independent calculation
@@ -103,16 +103,6 @@ def test_a_thousand_masses_take_less_than_a_second():
 def test_mass_outside_the_kinematic_range_raises_and_is_named(mass):
     with pytest.raises(InputError, match=str(mass)):
         zprime.cross_section([1.0, mass], coupling=0.1, sqrt_s=SQRT_S)
-
-
-def test_coupling_is_the_inverse_of_the_cross_section():
-    masses = np.array([0.1, 1.0, 4.0, 8.0])
-    observed = zprime.cross_section(masses, coupling=0.03, sqrt_s=SQRT_S) * zprime.branching_ratio_invisible(masses)
-    found = zprime.coupling_from_cross_section(observed, masses, sqrt_s=SQRT_S)
-    np.testing.assert_allclose(found, 0.03, rtol=1e-12)
-    assert np.isnan(zprime.coupling_from_cross_section(np.nan, 1.0, sqrt_s=SQRT_S))
-    with pytest.raises(InputError, match=r"-2\.0 fb"):
-        zprime.coupling_from_cross_section([1.0, -2.0], 1.0, sqrt_s=SQRT_S)
 
 
 @pytest.mark.parametrize(

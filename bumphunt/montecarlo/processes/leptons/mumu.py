@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bumphunt.constants import ALPHA, GEV2_TO_FB, M_MUON
+from bumphunt.constants import M_MUON
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.pair_photon import hardest_photon_weight
 from bumphunt.montecarlo.events import Events, beam_particles
@@ -26,37 +26,14 @@ from bumphunt.montecarlo.radiation.final_state import radiate_final_state
 from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.scalar_kinematics import along
+from bumphunt.theory.lepton_pairs import born_cross_section
 
-__all__ = ["back_to_back", "born_cross_section", "generate"]
+__all__ = ["back_to_back", "generate"]
 
 Array = NDArray[np.float64]
 
 MINIMUM_MASS = 2.001 * M_MUON
 """Lowest mass of the muon pair [GeV]."""
-
-
-def born_cross_section(s: ArrayLike, mass: float) -> Array:
-    """Return sigma(e+e- -> l+ l-) = (4 pi alpha^2 / 3 s) beta (3 - beta^2) / 2 [fb], at tree level.
-
-    Parameters
-    ----------
-    s
-        Squared mass of the pair [GeV^2]; 0 below threshold.
-    mass
-        Lepton mass [GeV].
-
-    References
-    ----------
-    Review of Particle Physics, cross-section formulae for specific processes, e+e- annihilation.
-
-    Examples
-    --------
-    >>> round(float(born_cross_section(10.58**2, 0.0)) / 1e6, 3)  # 86.8 nb / s
-    0.776
-    """
-    s = np.asarray(s, dtype=np.float64)
-    beta = np.sqrt(np.maximum(1 - 4 * mass**2 / s, 0.0))
-    return np.asarray(4 * np.pi * ALPHA**2 / (3 * s) * beta * (3 - beta**2) / 2 * GEV2_TO_FB)
 
 
 def generate(n: int, *, beams: Beams, rng: np.random.Generator) -> Events:

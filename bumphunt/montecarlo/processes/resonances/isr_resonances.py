@@ -27,21 +27,15 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from particle import Particle
 
-from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON
+from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON, particle_mass, particle_width
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams, mass_squared
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.processes.leptons.mumu import back_to_back
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
-from bumphunt.montecarlo.radiation.initial_state import (
-    K_FACTOR,
-    beam_axis,
-    emit_from_both,
-    radiator_exponent,
-    structure_function,
-)
+from bumphunt.montecarlo.radiation.initial_state import beam_axis, emit_from_both
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
 __all__ = ["RESONANCES", "Resonance", "breit_wigner", "generate"]
 
@@ -80,13 +74,9 @@ class Resonance:
 
 def _resonance(pdgid: int, electrons: float, muons: float, electron_width: float | None = None) -> Resonance:
     """Return a resonance with the PDG's mass and width; Gamma_ee is the product with B(e+e-) if not given."""
-    particle = Particle.from_pdgid(pdgid)
-    if particle.mass is None or particle.width is None:
-        msg = f"the PDG table has no mass or width for particle {pdgid}"
-        raise InputError(msg)
-    width = float(particle.width) / 1000
+    width = particle_width(pdgid)
     return Resonance(
-        mass=float(particle.mass) / 1000,
+        mass=particle_mass(pdgid),
         width=width,
         electron_width=electrons * width if electron_width is None else electron_width,
         branching={11: electrons, 13: muons},

@@ -1,6 +1,6 @@
 """The signal: e+e- -> mu+ mu- Z', the Z' radiated from a muon and then invisible.
 
-The exact tree-level matrix element (`bumphunt.montecarlo.amplitudes.mumu_zprime`) with the muon mass and the whole
+The exact tree-level matrix element (`bumphunt.theory.pair_and_vector`) with the muon mass and the whole
 orientation, and one collinear photon from each beam. The Z' is one particle (PDG number 32) of zero width, with a
 vector coupling g'.
 
@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.amplitudes.mumu_zprime import compiled_limits, transverse_current
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.radiation.initial_state import initial_state_without_radiation, radiate_initial_state
 from bumphunt.montecarlo.scalar_kinematics import along, boost_from_rest, direction
+from bumphunt.theory.pair_and_vector import compiled_limits, transverse_current
 
 __all__ = ["ZPRIME", "generate"]
 

@@ -19,9 +19,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from bumphunt.constants import ALPHA, GEV2_TO_FB, M_TAU
+from bumphunt.constants import M_TAU
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.pair_photon import hardest_photon_weight
 from bumphunt.montecarlo.events import Events, beam_particles
@@ -30,8 +30,9 @@ from bumphunt.montecarlo.radiation.final_state import radiate_final_state
 from bumphunt.montecarlo.radiation.initial_state import Shares, radiate_initial_state
 from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.scalar_kinematics import boost_from_rest
+from bumphunt.theory.lepton_pairs import born_cross_section
 
-__all__ = ["antiparticles", "born_cross_section", "generate", "orient_decays", "spin_correlation"]
+__all__ = ["antiparticles", "generate", "orient_decays", "spin_correlation"]
 
 Array = NDArray[np.float64]
 
@@ -39,21 +40,6 @@ TAU_SHARES: Shares = (0.88, 0.10, 0.02, 0.0, 0.0)
 """How often each kind of radiation from the taus is generated: less than from muons, as it happens less."""
 LOWEST_MASS = 2 * M_TAU * (1 + 1e-9)
 """Lowest mass of a tau pair [GeV]: just above threshold, where its frame is still defined."""
-
-
-def born_cross_section(s: ArrayLike) -> Array:
-    """Return sigma(e+e- -> tau+ tau-) at tree level with the tau mass [fb], shape of `s` [GeV^2]; 0 below threshold.
-
-    4 pi alpha^2 / (3 s) beta (3 - beta^2) / 2, without vacuum polarisation (PDG review "Cross-section formulae", 50.4).
-
-    Examples
-    --------
-    >>> bool(0.77e6 < born_cross_section(10.58**2) < 0.78e6)
-    True
-    """
-    s = np.asarray(s, dtype=np.float64)
-    beta2 = np.maximum(1 - 4 * M_TAU**2 / s, 0.0)
-    return np.asarray(4 * np.pi * ALPHA**2 / (3 * s) * np.sqrt(beta2) * (3 - beta2) / 2 * GEV2_TO_FB)
 
 
 def generate(
@@ -103,7 +89,7 @@ def generate(
     _decay(initial.pair, taus, cos, frame, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
     photons = taus[:, 2:]
     photon_id = np.where(photons[..., 0] > 0, np.int32(22), np.int32(0))
-    sigma = born_cross_section(s) * vacuum_polarisation(s)
+    sigma = born_cross_section(s, M_TAU) * vacuum_polarisation(s)
     return Events(
         pdgid=np.concatenate([photon_id[:, 2:], minus.pdgid, antiparticles(plus.pdgid), photon_id[:, :2]], axis=1),
         p4=np.concatenate([photons[:, 2:], minus.p4, plus.p4, photons[:, :2]], axis=1),

@@ -5,7 +5,7 @@ import pytest
 
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.montecarlo.amplitudes.emu_zprime import amplitudes, squared_amplitude
-from bumphunt.montecarlo.amplitudes.mumu_zprime import current_trace, lepton_pair_and_vector
+from bumphunt.theory.pair_and_vector import current_trace, transverse_current
 
 METRIC = np.diag([1.0, -1.0, -1.0, -1.0])
 PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -119,10 +119,10 @@ def test_s_channel_for_equal_masses_is_that_of_one_flavour():
     masses = (M_MUON, M_MUON, 2.0)
     p1, p2, p3, p4, k = random_event(rng, root, *masses)
     d1, d2 = dot(p3 + k, p3 + k) - M_MUON**2, dot(p4 + k, p4 + k) - M_MUON**2
-    closed = lepton_pair_and_vector(d1, d2, p3[3], p4[3], s=root**2, m=M_MUON, mass=2.0)
+    closed = transverse_current(d1, d2, p3[3], p4[3], root**2, M_MUON, 2.0)
     # the beams of the amplitude have the mass of the lepton: corrections of order m^2 / s
     _, s_channel, _ = evaluate((p1, p2, p3, p4, k), masses)
-    assert s_channel == pytest.approx(2 * float(closed) / root**2, rel=5e-3)
+    assert s_channel == pytest.approx(2 * closed / root**2, rel=5e-3)
 
 
 def test_interference_has_the_sign_of_bhabha_scattering():

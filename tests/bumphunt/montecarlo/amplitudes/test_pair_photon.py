@@ -12,7 +12,7 @@ from bumphunt.montecarlo.amplitudes.pair_photon import (
     hardest_photon_weight,
     one_photon_matrix_element,
 )
-from bumphunt.montecarlo.processes.leptons.mumu import born_cross_section
+from bumphunt.theory.lepton_pairs import born_cross_section
 
 METRIC = np.diag([1.0, -1.0, -1.0, -1.0])
 PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])

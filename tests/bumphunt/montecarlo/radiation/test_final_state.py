@@ -8,7 +8,7 @@ from bumphunt.constants import ALPHA, M_MUON, M_TAU
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import boost, mass_squared
 from bumphunt.montecarlo.radiation.final_state import final_radiator_exponent, radiate_final_state
-from bumphunt.montecarlo.radiation.initial_state import radiator_exponent, structure_function
+from bumphunt.theory.structure_function import radiator_exponent, structure_function
 
 N = 100_000
 

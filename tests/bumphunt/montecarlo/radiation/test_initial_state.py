@@ -10,16 +10,14 @@ from bumphunt.kinematics.momenta import BEAMS, Beams, mass_squared
 from bumphunt.montecarlo.events import beam_particles
 from bumphunt.montecarlo.radiation.initial_state import (
     INITIAL_SHARES,
-    K_FACTOR,
     angular_weight,
     draw_lost_fractions,
     emit_photon,
     initial_state_without_radiation,
     radiate_initial_state,
-    radiator_exponent,
-    structure_function,
 )
 from bumphunt.montecarlo.radiation.vacuum_polarisation import running, vacuum_polarisation
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
 BELLE2 = BEAMS["belle2"]
 S = 10.58**2
@@ -42,20 +40,6 @@ def initial():
     electron, positron = beam_particles(BELLE2, N, rng=np.random.default_rng(10))
     state = radiate_initial_state(electron, positron, minimum_mass=1.0, rng=np.random.default_rng(11))
     return electron, positron, state
-
-
-@pytest.mark.parametrize("mass", [M_ELECTRON, M_MUON])
-def test_structure_function_integrates_to_one(mass):
-    """A particle stays a particle: exact at order alpha, within 1e-3 with the terms of order alpha^2 that are kept."""
-    assert kept_below(1 - 1e-12, mass) == pytest.approx(1.0, abs=1e-3)
-
-
-def test_structure_function_at_first_order_is_the_splitting_function():
-    """For a small exponent D(z) = (beta/4) (1 + z^2) / (1 - z): Gribov, Lipatov, Altarelli, Parisi."""
-    s, z = np.exp(1.001), np.array([0.1, 0.5, 0.9])
-    beta = float(radiator_exponent(s, 1.0))
-    density = structure_function(1 - z, s, 1.0) * beta / 2 * (1 - z) ** (beta / 2 - 1)
-    np.testing.assert_allclose(density, beta / 4 * (1 + z**2) / (1 - z), rtol=1e-4)
 
 
 def test_drawn_fractions_have_the_density_of_the_structure_functions():

@@ -9,6 +9,7 @@ from bumphunt.kinematics.momenta import Beams, boost, mass_squared
 from bumphunt.montecarlo.events import beam_particles
 from bumphunt.montecarlo.radiation import initial_state as radiation
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent
 
 SQRT_S = 10.58
 SYMMETRIC = Beams(electron_energy=SQRT_S / 2, positron_energy=SQRT_S / 2)
@@ -47,9 +48,9 @@ def test_hard_photons_have_the_energies_and_angles_of_bonneau_and_martin(low, hi
     hard = state.photons[np.arange(n), energy.argmax(axis=1)]
     x, cos = 2 * hard[:, 0] / SYMMETRIC.sqrt_s, np.abs(hard[:, 3]) / np.maximum(hard[:, 0], 1e-300)
     chosen = (x > low) & (x < high) & (cos < c0) & (2 * energy.min(axis=1) / SYMMETRIC.sqrt_s < window)
-    beta = float(radiation.radiator_exponent(SYMMETRIC.s, M_ELECTRON))
+    beta = float(radiator_exponent(SYMMETRIC.s, M_ELECTRON))
     dressed, _ = integrate.quad(lambda x: one_photon(x, c0) * (x * window) ** (beta / 2), low, high)
-    dressed *= (1 + 3 / 8 * beta) * radiation.K_FACTOR
+    dressed *= (1 + 3 / 8 * beta) * K_FACTOR
     weights = state.weight[chosen]
     error = np.sqrt(np.sum(weights**2)) / n
     assert error < 0.03 * dressed

@@ -6,7 +6,6 @@ from scipy.integrate import dblquad, quad
 
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import invariants
-from bumphunt.montecarlo.radiation.initial_state import radiator_exponent
 from bumphunt.montecarlo.radiation.soft_photons import (
     bhabha_exponent,
     bhabha_factor,
@@ -15,6 +14,7 @@ from bumphunt.montecarlo.radiation.soft_photons import (
     pair_exponent,
 )
 from bumphunt.montecarlo.scalar_kinematics import phase_space
+from bumphunt.theory.structure_function import radiator_exponent
 
 
 def eikonal(momenta, charges):

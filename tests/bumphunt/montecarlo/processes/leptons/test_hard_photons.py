@@ -12,8 +12,9 @@ from bumphunt.kinematics.momenta import BEAMS, Beams, boost, momentum, polar_ang
 from bumphunt.montecarlo.amplitudes.pair_photon import one_photon_matrix_element
 from bumphunt.montecarlo.processes.leptons import mumu
 from bumphunt.montecarlo.processes.taus import tautau
-from bumphunt.montecarlo.radiation.initial_state import K_FACTOR, radiator_exponent
 from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
+from bumphunt.theory.lepton_pairs import born_cross_section
+from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent
 
 SQRT_S = 10.58
 S = SQRT_S**2
@@ -37,7 +38,7 @@ def generated(process):
 def born(x, mass):
     """Return the cross section of the pair after a photon x [fb], with the correction of its own radiation."""
     left = S * (1 - x)
-    return float(mumu.born_cross_section(left, mass) * vacuum_polarisation(left)) * (1 + 0.75 * ALPHA / np.pi)
+    return float(born_cross_section(left, mass) * vacuum_polarisation(left)) * (1 + 0.75 * ALPHA / np.pi)
 
 
 EDGES = {

@@ -10,6 +10,7 @@ from bumphunt.constants import ALPHA, M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import BEAMS, Beams, mass_squared, momentum, polar_angle, to_centre_of_mass
 from bumphunt.montecarlo.processes.leptons import mumu
 from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
+from bumphunt.theory.lepton_pairs import born_cross_section
 
 BELLE2 = BEAMS["belle2"]
 N = 400_000
@@ -46,14 +47,14 @@ def test_total_cross_section_is_the_folded_one(events):
         soft -= beta**2 / 24 * (log / 3 + 2 * np.pi**2 - 37 / 4)
         hard = -beta * (1 - v / 2)
         hard += beta**2 / 8 * (4 * (2 - v) * np.log(1 / v) + (1 + 3 * (1 - v) ** 2) / v * y - 6 + v)
-        born = float(mumu.born_cross_section(s * (1 - v), M_MUON) * vacuum_polarisation(s * (1 - v)))
+        born = float(born_cross_section(s * (1 - v), M_MUON) * vacuum_polarisation(s * (1 - v)))
         return (soft * beta * v ** (beta - 1) + hard) * born * (1 - v)
 
     end = np.log(s / (2.001 * M_MUON) ** 2)
     start = 1e-12
     soft = (
         start**beta
-        * float(mumu.born_cross_section(s, M_MUON) * vacuum_polarisation(s))
+        * float(born_cross_section(s, M_MUON) * vacuum_polarisation(s))
         * (1 + ALPHA / np.pi * (np.pi**2 / 3 - 0.5) + 0.75 * beta)
     )
     pieces = [start, 1e-9, 1e-6, 1e-3, 0.1, 1.0, 3.0, end]
@@ -136,8 +137,3 @@ def test_cross_section_depends_on_the_energy_and_not_on_the_boost():
     difference = moving - resting
     assert difference.mean() == pytest.approx(0.0, abs=4 * difference.std() / np.sqrt(difference.size))
     assert difference.std() < 0.3 * resting.mean()
-
-
-def test_born_cross_section_vanishes_below_threshold():
-    assert mumu.born_cross_section(4 * M_MUON**2 * 0.99, M_MUON) == 0
-    assert mumu.born_cross_section(100.0, 0.0) * 100.0 / 1e6 == pytest.approx(86.8, rel=1e-3)  # PDG: 86.8 nb / s

@@ -11,8 +11,8 @@ from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, Beams, mass_squared, polar_angle, to_centre_of_mass
 from bumphunt.montecarlo.processes.photons import diphoton
-from bumphunt.montecarlo.radiation.initial_state import radiator_exponent
 from bumphunt.montecarlo.radiation.soft_photons import diphoton_factor
+from bumphunt.theory.structure_function import radiator_exponent
 
 BELLE2 = BEAMS["belle2"]
 E = 5.29

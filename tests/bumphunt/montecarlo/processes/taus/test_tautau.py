@@ -48,11 +48,6 @@ def test_cross_section_is_that_of_the_mini_review(events):
     assert natural.weight.mean() == pytest.approx(0.919e6, rel=0.03)
 
 
-def test_born_cross_section_has_the_massless_limit_and_the_threshold():
-    assert float(tautau.born_cross_section(1000.0**2)) == pytest.approx(86.85 / 1000.0**2 * 1e6, rel=1e-3)  # 86.8 nb/s
-    assert float(tautau.born_cross_section(4 * M_TAU**2)) == 0
-
-
 def test_momentum_is_conserved_and_taus_are_on_shell(events):
     assert np.abs(events.p4.sum(axis=1) - events.beams_p4).max() < 1e-9
     assert np.abs(mass_squared(events.p4[:, 2:8].sum(axis=1)) - M_TAU**2).max() < 1e-9

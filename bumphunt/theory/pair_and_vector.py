@@ -1,8 +1,8 @@
-"""Squared matrix elements in closed form.
+"""A lepton pair and a vector, e+e- -> gamma* -> l- l+ V at tree level: squared matrix element and cross section.
 
-e+e- -> gamma* -> l- l+ V at tree level, where a vector particle V with a vector coupling is radiated from either
-lepton: the process of a Z' of L_mu - L_tau, or of the Dokshitzer-Marchesini-Webber massive gluon. The forms were found
-by matching traces of Dirac matrices; the tests evaluate those traces with explicit matrices and compare.
+The vector particle V, with a vector coupling, is radiated from either lepton: the process of a Z' of L_mu - L_tau, or
+of the Dokshitzer-Marchesini-Webber massive gluon. The forms were found by matching traces of Dirac matrices; the tests
+evaluate those traces with explicit matrices and compare.
 
 With q1, q2 the momenta of the leptons (mass m), k that of V (mass M), Q = q1 + q2 + k and s = Q^2, the propagators have
 the denominators d1 = (q1 + k)^2 - m^2 and d2 = (q2 + k)^2 - m^2. The tensor of the current, summed over all spins, is
@@ -25,7 +25,6 @@ __all__ = [
     "compiled_trace",
     "current_trace",
     "dalitz_limits",
-    "lepton_pair_and_vector",
     "total_cross_section",
     "transverse_current",
 ]
@@ -46,8 +45,9 @@ def _trace(d1: Array, d2: Array, s: Array, m2: float, v2: Array | float) -> Arra
     )
 
 
-def _along(d1: Array, d2: Array, q1_axis: Array, q2_axis: Array, s: Array, m2: float, v2: float) -> Array:
-    """Return H_ij n_i n_j for an axis n, for arrays, or for numbers in compiled loops."""
+@njit(cache=True)
+def _along(d1: float, d2: float, q1_axis: float, q2_axis: float, s: float, m2: float, v2: float) -> float:
+    """Return H_ij n_i n_j for an axis n."""
     isotropic = (
         4 * (d1 / d2 + d2 / d1)
         - 8 * s * (1 / d1 + 1 / d2)
@@ -61,15 +61,30 @@ def _along(d1: Array, d2: Array, q1_axis: Array, q2_axis: Array, s: Array, m2: f
     )
 
 
-compiled_trace, _compiled_along = njit(cache=True)(_trace), njit(cache=True)(_along)
+compiled_trace = njit(cache=True)(_trace)
 """H_xx + H_yy + H_zz for numbers in compiled loops: d1, d2, s, m^2, M^2; see `current_trace`."""
 
 
 @njit(cache=True)
 def transverse_current(d1: float, d2: float, q1_axis: float, q2_axis: float, s: float, m: float, mass: float) -> float:
-    """Return H_ii - H_ij n_i n_j in compiled loops; see `lepton_pair_and_vector`."""
+    """Return H_xx + H_yy of an axis n along z, H_ii - H_ij n_i n_j, for numbers in compiled loops.
+
+    The spin sum of massless beams along n is 2 s (e_x e_x + e_y e_y), so the squared matrix element, averaged over the
+    four beam spin states, is (1/4) e^4 g'^2 / s^2 times 2 s times this.
+
+    Parameters
+    ----------
+    d1, d2
+        Propagator denominators [GeV^2].
+    q1_axis, q2_axis
+        Components of the lepton momenta along the axis in the rest frame of the virtual photon [GeV].
+    s
+        Its squared mass [GeV^2].
+    m, mass
+        Masses of the lepton and of the vector [GeV].
+    """
     m2, v2 = m * m, mass * mass
-    return compiled_trace(d1, d2, s, m2, v2) - _compiled_along(d1, d2, q1_axis, q2_axis, s, m2, v2)
+    return compiled_trace(d1, d2, s, m2, v2) - _along(d1, d2, q1_axis, q2_axis, s, m2, v2)
 
 
 def current_trace(d1: ArrayLike, d2: ArrayLike, *, s: ArrayLike, m: float, mass: ArrayLike) -> Array:
@@ -86,29 +101,6 @@ def current_trace(d1: ArrayLike, d2: ArrayLike, *, s: ArrayLike, m: float, mass:
     """
     d1, d2, s, v2 = (np.asarray(x, dtype=np.float64) for x in (d1, d2, s, np.square(mass)))
     return np.asarray(_trace(d1, d2, s, m * m, v2))
-
-
-def lepton_pair_and_vector(
-    d1: ArrayLike, d2: ArrayLike, q1_beam: ArrayLike, q2_beam: ArrayLike, *, s: ArrayLike, m: float, mass: float
-) -> Array:
-    """Return sum |M|^2 without couplings: H_xx + H_yy for beams along z, broadcast shape of the arguments.
-
-    The spin sum of the massless beams is 2 s (e_x e_x + e_y e_y), so the squared matrix element, averaged over the four
-    beam spin states, is (1/4) e^4 g'^2 / s^2 times 2 s times this.
-
-    Parameters
-    ----------
-    d1, d2
-        Propagator denominators [GeV^2].
-    q1_beam, q2_beam
-        Components of the lepton momenta along the beams in the rest frame of the virtual photon [GeV].
-    s
-        Its squared mass [GeV^2].
-    m, mass
-        Masses of the lepton and of the vector [GeV].
-    """
-    d1, d2, q1, q2, s = (np.asarray(x, dtype=np.float64) for x in (d1, d2, q1_beam, q2_beam, s))
-    return np.asarray(_trace(d1, d2, s, m * m, mass * mass) - _along(d1, d2, q1, q2, s, m * m, mass * mass))
 
 
 def _limits(d1: Array, s: Array, m: float, mass: float) -> tuple[Array, Array]:

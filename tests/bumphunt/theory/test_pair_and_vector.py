@@ -5,11 +5,11 @@ import pytest
 
 from bumphunt.constants import M_MUON
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.amplitudes.mumu_zprime import (
+from bumphunt.theory.pair_and_vector import (
     current_trace,
     dalitz_limits,
-    lepton_pair_and_vector,
     total_cross_section,
+    transverse_current,
 )
 
 METRIC = np.diag([1.0, -1.0, -1.0, -1.0])
@@ -76,10 +76,8 @@ def test_closed_forms_are_the_traces_of_dirac_matrices(sqrt_s, m, mass):
         d1, d2 = dot(q1 + k, q1 + k) - m * m, dot(q2 + k, q2 + k) - m * m
         trace = current_trace(d1, d2, s=sqrt_s**2, m=m, mass=mass)
         assert trace == pytest.approx(-np.einsum("mn,mn->", METRIC, h).real, rel=1e-9)
-        across = lepton_pair_and_vector(
-            np.array([d1]), np.array([d2]), q1[3:], q2[3:], s=np.array([sqrt_s**2]), m=m, mass=mass
-        )
-        assert across[0] == pytest.approx((h[1, 1] + h[2, 2]).real, rel=1e-9)
+        across = transverse_current(d1, d2, q1[3], q2[3], sqrt_s**2, m, mass)
+        assert across == pytest.approx((h[1, 1] + h[2, 2]).real, rel=1e-9)
 
 
 @pytest.mark.parametrize(("sqrt_s", "m", "mass"), CASES)
@@ -92,7 +90,7 @@ def test_closed_form_is_the_whole_tensor_and_transverse(sqrt_s, m, mass):
     trace = current_trace(d1, d2, s=sqrt_s**2, m=m, mass=mass)
 
     def quadratic(n):
-        return trace - lepton_pair_and_vector(d1, d2, q1[1:] @ n, q2[1:] @ n, s=sqrt_s**2, m=m, mass=mass)
+        return trace - transverse_current(d1, d2, q1[1:] @ n, q2[1:] @ n, sqrt_s**2, m, mass)
 
     closed = np.zeros((4, 4))
     for i in range(3):
