@@ -23,8 +23,8 @@ from bumphunt import __version__
 from bumphunt.errors import BumphuntError
 
 if TYPE_CHECKING:
-    from workflows.chain import Chain
-    from workflows.results import Stage
+    from workflows.results import Step
+    from workflows.stages.stage import Job
 
 __all__ = ["app", "main"]
 
@@ -71,28 +71,27 @@ def _make(
     workers: int,
     allow_missing: bool,
     verb: str,
-    extra: Callable[[Chain], Sequence[Stage]] = lambda _: (),
-) -> Chain:
-    """Make the stages up to `verb` that are out of date, and those that `extra` returns; return the chain."""
-    from workflows.chain import Chain
+    extra: Callable[[Job], Sequence[Step]] = lambda _: (),
+) -> Job:
+    """Make the stages up to `verb` that are out of date, and those that `extra` returns; return the job."""
+    from workflows.chain import hide_unblinded, prepare, up_to
     from workflows.config.file import load
     from workflows.results import lock
 
-    config = load(analysis)
+    resolved = load(analysis)
     folder = output if output is not None else Path("results") / analysis.stem
     try:
         with lock(folder), _progress() as progress:
-            chain = Chain(config=config, folder=folder, workers=workers, allow_missing=allow_missing, progress=progress)
-            chain.hide_unblinded()
-            for stage in (*chain.up_to(verb), *extra(chain)):
-                done = stage.run()
-                state = "made" if done else "up to date"
-                out.print(f"{stage.name:<9} {state}: {stage.folder}", highlight=False, soft_wrap=True)
+            job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
+            hide_unblinded(job)
+            for step in (*up_to(job, verb), *extra(job)):
+                state = "made" if step.run() else "up to date"
+                out.print(f"{step.name:<9} {state}: {step.folder}", highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         message = "bumphunt: interrupted; finished stages are kept, the interrupted one left nothing"
         err.print(message, style="red", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    return chain
+    return job
 
 
 def _verb(name: str, text: str) -> None:
@@ -130,11 +129,11 @@ def simulate(
     if analysis is None:
         _validate(output if output is not None else Path("results") / "validation", workers)
         return
-    from workflows.stages.making.sample_table import printed_rows
+    from workflows.simulation.table import printed_rows
 
-    chain = _make(analysis, output, workers, False, "simulate")
-    header, rows = printed_rows(chain.folder / "simulate")
-    title = f"samples at {chain.config.data.luminosity:g} fb^-1; expected and effective numbers of rows"
+    job = _make(analysis, output, workers, False, "simulate")
+    header, rows = printed_rows(job.of("simulate"))
+    title = f"samples at {job.analysis.about.luminosity:g} fb^-1; expected and effective numbers of rows"
     table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
     for i, name in enumerate(header):
         table.add_column(escape(name), justify="right" if i else "left", no_wrap=True)
@@ -170,8 +169,11 @@ def run(
     analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
 ) -> None:
     """Make every stage that is out of date, in order, and show the result."""
-    chain = _make(analysis, output, workers, allow_missing, "report")
-    summary = chain.summary()
+    from workflows.products.limit_table import summarise
+
+    job = _make(analysis, output, workers, allow_missing, "report")
+    summary = summarise(job.of("limits"), blinded=job.analysis.about.blinded)
+    figures = ", ".join(sorted(path.name for path in job.of("report").glob("*.png")))
     table = Table(title="limit table (head)", title_justify="left", box=None, padding=(0, 1))
     for name in summary.head:
         table.add_column(name, justify="right", no_wrap=True)
@@ -179,7 +181,7 @@ def run(
         table.add_row(*row)
     out.print(table)
     out.print(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)", highlight=False, soft_wrap=True)
-    out.print(f"figures:      {summary.figures}", highlight=False, soft_wrap=True)
+    out.print(f"figures:      {job.of('report')}: {figures}", highlight=False, soft_wrap=True)
     out.print(summary.most_significant, highlight=False, soft_wrap=True)
 
 
@@ -192,14 +194,14 @@ def impacts(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Show what each source of uncertainty does to the signal and to its limit at a mass."""
+    from workflows import chain
     from workflows.results import read_json
-    from workflows.stages.studying.impacts import IMPACTS
 
-    chain = _make(
-        analysis, output, workers, allow_missing, "scan", extra=lambda chain: [chain.impacts(m) for m in mass]
-    )
-    for stage in map(chain.impacts, mass):
-        found = read_json(stage.folder / f"{IMPACTS}.json")
+    def wanted(job: Job) -> list[Step]:
+        return [chain.impacts(job, m) for m in mass]
+
+    for step in wanted(_make(analysis, output, workers, allow_missing, "scan", extra=wanted)):
+        found = read_json(step.folder / "impacts.json")
         columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
         # a number that could not be worked out is null
         number = {name: "none" if found[name] is None else f"{found[name]:.4g}" for name in _IMPACT_NUMBERS}
@@ -212,7 +214,7 @@ def impacts(
             table.add_row(*(v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row))
         out.print(table)
         out.print(
-            f"statistical error: {number['statistical']} events; table and figure: {stage.folder}",
+            f"statistical error: {number['statistical']} events; table and figure: {step.folder}",
             highlight=False,
             soft_wrap=True,
         )
@@ -223,10 +225,11 @@ def correct(
     analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
 ) -> None:
     """Measure factors between data and simulation in control samples, as files for the section 'corrections'."""
-    from workflows.stages.studying.correct import factor_rows
+    from workflows import chain
+    from workflows.products.factor_files import factor_rows
 
-    chain = _make(analysis, output, workers, allow_missing, "check", extra=lambda chain: [chain.correct()])
-    folder = chain.correct().folder
+    job = _make(analysis, output, workers, allow_missing, "check", extra=lambda job: [chain.correct(job)])
+    folder = job.of("correct")
     table = Table(title="factors from control samples: data / simulation", title_justify="left", box=None)
     for name in ("factor", "region", "bin", "value", "data", "simulation", "luminosity"):
         table.add_column(name, justify="left" if name in ("factor", "region", "bin") else "right", no_wrap=True)

@@ -1,8 +1,15 @@
-"""The records on disk, with provenance.
+"""The results on disk, with provenance.
 
-Results of an analysis live in one folder, one sub-folder a stage. `Stage.run` makes a stage into a temporary folder and
+Results of an analysis live in one folder, one sub-folder a stage. `Step.run` makes a stage into a temporary folder and
 renames it when it is complete, so an interrupted stage leaves nothing; beside the outputs it writes ``provenance.json``
 with the key of everything the outputs depend on. The stage is made again when that key has changed, and only then.
+
+=============================== =====================================================
+Step, lock                      one stage in its folder; a folder for one run at a time
+fingerprint, code_digest        what a step depends on
+write_table, read_table         columns, as CSV and as JSON
+write_csv, write_json, read_json one file
+=============================== =====================================================
 """
 
 from __future__ import annotations
@@ -17,25 +24,30 @@ import platform
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 import bumphunt
 from bumphunt.errors import BumphuntError
 
 __all__ = [
     "PROVENANCE",
-    "Stage",
+    "Step",
     "code_digest",
     "fingerprint",
     "lock",
     "read_json",
+    "read_table",
     "write_csv",
     "write_json",
+    "write_table",
 ]
 
 PROVENANCE = "provenance.json"
@@ -82,8 +94,8 @@ def code_digest() -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """One step of the chain.
+class Step:
+    """One stage in the folder of an analysis.
 
     Parameters
     ----------
@@ -94,7 +106,9 @@ class Stage:
     settings
         The part of the configuration that the outputs depend on.
     inputs
-        Input files that the outputs depend on.
+        Input files that the outputs depend on, as they are when the step begins.
+    loaded
+        Fingerprints of files that were read before.
     upstream
         Folders of the stages that it reads.
     make
@@ -106,7 +120,8 @@ class Stage:
     settings: Mapping[str, object]
     make: Callable[[Path], None]
     inputs: Sequence[Path] = ()
-    upstream: Sequence[Path] = field(default=())
+    loaded: Sequence[Mapping[str, object]] = ()
+    upstream: Sequence[Path] = ()
 
     def _dependencies(self) -> dict[str, object]:
         """Return everything the outputs depend on."""
@@ -115,18 +130,21 @@ class Stage:
             "settings": dict(self.settings),
             "code": code_digest(),
             "packages": {name: version(name) for name in PACKAGES},
-            "inputs": [fingerprint(path) for path in self.inputs],
+            "inputs": [*map(fingerprint, self.inputs), *self.loaded],
             "upstream": [read_json(folder / PROVENANCE)["key"] for folder in self.upstream],
         }
 
     def is_current(self) -> bool:
         """Whether the outputs on disk are complete and were made from exactly these dependencies."""
+        return (self.folder / PROVENANCE).exists() and self._is_made_of(self._dependencies())
+
+    def _is_made_of(self, dependencies: Mapping[str, object]) -> bool:
         try:
             record = read_json(self.folder / PROVENANCE)
             sizes = {name: (self.folder / name).stat().st_size for name in record["outputs"]}
         except (OSError, BumphuntError, KeyError, TypeError, AttributeError):  # missing, or no record of ours
             return False
-        return bool(record["key"] == _digest(self._dependencies()) and sizes == record["outputs"])
+        return bool(record["key"] == _digest(dependencies) and sizes == record["outputs"])
 
     def run(self) -> bool:
         """Make the stage if it is out of date; return whether anything was done.
@@ -136,34 +154,35 @@ class Stage:
         BumphuntError
             Whatever `make` raises; the outputs on disk are then those of before.
         """
-        if self.is_current():
+        dependencies = self._dependencies()  # as they are now: what changes from here on is seen by the next run
+        if self._is_made_of(dependencies):
             return False
         partial = self.folder.with_name(f".{self.folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
             self.make(partial)
-            self._write_provenance(partial)
+            _write_provenance(partial, dependencies)
             shutil.rmtree(self.folder, ignore_errors=True)
             partial.replace(self.folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return True
 
-    def _write_provenance(self, folder: Path) -> None:
-        """Write what the outputs in `folder` were made of."""
-        dependencies = self._dependencies()
-        outputs = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
-        record = {
-            "key": _digest(dependencies),
-            "bumphunt": bumphunt.__version__,
-            "python": platform.python_version(),
-            "made": datetime.now(UTC).isoformat(timespec="seconds"),
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            **dependencies,
-            "outputs": outputs,
-        }
-        write_json(folder / PROVENANCE, record)
+
+def _write_provenance(folder: Path, dependencies: Mapping[str, object]) -> None:
+    """Write what the outputs in `folder` were made of."""
+    outputs = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
+    record = {
+        "key": _digest(dependencies),
+        "bumphunt": bumphunt.__version__,
+        "python": platform.python_version(),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        **dependencies,
+        "outputs": outputs,
+    }
+    write_json(folder / PROVENANCE, record)
 
 
 @contextlib.contextmanager
@@ -262,3 +281,31 @@ def read_json(path: Path) -> dict[str, Any]:
         msg = f"{path}: cannot be read ({error}); make it again with 'bumphunt run'"
         raise BumphuntError(msg) from None
     return content
+
+
+def write_table(folder: Path, name: str, columns: Mapping[str, Any], **about: Any) -> None:
+    """Write columns of equal length as ``NAME.csv`` and ``NAME.json``.
+
+    Parameters
+    ----------
+    folder, name
+        Where.
+    columns
+        The columns; under ``columns`` in the JSON.
+    about
+        What else stands in the JSON, before them.
+    """
+    write_csv(folder / f"{name}.csv", columns)
+    write_json(folder / f"{name}.json", {**about, "columns": columns})
+
+
+def read_table(folder: Path, name: str) -> dict[str, NDArray[Any]]:
+    """Return the columns that `write_table` wrote, from the JSON; empty cells are NaN.
+
+    Raises
+    ------
+    BumphuntError
+        If the file is missing or broken.
+    """
+    columns = read_json(folder / f"{name}.json")["columns"]
+    return {key: np.array([np.nan if value is None else value for value in values]) for key, values in columns.items()}

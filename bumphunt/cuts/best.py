@@ -26,12 +26,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.cuts.choice import Cuts, chosen_cells
+from bumphunt.cuts.choice import Cuts, Merit, chosen_cells
 from bumphunt.cuts.expected_limit import Average, expected_limits
 from bumphunt.cuts.table import CutTable, bin_masses
 from bumphunt.cuts.tensor import CHOOSING, QUOTING, CountTensor
@@ -41,7 +40,6 @@ from bumphunt.spectrum.axis import SQUARED, MassAxis
 
 __all__ = [
     "FigureOfMerit",
-    "Merit",
     "SignalPoint",
     "best_cuts",
     "mass_bins",
@@ -55,8 +53,6 @@ __all__ = [
 Array = NDArray[np.float64]
 Resolution = Callable[[float], float]
 """Resolution in the unit of the axis at a mass [GeV]."""
-Merit = Literal["punzi", "punzi-full", "expected-limit", "mean-limit"]
-"""Figures of merit by name."""
 _AVERAGES: dict[str, Average] = {"expected-limit": "median", "mean-limit": "mean"}
 
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, unknown_name
 
-__all__ = ["CUTS", "Cuts", "Direction", "chosen_cells", "free_cells", "monotone_cells", "smooth_cells"]
+__all__ = ["CUTS", "Cuts", "Direction", "Merit", "chosen_cells", "free_cells", "monotone_cells", "smooth_cells"]
 
 Array = NDArray[np.float64]
 Cells = NDArray[np.intp]
@@ -30,6 +30,8 @@ Cuts = Literal["free", "smooth", "monotone"]
 """How the bounds may vary with mass."""
 CUTS: tuple[Cuts, ...] = ("free", "smooth", "monotone")
 """All of `Cuts`."""
+Merit = Literal["punzi", "punzi-full", "expected-limit", "mean-limit"]
+"""Figures of merit by name, see `bumphunt.cuts.best.FigureOfMerit`."""
 Direction = Literal["rising", "falling"]
 """Where a bound may go as the mass goes up; it may also stay."""
 

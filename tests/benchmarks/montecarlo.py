@@ -24,8 +24,8 @@ from bumphunt.montecarlo.processes.pythia import is_installed
 from bumphunt.montecarlo.processes.registry import PROCESSES
 from bumphunt.montecarlo.simulation import simulate_chunk
 from workflows.config.file import load
-from workflows.stages.making.check import simulation_plans
-from workflows.stages.making.simulate import SampleSpec, SimulationPlan, simulate
+from workflows.simulation.files import simulate
+from workflows.simulation.plan import SampleSpec, SimulationPlan
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
 REPEATS = 4
@@ -130,7 +130,7 @@ def case(name: str, plan: SimulationPlan) -> dict[str, float]:
 
 def example_plan() -> SimulationPlan:
     """Return the plan of the shipped example."""
-    (plan,) = simulation_plans(load(EXAMPLE))
+    (plan,) = load(EXAMPLE).simulation
     return plan
 
 

@@ -37,12 +37,12 @@ from selections.registry import SEARCHES
 from selections.searches.zprime.tau_veto import VETO
 from workflows.ntuples.files import escape
 from workflows.ntuples.repack import repack
+from workflows.products.factor_files import write_correction
 from workflows.reading.events import fill_tensor_of
 from workflows.reading.plan import RegionPlan, SampleFiles
 from workflows.reading.processor import needed_variables
 from workflows.reading.read import process
 from workflows.reading.weights import Correction, Factor
-from workflows.stages.studying.measured_factors import write_correction
 
 ROWS = 2_000_000
 BRANCHES = 55

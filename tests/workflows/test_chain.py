@@ -15,10 +15,10 @@ from bumphunt.errors import NtupleError
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.theory.zprime import branching_ratio_invisible, cross_section
 from workflows import cli
-from workflows.chain import Chain
+from workflows.chain import hide_unblinded, prepare, up_to
 from workflows.config.file import load
-from workflows.stages.making.limits import COLUMNS
-from workflows.stages.making.spectra import read_selected
+from workflows.products.limit_table import COLUMNS
+from workflows.products.selected import read_selected
 
 COUPLING = 0.7
 MASSES = [1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0]
@@ -44,10 +44,8 @@ ANALYSIS = {
 
 def make(path: Path, folder: Path, *, verb: str = "report", workers: int = 1, allow_missing: bool = False) -> list[str]:
     """Make the stages up to a verb; return the names of those that had to be made."""
-    chain = Chain(
-        config=load(path), folder=folder, workers=workers, allow_missing=allow_missing, progress=lambda *_: None
-    )
-    return [stage.name for stage in chain.up_to(verb) if stage.run()]
+    job = prepare(load(path), folder, workers=workers, allow_missing=allow_missing)
+    return [step.name for step in up_to(job, verb) if step.run()]
 
 
 def write(path: Path, **changes) -> Path:
@@ -142,10 +140,8 @@ def test_stages_depend_on_what_they_read_of_other_sections(tmp_path):
     """Cuts are chosen by the limit at a confidence level; an injected signal is scaled by the power of the model."""
 
     def settings(**changes) -> dict[str, object]:
-        config = load(write(tmp_path / "analysis.yaml", **changes))
-        folder = tmp_path / "results"
-        chain = Chain(config=config, folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
-        return {stage.name: stage.settings for stage in chain.up_to("report")}
+        job = prepare(load(write(tmp_path / "analysis.yaml", **changes)), tmp_path / "results")
+        return {step.name: step.settings for step in up_to(job, "report")}
 
     (tmp_path / "model.py").write_text("def xsec(mass, sqrt_s):\n    return 1 / mass\n")
     before = settings()
@@ -249,8 +245,7 @@ def test_blinding_again_removes_what_was_unblinded(done, tmp_path):
     make(path, folder, verb="limits")
     assert set(table(folder)["flags"]) == {""}
     path.write_text(yaml.safe_dump(files_analysis(done)))
-    chain = Chain(config=load(path), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
-    chain.hide_unblinded()
+    hide_unblinded(prepare(load(path), folder))
     assert not any((folder / stage).exists() for stage in ("process", "spectra", "scan", "limits", "report"))
 
 

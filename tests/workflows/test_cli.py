@@ -18,7 +18,8 @@ from bumphunt.montecarlo.detector.detector import DETECTORS
 from selections.registry import SEARCHES
 from workflows import cli
 from workflows.ntuples.files import escape
-from workflows.stages.making.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
+from workflows.simulation.files import simulate
+from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 
 MASSES = (1.0, 2.0, 3.0, 4.0)
 P_BRANCH = escape("daughter(0, p)")

@@ -11,10 +11,9 @@ import pytest
 import yaml
 
 from bumphunt.theory import alp
-from workflows.chain import Chain
+from workflows.chain import prepare, up_to
 from workflows.config.file import load
-from workflows.stages.making.scan import read_columns
-from workflows.stages.tasks import fit_tasks
+from workflows.results import read_table
 
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 SIZES = {
@@ -54,29 +53,29 @@ def test_every_example_is_tested():
 def test_example_runs_from_simulation_to_limits(path, tmp_path):
     analysis, folder = tmp_path / path.name, tmp_path / "results"
     analysis.write_text(yaml.safe_dump(reduced(path)))
-    config = load(analysis)
-    chain = Chain(config=config, folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
-    for stage in chain.up_to("report"):
-        stage.run()
-    for task in fit_tasks(config):
-        limits = read_columns(folder / "limits" / f"{task.file('limits')}.json")
+    resolved = load(analysis)
+    for step in up_to(prepare(resolved, folder), "report"):
+        step.run()
+    about = resolved.about
+    for task in resolved.scan.fits:
+        limits = read_table(folder / "limits", task.file("limits"))
         valid = limits["valid"].astype(bool)
         assert valid.mean() > 0.9, f"{task.title}: {np.unique(limits['flags'][~valid])}"
         finite = np.isfinite(limits["xsec_ul_exp"][valid])
         assert finite.all()
         assert np.all(limits["xsec_ul_exp"][valid] > 0)
-        assert np.isfinite(limits["coupling_ul_exp"][valid]).all() == (config.coupling_model is not None)
-        for low, high in config.excluded:
+        assert np.isfinite(limits["coupling_ul_exp"][valid]).all() == (about.model is not None)
+        for low, high in resolved.scan.masses.excluded:
             assert not np.any((limits["mass"] > low) & (limits["mass"] < high))
     figures = {path.stem for path in (folder / "report").glob("*.png")}
-    for region in config.region_records:
-        assert {config.region_file(stem, region) for stem in ("spectrum", "n_minus_one")} <= figures
-        with (folder / "spectra" / f"{config.region_file('cutflow', region)}.csv").open() as file:
+    for region in resolved.regions:
+        assert {region.file(stem) for stem in ("spectrum", "n_minus_one")} <= figures
+        with (folder / "spectra" / f"{region.file('cutflow')}.csv").open() as file:
             steps = {row["step"] for row in csv.DictReader(file)}
-        assert {cut.name for cut in config.selection(region).cuts} < steps
-    published = config.search_record.published
+        assert {cut.name for cut in region.plan.selection.cuts} < steps
+    published = about.search.published
     if path.stem in PUBLISHED and published is not None:
-        limits = read_columns(folder / "limits" / "limits.json")
+        limits = read_table(folder / "limits", "limits")
         valid = limits["valid"].astype(bool)
         masses, couplings = limits["mass"][valid], limits["coupling_ul_exp"][valid]
         inside = [m for m in published.masses if masses[0] <= m <= masses[-1]]
@@ -89,16 +88,15 @@ def test_same_yaml_searches_for_an_invisible_axion_like_particle(tmp_path):
     content = reduced(Path(__file__).parents[2] / "examples" / "darkphoton_invisible.yaml")
     content["channel"] = "alp-invisible"
     (tmp_path / "alp.yaml").write_text(yaml.safe_dump(content))
-    config = load(tmp_path / "alp.yaml")
+    resolved = load(tmp_path / "alp.yaml")
     folder = tmp_path / "results"
-    chain = Chain(config=config, folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
-    for stage in chain.up_to("limits"):
-        stage.run()
-    limits = read_columns(folder / "limits" / "limits.json")
+    for step in up_to(prepare(resolved, folder), "limits"):
+        step.run()
+    limits = read_table(folder / "limits", "limits")
     valid = limits["valid"].astype(bool)
     assert valid.mean() > 0.9
     # what is produced is e+e- -> gamma a: its cross section at the limit is that of the table
-    predicted = alp.cross_section(limits["mass"], coupling=1.0, sqrt_s=config.beams_record.sqrt_s)
+    predicted = alp.cross_section(limits["mass"], coupling=1.0, sqrt_s=resolved.about.sqrt_s)
     np.testing.assert_allclose(
         limits["coupling_ul_exp"][valid] ** 2 * predicted[valid], limits["xsec_ul_exp"][valid], rtol=1e-6
     )
@@ -110,11 +108,9 @@ def test_user_model_gives_a_coupling_to_a_search_without_one(tmp_path):
     folder, tables = tmp_path / "results", []
     for model in (None, "mine.py:cross_section"):
         (tmp_path / "lfv.yaml").write_text(yaml.safe_dump(content | {"model": model}))
-        chain = Chain(
-            config=load(tmp_path / "lfv.yaml"), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None
-        )
-        made = [stage.name for stage in chain.up_to("limits") if stage.run()]
-        tables.append(read_columns(folder / "limits" / "limits.json"))
+        steps = up_to(prepare(load(tmp_path / "lfv.yaml"), folder), "limits")
+        made = [step.name for step in steps if step.run()]
+        tables.append(read_table(folder / "limits", "limits"))
     assert "process" not in made  # the ntuples were not read again
     without, given = tables
     assert np.isnan(without["coupling_ul_exp"]).all()
@@ -134,12 +130,10 @@ def test_search_of_the_readme_runs_and_finds_what_is_injected(tmp_path):
     assert len(code.splitlines()) + len(settings.splitlines()) <= 60
     (tmp_path / "my_search.py").write_text(code)
     (tmp_path / "own.yaml").write_text(settings)
-    config = load(tmp_path / "own.yaml")
     folder = tmp_path / "results"
-    chain = Chain(config=config, folder=folder, workers=2, allow_missing=False, progress=lambda *_: None)
-    for stage in chain.up_to("report"):
-        stage.run()
-    limits = read_columns(folder / "limits" / "limits.json")
+    for step in up_to(prepare(load(tmp_path / "own.yaml"), folder, workers=2), "report"):
+        step.run()
+    limits = read_table(folder / "limits", "limits")
     assert limits["valid"].astype(bool).all()
     best = int(np.argmax(limits["z0"]))
     assert limits["mass"][best] == pytest.approx(6.5, abs=0.02)
@@ -149,9 +143,7 @@ def test_search_of_the_readme_runs_and_finds_what_is_injected(tmp_path):
     assert {"n_minus_one.png", "limit_coupling.png"} <= {path.name for path in (folder / "report").iterdir()}
     # a changed search makes its results stale
     (tmp_path / "my_search.py").write_text(code.replace("below=0.5", "below=0.4"))
-    again = Chain(
-        config=load(tmp_path / "own.yaml"), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None
-    )
-    stale = [stage.name for stage in again.up_to("report") if not stage.is_current()]
+    again = up_to(prepare(load(tmp_path / "own.yaml"), folder), "report")
+    stale = [step.name for step in again if not step.is_current()]
     assert "process" in stale
     assert "simulate" not in stale

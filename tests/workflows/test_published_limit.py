@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflows.chain import Chain
+from workflows.chain import prepare, up_to
 from workflows.config.file import load
-from workflows.stages.making.scan import read_columns
-from workflows.stages.making.spectra import read_selected
+from workflows.products.selected import read_selected
+from workflows.results import read_table
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
 PUBLISHED = {1.16: 0.051, 2.29: 0.100, 3.70: 0.226, 4.69: 0.461, 5.97: 0.994}
@@ -20,21 +20,20 @@ PUBLISHED = {1.16: 0.051, 2.29: 0.100, 3.70: 0.226, 4.69: 0.461, 5.97: 0.994}
 @pytest.fixture(scope="module")
 def results(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("example") / "results"
-    chain = Chain(config=load(EXAMPLE), folder=folder, workers=1, allow_missing=False, progress=lambda *_: None)
-    for stage in chain.up_to("limits"):
-        stage.run()
+    for step in up_to(prepare(load(EXAMPLE), folder), "limits"):
+        step.run()
     return folder
 
 
 @pytest.mark.parametrize(("mass", "published"), PUBLISHED.items())
 def test_expected_coupling_limit_is_within_20_percent_of_the_published_one(results, mass, published):
-    limits = read_columns(results / "limits" / "limits.json")
+    limits = read_table(results / "limits", "limits")
     expected = np.exp(np.interp(mass, limits["mass"], np.log(limits["coupling_ul_exp"])))
     assert expected / published == pytest.approx(1.0, abs=0.20), f"expected / published = {expected / published:.3f}"
 
 
 def test_efficiency_after_the_tau_veto_is_a_few_to_twenty_percent(results):
-    limits = read_columns(results / "limits" / "limits.json")
+    limits = read_table(results / "limits", "limits")
     below_7 = limits["mass"] < 7
     assert np.all((limits["efficiency"][below_7] > 0.02) & (limits["efficiency"][below_7] < 0.20))
 
@@ -58,6 +57,6 @@ def test_tau_veto_removes_most_tau_pairs(results):
 
 def test_both_halves_agree_on_the_figure_of_merit(results):
     """Cuts were chosen on one half of the events and are quoted on the other: no large overtraining."""
-    cuts = read_columns(results / "optimise" / "cuts.json")
+    cuts = read_table(results / "optimise", "cuts")
     ratio = cuts["merit_quoting"] / cuts["merit_choosing"]
     assert np.median(ratio) == pytest.approx(1.0, abs=0.15)

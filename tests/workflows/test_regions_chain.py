@@ -24,10 +24,10 @@ from bumphunt.models.systematics import LogNormal
 from bumphunt.scan.grid import window_edges
 from bumphunt.theory import dark_photon
 from selections.searches.darkphoton.dilepton import EXCLUDED
-from workflows.chain import Chain
+from workflows.chain import impacts, prepare, up_to
 from workflows.config.file import load
-from workflows.stages.making.scan import read_signal_models
-from workflows.stages.making.spectra import read_selected
+from workflows.products.selected import read_selected
+from workflows.products.signal_models import read_signal_models
 
 LUMINOSITY = 1.0
 MASSES = [0.15, 0.18, 0.21, 0.25, 0.35, 0.5, 0.9]
@@ -62,8 +62,7 @@ TABLES = ("limits", "limits_ee", "limits_mumu")
 
 def make(path: Path, folder: Path, *, verb: str, workers: int = 1) -> list[str]:
     """Make the stages up to a verb; return the names of those that had to be made."""
-    chain = Chain(config=load(path), folder=folder, workers=workers, allow_missing=False, progress=lambda *_: None)
-    return [stage.name for stage in chain.up_to(verb) if stage.run()]
+    return [step.name for step in up_to(prepare(load(path), folder, workers=workers), verb) if step.run()]
 
 
 def columns(path: Path) -> dict[str, np.ndarray]:
@@ -121,10 +120,9 @@ def test_excluded_masses_are_absent(tables):
 
 
 def test_impacts_of_an_excluded_mass_are_refused(done):
-    config = load(done.parent / "analysis.yaml")
-    chain = Chain(config=config, folder=done, workers=1, allow_missing=False, progress=lambda *_: None)
+    job = prepare(load(done.parent / "analysis.yaml"), done)
     with pytest.raises(ConfigError, match=r"--mass 0\.78: 0\.75\d+ to 0\.81\d+ GeV are not searched"):
-        chain.impacts(0.78)
+        impacts(job, 0.78)
 
 
 def test_efficiency_of_the_combination_is_the_sum_of_branching_ratios_times_efficiencies(done, tables):

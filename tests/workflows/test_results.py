@@ -9,16 +9,14 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import BumphuntError
-from workflows.results import PROVENANCE, Stage, lock, read_json, write_csv, write_json
+from workflows.results import PROVENANCE, Step, lock, read_json, write_csv, write_json
 
 
-def stage(folder: Path, source: Path, **changes) -> Stage:
+def stage(folder: Path, source: Path, **changes) -> Step:
     def make(partial: Path) -> None:
         (partial / "out.txt").write_text(source.read_text())
 
-    return Stage(
-        **{"name": "copy", "folder": folder, "settings": {"a": 1}, "inputs": (source,), "make": make} | changes
-    )
+    return Step(**{"name": "copy", "folder": folder, "settings": {"a": 1}, "inputs": (source,), "make": make} | changes)
 
 
 @pytest.fixture

@@ -25,15 +25,15 @@ from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import LogNormal
 from bumphunt.scan.grid import window_edges
 from workflows import cli
-from workflows.chain import Chain
+from workflows.chain import correct, hide_unblinded, prepare, up_to
 from workflows.config.file import load
+from workflows.fitting.sources import sources_of
 from workflows.ntuples.files import escape, read_simulation
+from workflows.products.factor_files import write_correction
+from workflows.products.processed import read_processed
+from workflows.products.selected import read_selected
+from workflows.products.signal_models import read_signal_models
 from workflows.reading.events import read_events
-from workflows.stages.making.effects import sources_of
-from workflows.stages.making.process import read_processed
-from workflows.stages.making.scan import read_signal_models
-from workflows.stages.making.spectra import read_selected
-from workflows.stages.studying.measured_factors import write_correction
 
 FACTOR = 0.6
 LUMINOSITY = 0.05
@@ -50,13 +50,9 @@ SIMULATED = SHARED | {
 WINDOW = 10.0
 
 
-def chain_of(path: Path, folder: Path, workers: int = 1) -> Chain:
-    return Chain(config=load(path), folder=folder, workers=workers, allow_missing=False, progress=lambda *_: None)
-
-
 def make(path: Path, folder: Path, verb: str) -> list[str]:
     """Make the stages up to a verb; return the names of those that had to be made."""
-    return [stage.name for stage in chain_of(path, folder).up_to(verb) if stage.run()]
+    return [step.name for step in up_to(prepare(load(path), folder), verb) if step.run()]
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +132,7 @@ def corrected(simulated: Path, name: str) -> dict[str, np.ndarray]:
     """Return sums of weights of a sample in the signal region, with correctionlib called on the file directly."""
     with uproot.open(simulated / f"{name}_dimuon.root") as file:
         columns = file["events"].arrays(library="np")
-    config = load(simulated.parents[1] / "simulated.yaml")
-    selection = config.selection(config.signal_regions[0])
+    selection = load(simulated.parents[1] / "simulated.yaml").regions[0].plan.selection
     columns = {variable.name: columns[escape(variable.name)] for variable in selection.variables} | {
         "weight": columns["__weight__"].astype(np.float64)
     }
@@ -183,10 +178,10 @@ def test_data_are_never_corrected(plain, weighted):
 
 
 def test_measured_variations_are_sources_with_the_change_in_the_window(weighted):
-    config = load(weighted.parent / "analysis.yaml")
+    setup = load(weighted.parent / "analysis.yaml").scan
     (unit,) = read_selected(weighted / "spectra").of("mumu")
     models = read_signal_models(weighted / "scan")
-    sources = sources_of(config, [unit], models)
+    sources = sources_of(setup, [unit], models)
     changes = []
     for mass in (1.2, 2.7):
         at = {source.name: source for source in sources(mass)}
@@ -233,9 +228,9 @@ def measured(simulated, tmp_path_factory) -> Path:
         "binned": {"region": "mumugamma", "samples": ["mumu"], "observable": "extra_energy", "edges": [1, 3, 9]},
     }
     path = write(folder / "analysis.yaml", given(simulated, control=control), pseudo=False)
-    chain = chain_of(path, folder / "results")
-    for stage in (*chain.up_to("check"), chain.correct()):
-        assert stage.run()
+    job = prepare(load(path), folder / "results")
+    for step in (*up_to(job, "check"), correct(job)):
+        assert step.run()
     return folder / "results" / "correct"
 
 
@@ -370,10 +365,10 @@ def test_overtraining_quotes_what_the_cut_table_quotes(optimised):
 
 def test_ranking_is_the_separation_of_the_events_on_disk(plain, optimised):
     """The signal is interpolated between the simulated masses on either side; shapes are those before the cuts."""
-    config, row = load(optimised.parent / "analysis.yaml"), table(optimised / "optimise" / "cuts.csv")[-1]
-    axis = next(axis for axis in config.search_record.candidates if axis.name == "pt_pair")
+    about, row = load(optimised.parent / "analysis.yaml").about, table(optimised / "optimise" / "cuts.csv")[-1]
+    axis = next(axis for axis in about.search.candidates if axis.name == "pt_pair")
     resolution = read_signal_models(plain / "scan")["mumu"].resolution
-    mass, generated = float(row["mass"]), read_processed(config, optimised / "process").generated
+    mass, generated = float(row["mass"]), read_processed(optimised / "process", data_luminosity=1.0).generated
 
     def counts(sample: str, low: float, high: float) -> np.ndarray:
         total = np.zeros(axis.thresholds.size)
@@ -392,7 +387,7 @@ def test_ranking_is_the_separation_of_the_events_on_disk(plain, optimised):
         signal += share / (above - below) * found / generated("mumu", name)
     ranked = table(optimised / "optimise" / "ranking.csv")
     last = [entry for entry in ranked if entry["mass"] == row["mass"]]
-    assert {entry["observable"] for entry in last} == {axis.name for axis in config.search_record.candidates}
+    assert {entry["observable"] for entry in last} == {axis.name for axis in about.search.candidates}
     found = next(float(entry["separation"]) for entry in last if entry["observable"] == "pt_pair")
     assert background.sum() > 0
     assert found == pytest.approx(float(separation(signal, background)), rel=1e-5)
@@ -426,5 +421,5 @@ def test_blinding_hides_signal_regions_and_no_control_sample(simulated, plain, t
     assert make(path, folder, "spectra") == ["check", "process", "spectra"]
     assert histogram(folder, "mumu", "data", "after")[inside].sum() > 0
     write(path, given(simulated), pseudo=False)
-    chain_of(path, folder).hide_unblinded()
+    hide_unblinded(prepare(load(path), folder))
     assert not any((folder / name).exists() for name in ("check", "process", "spectra"))

@@ -1,1 +1,20 @@
-"""Config."""
+"""What an analysis is: its YAML, checked, and as records that are made once.
+
+============== =====================================================================================
+module         holds
+============== =====================================================================================
+file           reading a YAML: from the text to records, or to one line that says what is wrong
+analysis       all keys of a YAML
+samples        its sections on events: beams, data, backgrounds, signal
+fit            its sections on hypotheses: masses, spectrum, cuts, fit, uncertainties
+corrections    its sections on weights of simulated events, and on control samples
+section        what sections have in common
+resolved       from sections to records
+records        the records that stages are given
+regions        regions with their cuts, bins and masses
+tasks          which regions are fitted together
+simulated      what is to be simulated
+searches       the search, shipped or a user's, that a YAML names
+checks         what a YAML must say beyond the types of its keys
+============== =====================================================================================
+"""

@@ -1,168 +1,128 @@
 """What a YAML must say beyond the types of its keys: names that exist, masses that can be made, spectra wide enough.
 
 Each check raises a `ValueError` that names the key, the value and the way out; `workflows.config.file` adds the line.
+
+================ ===========================================================================
+check_names      every name stands for something: before anything is worked out
+check_regions    masses, spectra, samples and pseudo-data go with the regions
+check_sources    uncertainties have names of their own, and the fit can use them
+================ ===========================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from bumphunt.cuts.classifier import require
-from bumphunt.errors import ConfigError, InputError, unknown_name
-from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.errors import InputError, unknown_name
+from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.detector import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
 from bumphunt.scan.counts import TEMPLATE_STATISTICS, UNCOUNTED
-from bumphunt.scan.sources import checked_sources
+from bumphunt.scan.sources import Source, checked_sources
 from bumphunt.scan.windows import SIGNAL_STATISTICS, norm_source
-from selections.search import Region
-from workflows.config.corrections import SIGNAL
-from workflows.reading.weights import Corrections, load_corrections
+from selections.search import Search
+from workflows.config.analysis import Analysis
+from workflows.config.regions import AnalysedRegion, signal_samples
+from workflows.config.samples import DATA, SIGNAL, Injection
+from workflows.config.simulated import factor_on, injected_into, injected_parameters, signal_parameters
 
-if TYPE_CHECKING:
-    from workflows.config.analysis import Analysis
+__all__ = ["check_names", "check_regions", "check_sources"]
 
-__all__ = ["DATA", "check_analysis"]
-
-DATA = "data"
-"""Name of the data among the samples."""
 MARGIN = 1.0
 """How far a spectrum of squared masses must reach beyond those searched [GeV^2]: some resolutions."""
-MIN_MASSES = 4
-"""Fewest simulated masses of a region: shapes and efficiency are interpolated."""
 
 
-def check_analysis(config: Analysis) -> None:
-    """Raise a `ValueError` for an analysis that cannot be made."""
-    try:
-        _ = config.search_record
-        _ = config.coupling_model
-    except ConfigError as error:
-        raise ValueError(str(error)) from None
-    if isinstance(config.beams, str) and config.beams not in BEAMS:
-        raise ValueError(unknown_name("beams =", config.beams, BEAMS))
-    _check_detector(config)
-    _check_regions(config)
-    _check_observables(config)
-    _check_own_bounds(config)
-    _check_signals(config)
-    _check_spectrum(config)
-    _check_samples(config)
-    _check_corrections(config)
-    _check_sources(config)
-    if config.data.simulate is not None and any(s.simulate is None for s in config.samples.values()):
-        msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
-        raise ValueError(msg)
+def check_names(sections: Analysis, search: Search) -> None:
+    """Raise a `ValueError` for a name that stands for nothing."""
+    if isinstance(sections.beams, str) and sections.beams not in BEAMS:
+        raise ValueError(unknown_name("beams =", sections.beams, BEAMS))
+    if isinstance(sections.detector, str):
+        if sections.detector not in DETECTORS:
+            raise ValueError(unknown_name("detector =", sections.detector, DETECTORS))
+    elif (name := sections.detector.get("preset")) not in DETECTORS:
+        raise ValueError(unknown_name("detector.preset =", str(name), DETECTORS))
+    _check_region_names(sections, search)
+    _check_bounds(sections, search)
+    _check_signals(sections)
+    _check_corrections(sections, search)
+    _check_controls(sections, search)
+    for name in sections.fit.templates:
+        if name not in sections.samples:
+            raise ValueError(unknown_name("fit.templates: sample", name, sections.samples))
 
 
-def _check_observables(config: Analysis) -> None:
-    """Raise for an observable that a region does not have."""
-    for region in config.region_records:
-        names: dict[str, str] = {}
-        if region.role == "signal":
-            if config.optimise is not None:
-                names |= {f"optimise.variables.{name}": name for name in config.optimise.variables}
-            if config.fit.slices is not None:
-                names["fit.slices.observable"] = config.fit.slices.observable
-        for name, control in config.control.items():
-            if control.region == region.name and control.observable is not None:
-                names[f"control.{name}.observable"] = control.observable
-        known = config.selection(region).names if names else ()
-        for key, name in names.items():
-            if name not in known:
-                raise ValueError(unknown_name(f"{key}: observable", name, known))
-
-
-def _check_own_bounds(config: Analysis) -> None:
-    """Raise for an observable to cut on that neither the YAML nor the search has bounds for."""
-    if config.optimise is not None and config.optimise.classifier:
-        try:
-            require()
-        except InputError as error:
-            msg = f"optimise.classifier: {error}"
-            raise ValueError(msg) from None
-        if not config.search_record.features:
-            msg = f"optimise.classifier: the search {config.search_record.name!r} names no features to learn from"
-            raise ValueError(msg)
-    own = [axis.name for axis in (*config.search_record.candidates, *config.search_record.veto)]
-    for name, bounds in config.optimise.variables.items() if config.optimise is not None else ():
-        if bounds is None and name not in own:
-            msg = f"optimise.variables.{name} = null: the search has bounds for {', '.join(own) or 'none'} only"
-            raise ValueError(msg)
-
-
-def _check_regions(config: Analysis) -> None:
+def _check_region_names(sections: Analysis, search: Search) -> None:
     """Raise for a region that the search does not have, or if no peak is fitted in any."""
-    known = {region.name: region for region in config.search_record.regions}
+    known = {region.name: region for region in search.regions}
     named = {
-        "regions": config.regions,
-        "ntuples.tree": () if isinstance(config.ntuples.tree, str) else tuple(config.ntuples.tree),
-        "data.files": () if isinstance(config.data.files, tuple) else tuple(config.data.files),
+        "regions": sections.regions,
+        "ntuples.tree": () if isinstance(sections.ntuples.tree, str) else tuple(sections.ntuples.tree),
+        "data.files": () if isinstance(sections.data.files, tuple) else tuple(sections.data.files),
     }
-    for name, sample in config.samples.items():
+    for name, sample in sections.samples.items():
         named[f"samples.{name}.regions"] = sample.regions
         named[f"samples.{name}.files"] = () if isinstance(sample.files, tuple) else tuple(sample.files)
     for key, names in named.items():
         for name in names:
             if name not in known:
                 raise ValueError(unknown_name(f"{key}: region", name, known))
-    if not config.signal_regions:
-        msg = f"regions: {', '.join(config.regions)} are control samples; name one in which a peak is fitted"
+    fitted = [r.name for r in search.signal_regions if not sections.regions or r.name in sections.regions]
+    if not fitted:
+        msg = f"regions: {', '.join(sections.regions)} are control samples; name one in which a peak is fitted"
         raise ValueError(msg)
-    if config.search_record.alternatives and len(config.signal_regions) > 1:
-        both = [region.name for region in config.signal_regions]
-        msg = f"regions: {', '.join(both)} are those of different experiments; name one, such as regions: [{both[0]}]"
+    if search.alternatives and len(fitted) > 1:
+        msg = (
+            f"regions: {', '.join(fitted)} are those of different experiments; name one, such as regions: [{fitted[0]}]"
+        )
         raise ValueError(msg)
 
 
-def _check_spectrum(config: Analysis) -> None:
-    """Raise if the spectra do not contain the masses searched."""
-    for region in config.signal_regions:
-        low, high = config.masses_of(region)
-        axis, edges = config.axis(region), config.edges(region)
-        margin = MARGIN if axis.kind == "squared" else 0.0
-        ends = (float(edges[0]), float(axis.position(low)) - margin, float(axis.position(high)) + margin)
-        order = (*ends, float(edges[-1]))
-        if list(order) != sorted(order):
-            beside = f" with {margin} GeV^2 on either side" if margin else ""
-            msg = (
-                f"spectrum: {order[0]:g} to {order[3]:g} {axis.unit} must contain the positions of the masses"
-                f" searched{beside}, {order[1]:.3f} to {order[2]:.3f} {axis.unit}"
-            )
+def _check_bounds(sections: Analysis, search: Search) -> None:
+    """Raise for an observable to cut on that neither the YAML nor the search has bounds for."""
+    if sections.optimise is None:
+        return
+    if sections.optimise.classifier:
+        try:
+            require()
+        except InputError as error:
+            msg = f"optimise.classifier: {error}"
+            raise ValueError(msg) from None
+        if not search.features:
+            msg = f"optimise.classifier: the search {search.name!r} names no features to learn from"
+            raise ValueError(msg)
+    own = [axis.name for axis in (*search.candidates, *search.veto)]
+    for name, bounds in sections.optimise.variables.items():
+        if bounds is None and name not in own:
+            msg = f"optimise.variables.{name} = null: the search has bounds for {', '.join(own) or 'none'} only"
             raise ValueError(msg)
 
 
-def _check_samples(config: Analysis) -> None:
-    """Raise for a background that cannot be simulated, or has the name of another sample."""
-    signals = {config.signal_name(r, mass) for r in config.signal_regions for mass in config.signal_masses(r)}
-    names = [DATA, *config.samples, *signals]
-    for name in names:
-        if names.count(name) > 1:
-            taken = config.signal_name(config.signal_regions[0], 1.0)
-            msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {taken!r} are taken)"
-            raise ValueError(msg)
-    for region in config.region_records:
-        if not any(not sample.regions or region.name in sample.regions for sample in config.samples.values()):
-            msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
-            raise ValueError(msg)
-    backgrounds = [name for name, process in PROCESSES.items() if not process.signal]
-    for name, sample in config.samples.items():
-        if sample.simulate is None:
-            continue
-        process, key = sample.simulate.process or name, f"samples.{name}.simulate"
-        if process not in backgrounds:
-            raise ValueError(unknown_name(f"{key}.process =", process, backgrounds))
-        _complete(config, key, find_process(process), sample.simulate.parameters)
+def _check_signals(sections: Analysis) -> None:
+    """Raise for the process of a signal that is none."""
+    named = {f"{key}.process =": injection.process for key, injection in _injections(sections)}
+    if sections.signal.simulate is not None:
+        named["signal.simulate.process ="] = sections.signal.simulate.process
+    for key, wanted in named.items():
+        if wanted is not None and wanted not in signals():
+            raise ValueError(unknown_name(key, wanted, signals()))
 
 
-def _check_corrections(config: Analysis) -> None:
-    """Raise for a correction or control sample that names what is not there."""
-    samples, regions = [*config.samples, SIGNAL], [region.name for region in config.search_record.regions]
-    named = {f"corrections.{name}": (section.samples, section.regions) for name, section in config.corrections.items()}
-    named |= {f"factors.{name}": (factor.samples, factor.regions) for name, factor in config.factors.items()}
+def _injections(sections: Analysis) -> Iterator[tuple[str, Injection]]:
+    """Yield the signals that are put into pseudo-data, each with its key."""
+    if sections.data.simulate is not None:
+        for i, injection in enumerate(sections.data.simulate.inject):
+            yield f"data.simulate.inject[{i}]", injection
+
+
+def _check_corrections(sections: Analysis, search: Search) -> None:
+    """Raise for a correction or factor of a sample or region that there is not, or with the name of another."""
+    samples, regions = [*sections.samples, SIGNAL], [region.name for region in search.regions]
+    named = {
+        f"corrections.{name}": (section.samples, section.regions) for name, section in sections.corrections.items()
+    }
+    named |= {f"factors.{name}": (factor.samples, factor.regions) for name, factor in sections.factors.items()}
     for key, (some_samples, some_regions) in named.items():
         for sample in some_samples:
             if sample not in samples:
@@ -170,71 +130,187 @@ def _check_corrections(config: Analysis) -> None:
         for region in some_regions:
             if region not in regions:
                 raise ValueError(unknown_name(f"{key}.regions: region", region, regions))
-    for name in config.factors:
-        if name in config.corrections:
+    for name in sections.factors:
+        if name in sections.corrections:
             msg = f"factors: the name {name!r} stands under corrections too; names must be unique"
             raise ValueError(msg)
-    _check_weights(config)
-    _check_factors_of_pseudodata(config)
-    for name, control in config.control.items():
-        known = [r.name for r in config.region_records]
-        if control.region not in known:
-            raise ValueError(unknown_name(f"control.{name}.region =", control.region, known) + "; see 'regions'")
-        if config.search_record.region(control.region).role == "signal":
-            controls = [r.name for r in config.search_record.regions if r.role == "control"]
+
+
+def _check_controls(sections: Analysis, search: Search) -> None:
+    """Raise for a control sample that is none, or of a sample that there is not."""
+    looked_at = [r.name for r in search.regions if r.name in sections.regions] or [
+        r.name for r in search.signal_regions
+    ]
+    for name, control in sections.control.items():
+        if control.region not in looked_at:
+            raise ValueError(unknown_name(f"control.{name}.region =", control.region, looked_at) + "; see 'regions'")
+        if search.region(control.region).role == "signal":
+            controls = [region.name for region in search.regions if region.role == "control"]
             msg = (
                 f"control.{name}.region = {control.region!r}: a peak is searched there; want a control sample:"
                 f" {', '.join(controls) or 'the search has none'}"
             )
             raise ValueError(msg)
         for sample in control.samples:
-            if sample not in config.samples:
-                raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, config.samples))
+            if sample not in sections.samples:
+                raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, sections.samples))
 
 
-def _check_weights(config: Analysis) -> None:
-    """Raise for a correction whose file cannot be used, a name that is taken, or a factor that makes no sense."""
-    given = {source.name for source in config.sources} - set(config.systematics)
-    for section, names in (("corrections", config.corrections), ("factors", config.factors)):
-        for name in names:
-            if name in given or _is_taken(config, name):
-                msg = f"{section}: the name {name!r} is taken by an uncertainty that is there without it"
-                raise ValueError(msg)
-    made: list[tuple[str, Callable[[], object]]] = [
-        *((f"corrections.{name}", partial(_loaded, config, name)) for name in config.corrections),
-        *((f"factors.{name}", partial(factor.record, name)) for name, factor in config.factors.items()),
-    ]
-    for key, make in made:
-        try:
-            make()
-        except (ConfigError, InputError) as error:
-            msg = f"{key}: {error}"
-            raise ValueError(msg) from None
+def check_regions(sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams) -> None:
+    """Raise a `ValueError` if masses, spectra, samples or pseudo-data do not go with the regions."""
+    for region in regions:
+        _check_observables(sections, region)
+    for region in regions:
+        _check_signal(sections, region, beams)
+    _check_masses(sections, regions)
+    for key, injection in _injections(sections):
+        _check_injection(sections, key, injection, regions, beams)
+    for region in regions:
+        _check_spectrum(region)
+    _check_samples(sections, regions, beams)
+    _check_factors_of_pseudodata(sections, regions)
+    if sections.data.simulate is not None and any(s.simulate is None for s in sections.samples.values()):
+        msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
+        raise ValueError(msg)
 
 
-def _loaded(config: Analysis, name: str) -> Corrections:
-    """Return a correction with its file."""
-    return load_corrections([config.corrections[name].record(name, config.path.parent)])
+def _check_observables(sections: Analysis, region: AnalysedRegion) -> None:
+    """Raise for an observable that a region does not have."""
+    names: dict[str, str] = {}
+    if region.signal is not None:
+        if sections.optimise is not None:
+            names |= {f"optimise.variables.{name}": name for name in sections.optimise.variables}
+        if sections.fit.slices is not None:
+            names["fit.slices.observable"] = sections.fit.slices.observable
+    for name, control in sections.control.items():
+        if control.region == region.name and control.observable is not None:
+            names[f"control.{name}.observable"] = control.observable
+    known = region.plan.selection.names if names else ()
+    for key, name in names.items():
+        if name not in known:
+            raise ValueError(unknown_name(f"{key}: observable", name, known))
 
 
-def _is_taken(config: Analysis, name: str) -> bool:
-    """Return whether a name is, or may be, that of an uncertainty that is there without the YAML."""
-    taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(sample) for sample in config.samples)}
-    return name in taken or name.startswith(("mc_", f"{SIGNAL_STATISTICS}_")) or "[" in name
-
-
-def _check_factors_of_pseudodata(config: Analysis) -> None:
-    """Raise if the events of pseudo-data, which all regions of a candidate see, had another number in some of them."""
-    if config.data.simulate is None or config.data.drawn_from_expectation:
+def _check_signal(sections: Analysis, region: AnalysedRegion, beams: Beams) -> None:
+    """Raise for a region whose signal cannot be simulated at the masses of the YAML."""
+    if region.signal is None:
         return
-    for sample in (*config.samples, SIGNAL):
+    process, masses, seen = region.signal.process, region.signal.masses, region.region.mass_range
+    high = min(sections.search.high, seen[1] if seen else sections.search.high)
+    for key, mass in (("search.high", high), *(("signal masses", mass) for mass in masses)):
+        if process.mass_range is not None:
+            lowest, highest = process.mass_range(signal_parameters(sections.signal, mass), beams.sqrt_s)
+            if not lowest < mass < highest:
+                msg = (
+                    f"{key} = {mass} GeV is beyond the kinematic limits of {process.name},"
+                    f" {lowest:.4g} to {highest:.4f} GeV"
+                )
+                raise ValueError(msg)
+    if sections.signal.simulate is not None:
+        for mass in masses:
+            _complete("signal.simulate", process, signal_parameters(sections.signal, mass), beams)
+
+
+def _check_masses(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:
+    """Raise for masses that are searched beyond those that are simulated."""
+    found = {region.name: region.signal for region in regions if region.signal is not None}
+    low, high = sections.search.low, sections.search.high
+    if low < min(signal.low for signal in found.values()) or high > max(signal.high for signal in found.values()):
+        seen = [mass for signal in found.values() for mass in signal.masses]
+        msg = (
+            f"search: masses {low} to {high} GeV reach beyond the simulated signal of {', '.join(found)},"
+            f" {min(seen)} to {max(seen)} GeV"
+        )
+        raise ValueError(msg)
+
+
+def _check_injection(
+    sections: Analysis, key: str, injection: Injection, regions: Sequence[AnalysedRegion], beams: Beams
+) -> None:
+    """Raise for a signal that cannot be put into the pseudo-data."""
+    seeing = injected_into(injection, regions)
+    if not seeing:
+        msg = f"{key}: mass = {injection.mass} GeV is in the range of no region"
+        raise ValueError(msg)
+    for region, process in seeing:
+        _complete(key, process, injected_parameters(injection), beams)
+        if not sections.data.drawn_from_expectation:
+            continue
+        signal = region.signal
+        if signal is None or process != signal.process or injection.mass not in signal.masses:
+            msg = (
+                f"{key}: {process.name} of {injection.mass} GeV is not among the simulated signals, which"
+                " 'draw_from: expectation' injects; simulate it, or draw from events"
+            )
+            raise ValueError(msg)
+        simulated = process.complete(signal_parameters(sections.signal, injection.mass))
+        for name, value in injection.parameters.items():
+            if value != simulated[name]:
+                msg = (
+                    f"{key}.parameters.{name} = {value}: 'draw_from: expectation' injects the simulated signal,"
+                    f" which has {simulated[name]}; change signal.simulate, or draw from events"
+                )
+                raise ValueError(msg)
+
+
+def _complete(key: str, process: Process, parameters: dict[str, Value], beams: Beams) -> None:
+    """Raise, with the key of the YAML, if a process does not take these parameters."""
+    try:
+        process.complete(parameters, beams)
+    except InputError as error:
+        msg = f"{key}: {error}"
+        raise ValueError(msg) from None
+
+
+def _check_spectrum(region: AnalysedRegion) -> None:
+    """Raise if the spectrum of a region does not contain the masses searched there."""
+    if region.searched is None:
+        return
+    (low, high), axis, edges = region.searched, region.axis, region.edges
+    margin = MARGIN if axis.kind == "squared" else 0.0
+    order = (float(edges[0]), low - margin, high + margin, float(edges[-1]))
+    if list(order) != sorted(order):
+        beside = f" with {margin} GeV^2 on either side" if margin else ""
+        msg = (
+            f"spectrum: {order[0]:g} to {order[3]:g} {axis.unit} must contain the positions of the masses"
+            f" searched{beside}, {order[1]:.3f} to {order[2]:.3f} {axis.unit}"
+        )
+        raise ValueError(msg)
+
+
+def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams) -> None:
+    """Raise for a background that cannot be simulated or has the name of another sample, or a region without any."""
+    signal_names = list(dict.fromkeys(sample.name for sample in signal_samples(regions)))
+    names = [DATA, *sections.samples, *signal_names]
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {signal_names[0]!r} are taken)"
+            raise ValueError(msg)
+    for region in regions:
+        if not any(sample.fills(region.name) for sample in sections.samples.values()):
+            msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
+            raise ValueError(msg)
+    backgrounds = [name for name, process in PROCESSES.items() if not process.signal]
+    for name, sample in sections.samples.items():
+        if sample.simulate is not None:
+            process, key = sample.simulate.process or name, f"samples.{name}.simulate"
+            if process not in backgrounds:
+                raise ValueError(unknown_name(f"{key}.process =", process, backgrounds))
+            _complete(key, find_process(process), sample.simulate.parameters, beams)
+
+
+def _check_factors_of_pseudodata(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:
+    """Raise if the events of pseudo-data, which all regions of a candidate see, had another number in some of them."""
+    if sections.data.simulate is None or sections.data.drawn_from_expectation:
+        return
+    for sample in (*sections.samples, SIGNAL):
         seen: dict[str, tuple[str, float]] = {}
-        for region in config.region_records:
-            wanted = config.samples[sample].regions if sample != SIGNAL else ()
-            if (wanted and region.name not in wanted) or (sample == SIGNAL and region.role != "signal"):
+        for region in regions:
+            there = region.signal is not None if sample == SIGNAL else sections.samples[sample].fills(region.name)
+            if not there:
                 continue
-            factor = config.factor(sample, region)
-            first, other = seen.setdefault(region.candidate, (region.name, factor))
+            factor = factor_on(sections.factors, sample, region.name)
+            first, other = seen.setdefault(region.region.candidate, (region.name, factor))
             if factor != other:
                 msg = (
                     f"factors: {sample!r} has {other:g} in region {first!r} and {factor:g} in {region.name!r}, which"
@@ -243,116 +319,36 @@ def _check_factors_of_pseudodata(config: Analysis) -> None:
                 raise ValueError(msg)
 
 
-def _check_detector(config: Analysis) -> None:
-    """Raise for a detector that does not exist, or parameters of it that make no sense."""
-    if isinstance(config.detector, str):
-        if config.detector not in DETECTORS:
-            raise ValueError(unknown_name("detector =", config.detector, DETECTORS))
-        return
-    name = config.detector.get("preset")
-    if not isinstance(name, str) or name not in DETECTORS:
-        raise ValueError(unknown_name("detector.preset =", str(name), DETECTORS))
-    try:
-        _ = config.detector_record
-    except (InputError, TypeError) as error:
-        msg = f"detector: {error}"
-        raise ValueError(msg) from None
+def check_sources(sections: Analysis, sources: Sequence[Source], templates: Sequence[str]) -> None:
+    """Raise a `ValueError` for a source of uncertainty whose name is taken, or that the fit cannot use.
 
-
-def _check_signals(config: Analysis) -> None:
-    """Raise for a signal that cannot be simulated: an unknown process or parameter, or a mass out of range."""
-    named = config.signal.simulate.process if config.signal.simulate is not None else None
-    if named is not None and named not in signals():
-        raise ValueError(unknown_name("signal.simulate.process =", named, signals()))
-    for region in config.signal_regions:
-        _check_signal(config, region)
-    if config.search.low < min(config.masses_of(r)[0] for r in config.signal_regions) or config.search.high > max(
-        config.masses_of(r)[1] for r in config.signal_regions
-    ):
-        seen = [mass for region in config.signal_regions for mass in config.signal_masses(region)]
-        msg = (
-            f"search: masses {config.search.low} to {config.search.high} GeV reach beyond the simulated signal of"
-            f" {', '.join(region.name for region in config.signal_regions)}, {min(seen)} to {max(seen)} GeV"
-        )
-        raise ValueError(msg)
-    for i, injected in enumerate(config.data.simulate.inject if config.data.simulate is not None else ()):
-        key = f"data.simulate.inject[{i}]"
-        names = {injected.process} if injected.process else {config.process_of(r).name for r in config.signal_regions}
+    Parameters
+    ----------
+    sections
+        What the YAML says.
+    sources
+        The sources that it gives.
+    templates
+        Samples that are templates of the fit.
+    """
+    there = {source.name for source in sources} - set(sections.systematics)
+    for key, names in (("corrections", sections.corrections), ("factors", sections.factors)):
         for name in names:
-            if name not in signals():
-                raise ValueError(unknown_name(f"{key}.process =", name, signals()))
-        if not config.injected(injected):
-            msg = f"{key}: mass = {injected.mass} GeV is in the range of no region"
-            raise ValueError(msg)
-        for region, process in config.injected(injected):
-            drawn = config.data.drawn_from_expectation
-            if drawn and (process != config.process_of(region) or injected.mass not in config.signal_masses(region)):
-                msg = (
-                    f"{key}: {process.name} of {injected.mass} GeV is not among the simulated signals, which"
-                    " 'draw_from: expectation' injects; simulate it, or draw from events"
-                )
+            if name in there or _is_taken(sections, name):
+                msg = f"{key}: the name {name!r} is taken by an uncertainty that is there without it"
                 raise ValueError(msg)
-            given = injected.parameters | {"mass": injected.mass, "coupling": injected.coupling}
-            _complete(config, key, process, given)
-            simulated = config.signal_parameters(injected.mass)
-            for name, value in injected.parameters.items() if drawn else ():
-                if value != process.complete(simulated)[name]:
-                    msg = (
-                        f"{key}.parameters.{name} = {value}: 'draw_from: expectation' injects the simulated signal,"
-                        f" which has {process.complete(simulated)[name]}; change signal.simulate, or draw from events"
-                    )
-                    raise ValueError(msg)
-
-
-def _check_signal(config: Analysis, region: Region) -> None:
-    """Raise for a region whose signal cannot be simulated at the masses of the YAML."""
-    masses = config.signal_masses(region)
-    if len(masses) < MIN_MASSES:
-        msg = f"signal masses {list(masses)} in the range of region {region.name!r}; at least {MIN_MASSES} are needed"
-        raise ValueError(msg)
-    searched = config.masses_of(region)
-    if not searched[0] < searched[1]:
-        msg = (
-            f"search: no mass from {config.search.low:g} to {config.search.high:g} GeV is among those of region"
-            f" {region.name!r}, {masses[0]:g} to {masses[-1]:g} GeV: leave it out of 'regions'"
-        )
-        raise ValueError(msg)
-    process = config.process_of(region)
-    high = min(config.search.high, region.mass_range[1] if region.mass_range else config.search.high)
-    for key, mass in (("search.high", high), *(("signal masses", mass) for mass in masses)):
-        if process.mass_range is not None:
-            lowest, highest = process.mass_range(config.signal_parameters(mass), config.beams_record.sqrt_s)
-            if not lowest < mass < highest:
-                msg = (
-                    f"{key} = {mass} GeV is beyond the kinematic limits of {process.name},"
-                    f" {lowest:.4g} to {highest:.4f} GeV"
-                )
-                raise ValueError(msg)
-    if config.signal.simulate is not None:
-        for mass in masses:
-            _complete(config, "signal.simulate", process, config.signal_parameters(mass))
-
-
-def _complete(config: Analysis, key: str, process: Process, parameters: dict[str, Value]) -> None:
-    """Raise, with the key of the YAML, if a process does not take these parameters."""
-    try:
-        process.complete(parameters, config.beams_record)
-    except InputError as error:
-        msg = f"{key}: {error}"
-        raise ValueError(msg) from None
-
-
-def _check_sources(config: Analysis) -> None:
-    """Raise for a source of uncertainty that the fit cannot use, or a template that is no sample."""
-    for name in config.fit.templates:
-        if name not in config.samples:
-            raise ValueError(unknown_name("fit.templates: sample", name, config.samples))
-    checked_sources(config.sources, config.template_names)
-    for name, section in config.systematics.items():
-        if _is_taken(config, name) or name in (*config.corrections, *config.factors):
+    checked_sources(sources, templates)
+    for name, section in sections.systematics.items():
+        if _is_taken(sections, name) or name in (*sections.corrections, *sections.factors):
             msg = f"systematics: the name {name!r} is taken by an uncertainty that is there without it"
             raise ValueError(msg)
         uncounted = [what for what in section.source(name).moves if what in UNCOUNTED]
-        if config.fit.method == "counting" and uncounted:
+        if sections.fit.method == "counting" and uncounted:
             msg = f"systematics.{name}: a count cannot use a {uncounted[0]}; want fit.method: templates"
             raise ValueError(msg)
+
+
+def _is_taken(sections: Analysis, name: str) -> bool:
+    """Return whether a name is, or may be, that of an uncertainty that is there without the YAML."""
+    taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(sample) for sample in sections.samples)}
+    return name in taken or name.startswith(("mc_", f"{SIGNAL_STATISTICS}_")) or "[" in name

@@ -1,4 +1,13 @@
-"""The sections of the YAML that say how simulated events are corrected: with weights, factors and control samples."""
+"""The sections of the YAML that say how simulated events are corrected.
+
+=========================== ==========================================================================
+section                     becomes
+=========================== ==========================================================================
+`CorrectionSection`         `workflows.reading.weights.Correction`: a weight from a file of correctionlib
+`FactorSection`             `workflows.reading.weights.Factor`: a number
+`ControlSection`            what ``bumphunt correct`` measures: a file for the first
+=========================== ==========================================================================
+"""
 
 from __future__ import annotations
 
@@ -9,17 +18,14 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from workflows.config.section import Finite, NonNegative, Number, Positive, Section
-from workflows.reading import weights as corrections
+from workflows.reading.weights import Correction, Factor
 
-__all__ = ["SIGNAL", "Control", "Correction", "Factor"]
-
-SIGNAL = "signal"
-"""What the signal is called among the samples that a correction applies to."""
+__all__ = ["ControlSection", "CorrectionSection", "FactorSection"]
 
 Index = Annotated[int, Number, Field(ge=0)]
 
 
-class Correction(Section):
+class CorrectionSection(Section):
     """A correction of correctionlib, as a weight with its variations up and down."""
 
     file: str
@@ -42,7 +48,7 @@ class Correction(Section):
     regions: tuple[str, ...] = ()
     """Where; everywhere unless given."""
 
-    def record(self, name: str, folder: Path, samples: tuple[str, ...] | None = None) -> corrections.Correction:
+    def record(self, name: str, folder: Path, samples: tuple[str, ...] | None = None) -> Correction:
         """Return the correction as it is evaluated.
 
         Parameters
@@ -59,7 +65,7 @@ class Correction(Section):
         InputError
             If what is given does not go together.
         """
-        return corrections.Correction(
+        return Correction(
             name=name,
             file=folder / self.file,
             correction=self.correction or name,
@@ -73,7 +79,7 @@ class Correction(Section):
         )
 
 
-class Factor(Section):
+class FactorSection(Section):
     """A factor on simulated samples, with its uncertainty: one number from data."""
 
     value: Positive
@@ -85,9 +91,9 @@ class Factor(Section):
     regions: tuple[str, ...] = ()
     """Where; everywhere unless given."""
 
-    def record(self, name: str, samples: tuple[str, ...] | None = None) -> corrections.Factor:
-        """Return the factor as it is applied; arguments and errors as in `Correction.record`."""
-        return corrections.Factor(
+    def record(self, name: str, samples: tuple[str, ...] | None = None) -> Factor:
+        """Return the factor as it is applied; arguments and errors as in `CorrectionSection.record`."""
+        return Factor(
             name=name,
             value=self.value,
             uncertainty=self.value * self.uncertainty,
@@ -95,8 +101,12 @@ class Factor(Section):
             regions=self.regions or None,
         )
 
+    def applies(self, sample: str, region: str) -> bool:
+        """Return whether it weighs a sample, ``signal`` for the signal, in the region of that name."""
+        return (not self.samples or sample in self.samples) and (not self.regions or region in self.regions)
 
-class Control(Section):
+
+class ControlSection(Section):
     """A factor that ``bumphunt correct`` measures in a control sample: (data - other samples) / samples."""
 
     region: str

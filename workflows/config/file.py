@@ -1,6 +1,6 @@
 """Reading the YAML of an analysis.
 
-`load` returns an `Analysis`, or raises a `ConfigError` whose one line names the file, the line, the key and the value.
+`load` returns its records, or raises a `ConfigError` whose one line names the file, the line, the key and the value.
 Unknown and repeated keys are errors.
 """
 
@@ -16,13 +16,15 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from bumphunt.errors import ConfigError, InputError
+from bumphunt.errors import ConfigError
 from workflows.config.analysis import Analysis
+from workflows.config.records import ResolvedAnalysis
+from workflows.config.resolved import resolve
 
 __all__ = ["load"]
 
 
-def load(path: Path) -> Analysis:
+def load(path: Path) -> ResolvedAnalysis:
     """Return the analysis that a YAML file describes.
 
     Parameters
@@ -50,15 +52,17 @@ def load(path: Path) -> Analysis:
         msg = f"{path}: is no YAML: {' '.join(str(error).split())}"
         raise ConfigError(msg) from None
     try:
-        return Analysis.model_validate({**content, "path": path})
-    except InputError as error:
-        msg = f"{path}: {error}"
-        raise ConfigError(msg) from None
+        sections = Analysis.model_validate(content)
     except ValidationError as error:
         # a misspelt key first: it is the reason for the missing one
         errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise ConfigError(_describe(path, node, errors[0]) + more) from None
+    try:
+        return resolve(sections, path)
+    except (ValueError, ConfigError) as error:  # its message begins with the key
+        msg = f"{path}:{_line(node, str(error))}: {error}"
+        raise ConfigError(msg) from None
 
 
 def _content(path: Path, node: yaml.Node | None) -> dict[str, Any]:
@@ -67,16 +71,13 @@ def _content(path: Path, node: yaml.Node | None) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If it is no mapping, a key stands twice or is no text, or a key is the name we keep the file under.
+        If it is no mapping, or a key stands twice or is no text.
     """
     if not isinstance(node, yaml.MappingNode):
         msg = f"{path}: must be a mapping of keys; see examples/"
         raise ConfigError(msg)
     _refuse_repeated_keys(path, node)
     content: dict[str, Any] = yaml.SafeLoader("").construct_document(node)
-    if "path" in content:
-        msg = f"{path}: unknown key 'path'; known are {', '.join(_known_keys([]))}"
-        raise ConfigError(msg)
     return content
 
 
@@ -117,8 +118,6 @@ def _describe(path: Path, node: yaml.Node | None, error: ErrorDetails) -> str:
         else:
             continue
         keys.append(str(step))
-    if not keys:  # a check of the whole: its message begins with the key
-        line = _line(node, error["msg"].removeprefix("Value error, "), line)
     key = ".".join(keys)
     if error["type"] == "extra_forbidden":
         near = difflib.get_close_matches(keys[-1], _known_keys(keys[:-1]), n=1)
@@ -131,8 +130,9 @@ def _describe(path: Path, node: yaml.Node | None, error: ErrorDetails) -> str:
     return f"{path}:{line}: {key + value + ': ' if key else ''}{what}"
 
 
-def _line(node: yaml.Node | None, message: str, line: int) -> int:
-    """Return the line of the innermost key that a message such as ``data.files: ...`` begins with; `line` for none."""
+def _line(node: yaml.Node | None, message: str) -> int:
+    """Return the line of the innermost key that a message such as ``data.files: ...`` begins with, or the first."""
+    line = 1 if node is None else node.start_mark.line + 1
     text = message
     while isinstance(node, yaml.MappingNode):
         found = next((pair for pair in node.value if re.match(re.escape(pair[0].value) + r"(?![\w-])", text)), None)
@@ -150,7 +150,7 @@ def _known_keys(parents: list[str]) -> list[str]:
         field = section.model_fields.get(parent) if _is_section(section) else None
         annotation = field.annotation if field is not None else section
         section = next((m for m in _members(annotation) if _is_section(m)), section)
-    return [name for name in section.model_fields if name != "path"]
+    return list(section.model_fields)
 
 
 def _members(annotation: Any) -> Iterator[Any]:

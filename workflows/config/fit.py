@@ -7,17 +7,24 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from bumphunt.cuts.best import Merit
-from bumphunt.cuts.choice import Cuts
-from bumphunt.inference.method import LimitSettings
+from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.models.background import BackgroundModel
 from bumphunt.scan.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
 
-__all__ = ["Fit", "Optimise", "Search", "Slices", "SmoothBackground", "SpectrumBinning", "Systematic", "ThresholdRange"]
+__all__ = [
+    "Fit",
+    "Optimise",
+    "SearchSection",
+    "Slices",
+    "SmoothBackground",
+    "SpectrumBinning",
+    "Systematic",
+    "ThresholdRange",
+]
 
 
-class Search(Section):
+class SearchSection(Section):
     """The mass hypotheses."""
 
     low: Positive
@@ -199,14 +206,11 @@ class Fit(Section):
         return self.window if self.window is not None else {"counting": 2.0}.get(self.method, 10.0)
 
     @property
-    def smooth_background(self) -> BackgroundModel:
-        """The smooth background of the method "smooth"."""
+    def smooth(self) -> BackgroundModel | None:
+        """The background that the data determine, as the library wants it; None if all of it is simulated."""
+        if self.background is None and self.method != "smooth":
+            return None
         return (self.background or SmoothBackground()).model
-
-    @property
-    def limits(self) -> LimitSettings:
-        """How limits are set, as the library wants it."""
-        return LimitSettings(method=self.limit, cl=self.cl, prior=self.prior, n_toys=self.toys)
 
 
 class Systematic(Section):

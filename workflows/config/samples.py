@@ -11,6 +11,8 @@ from bumphunt.montecarlo.processes.process import Value
 from workflows.config.section import Count, Finite, NonNegative, Positive, Section
 
 __all__ = [
+    "DATA",
+    "SIGNAL",
     "BackgroundSample",
     "BeamEnergies",
     "Data",
@@ -23,6 +25,11 @@ __all__ = [
     "SimulatedSignal",
     "Smooth",
 ]
+
+DATA = "data"
+"""Name of the data among the samples."""
+SIGNAL = "signal"
+"""What the signal is called among the samples that a correction applies to."""
 
 
 class BeamEnergies(Section):
@@ -147,6 +154,10 @@ class BackgroundSample(Section):
         if self.cross_section is not None and self.generated is not None:
             return self.generated / self.cross_section
         return None
+
+    def fills(self, region: str) -> bool:
+        """Return whether it contributes to the region of that name."""
+        return not self.regions or region in self.regions
 
 
 class SignalPoint(Section):

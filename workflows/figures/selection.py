@@ -11,7 +11,7 @@ from matplotlib.ticker import NullFormatter
 from numpy.typing import NDArray
 
 from workflows.figures.plots import COLOURS, SAMPLE_LABELS, STYLE, Figure
-from workflows.stages.making.cut_values import CutValues
+from workflows.products.cut_values import CutValues
 
 __all__ = ["classifier", "cuts_against_mass", "n_minus_one", "ranking", "symbol"]
 

@@ -10,7 +10,7 @@ from bumphunt.cuts.tensor import veto_axis
 from bumphunt.errors import ConfigError
 from selections.searches.zprime import tau_veto
 from workflows.config.file import load
-from workflows.stages.making.process import veto_axes
+from workflows.inputs.samples import find_files
 
 GOOD = """\
 channel: zprime-invisible
@@ -45,28 +45,27 @@ def message(path: Path) -> str:
 
 
 def test_good_file_loads_with_defaults(write):
-    config = load(write(GOOD))
-    assert config.data.luminosity == 0.276
-    assert config.fit.cl == 0.90
-    assert config.fit.half_width == 10.0
-    assert config.data.is_pseudo
-    assert not config.blinded
-    assert config.beams_record.sqrt_s == pytest.approx(10.5796, abs=1e-4)
+    analysis = load(write(GOOD))
+    assert analysis.about.luminosity == 0.276
+    assert analysis.scan.fit.cl == 0.90
+    assert analysis.scan.fit.half_width == 10.0
+    assert analysis.about.pseudo
+    assert not analysis.about.blinded
+    assert analysis.about.sqrt_s == pytest.approx(10.5796, abs=1e-4)
 
 
 def test_observables_without_bounds_take_those_of_the_search(write):
     text = "optimise: {variables: {tau_excess: , pt_pair: {low: 0, high: 2, steps: 3}}}\nsearch:"
-    config = load(write(GOOD.replace("search:", text)))
-    axes = veto_axes(config, config.signal_regions[0])
+    (region,) = load(write(GOOD.replace("search:", text))).regions
     own = {axis.name: axis for axis in tau_veto.CANDIDATES}
-    assert axes == (own["tau_excess"], veto_axis("pt_pair", 0.0, 2.0, n=3))
+    assert region.signal.veto == (own["tau_excess"], veto_axis("pt_pair", 0.0, 2.0, n=3))
 
 
 def test_shipped_examples_load():
     examples = sorted((Path(__file__).parents[3] / "examples").glob("*.yaml"))
     assert examples
     for path in examples:
-        assert load(path).samples
+        assert load(path).regions
 
 
 @pytest.mark.parametrize(
@@ -218,7 +217,7 @@ def test_expectation_injects_the_simulated_signal_only(write):
     """Another decay length would need other events; that of the simulated signal is no contradiction."""
     text = GOOD.replace("zprime-invisible", "darkphoton-invisible\nregions: [babar]").replace("mumu:", "diphoton:")
     inject = "simulate: {draw_from: expectation, inject: [{mass: 2, coupling: 0.001, parameters: {lifetime: %s}}]}"
-    assert load(write(text.replace("simulate: {}", inject % "0.0"))).data.drawn_from_expectation
+    assert load(write(text.replace("simulate: {}", inject % "0.0"))).spectra.drawn
     wrong = message(write(text.replace("simulate: {}", inject % "5.0")))
     assert "data.simulate.inject[0].parameters.lifetime = 5.0" in wrong
     assert "draw from events" in wrong
@@ -241,30 +240,29 @@ def test_empty_file_is_no_mapping(write):
 
 
 def test_pattern_without_a_match_is_an_error(write):
-    config = load(write(GOOD))
     with pytest.raises(ConfigError, match=r"samples\.mumu\.files: no file matches 'mc/\*\.root'"):
-        config.files("samples.mumu.files", ("mc/*.root",), config.region_records)
+        find_files(write(GOOD), "samples.mumu.files", ["mc/*.root"])
 
 
 def test_patterns_are_relative_to_the_yaml(write, tmp_path):
     for name in ("b.root", "a.root"):
         (tmp_path / name).touch()
-    config = load(write(GOOD))
-    assert config.files("k", ("*.root", "a.root"), config.region_records) == (tmp_path / "a.root", tmp_path / "b.root")
-    assert config.files("k", (str(tmp_path / "a.root"),), config.region_records) == (tmp_path / "a.root",)
+    path = write(GOOD)
+    assert find_files(path, "k", ["*.root", "a.root"]) == (tmp_path / "a.root", tmp_path / "b.root")
+    assert find_files(path, "k", [str(tmp_path / "a.root")]) == (tmp_path / "a.root",)
 
 
 def test_real_data_are_blinded_unless_asked(write):
     real = GOOD.replace("simulate: {}", "files: [data.root]").replace(
         "  mumu: {simulate: {events: 1000}}", "  mumu: {files: [mumu.root], luminosity: 10}"
     )
-    assert load(write(real)).blinded
-    assert not load(write(real + "unblind: true\n")).blinded
-    assert not load(write(real.replace("files: [data.root]", "files: [data.root]\n  pseudo: true"))).blinded
+    assert load(write(real)).about.blinded
+    assert not load(write(real + "unblind: true\n")).about.blinded
+    assert not load(write(real.replace("files: [data.root]", "files: [data.root]\n  pseudo: true"))).about.blinded
 
 
 def test_cross_section_and_generated_give_the_luminosity(write):
     text = GOOD.replace("simulate: {}", "files: [d.root]").replace(
         "{simulate: {events: 1000}}", "{files: [m.root], cross_section: 1.148e6, generated: 2.296e6}"
     )
-    assert load(write(text)).samples["mumu"].mc_luminosity == pytest.approx(2.0)
+    assert load(write(text)).sections.samples["mumu"].mc_luminosity == pytest.approx(2.0)

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from workflows import cli
-from workflows.stages.studying.measured_factors import write_correction
+from workflows.products.factor_files import write_correction
 
 MASSES = [1.0, 1.5, 2.0, 2.5]
 ANALYSIS: dict[str, Any] = {

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from bumphunt.errors import ConfigError, InputError, NtupleError
 from selections.cuts import Columns, Cut, Selection, Variable
 from workflows.ntuples.files import write_tree
+from workflows.products.factor_files import write_correction
 from workflows.reading.events import read_events, spectra_of
 from workflows.reading.plan import RegionPlan, RegionResult, SampleFiles
 from workflows.reading.processor import needed_variables
 from workflows.reading.read import ProcessedSample, process
 from workflows.reading.spectra import spectrum_of, variations
 from workflows.reading.weights import Correction, Factor, load_corrections
-from workflows.stages.studying.measured_factors import write_correction
 
 EDGES = np.linspace(0.0, 10.0, 6)
 P_EDGES = np.array([0.0, 1.0, 2.0, 4.0])

@@ -8,7 +8,8 @@ import pytest
 from bumphunt.errors import ConfigError
 from selections.registry import SEARCHES
 from selections.search import Model
-from workflows.stages.making.limits import COLUMNS, LIMITS, limit_table
+from workflows.products.limit_table import COLUMNS, LIMITS
+from workflows.stages.making.limits import limit_table
 
 MASSES = np.array([1.0, 2.0])
 

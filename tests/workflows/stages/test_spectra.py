@@ -11,10 +11,10 @@ import pytest
 import uproot
 
 from bumphunt.theory import dark_photon
-from workflows.config.analysis import Analysis
 from workflows.config.file import load
-from workflows.stages.making.process import Processed
-from workflows.stages.making.spectra import _injected, _read, _smoothed
+from workflows.config.records import SpectraSetup
+from workflows.products.processed import Processed
+from workflows.stages.making.spectra import _injected, _smoothed
 
 ANALYSIS = """\
 channel: darkphoton-dilepton
@@ -30,10 +30,10 @@ INJECTED = ANALYSIS.replace(
 EDGES = np.linspace(0.0, 10.0, 201)
 
 
-def config(tmp_path: Path, text: str = ANALYSIS) -> Analysis:
+def setup(tmp_path: Path, text: str = ANALYSIS) -> SpectraSetup:
     path = tmp_path / "analysis.yaml"
     path.write_text(text)
-    return load(path)
+    return load(path).spectra
 
 
 @pytest.mark.parametrize("peak", [False, True])
@@ -46,10 +46,9 @@ def test_curve_that_the_simulation_contradicts_is_told_of(
         expected += 2000 * np.exp(-0.5 * ((x - 3) / 0.1) ** 2)
     counts = np.random.default_rng(7).poisson(expected).astype(np.float64)
     with caplog.at_level(logging.WARNING):
-        made, fit = _smoothed(
-            config(tmp_path), "mumu", hist.Hist.new.Var(EDGES, name="m").Weight(data=np.stack([counts, counts], -1))
-        )
-    assert made.values().sum() == pytest.approx(counts.sum(), rel=1e-6)
+        after = hist.Hist.new.Var(EDGES, name="m").Weight(data=np.stack([counts, counts], -1))
+        made, fit = _smoothed("mumu", setup(tmp_path).smooth["mumu"], {"after": after})
+    assert made["after"].values().sum() == pytest.approx(counts.sum(), rel=1e-6)
     assert ("samples.mumu.smooth: chi^2" in caplog.text) == peak
     assert (fit["smooth_chi2"] > 2 * fit["smooth_degrees_of_freedom"]) == peak
 
@@ -57,25 +56,14 @@ def test_curve_that_the_simulation_contradicts_is_told_of(
 def test_injected_signal_has_its_coupling_and_branching_ratio_whatever_was_read(tmp_path: Path) -> None:
     """Simulated with epsilon = 0.001 and without branching ratio; half of the rows at 2 GeV could not be read."""
     record = {"mumu": {"aprime_mumu_2": {"fraction": 0.5}, "aprime_mumu_3": {"fraction": 1.0}}}
-    processed = Processed(config=config(tmp_path, INJECTED), folder=tmp_path, record=record, cutflows={})
+    processed = Processed(folder=tmp_path, record=record, cutflows={}, data_luminosity=10.0)
     with uproot.recreate(tmp_path / "spectra.root") as file:
         for mass in (2, 3):
             file[f"mumu/aprime_mumu_{mass}/after"] = (
                 hist.Hist.new.Var([0, 1], name="m").Weight().fill([0.5], weight=5.0)
             )
     with uproot.open(tmp_path / "spectra.root") as file:
-        first, second = _injected(processed, file, "mumu", "mumu")
+        first, second = _injected(setup(tmp_path, INJECTED), processed, file, "mumu", "mumu")
     ratios = dark_photon.branching_ratio(np.array([2.0, 3.0]), "mumu")
     assert first.values().sum() == pytest.approx(5 * 3**2 * ratios[0] / 0.5)
     assert second.values().sum() == pytest.approx(5 * ratios[1])
-
-
-def test_spectrum_is_read_as_it_was_written(tmp_path: Path) -> None:
-    rng = np.random.default_rng(3)
-    spectrum = (
-        hist.Hist.new.Var(EDGES**1.5, name="m2_recoil").Weight().fill(rng.normal(5, 9, 500), weight=rng.random(500))
-    )
-    with uproot.recreate(tmp_path / "a.root") as file:
-        file["mumu/data/after"] = spectrum
-    with uproot.open(tmp_path / "a.root") as file:
-        assert _read(file, "mumu", "data", "after") == spectrum

@@ -1,4 +1,4 @@
-"""Limits on yields become limits on cross section and coupling: the limit table."""
+"""The stage ``limits``: limits on yields become limits on cross section and coupling, in the limit table."""
 
 from __future__ import annotations
 
@@ -14,25 +14,17 @@ import bumphunt
 from bumphunt.errors import ConfigError
 from bumphunt.inference.limits import cross_section
 from selections.search import Model
-from workflows.config.analysis import Analysis
-from workflows.results import PROVENANCE, code_digest, write_csv, write_json
-from workflows.stages.tasks import FitTask
+from workflows.config.records import About
+from workflows.config.tasks import FitTask
+from workflows.products.limit_table import COLUMNS, LIMIT_TABLE, LIMITS
+from workflows.products.selected import read_selected
+from workflows.results import PROVENANCE, code_digest, read_table, write_table
+from workflows.stages.stage import RESULTS, Job, Stage
 
-__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "limit_table", "set_limits"]
+__all__ = ["STAGE", "limit_table", "set_limits"]
 
-LIMITS = ("obs", "exp_m2", "exp_m1", "exp", "exp_p1", "exp_p2")
-"""The six limits of each quantity: observed, and expected at -2 ... +2 standard deviations."""
-COLUMNS = (
-    *("mass", "window_lo", "window_hi", "n_obs", "n_bkg", "n_sig", "n_sig_error", "q0", "p0", "z0"),
-    *("efficiency", "resolution"),
-    *(f"{quantity}_ul_{limit}" for quantity in ("n_sig", "xsec", "coupling") for limit in LIMITS),
-    *("method", "cl", "valid", "flags"),
-)
-"""Columns of the limit table, an interface: masses in GeV, cross sections in fb."""
 INCOMPLETE = "incomplete"
 """Flag of every row when not all input was read."""
-LIMIT_TABLE = "limits"
-"""Name of the limit table, without its suffix."""
 
 Table = dict[str, NDArray[Any]]
 
@@ -102,7 +94,7 @@ def _coupling(model: Model, xsec: NDArray[np.float64], masses: NDArray[np.float6
 
 def set_limits(
     scan: Mapping[str, NDArray[Any]],
-    config: Analysis,
+    about: About,
     task: FitTask,
     folder: Path,
     *,
@@ -115,8 +107,8 @@ def set_limits(
     ----------
     scan
         Columns of the scan.
-    config
-        The analysis.
+    about
+        Search and data.
     task
         Which fit.
     folder
@@ -126,36 +118,49 @@ def set_limits(
     complete
         Whether all rows of all samples were read; if not, every row gets the flag "incomplete".
     """
-    model = config.coupling_model
+    model = about.model
     masses = np.asarray(scan["mass"], dtype=np.float64)
     table = limit_table(
         scan,
         luminosity=luminosity,
-        sqrt_s=config.beams_record.sqrt_s,
+        sqrt_s=about.sqrt_s,
         model=model,
-        branching_ratio=1.0 if task.combined else task.regions[0].branching_ratio(masses),
+        branching_ratio=1.0 if task.combined else task.regions[0].region.branching_ratio(masses),
     )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, INCOMPLETE])) for flags in table["flags"]])
-    name = task.file(LIMIT_TABLE)
-    write_csv(folder / f"{name}.csv", table)
     units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
     units["coupling"] = "none" if model is None else model.meaning
     content = {
         "provenance": {
             "bumphunt": bumphunt.__version__,
             "code": code_digest(),
-            "seed": config.seed,
+            "seed": about.seed,
             "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
             "record": PROVENANCE,
         },
-        "channel": config.search_record.name,
+        "channel": about.search.name,
         "regions": [region.name for region in task.regions],
-        "cross_section": task.cross_section(config.search_record, model),
+        "cross_section": task.cross_section(about.search, model),
         "luminosity": luminosity,
-        "sqrt_s": config.beams_record.sqrt_s,
-        "blinded": config.blinded,
+        "sqrt_s": about.sqrt_s,
+        "blinded": about.blinded,
         "units": units,
-        "columns": table,
     }
-    write_json(folder / f"{name}.json", content)
+    write_table(folder, task.file(LIMIT_TABLE), table, **content)
+
+
+def _make(job: Job, folder: Path) -> None:
+    analysis, selected = job.analysis, read_selected(job.of("spectra"))
+    for task in analysis.scan.fits:
+        set_limits(
+            read_table(job.of("scan"), task.file("scan")),
+            analysis.about,
+            task,
+            folder,
+            luminosity=selected.luminosity(task.regions),
+            complete=selected.complete,
+        )
+
+
+STAGE = Stage(name="limits", needs=("spectra", "scan"), settings=RESULTS, files=("search", "model"), make=_make)

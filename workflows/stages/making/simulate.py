@@ -1,398 +1,101 @@
-"""Simulated samples and pseudo-data as ROOT files, by any number of local processes.
-
-Every chunk of events has its own seed, and rows are written in the order of the chunks: the files do not depend on the
-number of workers. Rows stream to the disk, so memory does not grow with the number of events.
-"""
+"""The stage ``simulate``: ROOT ntuples of backgrounds, signals and pseudo-data, where the YAML asks for them."""
 
 from __future__ import annotations
 
-import math
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+import difflib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bumphunt.errors import InputError
-from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
+from bumphunt.errors import ConfigError
+from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.detector import Detector
-from bumphunt.montecarlo.processes.process import Value
-from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.simulation import Chunk, draw_chunk, drawn_events, generation_for_draws, simulate_chunk
-from workflows.ntuples.files import Columns, Simulation, write_tree
-from workflows.running.workers import Run, pool
+from bumphunt.montecarlo.simulation import simulated_variables
+from selections.search import Search
+from workflows.config.records import ReadingSetup
+from workflows.config.regions import AnalysedRegion, by_candidate
+from workflows.inputs.reading import needed
+from workflows.inputs.samples import InputSample
+from workflows.ntuples.files import branch_name, escape
+from workflows.simulation.files import simulate
+from workflows.simulation.table import write_samples
+from workflows.stages.stage import Job, Stage
 
-__all__ = [
-    "CHUNK",
-    "PSEUDODATA",
-    "DrawnSample",
-    "SampleSpec",
-    "SimulatedFile",
-    "SimulationPlan",
-    "simulate",
-]
+__all__ = ["STAGE", "check_simulated"]
 
-CHUNK = 50_000
-"""Most generated events of a chunk."""
-PSEUDODATA = "pseudodata"
-"""Name of the file of pseudo-data."""
-Progress = Callable[[str, int, int], None]
-"""Called with the name of a file, the events of it that are done, and all of them."""
+SIMULATED_TREE = "events"
+"""Name of the tree of simulated files."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SampleSpec:
-    """One weighted sample.
-
-    Raises
-    ------
-    InputError
-        If the process or a parameter is unknown or wrong, `n` is not positive, or the name is none for a file.
-    """
-
-    name: str
-    """Name of the sample, and of its file."""
-    process: str
-    """Name of the process, a key of `bumphunt.montecarlo.processes.registry.PROCESSES`."""
-    n: int
-    """Events to generate."""
-    parameters: Mapping[str, Value] = field(default_factory=dict)
-    """Parameters of the process that differ from its defaults, and the ``mass`` [GeV] of a signal."""
-
-    def __post_init__(self) -> None:
-        find_process(self.process).complete(self.parameters)
-        if not self.n > 0:
-            msg = f"sample {self.name!r}: n = {self.n} events; it must be positive"
-            raise InputError(msg)
-        if not self.name or "/" in self.name or self.name.startswith("."):
-            msg = f"sample name {self.name!r} is no name for a file"
-            raise InputError(msg)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrawnSample:
-    """One process in the pseudo-data, a background or a signal.
-
-    Raises
-    ------
-    InputError
-        If the process or a parameter is unknown or wrong, or the factor negative or not finite.
-    """
-
-    process: str
-    """Name of the process."""
-    yield_factor: float = 1.0
-    """Factor on its cross section, such as a data / simulation ratio."""
-    parameters: Mapping[str, Value] = field(default_factory=dict)
-    """Parameters of the process that differ from its defaults."""
-
-    def __post_init__(self) -> None:
-        find_process(self.process).complete(self.parameters)
-        if not 0 <= self.yield_factor < math.inf:
-            msg = f"yield factor = {self.yield_factor} of {self.process}; it must be finite and not negative"
-            raise InputError(msg)
-
-    @property
-    def branching_ratio(self) -> float:
-        """Branching ratio to the simulated final state, which the cross section leaves out."""
-        process = find_process(self.process)
-        return process.branching_ratio(process.complete(self.parameters))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulationPlan:
-    """Everything to simulate.
-
-    Raises
-    ------
-    InputError
-        If a luminosity is not positive, the seed is negative, two files would have the same name, a signal is too heavy
-        for the beams, or the pseudo-data hold the same process with the same parameters twice.
-    """
-
-    beams: Beams
-    """The beams."""
-    detector: Detector
-    """The detector."""
-    seed: int
-    """Seed of everything."""
-    luminosity: float
-    """Luminosity of the weights and of the pseudo-data [fb^-1]."""
-    samples: tuple[SampleSpec, ...] = ()
-    """Weighted samples, each a file."""
-    pseudodata: tuple[DrawnSample, ...] = ()
-    """What the file of pseudo-data is drawn from; no file if empty."""
-    injected: tuple[DrawnSample, ...] = ()
-    """Signals in the pseudo-data, with their branching ratios."""
-    candidate: Candidate = CANDIDATES["dimuon"]
-    """What is reconstructed."""
-    suffix: str = ""
-    """Ends the names of the files, so that plans of several candidates can share a folder."""
-    repeated: float = 0.01
-    """Fraction of the pseudo-data of a process, where a search looks, that may be second uses of a generated event."""
-    maximum_drawn: int = 12_000_000
-    """Most events to generate for the pseudo-data of one process."""
-
-    def __post_init__(self) -> None:
-        if not (self.luminosity > 0 and math.isfinite(self.luminosity)):
-            msg = f"luminosity = {self.luminosity} fb^-1; it must be positive"
-            raise InputError(msg)
-        if self.seed < 0:
-            msg = f"seed = {self.seed}; it must not be negative"
-            raise InputError(msg)
-        names = [sample.name for sample in self.samples] + [PSEUDODATA]
-        for name in names:
-            if names.count(name) > 1:
-                msg = f"sample name {name!r} is used twice; each sample is a file of its own"
-                raise InputError(msg)
-        for sample in self.samples:
-            find_process(sample.process).complete(sample.parameters, self.beams)
-        streams = [(d.process, find_process(d.process).complete(d.parameters, self.beams)) for d in self.drawn]
-        for process, parameters in streams:
-            if streams.count((process, parameters)) > 1:
-                msg = f"pseudo-data: {process} with {parameters} is there twice, which would be the same events twice"
-                raise InputError(msg)
-
-    @property
-    def drawn(self) -> tuple[DrawnSample, ...]:
-        """Processes of the pseudo-data, with the injected signals."""
-        return (*self.pseudodata, *self.injected) if self.pseudodata else ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedFile:
-    """A file that was written."""
-
-    name: str
-    """Name of the sample."""
-    path: Path
-    """The file."""
-    rows: int
-    """Candidates in it."""
-    simulation: Simulation
-    """How it was simulated."""
-    expected_rows: float
-    """Sum of their weights: expected candidates at the luminosity."""
-    effective_rows: float
-    """(sum w)^2 / sum w^2 of the candidates: how many of weight 1 are as precise."""
-    drawn: int = 0
-    """Pseudo-data: events drawn, seen or not."""
-    repeated: int = 0
-    """Pseudo-data: those among them with a row that are second or later uses of one generated event."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
-    """One file to write: the tasks that make its chunks, in order."""
-
-    name: str
-    events: int
-    tasks: tuple[Callable[[], Chunk], ...]
-    sample: SampleSpec | None
-
-
-@dataclass(slots=True)
-class _Sums:
-    """Running sums over the chunks of one file."""
-
-    generated: int = 0
-    weights: float = 0.0
-    squares: float = 0.0
-    row_weights: float = 0.0
-    row_squares: float = 0.0
-    drawn: int = 0
-    repeated: int = 0
-
-    def add(self, chunk: Chunk) -> None:
-        self.generated += chunk.generated
-        self.weights += chunk.sum_weights
-        self.squares += chunk.sum_weights_squared
-        self.row_weights += chunk.row_weights
-        self.row_squares += chunk.row_weights_squared
-        self.drawn += chunk.drawn
-        self.repeated += chunk.repeated
-
-
-def simulate(
-    plan: SimulationPlan, folder: Path, *, workers: int = 1, progress: Progress | None = None
-) -> tuple[SimulatedFile, ...]:
-    """Write one ROOT file for each sample, and one of pseudo-data, into a folder; return what was written.
-
-    Either all files appear or, after an error or an interrupt, none does.
-
-    Pseudo-data come from streams of their own, independent of the weighted samples: a Poisson number of events is
-    generated, each is kept with its weight as probability, and those kept are seen by hit or miss.
+def check_simulated(
+    inputs: Sequence[InputSample],
+    setup: ReadingSetup,
+    detector: Detector,
+    search: Search,
+    folder: Path,
+) -> None:
+    """Raise for what would be missing in simulated files, before they are made.
 
     Parameters
     ----------
-    plan
-        What to simulate.
+    inputs
+        What will be read.
+    setup
+        How.
+    detector
+        The detector that is simulated.
+    search
+        The search, for the way out.
     folder
-        Where the files go; made if needed.
-    workers
-        Number of processes; with 1 everything is done in this one.
-    progress
-        Called after each chunk.
+        Folder of the simulated files.
 
     Raises
     ------
-    InputError
-        If the plan asks for something a generator refuses, or `workers` is not positive.
-    NtupleError
-        If a file cannot be written.
-    BumphuntError
-        If a worker process dies.
+    ConfigError
+        If the simulation has no such tree or variable.
     """
-    if workers < 1:
-        msg = f"workers = {workers}; it must be at least 1"
-        raise InputError(msg)
-    folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".simulate-", dir=folder))
-    try:
-        with pool(workers) as run:
-            files = _files(plan, run)
-            results = run([task for file in files for task in file.tasks])
-            staged = [_write(plan, file, staging, results, progress) for file in files]
-        written = []
-        for file in staged:
-            target = folder / file.path.name
-            file.path.replace(target)
-            written.append(replace(file, path=target))
-        return tuple(written)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
-
-
-def _files(plan: SimulationPlan, run: Run) -> list[_File]:
-    """Return the files of a plan with their tasks; trial runs say how large the pseudo-data must be."""
-    files = []
-    for sample in plan.samples:
-        tasks = tuple(
-            partial(
-                simulate_chunk,
-                sample.process,
-                n=n,
-                chunk=chunk,
-                seed=plan.seed,
-                beams=plan.beams,
-                detector=plan.detector,
-                luminosity=plan.luminosity,
-                total=sample.n,
-                parameters=find_process(sample.process).complete(sample.parameters),
-                first_event=chunk * _chunk_size(sample.process),
-                candidate=plan.candidate,
-            )
-            for chunk, n in enumerate(_chunk_sizes(sample.n, sample.process))
+    for sample in inputs:
+        if any(path.parent != folder for path in sample.files):
+            continue
+        if sample.tree != SIMULATED_TREE:
+            msg = f"{setup.path}: ntuples.tree = {sample.tree!r}: that of simulated files is {SIMULATED_TREE!r}"
+            raise ConfigError(msg)
+        candidate, regions = next(
+            (candidate, regions)
+            for candidate, regions in by_candidate(setup.regions).items()
+            if sample.regions[0] in {region.name for region in regions}
         )
-        files.append(_File(name=sample.name, events=sample.n, tasks=tasks, sample=sample))
-    if plan.drawn:
-        means = run([partial(_mean_drawn, plan, drawn) for drawn in plan.drawn])
-        parts = [_draw_tasks(plan, drawn, mean) for drawn, mean in zip(plan.drawn, means, strict=True)]
-        events = sum(n for n, _ in parts)
-        files.append(_File(name=PSEUDODATA, events=events, tasks=sum((t for _, t in parts), ()), sample=None))
-    return files
+        there = simulated_variables(CANDIDATES[candidate], detector)
+        branches = {escape(name) for name in there}
+        for variable in needed(setup, sample):
+            if branch_name(variable, setup.names) not in branches:
+                reads = _missing(candidate, regions, search, variable)
+                msg = f"{setup.path}: {reads} {variable!r}, which is not simulated"
+                near = difflib.get_close_matches(variable, there, n=3)
+                raise ConfigError(msg + (f"; closest are {', '.join(map(repr, near))}" if near else ""))
 
 
-def _expected_per_fb(plan: SimulationPlan, drawn: DrawnSample) -> float:
-    """Return the expected number of events of a process in the pseudo-data, for each fb of cross section."""
-    return plan.luminosity * drawn.yield_factor * drawn.branching_ratio
+def _missing(candidate: str, regions: Sequence[AnalysedRegion], search: Search, variable: str) -> str:
+    """Return what reads a variable of a candidate that there is not, as the beginning of a sentence."""
+    for region in regions:
+        if variable in {known.name for known in region.plan.selection.variables}:
+            others = [r.name for r in search.regions if r.candidate == candidate and r.name != region.name]
+            way = f"'regions' may name {', '.join(others)} only, or see 'detector'" if others else "see 'detector'"
+            return f"region {region.name!r} ({way}) reads"
+    return f"something that is asked of the ntuples of {candidate} (corrections, candidates, ...) reads"
 
 
-def _mean_drawn(plan: SimulationPlan, drawn: DrawnSample) -> int:
-    """Return how many events to generate, on average, for one process of the pseudo-data."""
-    return generation_for_draws(
-        drawn.process,
-        expected_per_fb=_expected_per_fb(plan, drawn),
-        seed=plan.seed,
-        beams=plan.beams,
-        detector=plan.detector,
-        parameters=find_process(drawn.process).complete(drawn.parameters),
-        repeated=plan.repeated,
-        maximum=plan.maximum_drawn,
-        candidate=plan.candidate,
-    )
+def _make(job: Job, folder: Path) -> None:
+    analysis = job.analysis
+    detector, search = analysis.simulation[0].detector, analysis.about.search
+    check_simulated(job.inputs, analysis.reading, detector, search, job.of(STAGE.name))
+    plans = analysis.simulation
+    files = [simulate(plan, folder, workers=job.workers, progress=job.progress) for plan in plans]
+    write_samples([file for some in files for file in some], folder)
 
 
-def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample, mean: int) -> tuple[int, tuple[Callable[[], Chunk], ...]]:
-    """Return the number of events to generate for one process of the pseudo-data, and the tasks."""
-    parameters = find_process(drawn.process).complete(drawn.parameters)
-    n = drawn_events(mean, seed=plan.seed, process=drawn.process, parameters=parameters)
-    tasks = tuple(
-        partial(
-            draw_chunk,
-            drawn.process,
-            n=size,
-            chunk=chunk,
-            seed=plan.seed,
-            beams=plan.beams,
-            detector=plan.detector,
-            scale=_expected_per_fb(plan, drawn) / mean,
-            parameters=parameters,
-            candidate=plan.candidate,
-        )
-        for chunk, size in enumerate(_chunk_sizes(n, drawn.process))
-    )
-    return n, tasks
+def _plan(job: Job) -> Mapping[str, object]:
+    """Return what is simulated: another uncertainty of a sample changes nothing in its files."""
+    return {"plan": repr(job.analysis.simulation)}
 
 
-def _chunk_size(process: str) -> int:
-    """Return the events of a full chunk of a process."""
-    return min(CHUNK, find_process(process).batch)
-
-
-def _chunk_sizes(n: int, process: str) -> list[int]:
-    """Return the sizes of the chunks that `n` events of a process make."""
-    size = _chunk_size(process)
-    return [size] * (n // size) + ([n % size] if n % size else [])
-
-
-def _write(
-    plan: SimulationPlan, file: _File, folder: Path, results: Iterator[Chunk], progress: Progress | None
-) -> SimulatedFile:
-    """Write one file from the next results."""
-    sums = _Sums()
-
-    def rows() -> Iterator[Columns]:
-        for _ in file.tasks:
-            chunk = next(results)
-            if file.sample is None:  # number the drawn events through
-                chunk.columns["__event__"] = chunk.columns["__event__"] + sums.drawn
-            sums.add(chunk)
-            if progress is not None:
-                progress(file.name, sums.generated, file.events)
-            yield chunk.columns
-
-    path = folder / f"{file.name}{plan.suffix}.root"
-    n_rows = write_tree(path, rows(), simulation=lambda: _record(plan, file, sums))
-    return SimulatedFile(
-        name=f"{file.name}{plan.suffix}",
-        path=path,
-        rows=n_rows,
-        simulation=_record(plan, file, sums),
-        expected_rows=sums.row_weights,
-        effective_rows=sums.row_weights**2 / sums.row_squares if sums.row_squares > 0 else 0.0,
-        drawn=sums.drawn,
-        repeated=sums.repeated,
-    )
-
-
-def _record(plan: SimulationPlan, file: _File, sums: _Sums) -> Simulation:
-    """Return how a file was simulated."""
-    mean = sums.weights / sums.generated
-    variance = max(sums.squares / sums.generated - mean**2, 0.0)
-    sample = file.sample
-    parameters = find_process(sample.process).complete(sample.parameters) if sample is not None else {}
-    return Simulation(
-        process=sample.process if sample is not None else PSEUDODATA,
-        mass=float(parameters.get("mass", math.nan)),
-        coupling=float(parameters.get("coupling", math.nan)),
-        cross_section=mean if sample is not None else math.nan,
-        cross_section_error=math.sqrt(variance / sums.generated) if sample is not None else math.nan,
-        generated=sums.generated,
-        luminosity=float(plan.luminosity),
-        seed=plan.seed,
-        sum_of_weights=mean * plan.luminosity if sample is not None else float(sums.drawn),
-        effective_events=sums.weights**2 / sums.squares if sample is not None else float(sums.drawn),
-    )
+STAGE = Stage(name="simulate", wanted=lambda analysis: bool(analysis.simulation), more=_plan, make=_make)

@@ -1,4 +1,4 @@
-"""The report stage: every figure of an analysis, from its records."""
+"""The stage ``report``: every figure of an analysis."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ from numpy.typing import NDArray
 from bumphunt.cuts.table import CutTable
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.spectrum.histogram import add, rebin, window
-from selections.search import Region
-from workflows.config.analysis import Analysis
+from workflows.config.records import About, ReportSetup
+from workflows.config.regions import AnalysedRegion
+from workflows.config.tasks import FitTask
 from workflows.figures import plots
 from workflows.figures import selection as plots_selection
-from workflows.stages.making.cut_values import CutValues
-from workflows.stages.making.limits import LIMITS
-from workflows.stages.making.process import veto_axes
-from workflows.stages.making.spectra import Selected, Unit
-from workflows.stages.tasks import FitTask
+from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables_by_region
+from workflows.products.cut_values import CutValues, read_cut_values
+from workflows.products.limit_table import LIMIT_TABLE, LIMITS
+from workflows.products.processed import read_processed
+from workflows.products.selected import Selected, Unit, read_selected
+from workflows.products.signal_models import read_signal_models
+from workflows.results import read_table
+from workflows.stages.stage import RESULTS, Job, Stage
 
-__all__ = ["Records", "draw"]
+__all__ = ["STAGE", "Records", "draw"]
 
 Array = NDArray[np.float64]
 BINS = 100
@@ -38,8 +42,8 @@ class Records:
 
     Parameters
     ----------
-    config
-        The analysis.
+    setup
+        What they show beside the results.
     selected
         The spectra.
     cuts
@@ -54,11 +58,11 @@ class Records:
         Columns of the limit tables, by fit.
     """
 
-    config: Analysis
+    setup: ReportSetup
     selected: Selected
     cuts: Mapping[str, CutTable]
-    rankings: Mapping[str, Mapping[str, Any]]
-    classifiers: Mapping[str, Mapping[str, Any]]
+    rankings: Mapping[str, Mapping[str, NDArray[Any]]]
+    classifiers: Mapping[str, Mapping[str, NDArray[Any]]]
     cut_values: Mapping[str, Sequence[CutValues]]
     signals: Mapping[str, SignalModel]
     limits: Sequence[tuple[FitTask, Mapping[str, NDArray[Any]]]]
@@ -66,12 +70,9 @@ class Records:
 
 def draw(records: Records, folder: Path) -> None:
     """Write all figures as PNG and PDF into `folder`."""
-    config = records.config
-    for region in config.region_records:
-
-        def name(stem: str, region: Region = region) -> str:
-            return config.region_file(stem, region)
-
+    about = records.setup.about
+    for region in records.setup.regions:
+        name = region.file
         units = records.selected.of(region.name)
         plots.save(_spectrum(records, region, units), folder, name("spectrum"))
         pages = plots_selection.n_minus_one(records.cut_values[region.name], label=_label(records, region.name))
@@ -82,37 +83,34 @@ def draw(records: Records, folder: Path) -> None:
             plots.save(_ranking(records, region), folder, name("ranking"))
         if region.name in records.classifiers:
             plots.save(_classifier(records, region), folder, name("classifier"))
-        if region.role == "signal":
-            for unit in units:
-                model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
-                plots.save(_signal(model, config), folder, name("signal") + suffix)
-                plots.save(_closure(model, config), folder, name("signal_closure") + suffix)
+        for unit in units if region.signal is not None else ():
+            model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
+            plots.save(_signal(model, about), folder, name("signal") + suffix)
+            plots.save(_closure(model, about), folder, name("signal_closure") + suffix)
     for task, limits in records.limits:
         _draw_limits(records, task, limits, folder)
 
 
-def _mass_label(config: Analysis) -> str:
-    return rf"$m_{{{config.search_record.particle}}}$ [GeV]"
+def _mass_label(about: About) -> str:
+    return rf"$m_{{{about.search.particle}}}$ [GeV]"
 
 
 def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:
     """Write the figures of one fit."""
-    config = records.config
-    label = _label(records, task.title if len(config.signal_regions) > 1 else "")
-    simulated = config.data.simulate
-    injected = [signal.mass for signal in simulated.inject] if simulated is not None else []
-    masses, gaps = limits["mass"], _gaps(limits["mass"], config.excluded)
+    about = records.setup.about
+    label = _label(records, task.title if len(records.setup.fits) > 1 else "")
+    masses, gaps = limits["mass"], _gaps(limits["mass"], records.setup.excluded)
     figure = plots.p0_scan(
         np.insert(masses, gaps, np.nan),
         np.insert(limits["p0"], gaps, np.nan),
         label=label,
-        xlabel=_mass_label(config),
-        injected=injected,
+        xlabel=_mass_label(about),
+        injected=about.injected,
     )
     plots.save(figure, folder, task.file("p0"))
     method = f"{label}, {limits['cl'][0]:.0%} CL"
-    model, published = config.coupling_model, config.search_record.published
-    curves = {"limit_cross_section": ("xsec", f"${task.cross_section(config.search_record, model)}$ [fb]", None)}
+    model, published = about.model, about.search.published
+    curves = {"limit_cross_section": ("xsec", f"${task.cross_section(about.search, model)}$ [fb]", None)}
     if model is not None:
         curves["limit_coupling"] = ("coupling", model.coupling, published)  # type: ignore[assignment]
     for name, (quantity, axis, reference) in curves.items():
@@ -121,9 +119,9 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
         figure = plots.limit_band(
             np.insert(masses, gaps, np.nan),
             bands[:, 1:],
-            None if config.blinded else bands[:, 0],
+            None if about.blinded else bands[:, 0],
             ylabel=axis,
-            xlabel=_mass_label(config),
+            xlabel=_mass_label(about),
             label=method,
             published=None
             if reference is None
@@ -140,13 +138,13 @@ def _gaps(masses: Array, excluded: Sequence[tuple[float, float]]) -> NDArray[np.
 
 def _label(records: Records, region: str) -> str:
     """Return what the data are."""
-    config = records.config
-    kind = "pseudo-data" if config.data.is_pseudo else "data"
-    marks = ["blinded"] * config.blinded + ["INCOMPLETE"] * (not records.selected.complete)
-    regions = [r for r in config.region_records if r.name == region] or config.signal_regions
+    setup, about = records.setup, records.setup.about
+    kind = "pseudo-data" if about.pseudo else "data"
+    marks = ["blinded"] * about.blinded + ["INCOMPLETE"] * (not records.selected.complete)
+    regions = [r for r in setup.regions if r.name == region] or setup.fits[0].regions
     luminosity = f"{records.selected.luminosity(regions):.3g}"
-    several = [region] * (region != "" and len(config.region_records) > 1)
-    name = config.search_record.name
+    several = [region] * (region != "" and len(setup.regions) > 1)
+    name = about.search.name
     return ", ".join([f"bumphunt, {name}", *several, f"{kind} {luminosity} fb$^{{-1}}$", *marks])
 
 
@@ -157,25 +155,23 @@ def _coarse(spectrum: hist.Hist, low: float, high: float) -> hist.Hist:
     return window(rebin(spectrum, max(1, inside // BINS)), max(low, float(edges[0])), min(high, float(edges[-1])))
 
 
-def _spectrum(records: Records, region: Region, units: Sequence[Unit]) -> plots.Figure:
+def _spectrum(records: Records, region: AnalysedRegion, units: Sequence[Unit]) -> plots.Figure:
     """Return the stacked spectrum of a region with the data."""
-    config, axis = records.config, records.config.axis(region)
-    edges = config.edges(region)
-    low, high = float(edges[0]), float(edges[-1])
-    if region.role == "signal":
-        high = min(high, 1.1 * float(axis.position(config.masses_of(region)[1])))
+    setup, axis, searched = records.setup, region.axis, region.searched
+    low, high = float(region.edges[0]), float(region.edges[-1])
+    if searched is not None:
+        high = min(high, 1.1 * searched[1])
     backgrounds = {name: _coarse(add(unit.after[name] for unit in units), low, high) for name in units[0].after}
     total = add(backgrounds.values())
     shown = total.axes[0].edges
     normalisations = sum(
-        ((config.samples[name].uncertainty * spectrum.values()) ** 2 for name, spectrum in backgrounds.items()),
+        ((setup.uncertainties[name] * spectrum.values()) ** 2 for name, spectrum in backgrounds.items()),
         np.zeros(shown.size - 1),
     )
     data = _coarse(add(unit.data for unit in units), low, high)
     hidden = np.full(shown.size - 1, fill_value=False)
-    if config.blinded and region.role == "signal":
-        first, last = (float(axis.position(mass)) for mass in config.masses_of(region))
-        hidden = (shown[1:] > first) & (shown[:-1] < last)
+    if setup.about.blinded and searched is not None:
+        hidden = (shown[1:] > searched[0]) & (shown[:-1] < searched[1])
     return plots.stacked_spectrum(
         shown,
         {name: spectrum.values() for name, spectrum in backgrounds.items()},
@@ -187,7 +183,7 @@ def _spectrum(records: Records, region: Region, units: Sequence[Unit]) -> plots.
     )
 
 
-def _signal(model: SignalModel, config: Analysis) -> plots.Figure:
+def _signal(model: SignalModel, about: About) -> plots.Figure:
     """Return efficiency and resolution against mass."""
     fine = np.linspace(model.masses[0], model.masses[-1], CURVE_POINTS)
     axis = model.axis
@@ -204,10 +200,10 @@ def _signal(model: SignalModel, config: Analysis) -> plots.Figure:
     for name, quantity in quantities.items():
         points[name] = (quantity(model.masses), relative * quantity(model.masses))
         curves[name] = (quantity(fine), band * quantity(fine))
-    return plots.signal_parameters(model.masses, points, fine, curves, xlabel=_mass_label(config))
+    return plots.signal_parameters(model.masses, points, fine, curves, xlabel=_mass_label(about))
 
 
-def _closure(model: SignalModel, config: Analysis) -> plots.Figure:
+def _closure(model: SignalModel, about: About) -> plots.Figure:
     """Return the closure of the interpolation of resolution and efficiency."""
     result = leave_one_out(model)
     shown = {}
@@ -216,14 +212,14 @@ def _closure(model: SignalModel, config: Analysis) -> plots.Figure:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = result.fitted[:, i] / result.interpolated[:, i]
             shown[name] = (ratio, result.errors[:, i] / result.interpolated[:, i])
-    return plots.closure(result.masses, shown, xlabel=_mass_label(config))
+    return plots.closure(result.masses, shown, xlabel=_mass_label(about))
 
 
-def _cuts(records: Records, region: Region, parts: Sequence[Unit]) -> plots.Figure:
+def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> plots.Figure:
     """Return the cuts of a region against mass, with the background before and after."""
-    cuts, axis = records.cuts[region.name], records.config.axis(region)
-    mass_edges = axis.mass(cuts.edges)
-    units = {found.name: found.unit for found in veto_axes(records.config, region)}
+    cuts = records.cuts[region.name]
+    mass_edges = region.axis.mass(cuts.edges)
+    units = {axis.name: axis.unit for axis in region.signal.veto} if region.signal is not None else {}
     labels = [plots_selection.symbol(n) + (f" [{units[n]}]" if units[n] else "") for n in cuts.names]
     thresholds = {label: cuts.lower[:, i] for i, label in enumerate(labels)}
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
@@ -241,35 +237,64 @@ def _cuts(records: Records, region: Region, parts: Sequence[Unit]) -> plots.Figu
         merit,
         counts,
         smooth=cuts.smooth,
-        xlabel=_mass_label(records.config),
+        xlabel=_mass_label(records.setup.about),
     )
 
 
-def _ranking(records: Records, region: Region) -> plots.Figure:
+def _ranking(records: Records, region: AnalysedRegion) -> plots.Figure:
     """Return the ranking of the observables of a region."""
     columns = records.rankings[region.name]
     names = list(dict.fromkeys(columns["observable"]))
     masses = np.array(list(dict.fromkeys(columns["mass"])))
-    values = np.array([np.nan if x is None else x for x in columns["separation"]], dtype=np.float64)
+    values = np.asarray(columns["separation"], dtype=np.float64)
     label = f"separation of signal and background, {_name(records, region)}"
     return plots_selection.ranking(
-        masses, names, values.reshape(masses.size, len(names)), label=label, xlabel=_mass_label(records.config)
+        masses, names, values.reshape(masses.size, len(names)), label=label, xlabel=_mass_label(records.setup.about)
     )
 
 
-def _classifier(records: Records, region: Region) -> plots.Figure:
+def _classifier(records: Records, region: AnalysedRegion) -> plots.Figure:
     """Return the comparison of cuts and classifier in a region."""
     columns = records.classifiers[region.name]
     limits = {
-        name: np.array([np.nan if x is None else x for x in columns[f"limit_{key}"]], dtype=np.float64)
+        name: np.asarray(columns[f"limit_{key}"], dtype=np.float64)
         for name, key in (("cuts", "cuts"), ("boosted trees", "classifier"))
     }
     return plots_selection.classifier(
-        np.array(columns["mass"]), limits, label=_name(records, region), xlabel=_mass_label(records.config)
+        columns["mass"], limits, label=_name(records, region), xlabel=_mass_label(records.setup.about)
     )
 
 
-def _name(records: Records, region: Region) -> str:
+def _name(records: Records, region: AnalysedRegion) -> str:
     """Return the search and the region."""
-    several = len(records.config.region_records) > 1
-    return records.config.search_record.name + (f", {region.name}" if several else "")
+    several = len(records.setup.regions) > 1
+    return records.setup.about.search.name + (f", {region.name}" if several else "")
+
+
+def _make(job: Job, folder: Path) -> None:
+    setup, cuts = job.analysis.report, job.of("optimise")
+    processed = read_processed(job.of("process"), data_luminosity=setup.about.luminosity)
+    optimised = setup.regions if job.analysis.optimisation is not None else ()
+    records = Records(
+        setup=setup,
+        selected=read_selected(job.of("spectra")),
+        cuts=read_cuts(cuts, optimised),
+        rankings=tables_by_region(cuts, optimised, RANKING),
+        classifiers=tables_by_region(cuts, optimised, CLASSIFIER),
+        cut_values={
+            region.name: read_cut_values(processed, job.inputs, region, blinded=setup.about.blinded)
+            for region in setup.regions
+        },
+        signals=read_signal_models(job.of("scan")),
+        limits=[(task, read_table(job.of("limits"), task.file(LIMIT_TABLE))) for task in setup.fits],
+    )
+    draw(records, folder)
+
+
+STAGE = Stage(
+    name="report",
+    needs=("process", "optimise", "spectra", "scan", "limits"),
+    settings=RESULTS,
+    files=("search", "model"),
+    make=_make,
+)

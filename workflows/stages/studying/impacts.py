@@ -1,4 +1,4 @@
-"""Impacts at one mass: what each source of uncertainty does to the fitted signal and to its limit."""
+"""The stage ``impacts``, of one mass: what each source of uncertainty does to the fitted signal and to its limit."""
 
 from __future__ import annotations
 
@@ -15,28 +15,30 @@ from bumphunt.scan.impacts import Impact, Impacts, counting_impacts, impacts
 from bumphunt.scan.regions import parts_at
 from bumphunt.scan.sources import sources_at
 from bumphunt.scan.windows import WindowSetting, window_regions
-from workflows.config.analysis import Analysis
+from workflows.config.records import About, ResolvedAnalysis, ScanSetup
 from workflows.figures import plots
+from workflows.fitting.regions import scan_regions, without_templates
+from workflows.fitting.settings import limit_settings
+from workflows.products.selected import Selected, read_selected
+from workflows.products.signal_models import read_signal_models
 from workflows.results import write_csv, write_json
-from workflows.stages.making.scan import scan_regions, without_templates
-from workflows.stages.making.spectra import Selected
-from workflows.stages.tasks import fit_tasks
+from workflows.stages.stage import RESULTS, Job, Stage
 
-__all__ = ["IMPACTS", "impacts_at", "run_impacts"]
+__all__ = ["IMPACTS", "impacts_at", "impacts_stage", "run_impacts"]
 
 IMPACTS = "impacts"
 """Name of the table, without its suffix."""
 
 
-def impacts_at(config: Analysis, mass: float, *, selected: Selected, signals: Mapping[str, SignalModel]) -> Impacts:
+def impacts_at(setup: ScanSetup, mass: float, *, selected: Selected, signals: Mapping[str, SignalModel]) -> Impacts:
     """Return the impacts of all sources at one mass [GeV], by the method of the analysis, on its main fit.
 
     Limits are those of the asymptotic formulae for fits, exact ones for counts in one region.
 
     Parameters
     ----------
-    config
-        The analysis.
+    setup
+        How hypotheses are tested.
     mass
         Hypothesis [GeV].
     selected
@@ -51,23 +53,20 @@ def impacts_at(config: Analysis, mass: float, *, selected: Selected, signals: Ma
     FitError
         If the fit with all sources failed.
     """
-    regions, sources = scan_regions(config, fit_tasks(config)[0], selected, signals)
-    fit = config.fit
+    regions, sources = scan_regions(setup, setup.fits[0], selected, signals)
+    fit = setup.fit
     if fit.templates_below is not None and mass >= fit.templates_below:
         regions, sources = without_templates(regions, sources)
     (parts,) = parts_at(regions, np.array([mass]))
     (known,) = sources_at(sources, [mass], {region.name: region.spectra.names for region in regions})
     if fit.method == "counting" and len(parts) == 1:
-        return counting_impacts(counting_window(parts[0], window=fit.half_width, sources=known), limits=fit.limits)
+        return counting_impacts(
+            counting_window(parts[0], window=fit.half_width, sources=known), limits=limit_settings(fit)
+        )
     if fit.method == "counting":
         _, found = counting_regions(parts, window=fit.half_width, sources=known)
     else:
-        smooth = fit.method == "smooth" or fit.background is not None
-        setting = WindowSetting(
-            window=fit.half_width,
-            bins_per_sigma=fit.bins_per_sigma,
-            background=fit.smooth_background if smooth else None,
-        )
+        setting = WindowSetting(window=fit.half_width, bins_per_sigma=fit.bins_per_sigma, background=fit.smooth)
         _, found = window_regions(parts, setting, known)
     if not found:
         msg = f"--mass {mass}: no simulated background reaches the window there, so there is nothing to fit"
@@ -76,20 +75,64 @@ def impacts_at(config: Analysis, mass: float, *, selected: Selected, signals: Ma
 
 
 def run_impacts(
-    config: Analysis, mass: float, *, selected: Selected, signals: Mapping[str, SignalModel], folder: Path
+    setup: ScanSetup,
+    about: About,
+    mass: float,
+    *,
+    selected: Selected,
+    signals: Mapping[str, SignalModel],
+    folder: Path,
 ) -> None:
     """Write the impacts at one mass as ``impacts.csv``, ``.json``, ``.png`` and ``.pdf``; arguments as `impacts_at`."""
-    table = impacts_at(config, mass, selected=selected, signals=signals)
+    table = impacts_at(setup, mass, selected=selected, signals=signals)
     columns = {name: [getattr(row, name) for row in table.rows] for name in Impact.__dataclass_fields__}
     write_csv(folder / f"{IMPACTS}.csv", columns)
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}
-    about = {"mass": mass, "cl": config.fit.cl, "blinded": config.blinded}
-    write_json(folder / f"{IMPACTS}.json", {**about, **whole, "sources": columns})
+    of = {"mass": mass, "cl": setup.fit.cl, "blinded": about.blinded}
+    write_json(folder / f"{IMPACTS}.json", {**of, **whole, "sources": columns})
     figure = plots.impacts(
         columns["source"],
         np.array([columns["n_sig_up"], columns["n_sig_down"]]) / table.n_sig_error,
         np.array([columns["limit_exp"], columns["limit_obs"]]) / table.limit_exp,
-        label=f"bumphunt, {config.search_record.name}, {mass:g} GeV" + (", blinded" if config.blinded else ""),
-        observed=not config.blinded,
+        label=f"bumphunt, {about.search.name}, {mass:g} GeV" + (", blinded" if about.blinded else ""),
+        observed=not about.blinded,
     )
     plots.save(figure, folder, IMPACTS)
+
+
+def impacts_stage(analysis: ResolvedAnalysis, mass: float) -> Stage:
+    """Return the stage that writes the impacts at one mass [GeV].
+
+    Raises
+    ------
+    ConfigError
+        If the mass is outside the search, or excluded.
+    """
+    masses = analysis.scan.masses
+    if not masses.low <= mass <= masses.high:
+        msg = f"--mass {mass:g}: the search of {analysis.path} goes from {masses.low:g} to {masses.high:g} GeV"
+        raise ConfigError(msg)
+    for first, last in masses.excluded:
+        if first < mass < last:
+            msg = f"--mass {mass:g}: {first:g} to {last:g} GeV are not searched, see 'search.exclude'"
+            raise ConfigError(msg)
+
+    def make(job: Job, folder: Path) -> None:
+        run_impacts(
+            job.analysis.scan,
+            job.analysis.about,
+            mass,
+            selected=read_selected(job.of("spectra")),
+            signals=read_signal_models(job.of("scan")),
+            folder=folder,
+        )
+
+    return Stage(
+        name=IMPACTS,
+        folder=f"{IMPACTS}/{mass:g}",
+        needs=("spectra", "scan"),
+        settings=RESULTS,
+        more=lambda job: {"mass": mass},
+        files=("search", "model"),
+        make=make,
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bumphunt.montecarlo.validation.validation import EVENTS, STUDIES, run_study
 from workflows.figures import validation as validation_plots
 from workflows.figures.plots import save
 from workflows.results import write_csv
+from workflows.running.progress import Progress
 from workflows.running.workers import in_order
 
 __all__ = ["PAGE", "SEED", "TABLE", "validate"]
@@ -28,7 +29,6 @@ PAGE = "validation.html"
 """Name of the page."""
 FAR, SIGNIFICANT = 0.10, 3.0
 """A ratio is far from 1 if it is so by more than the first, and by more than the second in units of its error."""
-Progress = Callable[[str, int, int], None]
 
 
 def validate(

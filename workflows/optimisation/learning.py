@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from pathlib import Path
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 
 from bumphunt.cuts.classifier import NO_FOLD, SCORE, Boosting, Classifier, score_axis, train
 from bumphunt.cuts.tensor import CHOOSING, CountTensor, VetoAxis, fill_tensor
-from bumphunt.cuts.yields import SignalPoint
+from workflows.optimisation.tensors import SampleEvents, Tensors, collected
 from workflows.reading.events import FOLDS, EventBlock, read_events
 from workflows.reading.spectra import NOMINAL
 
-__all__ = ["Learned", "Source", "learn"]
+__all__ = ["learn"]
 
 Array = NDArray[np.float64]
 
@@ -25,47 +24,16 @@ MOST_EVENTS = 400_000
 """Simulated events of signal and of background, each, that a classifier is trained with; more are thinned out."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where the events of one sample are, and what they count.
-
-    Parameters
-    ----------
-    sample
-        Name of the sample.
-    edges
-        Edges of the mass bins of a background, or of the signal window [unit of the axis].
-    factor
-        What brings a background to the luminosity of the data.
-    mass, generated
-        Of a signal: its mass [GeV], and the sum of weights before any selection; None for a background.
-    """
-
-    sample: str
-    edges: Array
-    factor: float = 1.0
-    mass: float | None = None
-    generated: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
-    """Tensors of the score of a trained classifier, as those of the optimised cuts."""
-
-    backgrounds: list[CountTensor]
-    signals: list[SignalPoint]
-
-
 def learn(
     events: Path,
     region: str,
-    sources: Sequence[Source],
+    sources: Sequence[SampleEvents],
     *,
     features: Sequence[str],
     cells: Array,
     seed: int,
     progress: Callable[[int, int], None],
-) -> Learned:
+) -> Tensors:
     """Return the tensors of the score of a classifier that is trained on the choosing half.
 
     Parameters
@@ -92,17 +60,12 @@ def learn(
     """
     classifier = _trained(events, region, sources, features=features, cells=cells, seed=seed)
     axis = _axis(events, region, sources, classifier)
-    backgrounds, signals = [], []
-    for done, source in enumerate(sources, start=1):
-        tensor = reduce(
-            add, (_tensor(classifier, axis, source, block) for block in read_events(events, source.sample, region))
-        )
-        if source.mass is None or source.generated is None:
-            backgrounds.append(tensor.scaled(source.factor))
-        else:
-            signals.append(SignalPoint(mass=source.mass, tensor=tensor, generated=source.generated))
-        progress(done, len(sources))
-    return Learned(backgrounds=backgrounds, signals=signals)
+
+    def tensor_of(source: SampleEvents) -> CountTensor:
+        blocks = read_events(events, source.sample, region)
+        return reduce(add, (_tensor(classifier, axis, source, block) for block in blocks))
+
+    return collected(sources, tensor_of, progress)
 
 
 def _score(classifier: Classifier, block: EventBlock) -> Array:
@@ -111,7 +74,7 @@ def _score(classifier: Classifier, block: EventBlock) -> Array:
     return classifier.score(block.positions, block.observables, fold=fold)
 
 
-def _tensor(classifier: Classifier, axis: VetoAxis, source: Source, block: EventBlock) -> CountTensor:
+def _tensor(classifier: Classifier, axis: VetoAxis, source: SampleEvents, block: EventBlock) -> CountTensor:
     """Return the tensor of the score of some events."""
     return fill_tensor(
         block.positions,
@@ -123,7 +86,7 @@ def _tensor(classifier: Classifier, axis: VetoAxis, source: Source, block: Event
     )
 
 
-def _choosing(events: Path, region: str, source: Source) -> Iterator[tuple[EventBlock, NDArray[np.bool_]]]:
+def _choosing(events: Path, region: str, source: SampleEvents) -> Iterator[tuple[EventBlock, NDArray[np.bool_]]]:
     """Yield blocks and which of their events choose: those of that half; of a signal, in its window."""
     for block in read_events(events, source.sample, region):
         mask = block.half == CHOOSING
@@ -133,7 +96,7 @@ def _choosing(events: Path, region: str, source: Source) -> Iterator[tuple[Event
 
 
 def _trained(
-    events: Path, region: str, sources: Sequence[Source], *, features: Sequence[str], cells: Array, seed: int
+    events: Path, region: str, sources: Sequence[SampleEvents], *, features: Sequence[str], cells: Array, seed: int
 ) -> Classifier:
     """Return the classifier, trained on at most `MOST_EVENTS` of signal and of background."""
     sizes = {True: 0, False: 0}
@@ -166,7 +129,7 @@ def _trained(
     )
 
 
-def _axis(events: Path, region: str, sources: Sequence[Source], classifier: Classifier) -> VetoAxis:
+def _axis(events: Path, region: str, sources: Sequence[SampleEvents], classifier: Classifier) -> VetoAxis:
     """Return the candidate bounds on the score, from the signals in their windows."""
     scores, weights = [], []
     for source in sources:

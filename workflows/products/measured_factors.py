@@ -3,31 +3,20 @@
 `measure_factor` takes the spectra of a control region, or yields in bins of some observable: the data N, the samples
 whose factor is wanted M, and the others O. The factor is (N - O) / M. Its uncertainty has three parts: the statistical
 one of the data, that of the simulated events, and that of the luminosity, by which all simulated yields are scaled.
-
-================= ==============================================
-measure_factor    counts -> `MeasuredFactor`
-write_correction  values and errors -> correctionlib file
-write_factor      `MeasuredFactor` -> correctionlib file and table
-================= ==============================================
+`workflows.products.factor_files` writes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import product
-from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import ascending_edges
-from workflows.reading.spectra import NOMINAL
-from workflows.results import write_csv, write_json
 
-__all__ = ["MeasuredFactor", "measure_factor", "write_correction", "write_factor"]
+__all__ = ["MeasuredFactor", "measure_factor"]
 
 Array = NDArray[np.float64]
 
@@ -154,123 +143,3 @@ def measure_factor(
         simulation_error=np.sqrt(var_o + value**2 * var_m) / m,
         luminosity_error=luminosity_error * n / m,
     )
-
-
-def write_factor(
-    factor: MeasuredFactor,
-    folder: Path,
-    name: str,
-    *,
-    description: str = "",
-    flow: Literal["clamp", "error"] = "clamp",
-) -> Path:
-    """Write a factor as a correctionlib file and as a table, and return the former.
-
-    Parameters
-    ----------
-    factor
-        The factor.
-    folder
-        Where ``NAME.json``, the correction called `name`, and ``NAME.csv`` go.
-    name
-        Name of the correction.
-    description, flow
-        As for `write_correction`.
-    """
-    low = factor.edges[:-1] if factor.edges is not None else [None]
-    high = factor.edges[1:] if factor.edges is not None else [None]
-    parts = ("data", "wanted", "others", "value", "data_error", "simulation_error", "luminosity_error", "error")
-    columns: dict[str, Any] = {"observable": [factor.observable] * factor.value.size, "low": low, "high": high}
-    path = folder / f"{name}.json"
-    scalar = factor.edges is None or factor.observable is None
-    write_correction(
-        path,
-        name,
-        edges={} if factor.edges is None or factor.observable is None else {factor.observable: factor.edges},
-        values=factor.value[0] if scalar else factor.value,
-        errors=factor.error[0] if scalar else factor.error,
-        description=description,
-        flow=flow,
-    )
-    write_csv(folder / f"{name}.csv", columns | {part: getattr(factor, part) for part in parts})
-    return path
-
-
-def write_correction(
-    path: Path,
-    name: str,
-    *,
-    edges: Mapping[str, ArrayLike],
-    values: ArrayLike,
-    errors: ArrayLike,
-    description: str = "",
-    flow: Literal["clamp", "error"] = "clamp",
-) -> None:
-    """Write a correction with uncertainty as a correctionlib file.
-
-    Its inputs are those of `edges` and the string ``systematic``, which is ``nominal``, ``up`` or ``down``.
-
-    Parameters
-    ----------
-    path
-        The file.
-    name
-        Name of the correction.
-    edges
-        Bin edges of each input; none for a constant.
-    values, errors
-        Correction and uncertainty in each bin, a dimension an input.
-    description
-        Where it comes from.
-    flow
-        What is outside of the bins: ``clamp`` for the nearest bin, ``error`` for none.
-
-    Raises
-    ------
-    InputError
-        If the shapes do not match, a value is not finite, or an uncertainty is negative.
-    """
-    axes = {key: ascending_edges(e) for key, e in edges.items()}
-    shape = tuple(e.size - 1 for e in axes.values())
-    nominal, error = np.asarray(values, dtype=np.float64), np.asarray(errors, dtype=np.float64)
-    if nominal.shape != shape or error.shape != shape:
-        msg = f"values have shape {nominal.shape} and errors {error.shape}; the edges need {shape}"
-        raise InputError(msg)
-    if not (np.all(np.isfinite(nominal)) and np.all(np.isfinite(error)) and np.all(error >= 0)):
-        msg = f"values {nominal.tolist()}, errors {error.tolist()}; they must be finite, errors not negative"
-        raise InputError(msg)
-
-    def node(content: Array) -> Any:
-        if not axes:
-            return float(content)
-        return {
-            "nodetype": "multibinning",
-            "inputs": list(axes),
-            "edges": [e.tolist() for e in axes.values()],
-            "content": [float(content[cell]) for cell in product(*(range(n) for n in shape))],
-            "flow": flow,
-        }
-
-    shifted = {NOMINAL: nominal, "up": nominal + error, "down": nominal - error}
-    document = {
-        "schema_version": 2,
-        "corrections": [
-            {
-                "name": name,
-                "description": description,
-                "version": 1,
-                "inputs": [
-                    *({"name": key, "type": "real"} for key in axes),
-                    {"name": "systematic", "type": "string"},
-                ],
-                "output": {"name": "weight", "type": "real"},
-                "data": {
-                    "nodetype": "category",
-                    "input": "systematic",
-                    "content": [{"key": key, "value": node(content)} for key, content in shifted.items()],
-                },
-            }
-        ],
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, document)

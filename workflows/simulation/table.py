@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bumphunt.errors import BumphuntError
 from workflows.results import write_csv
-from workflows.stages.making.simulate import PSEUDODATA, SimulatedFile
+from workflows.simulation.files import SimulatedFile
+from workflows.simulation.plan import PSEUDODATA
 
 __all__ = ["SAMPLE_TABLE", "printed_rows", "write_samples"]
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from selections.search import Region
-from workflows.config.analysis import DATA, Analysis
-from workflows.stages.making.check import Sample
-from workflows.stages.making.process import N_MINUS_ONE, read_processed
+from workflows.config.regions import AnalysedRegion
+from workflows.config.samples import DATA
+from workflows.inputs.samples import InputSample
+from workflows.products.processed import N_MINUS_ONE, Processed
 
 __all__ = ["CutValues", "read_cut_values"]
 
@@ -53,17 +52,30 @@ class CutValues:
     signal_label: str
 
 
-def read_cut_values(config: Analysis, inputs: Sequence[Sample], folder: Path, region: Region) -> list[CutValues]:
-    """Return the N-1 distributions of a region, in the order of its cuts; the signal is that of the middle mass."""
-    processed = read_processed(config, folder)
+def read_cut_values(
+    processed: Processed, inputs: Sequence[InputSample], region: AnalysedRegion, *, blinded: bool
+) -> list[CutValues]:
+    """Return the N-1 distributions of a region, in the order of its cuts; the signal is that of the middle mass.
+
+    Parameters
+    ----------
+    processed
+        What was read.
+    inputs
+        The samples.
+    region
+        The region.
+    blinded
+        Whether the data of a region with a signal are hidden.
+    """
     seen = [sample for sample in inputs if region.name in sample.regions]
     backgrounds = [sample for sample in seen if sample.kind == "background"]
     signals = [sample for sample in seen if sample.kind == "signal"]
     signal = signals[len(signals) // 2] if signals else None
-    hidden = (config.blinded and region.role == "signal") or config.data.drawn_from_expectation
+    hidden = (blinded and region.signal is not None) or not any(sample.kind == "data" for sample in seen)
     found = []
-    with uproot.open(folder / N_MINUS_ONE) as file:
-        for cut in config.selection(region).cuts:
+    with uproot.open(processed.folder / N_MINUS_ONE) as file:
+        for cut in region.plan.selection.cuts:
             values = {
                 s.name: file[f"{region.name}/{s.name}/{cut.name}"].values() * processed.factor(region.name, s)
                 for s in backgrounds

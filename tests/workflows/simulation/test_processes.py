@@ -18,10 +18,10 @@ from selections import registry
 from workflows import cli
 from workflows.config.file import load
 from workflows.ntuples.files import inspect, read_columns
-from workflows.stages.making import simulate as stage
-from workflows.stages.making.check import simulation_plans
-from workflows.stages.making.sample_table import printed_rows
-from workflows.stages.making.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
+from workflows.simulation import files as stage
+from workflows.simulation.files import simulate
+from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
+from workflows.simulation.table import printed_rows
 
 GOOD = """\
 channel: zprime-invisible
@@ -50,7 +50,7 @@ def write(tmp_path):
 
 
 def test_defaults_of_a_channel(write):
-    (plan,) = simulation_plans(load(write()))
+    (plan,) = load(write()).simulation
     assert plan.candidate == CANDIDATES["dimuon"]
     assert plan.detector == BELLE2
     signal = plan.samples[1]
@@ -62,7 +62,7 @@ def test_any_process_with_parameters(write):
     new = "{events: 2000}}\n  pairs: {simulate: {process: eemumu, events: 100, parameters: {minimum_mass: 1}}}"
     new += "\n  peaks: {simulate: {process: isr_resonances_mumu, events: 100, parameters: {meson: jpsi}}}"
     new += "\n  all: {simulate: {process: eeee, events: 100, parameters: {multiperipheral_only: true}}}"
-    (plan,) = simulation_plans(load(write("{events: 2000}}", new)))
+    (plan,) = load(write("{events: 2000}}", new)).simulation
     assert plan.samples[1] == SampleSpec(name="pairs", process="eemumu", n=100, parameters={"minimum_mass": 1.0})
     assert plan.samples[2].parameters == {"meson": "jpsi"}
     assert plan.samples[3].parameters == {"multiperipheral_only": True}
@@ -77,7 +77,7 @@ def test_another_signal_and_several_injected(write):
     injected += " coupling: 0.1, parameters: {lifetime: 0.2}}]"
     path = write()
     path.write_text(text.replace("[{mass: 2.0, coupling: 1.0}]", injected))
-    (plan,) = simulation_plans(load(path))
+    (plan,) = load(path).simulation
     assert plan.samples[1].name == "darkhiggs_mumu_0.5"
     assert plan.samples[1].parameters == {"higgs_mass": 0.4, "coupling": 1e-6, "mass": 0.5}
     first, second = plan.injected
@@ -90,15 +90,15 @@ def test_candidate_and_signal_are_those_of_the_channel(write, monkeypatch):
     found = registry.SEARCHES["zprime-invisible"]
     search = replace(found, regions=(replace(found.regions[0], candidate="emu", process="zprime_lfv"),))
     monkeypatch.setitem(registry.SEARCHES, "zprime-invisible", search)
-    (plan,) = simulation_plans(load(write()))
+    (plan,) = load(write()).simulation
     assert plan.candidate == CANDIDATES["emu"]
     assert plan.samples[1].process == "zprime_lfv"
 
 
 def test_detector_by_name_or_with_other_numbers(write):
-    (plan,) = simulation_plans(load(write("data:", "detector: babar\nbeams: babar\ndata:")))
+    (plan,) = load(write("data:", "detector: babar\nbeams: babar\ndata:")).simulation
     assert plan.detector == BABAR
-    (plan,) = simulation_plans(load(write("data:", "detector: {preset: belle2, photon_loss: 0.01}\ndata:")))
+    (plan,) = load(write("data:", "detector: {preset: belle2, photon_loss: 0.01}\ndata:")).simulation
     assert plan.detector == replace(BELLE2, photon_loss=0.01)
 
 

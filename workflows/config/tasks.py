@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selections.search import Model, Region, Search
-from workflows.config.analysis import Analysis
+from selections.search import Model, Search
+from workflows.config.regions import AnalysedRegion
 
 __all__ = ["FitTask", "fit_tasks"]
 
@@ -24,7 +25,7 @@ class FitTask:
         Whether branching ratios weigh the regions, so that the result is the cross section of the production.
     """
 
-    regions: tuple[Region, ...]
+    regions: tuple[AnalysedRegion, ...]
     name: str
     combined: bool
 
@@ -42,19 +43,19 @@ class FitTask:
         production = search.production
         if self.combined:
             return rf"\sigma({production})" if model is not None else rf"\varepsilon\,\sigma({production})"
-        decay = self.regions[0].decay
+        decay = self.regions[0].region.decay
         visible = rf"\sigma({production})" + (rf"\,\mathcal{{B}}({decay})" if decay else "")
         return visible if model is not None else rf"\varepsilon\,{visible}"
 
 
-def fit_tasks(config: Analysis) -> tuple[FitTask, ...]:
-    """Return the fits: the main one first, which is the combination where there are several regions.
+def fit_tasks(regions: Sequence[AnalysedRegion]) -> tuple[FitTask, ...]:
+    """Return the fits of regions: the main one first, which is the combination where several of them have a signal.
 
     With several regions that all see the whole production (their branching ratios are the same), the fit of one region
     is one of part of the data; else it is one of a final state.
     """
-    regions = config.signal_regions
-    if len(regions) == 1:
-        return (FitTask(regions=regions, name="", combined=False),)
-    alone = (FitTask(regions=(region,), name=region.name, combined=False) for region in regions)
-    return (FitTask(regions=regions, name="", combined=True), *alone)
+    fitted = tuple(region for region in regions if region.signal is not None)
+    if len(fitted) == 1:
+        return (FitTask(regions=fitted, name="", combined=False),)
+    alone = (FitTask(regions=(region,), name=region.name, combined=False) for region in fitted)
+    return (FitTask(regions=fitted, name="", combined=True), *alone)

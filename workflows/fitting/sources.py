@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bumphunt.models.signal import SignalModel
 from bumphunt.scan.sources import Source
-from workflows.config.analysis import Analysis
-from workflows.stages.making.spectra import Unit
+from workflows.config.records import ScanSetup
+from workflows.products.selected import Unit
 
 __all__ = ["sources_of"]
 
@@ -39,30 +39,29 @@ class _Measured:
 
 
 def sources_of(
-    config: Analysis, units: Sequence[Unit], signals: Mapping[str, SignalModel]
+    setup: ScanSetup, units: Sequence[Unit], signals: Mapping[str, SignalModel]
 ) -> Callable[[float], tuple[Source, ...]]:
     """Return the function from a mass [GeV] to all sources of uncertainty of a fit.
 
     Parameters
     ----------
-    config
-        The analysis.
+    setup
+        How hypotheses are tested.
     units
         What is fitted together.
     signals
         The signal models, by unit.
     """
-    templates = config.template_names
-    measured = [found for unit in units for found in _measured(unit, templates)]
-    given = _given(config, units, templates)
+    measured = [found for unit in units for found in _measured(unit, setup.templates)]
+    given = _given(setup, units)
     if not measured:
         return _Constant(given)
     return _Sources(
         given=given,
         measured=tuple(measured),
         signals=dict(signals),
-        half_width=config.fit.half_width,
-        slopes=config.fit.method != "counting",
+        half_width=setup.fit.half_width,
+        slopes=setup.fit.method != "counting",
     )
 
 
@@ -110,13 +109,13 @@ class _Sources:
         )
 
 
-def _given(config: Analysis, units: Sequence[Unit], templates: Sequence[str]) -> tuple[Source, ...]:
+def _given(setup: ScanSetup, units: Sequence[Unit]) -> tuple[Source, ...]:
     """Return the sources of the YAML, each for the samples that the units have."""
     found = []
-    for source in config.sources:
+    for source in setup.sources:
         for unit in units:
             kept = {
-                key: {s: value for s, value in getattr(source, key).items() if s in templates and s in unit.after}
+                key: {s: value for s, value in getattr(source, key).items() if s in setup.templates and s in unit.after}
                 for key in ("background", "background_slope")
             }
             here = _replaced(source, unit.name, kept)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from workflows.config.file import load
-from workflows.stages.making.check import simulation_plans
 
 ANALYSIS = """\
 channel: zprime-invisible
@@ -24,5 +23,5 @@ factors:
 def test_pseudodata_have_the_factor_of_a_region_that_the_sample_is_seen_in(tmp_path: Path) -> None:
     path = tmp_path / "analysis.yaml"
     path.write_text(ANALYSIS)
-    (plan,) = simulation_plans(load(path))
+    (plan,) = load(path).simulation
     assert {drawn.process: drawn.yield_factor for drawn in plan.pseudodata} == {"mumu": 1.0, "tautau": 0.5}

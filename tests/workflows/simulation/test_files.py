@@ -16,8 +16,9 @@ from bumphunt.errors import BumphuntError, InputError
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.detector import BELLE2
 from workflows.ntuples.files import inspect, read_columns, read_simulation
-from workflows.stages.making import simulate as stage
-from workflows.stages.making.simulate import DrawnSample, SampleSpec, SimulationPlan, simulate
+from workflows.simulation import files as stage
+from workflows.simulation.files import simulate
+from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 
 SIGNAL = DrawnSample(process="zprime", parameters={"mass": 2.0, "coupling": 1.0})
 KEY = ("__experiment__", "__run__", "__production__", "__event__", "__candidate__")
@@ -141,7 +142,8 @@ def test_interrupt_from_the_keyboard_with_workers_leaves_nothing(tmp_path):
         import sys, pathlib
         from bumphunt.kinematics.momenta import BEAMS
         from bumphunt.montecarlo.detector.detector import BELLE2
-        from workflows.stages.making.simulate import SampleSpec, SimulationPlan, simulate
+        from workflows.simulation.files import simulate
+        from workflows.simulation.plan import SampleSpec, SimulationPlan
         def tell(*step):
             sys.stdout.write("step\\n"); sys.stdout.flush()
         if __name__ == "__main__":

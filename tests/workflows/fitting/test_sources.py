@@ -6,7 +6,7 @@ import hist
 import numpy as np
 import pytest
 
-from workflows.stages.making.effects import _changes
+from workflows.fitting.sources import _changes
 
 
 def spectrum(counts: np.ndarray, edges: np.ndarray) -> hist.Hist:

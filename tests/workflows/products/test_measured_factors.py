@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from workflows.stages.studying.measured_factors import measure_factor, write_correction, write_factor
+from workflows.products.factor_files import write_correction, write_factor
+from workflows.products.measured_factors import measure_factor
 
 
 def test_factor_and_uncertainty_are_mean_and_width_of_toys() -> None:
@@ -45,8 +46,8 @@ def test_written_factor_is_what_correctionlib_reads(tmp_path: Path) -> None:
     factor = measure_factor(
         [90, 40], [100, 50], [4, 9], luminosity_error=0.02, observable="daughter(0, p)", edges=[0, 1, 5]
     )
-    path = write_factor(factor, tmp_path, "trigger")
-    read = correctionlib.CorrectionSet.from_file(str(path))["trigger"]
+    write_factor(factor, tmp_path, "trigger", description="of a trigger")
+    read = correctionlib.CorrectionSet.from_file(str(tmp_path / "trigger.json"))["trigger"]
     p = np.array([-3.0, 0.5, 1.0, 4.9, 77.0])
     index = [0, 0, 1, 1, 1]
     np.testing.assert_allclose(read.evaluate(p, "nominal"), factor.value[index], rtol=1e-12)
@@ -59,8 +60,8 @@ def test_written_factor_is_what_correctionlib_reads(tmp_path: Path) -> None:
 
 
 def test_factor_of_one_bin_needs_no_input(tmp_path: Path) -> None:
-    path = write_factor(measure_factor(65, 100, 1, luminosity_error=0.0), tmp_path, "factor")
-    read = correctionlib.CorrectionSet.from_file(str(path))["factor"]
+    write_factor(measure_factor(65, 100, 1, luminosity_error=0.0), tmp_path, "factor", description="")
+    read = correctionlib.CorrectionSet.from_file(str(tmp_path / "factor.json"))["factor"]
     assert read.evaluate("nominal") == 0.65
 
 

@@ -1,0 +1,345 @@
+"""An analysis as records: what stages are given of it, made once by `workflows.config.resolved.resolve`.
+
+================== ====================================================================================
+record             says, and to whom
+================== ====================================================================================
+`About`            what is searched for in which data: limits, impacts, report
+`SearchedMasses`   the hypotheses: scan, impacts, report
+`ReadingSetup`     how ntuples are read: simulate and check (what must be there), process, correct
+`OptimiseSetup`    how cuts are chosen: optimise
+`SpectraSetup`     what is made of the selected spectra: spectra
+`ScanSetup`        how hypotheses are tested: scan, impacts
+`ControlSetup`     which factors are measured: correct
+`ReportSetup`      what the figures show beside the results: report
+`OwnFiles`         the files that were read to make all this: the chain
+`ResolvedAnalysis` all of them: the chain
+================== ====================================================================================
+
+All are frozen. Those that hold regions hold functions of the search, which may be those of a user's file; such a record
+does not travel to other processes, but in the form that `workflows.reading.processor.packed` gives it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.scan.sources import Source
+from selections.events import CandidateRule
+from selections.search import Model, Search
+from workflows.config.analysis import Analysis
+from workflows.config.corrections import ControlSection
+from workflows.config.fit import Fit, Optimise
+from workflows.config.regions import AnalysedRegion
+from workflows.config.samples import Smooth
+from workflows.config.tasks import FitTask
+from workflows.reading.weights import Correction, Factor
+from workflows.simulation.plan import SimulationPlan
+
+__all__ = [
+    "About",
+    "ControlSetup",
+    "InjectedSignal",
+    "OptimiseSetup",
+    "OwnFiles",
+    "ReadingSetup",
+    "ReportSetup",
+    "ResolvedAnalysis",
+    "ScanSetup",
+    "SearchedMasses",
+    "SpectraSetup",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What is searched for, in which data.
+
+    Parameters
+    ----------
+    search
+        The search.
+    model
+        What a coupling predicts: the user's function, or that of the search, or nothing.
+    sqrt_s
+        Centre-of-mass energy [GeV].
+    luminosity
+        Luminosity of the data [fb^-1].
+    pseudo
+        Whether they are no real data.
+    blinded
+        Whether nothing observed inside the search range may be written.
+    injected
+        Masses of the signals that were put into pseudo-data [GeV].
+    seed
+        Seed of all random numbers.
+    """
+
+    search: Search
+    model: Model | None
+    sqrt_s: float
+    luminosity: float
+    pseudo: bool
+    blinded: bool
+    injected: tuple[float, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchedMasses:
+    """The mass hypotheses.
+
+    Parameters
+    ----------
+    low, high
+        Their ends [GeV].
+    step
+        Step in units of the resolution.
+    excluded
+        Intervals that are left out [GeV].
+    """
+
+    low: float
+    high: float
+    step: float
+    excluded: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingSetup:
+    """How the ntuples are read.
+
+    Parameters
+    ----------
+    path
+        The YAML, for errors.
+    regions
+        What is filled.
+    names
+        Branch by variable, for branches that are not called by the escaped name.
+    rule
+        What becomes of events with several candidates.
+    weights
+        Corrections and factors of simulated samples, with the names of the signals.
+    blinded
+        Whether data lose their rows inside the search range before all else.
+    keep_events
+        Whether the passing events are written, for the optimisation.
+    """
+
+    path: Path
+    regions: tuple[AnalysedRegion, ...]
+    names: Mapping[str, str]
+    rule: CandidateRule
+    weights: tuple[Correction | Factor, ...]
+    blinded: bool
+    keep_events: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptimiseSetup:
+    """How the cuts in bins of mass are chosen.
+
+    Parameters
+    ----------
+    regions
+        The regions, of which those with a signal have cuts.
+    settings
+        The section of the YAML.
+    cl
+        Confidence level of the limits.
+    candidates
+        Observables of the search that may be cut on, which are ranked.
+    features
+        Observables that a classifier learns from.
+    seed
+        Seed of its training.
+    """
+
+    regions: tuple[AnalysedRegion, ...]
+    settings: Optimise
+    cl: float
+    candidates: tuple[VetoAxis, ...]
+    features: tuple[str, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InjectedSignal:
+    """A simulated signal in pseudo-data that are drawn from the expectation.
+
+    Parameters
+    ----------
+    region
+        Name of the region that sees it.
+    sample
+        Name of its sample.
+    strength
+        What the sample is multiplied with: by its coupling, and its branching ratio.
+    """
+
+    region: str
+    sample: str
+    strength: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpectraSetup:
+    """What is made of the selected spectra.
+
+    Parameters
+    ----------
+    regions
+        The regions.
+    luminosity
+        Luminosity of the data [fb^-1].
+    smooth
+        By sample, the smooth curve that takes the place of its spectrum.
+    drawn
+        Whether the data are drawn from the expectation.
+    injected
+        The signals in them.
+    seed
+        Seed of what is drawn.
+    """
+
+    regions: tuple[AnalysedRegion, ...]
+    luminosity: float
+    smooth: Mapping[str, Smooth]
+    drawn: bool
+    injected: tuple[InjectedSignal, ...]
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSetup:
+    """How the mass hypotheses are tested.
+
+    Parameters
+    ----------
+    fits
+        What is fitted together: the main fit first.
+    masses
+        The hypotheses.
+    fit
+        The section of the YAML.
+    templates
+        Samples that are templates of the fit.
+    uncertainties
+        Relative uncertainty of the normalisation of each sample.
+    sources
+        What else is uncertain, but for what corrections and factors do.
+    blinded
+        Whether the data are not looked at.
+    seed
+        Seed of what is thrown.
+    """
+
+    fits: tuple[FitTask, ...]
+    masses: SearchedMasses
+    fit: Fit
+    templates: tuple[str, ...]
+    uncertainties: Mapping[str, float]
+    sources: tuple[Source, ...]
+    blinded: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlSetup:
+    """Which factors are measured in control samples.
+
+    Parameters
+    ----------
+    path
+        The YAML, for errors.
+    factors
+        The sections of the YAML, by name of the factor.
+    luminosity, luminosity_uncertainty
+        Luminosity of the data [fb^-1], and its relative uncertainty.
+    uncertainties
+        Relative uncertainty of the normalisation of each sample.
+    drawn
+        Whether the data are drawn from the expectation, so that there are no control samples.
+    """
+
+    path: Path
+    factors: Mapping[str, ControlSection]
+    luminosity: float
+    luminosity_uncertainty: float
+    uncertainties: Mapping[str, float]
+    drawn: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportSetup:
+    """What the figures show beside the results.
+
+    Parameters
+    ----------
+    about
+        Search and data.
+    regions, fits
+        What has figures.
+    excluded
+        Intervals of mass at which curves are interrupted [GeV].
+    uncertainties
+        Relative uncertainty of the normalisation of each sample.
+    """
+
+    about: About
+    regions: tuple[AnalysedRegion, ...]
+    fits: tuple[FitTask, ...]
+    excluded: tuple[tuple[float, float], ...]
+    uncertainties: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnFiles:
+    """The files besides ntuples that results depend on.
+
+    Parameters
+    ----------
+    search, model
+        Fingerprints (`workflows.results.fingerprint`) of the file that holds the search, of a user or an installed
+        package, and of that of the user's model, as they were when they were loaded; none for what is shipped.
+    corrections
+        Files of corrections.
+    """
+
+    search: tuple[Mapping[str, object], ...]
+    model: tuple[Mapping[str, object], ...]
+    corrections: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResolvedAnalysis:
+    """One analysis: its sections, and the records that were made of them and of its search.
+
+    Parameters
+    ----------
+    path
+        The YAML.
+    sections
+        What it says.
+    own
+        The other files that it was made of.
+    about, regions, simulation, reading, optimisation, spectra, scan, control, report
+        See the head of this module; no plan of a simulation where nothing is simulated, and None where no cuts are
+        optimised.
+    """
+
+    path: Path
+    sections: Analysis
+    own: OwnFiles
+    about: About
+    regions: tuple[AnalysedRegion, ...]
+    simulation: tuple[SimulationPlan, ...]
+    reading: ReadingSetup
+    optimisation: OptimiseSetup | None
+    spectra: SpectraSetup
+    scan: ScanSetup
+    control: ControlSetup
+    report: ReportSetup

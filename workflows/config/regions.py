@@ -1,0 +1,146 @@
+"""The regions of an analysis: those of the search that are looked at, with what the YAML says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.montecarlo.processes.process import Process
+from bumphunt.spectrum.axis import MassAxis
+from selections.search import Region
+from workflows.reading.plan import RegionPlan
+
+__all__ = ["AnalysedRegion", "RegionSignal", "SignalSample", "by_candidate", "signal_samples"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegionSignal:
+    """The signal of a region in which a peak is fitted.
+
+    Parameters
+    ----------
+    process
+        What is simulated.
+    masses
+        The simulated masses that can be seen there [GeV], ascending.
+    low, high
+        The ends of the masses that are searched there [GeV].
+    veto
+        Candidate bounds of the optimised cuts; none without such cuts.
+    """
+
+    process: Process
+    masses: tuple[float, ...]
+    low: float
+    high: float
+    veto: tuple[VetoAxis, ...]
+
+    def sample(self, mass: float) -> str:
+        """Return the name of the sample of a mass [GeV], such as ``zprime_0.5``."""
+        return f"{self.process.name}_{mass:g}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalysedRegion:
+    """A region as an analysis looks at it.
+
+    Parameters
+    ----------
+    region
+        The region of the search.
+    plan
+        What is filled from the ntuples: cuts before the optimised ones, bins, slices.
+    tree
+        Name of its tree in files that are given.
+    suffix
+        Ends the names of its files; "" where there is one region.
+    signal
+        Its signal; None in a control sample.
+    """
+
+    region: Region
+    plan: RegionPlan
+    tree: str
+    suffix: str
+    signal: RegionSignal | None
+
+    @property
+    def name(self) -> str:
+        """Name of the region."""
+        return self.region.name
+
+    @property
+    def axis(self) -> MassAxis:
+        """Axis of its spectrum."""
+        return self.plan.selection.axis
+
+    @property
+    def edges(self) -> NDArray[np.float64]:
+        """Bin edges of its spectrum [unit of the axis]."""
+        return self.plan.edges
+
+    @property
+    def searched(self) -> tuple[float, float] | None:
+        """Positions of the ends of the masses that are searched [unit of the axis]; None in a control sample."""
+        if self.signal is None:
+            return None
+        return float(self.axis.position(self.signal.low)), float(self.axis.position(self.signal.high))
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        """Names of what is fitted with one background: the region itself, or each of its slices."""
+        if self.plan.slices is None:
+            return (self.name,)
+        return tuple(f"{self.name}_{i}" for i in range(len(self.plan.slices[1]) - 1))
+
+    def file(self, stem: str) -> str:
+        """Return the name, without its ending, of one of its files."""
+        return stem + self.suffix
+
+
+def by_candidate(regions: Sequence[AnalysedRegion]) -> dict[str, tuple[AnalysedRegion, ...]]:
+    """Return regions by the candidate whose rows they read."""
+    found: dict[str, tuple[AnalysedRegion, ...]] = {}
+    for region in regions:
+        candidate = region.region.candidate
+        found[candidate] = (*found.get(candidate, ()), region)
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignalSample:
+    """The signal sample of one mass.
+
+    Parameters
+    ----------
+    name
+        Its name.
+    process
+        What is simulated.
+    mass
+        The mass [GeV].
+    regions
+        The regions that see it, all of one candidate.
+    """
+
+    name: str
+    process: Process
+    mass: float
+    regions: tuple[AnalysedRegion, ...]
+
+
+def signal_samples(regions: Sequence[AnalysedRegion]) -> list[SignalSample]:
+    """Return the signal samples of regions of one candidate, by mass."""
+    found: dict[str, SignalSample] = {}
+    for region in regions:
+        if (signal := region.signal) is None:
+            continue
+        for mass in signal.masses:
+            name = signal.sample(mass)
+            seen = found[name].regions if name in found else ()
+            found[name] = SignalSample(name=name, process=signal.process, mass=mass, regions=(*seen, region))
+    return sorted(found.values(), key=lambda sample: sample.mass)

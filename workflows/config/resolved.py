@@ -1,0 +1,350 @@
+"""From what a YAML says to the records that stages are given: everything that follows is worked out here, once.
+
+The search of a user's file is loaded here and nowhere else: a file that is saved during a run changes nothing in it,
+and the next run sees that its results are out of date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from bumphunt.cuts.tensor import VetoAxis, veto_axis
+from bumphunt.errors import ConfigError, InputError
+from bumphunt.kinematics.momenta import BEAMS, Beams
+from bumphunt.montecarlo.detector.detector import DETECTORS, Detector, preset
+from bumphunt.montecarlo.processes.registry import find_process
+from bumphunt.scan.sources import Source
+from selections.events import REJECT, CandidateRule
+from selections.search import Model, Region, Search
+from workflows.config.analysis import Analysis, Ntuples
+from workflows.config.checks import check_names, check_regions, check_sources
+from workflows.config.records import (
+    About,
+    ControlSetup,
+    InjectedSignal,
+    OptimiseSetup,
+    OwnFiles,
+    ReadingSetup,
+    ReportSetup,
+    ResolvedAnalysis,
+    ScanSetup,
+    SearchedMasses,
+    SpectraSetup,
+)
+from workflows.config.regions import AnalysedRegion, RegionSignal, signal_samples
+from workflows.config.samples import SIGNAL
+from workflows.config.searches import find_function, find_search, source_file
+from workflows.config.simulated import injected_into, signal_parameters, simulation_plans
+from workflows.config.tasks import fit_tasks
+from workflows.reading.plan import RegionPlan
+from workflows.reading.weights import Correction, Factor, load_corrections
+from workflows.results import fingerprint
+
+__all__ = ["resolve"]
+
+MIN_MASSES = 4
+"""Fewest simulated masses of a region: shapes and efficiency are interpolated."""
+
+
+def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
+    """Return an analysis as records.
+
+    Parameters
+    ----------
+    sections
+        What the YAML says.
+    path
+        The YAML, to whose folder other files are relative.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made: names the key, the value and the way out.
+    ConfigError
+        If a file of Python that it names cannot be used.
+    """
+    own = _own_files(sections, path.parent)
+    search = find_search(sections.channel, path.parent)
+    model = search.model if sections.model is None else _user_model(sections.model, path.parent)
+    check_names(sections, search)
+    beams, detector = _beams(sections), _detector(sections)
+    regions = _regions(sections, search, beams)
+    check_regions(sections, regions, beams)
+    sources = _sources(sections)
+    templates = () if sections.fit.method == "smooth" else sections.fit.templates or tuple(sections.samples)
+    check_sources(sections, sources, templates)
+    about = _about(sections, search, model, beams)
+    optimisation = _optimisation(sections, search, regions)
+    reading = ReadingSetup(
+        path=path,
+        regions=regions,
+        names=sections.ntuples.names,
+        rule=_candidate_rule(sections.ntuples),
+        weights=_weights(sections, regions, path.parent),
+        blinded=about.blinded,
+        keep_events=optimisation is not None,
+    )
+    scan = _scan(sections, about, regions, sources, templates)
+    return ResolvedAnalysis(
+        path=path,
+        sections=sections,
+        own=own,
+        about=about,
+        regions=regions,
+        simulation=simulation_plans(sections, regions, beams, detector),
+        reading=reading,
+        optimisation=optimisation,
+        spectra=_spectra(sections, regions, model),
+        scan=scan,
+        control=ControlSetup(
+            path=path,
+            factors=sections.control,
+            luminosity=sections.data.luminosity,
+            luminosity_uncertainty=sections.data.luminosity_uncertainty,
+            uncertainties=scan.uncertainties,
+            drawn=sections.data.drawn_from_expectation,
+        ),
+        report=ReportSetup(
+            about=about,
+            regions=regions,
+            fits=scan.fits,
+            excluded=scan.masses.excluded,
+            uncertainties=scan.uncertainties,
+        ),
+    )
+
+
+def _own_files(sections: Analysis, folder: Path) -> OwnFiles:
+    """Return the files besides ntuples that results depend on."""
+    search = source_file(sections.channel, folder)
+    model = None if sections.model is None else source_file(sections.model, folder)
+    return OwnFiles(
+        search=() if search is None else (fingerprint(search),),
+        model=() if model is None else (fingerprint(model),),
+        corrections=tuple(folder / correction.file for correction in sections.corrections.values()),
+    )
+
+
+def _user_model(name: str, folder: Path) -> Model:
+    """Return the model that a user's function is."""
+    function = find_function(name, folder)
+    return Model(coupling="coupling", meaning=f"coupling of {name}", cross_section=function, reference=name)
+
+
+def _beams(sections: Analysis) -> Beams:
+    """Return the beams."""
+    return BEAMS[sections.beams] if isinstance(sections.beams, str) else Beams(**sections.beams.model_dump())
+
+
+def _detector(sections: Analysis) -> Detector:
+    """Return the detector.
+
+    Raises
+    ------
+    ValueError
+        If a parameter of it makes no sense.
+    """
+    if isinstance(sections.detector, str):
+        return DETECTORS[sections.detector]
+    try:
+        return preset(**{"name" if key == "preset" else key: value for key, value in sections.detector.items()})
+    except (InputError, TypeError) as error:
+        msg = f"detector: {error}"
+        raise ValueError(msg) from None
+
+
+def _regions(sections: Analysis, search: Search, beams: Beams) -> tuple[AnalysedRegion, ...]:
+    """Return the regions that are looked at, in the order of the search."""
+    named = sections.regions or tuple(region.name for region in search.signal_regions)
+    looked_at = [region for region in search.regions if region.name in named]
+    return tuple(_region(sections, search, region, beams, several=len(looked_at) > 1) for region in looked_at)
+
+
+def _region(sections: Analysis, search: Search, region: Region, beams: Beams, *, several: bool) -> AnalysedRegion:
+    """Return a region with what the YAML says of it."""
+    signal = _signal(sections, search, region) if region.role == "signal" else None
+    bins, selection = sections.spectrum or region.binning, region.selection(beams)
+    slices = sections.fit.slices if signal is not None else None
+    veto = () if signal is None else signal.veto
+    ranked = (*(axis.name for axis in search.candidates), *search.features) if veto else ()
+    tree = sections.ntuples.tree
+    return AnalysedRegion(
+        region=region,
+        plan=RegionPlan(
+            name=region.name,
+            selection=selection,
+            edges=np.linspace(bins.low, bins.high, bins.bins + 1),
+            keep=tuple(
+                dict.fromkeys([*(axis.name for axis in veto), *(name for name in ranked if name in selection.names)])
+            ),
+            slices=None if slices is None else (slices.observable, np.array(slices.edges)),
+            fitted=signal is not None,
+        ),
+        tree=tree if isinstance(tree, str) else tree.get(region.name, "events"),
+        suffix=f"_{region.name}" if several else "",
+        signal=signal,
+    )
+
+
+def _signal(sections: Analysis, search: Search, region: Region) -> RegionSignal:
+    """Return the signal of a region.
+
+    Raises
+    ------
+    ValueError
+        If there are too few simulated masses, or none of them is searched.
+    """
+    low, high = region.mass_range or (0.0, np.inf)
+    masses = tuple(mass for mass in sections.signal.masses if low <= mass <= high)
+    if len(masses) < MIN_MASSES:
+        msg = f"signal masses {list(masses)} in the range of region {region.name!r}; at least {MIN_MASSES} are needed"
+        raise ValueError(msg)
+    first, last = max(sections.search.low, masses[0]), min(sections.search.high, masses[-1])
+    if not first < last:
+        msg = (
+            f"search: no mass from {sections.search.low:g} to {sections.search.high:g} GeV is among those of region"
+            f" {region.name!r}, {masses[0]:g} to {masses[-1]:g} GeV: leave it out of 'regions'"
+        )
+        raise ValueError(msg)
+    simulated = sections.signal.simulate
+    process = find_process((simulated.process if simulated is not None else None) or str(region.process))
+    return RegionSignal(process=process, masses=masses, low=first, high=last, veto=_veto(sections, search))
+
+
+def _veto(sections: Analysis, search: Search) -> tuple[VetoAxis, ...]:
+    """Return the bounds that are tried: those of the search, or those of the YAML; none without optimised cuts."""
+    if sections.optimise is None:
+        return ()
+    ranges = sections.optimise.variables
+    if not ranges:
+        return search.veto
+    own = {axis.name: axis for axis in (*search.candidates, *search.veto)}
+    return tuple(
+        own[name] if r is None else veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items()
+    )
+
+
+def _sources(sections: Analysis) -> tuple[Source, ...]:
+    """Return all sources of uncertainty but the normalisations of the samples."""
+    found = []
+    if sections.signal.uncertainty > 0:
+        found.append(Source(name="efficiency", efficiency=sections.signal.uncertainty))
+    if sections.data.luminosity_uncertainty > 0:
+        found.append(Source(name="luminosity", efficiency=sections.data.luminosity_uncertainty))
+    found.extend(section.source(name) for name, section in sections.systematics.items())
+    return tuple(found)
+
+
+def _candidate_rule(ntuples: Ntuples) -> CandidateRule:
+    """Return the rule for events with several candidates."""
+    rule = ntuples.candidates
+    return REJECT if rule == "reject" else CandidateRule(best=rule.variable, largest=rule.best == "highest")
+
+
+def _weights(sections: Analysis, regions: Sequence[AnalysedRegion], folder: Path) -> tuple[Correction | Factor, ...]:
+    """Return the corrections and factors, with the names of the signals for ``signal``.
+
+    Raises
+    ------
+    ValueError
+        If a factor makes no sense, or the file of a correction cannot be used.
+    """
+    signals = [sample.name for sample in signal_samples(regions)]
+
+    def named(samples: tuple[str, ...]) -> tuple[str, ...] | None:
+        names = [name for sample in samples for name in (signals if sample == SIGNAL else [sample])]
+        return tuple(dict.fromkeys(names)) if samples else None
+
+    found: list[Correction | Factor] = []
+    try:
+        for key, section in sections.corrections.items():
+            name = f"corrections.{key}"
+            found.append(section.record(key, folder, named(section.samples)))
+            load_corrections(found[-1:])
+        for key, factor in sections.factors.items():
+            name = f"factors.{key}"
+            found.append(factor.record(key, named(factor.samples)))
+    except (ConfigError, InputError) as error:
+        msg = f"{name}: {error}"
+        raise ValueError(msg) from None
+    return tuple(found)
+
+
+def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams) -> About:
+    """Return what is searched for in which data."""
+    data = sections.data
+    return About(
+        search=search,
+        model=model,
+        sqrt_s=beams.sqrt_s,
+        luminosity=data.luminosity,
+        pseudo=data.is_pseudo,
+        blinded=not (sections.unblind or data.is_pseudo),
+        injected=() if data.simulate is None else tuple(injection.mass for injection in data.simulate.inject),
+        seed=sections.seed,
+    )
+
+
+def _optimisation(sections: Analysis, search: Search, regions: tuple[AnalysedRegion, ...]) -> OptimiseSetup | None:
+    """Return how cuts are chosen; None where there are no bounds to try."""
+    if sections.optimise is None or not any(region.signal is not None and region.signal.veto for region in regions):
+        return None
+    return OptimiseSetup(
+        regions=regions,
+        settings=sections.optimise,
+        cl=sections.fit.cl,
+        candidates=search.candidates,
+        features=search.features,
+        seed=sections.seed,
+    )
+
+
+def _spectra(sections: Analysis, regions: tuple[AnalysedRegion, ...], model: Model | None) -> SpectraSetup:
+    """Return what is made of the selected spectra."""
+    return SpectraSetup(
+        regions=regions,
+        luminosity=sections.data.luminosity,
+        smooth={name: sample.smooth for name, sample in sections.samples.items() if sample.smooth is not None},
+        drawn=sections.data.drawn_from_expectation,
+        injected=_injected(sections, regions, power=2.0 if model is None else model.power),
+        seed=sections.seed,
+    )
+
+
+def _injected(sections: Analysis, regions: Sequence[AnalysedRegion], *, power: float) -> tuple[InjectedSignal, ...]:
+    """Return the signals in data that are drawn from the expectation; none where events are drawn."""
+    data, found = sections.data, []
+    for injection in data.simulate.inject if data.simulate is not None and data.drawn_from_expectation else ():
+        for region, process in injected_into(injection, regions):
+            made = process.complete(signal_parameters(sections.signal, injection.mass))
+            strength = (injection.coupling / float(made["coupling"])) ** power * process.branching_ratio(made)
+            sample = f"{process.name}_{injection.mass:g}"
+            found.append(InjectedSignal(region=region.name, sample=sample, strength=strength))
+    return tuple(found)
+
+
+def _scan(
+    sections: Analysis,
+    about: About,
+    regions: Sequence[AnalysedRegion],
+    sources: tuple[Source, ...],
+    templates: tuple[str, ...],
+) -> ScanSetup:
+    """Return how hypotheses are tested."""
+    section, fit = sections.search, sections.fit
+    excluded = section.exclude
+    if excluded == "auto":
+        excluded = tuple((known.low, known.high) for known in about.search.excluded)
+    return ScanSetup(
+        fits=fit_tasks(regions),
+        masses=SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded),
+        fit=fit,
+        templates=templates,
+        uncertainties={name: sample.uncertainty for name, sample in sections.samples.items()},
+        sources=sources,
+        blinded=about.blinded,
+        seed=sections.seed,
+    )

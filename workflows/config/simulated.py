@@ -1,0 +1,142 @@
+"""What the YAML asks to simulate, as plans: one for each candidate of the regions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from bumphunt.kinematics.momenta import Beams
+from bumphunt.montecarlo.detector.candidates import CANDIDATES
+from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.processes.process import Process, Value
+from bumphunt.montecarlo.processes.registry import find_process
+from workflows.config.analysis import Analysis
+from workflows.config.corrections import FactorSection
+from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
+from workflows.config.samples import SIGNAL, Injection, Signal
+from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
+
+__all__ = ["factor_on", "injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]
+
+
+def factor_on(factors: Mapping[str, FactorSection], sample: str, region: str) -> float:
+    """Return the product of the factors on a sample, ``signal`` for the signal, in a region."""
+    product = 1.0
+    for factor in factors.values():
+        if factor.applies(sample, region):
+            product *= factor.value
+    return product
+
+
+def signal_parameters(signal: Signal, mass: float) -> dict[str, Value]:
+    """Return the parameters of the simulated signal of a mass [GeV]."""
+    simulated = signal.simulate
+    if simulated is None:
+        return {"mass": mass}
+    coupling: dict[str, Value] = {} if simulated.coupling is None else {"coupling": simulated.coupling}
+    return simulated.parameters | coupling | {"mass": mass}
+
+
+def injected_parameters(injection: Injection) -> dict[str, Value]:
+    """Return the parameters of a signal that is put into pseudo-data."""
+    return injection.parameters | {"mass": injection.mass, "coupling": injection.coupling}
+
+
+def injected_into(injection: Injection, regions: Sequence[AnalysedRegion]) -> list[tuple[AnalysedRegion, Process]]:
+    """Return those among some regions that see an injected signal, with its process there."""
+    found = []
+    for region in regions:
+        low, high = region.region.mass_range or (0.0, float("inf"))
+        if region.signal is not None and low <= injection.mass <= high:
+            process = find_process(injection.process) if injection.process else region.signal.process
+            found.append((region, process))
+    return found
+
+
+def simulation_plans(
+    sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams, detector: Detector
+) -> tuple[SimulationPlan, ...]:
+    """Return what the YAML asks to simulate: a plan for each candidate of the regions; none if it asks for nothing."""
+    candidates = by_candidate(regions)
+    found = []
+    for candidate, same in candidates.items():
+        specs = [*_backgrounds(sections, same), *_signals(sections, same)]
+        pseudodata, injected = _drawn(sections, same), _injected(sections, same)
+        if specs or pseudodata:
+            plan = SimulationPlan(
+                beams=beams,
+                detector=detector,
+                seed=sections.seed,
+                luminosity=sections.data.luminosity,
+                samples=tuple(specs),
+                pseudodata=pseudodata,
+                injected=injected,
+                candidate=CANDIDATES[candidate],
+                suffix=f"_{candidate}" if len(candidates) > 1 else "",
+            )
+            found.append(plan)
+    return tuple(found)
+
+
+def _backgrounds(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[SampleSpec]:
+    """Return the simulated backgrounds of regions of one candidate."""
+    return [
+        SampleSpec(
+            name=name,
+            process=sample.simulate.process or name,
+            n=sample.simulate.events,
+            parameters=sample.simulate.parameters,
+        )
+        for name, sample in sections.samples.items()
+        if sample.simulate is not None and any(sample.fills(region.name) for region in regions)
+    ]
+
+
+def _signals(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[SampleSpec]:
+    """Return the simulated signals of regions of one candidate."""
+    simulated = sections.signal.simulate
+    if simulated is None:
+        return []
+    return [
+        SampleSpec(
+            name=sample.name,
+            process=sample.process.name,
+            n=simulated.events,
+            parameters=signal_parameters(sections.signal, sample.mass),
+        )
+        for sample in signal_samples(regions)
+    ]
+
+
+def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[DrawnSample, ...]:
+    """Return the backgrounds that the pseudo-data of regions of one candidate are drawn from."""
+    if sections.data.simulate is None or sections.data.drawn_from_expectation:
+        return ()
+    found = []
+    for name, sample in sections.samples.items():
+        filled = [region.name for region in regions if sample.fills(region.name)]
+        if sample.simulate is not None and filled:
+            drawn = DrawnSample(
+                process=sample.simulate.process or name,
+                yield_factor=factor_on(sections.factors, name, filled[0]),
+                parameters=sample.simulate.parameters,
+            )
+            found.append(drawn)
+    return tuple(found)
+
+
+def _injected(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[DrawnSample, ...]:
+    """Return the signals in the pseudo-data of regions of one candidate, each once.
+
+    The efficiency of the data is that of the simulation times the factor.
+    """
+    if sections.data.simulate is None or sections.data.drawn_from_expectation:
+        return ()
+    found: dict[tuple[str, int], DrawnSample] = {}
+    for number, injection in enumerate(sections.data.simulate.inject):
+        for region, process in injected_into(injection, regions):
+            found[process.name, number] = DrawnSample(
+                process=process.name,
+                yield_factor=factor_on(sections.factors, SIGNAL, region.name),
+                parameters=injected_parameters(injection),
+            )
+    return tuple(found.values())

@@ -1,0 +1,130 @@
+"""What is fitted together: the regions of a scan, from selected spectra and signal models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError
+from bumphunt.models.signal import SignalModel
+from bumphunt.scan.regions import ScanRegion
+from bumphunt.scan.sources import Source, Sources
+from bumphunt.scan.spectra import Spectra, checked_spectra
+from bumphunt.spectrum.histogram import add
+from workflows.config.records import ScanSetup
+from workflows.config.regions import AnalysedRegion
+from workflows.config.tasks import FitTask
+from workflows.fitting.sources import sources_of
+from workflows.products.selected import Selected, Unit
+
+__all__ = ["scan_regions", "without_templates"]
+
+RATIO_POINTS = 20_001
+"""Masses between which branching ratios are interpolated."""
+
+
+def scan_regions(
+    setup: ScanSetup, task: FitTask, selected: Selected, signals: Mapping[str, SignalModel]
+) -> tuple[list[ScanRegion], Sources]:
+    """Return what is fitted together, and the sources of uncertainty.
+
+    Where less of the data was read for one region than for another, it sees that much less of the signal.
+
+    Parameters
+    ----------
+    setup
+        How hypotheses are tested.
+    task
+        Which fit.
+    selected
+        The spectra.
+    signals
+        The signal models, by unit.
+
+    Raises
+    ------
+    InputError
+        If weights leave a negative number of events in a bin.
+    """
+    units = [(region, unit) for region in task.regions for unit in selected.of(region.name)]
+    luminosity = selected.luminosity(task.regions)
+    regions = [
+        ScanRegion(
+            name=unit.name,
+            spectra=_scanned(setup, unit),
+            signal=signals[unit.name],
+            branching_ratio=_ratio(region, signals[unit.name], selected.luminosities[region.name] / luminosity)
+            if task.combined
+            else np.ones_like,
+            excluded=setup.masses.excluded,
+        )
+        for region, unit in units
+    ]
+    return regions, sources_of(setup, [unit for _, unit in units], signals)
+
+
+def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
+    """Return the spectra of a unit that are scanned, checked.
+
+    A smooth background is determined by the data: where they are blinded, the sum of the backgrounds takes their place.
+
+    Raises
+    ------
+    InputError
+        If weights leave a negative number of events in a bin.
+    """
+    for name, spectrum in unit.after.items():
+        worst = float(spectrum.values().min())
+        if worst < 0:
+            msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
+            raise InputError(msg)
+    counts = None if setup.blinded else unit.data.values()
+    if counts is None and setup.fit.smooth is not None:
+        counts = add(unit.after.values()).values()
+    names = [name for name in unit.after if name in setup.templates]
+    edges = unit.data.axes[0].edges
+    return checked_spectra(
+        counts,
+        np.array([unit.after[name].values() for name in names]).reshape(-1, edges.size - 1),
+        np.array([unit.after[name].variances() for name in names]).reshape(-1, edges.size - 1),
+        [setup.uncertainties[name] for name in names],
+        edges,
+        tuple(names),
+    )
+
+
+def _ratio(
+    region: AnalysedRegion, signal: SignalModel, share: float
+) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Return the branching ratio of a region, times its share of the data, as a function for other processes."""
+    masses = np.linspace(signal.masses[0], signal.masses[-1], RATIO_POINTS)
+    return partial(_interpolated, known=masses, values=share * region.region.branching_ratio(masses))
+
+
+def _interpolated(
+    masses: NDArray[np.float64], *, known: NDArray[np.float64], values: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return values at masses, linear between those that are known."""
+    return np.asarray(np.interp(masses, known, values))
+
+
+def without_templates(regions: Sequence[ScanRegion], sources: Sources) -> tuple[list[ScanRegion], Sources]:
+    """Return regions and sources as they are where a smooth background stands for all samples."""
+    only = [replace(region, spectra=region.spectra.without_templates()) for region in regions]
+    return only, partial(_signal_only, sources)
+
+
+def _signal_only(sources: Sources, mass: float) -> tuple[Source, ...]:
+    """Return what the sources at a mass do where there are no templates."""
+    there = sources(mass) if callable(sources) else sources
+    found = (replace(source, background={}, background_slope={}) for source in there if _moves_signal(source))
+    return tuple(found)
+
+
+def _moves_signal(source: Source) -> bool:
+    """Return whether a source moves more than the yields and slopes of samples."""
+    return any(what not in ("background", "background_slope") for what in source.moves)

@@ -1,0 +1,9 @@
+"""What an analysis reads.
+
+======== ===================================================================================
+module   holds
+======== ===================================================================================
+samples  each sample with its files and its normalisation
+reading  how samples are read: their weights, the variables they need, the reading itself
+======== ===================================================================================
+"""

@@ -1,0 +1,116 @@
+"""How the samples of an analysis are read: with which weights, which variables they need, and the reading itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bumphunt.errors import NtupleError
+from workflows.config.records import ReadingSetup
+from workflows.inputs.samples import InputSample
+from workflows.reading.plan import RegionPlan, SampleFiles
+from workflows.reading.processor import needed_variables
+from workflows.reading.read import ProcessedSample, process
+from workflows.reading.weights import Correction, Factor, load_corrections
+from workflows.running.progress import Progress
+
+__all__ = ["needed", "read_inputs", "weights_on"]
+
+
+def weights_on(
+    setup: ReadingSetup, inputs: Sequence[InputSample], *, but: Sequence[str] = ()
+) -> list[Correction | Factor]:
+    """Return the corrections and factors on some samples.
+
+    Parameters
+    ----------
+    setup
+        How the ntuples are read.
+    inputs
+        The samples.
+    but
+        Names of corrections and factors to leave out.
+    """
+    simulated = [sample.name for sample in inputs if sample.kind != "data"]
+
+    def there(samples: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if samples is None else tuple(name for name in samples if name in simulated)
+
+    return [replace(weight, samples=there(weight.samples)) for weight in setup.weights if weight.name not in but]
+
+
+def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
+    """Return the variables that must be in the files of a sample, for all regions that read its rows.
+
+    Raises
+    ------
+    BumphuntError
+        If a file of corrections cannot be used.
+    """
+    candidate = _candidate(setup, sample)
+    plans = [region.plan for region in setup.regions if region.region.candidate == candidate]
+    return needed_variables(plans, setup.rule, load_corrections(weights_on(setup, [sample])))
+
+
+def _candidate(setup: ReadingSetup, sample: InputSample) -> str:
+    """Return the candidate whose rows a sample holds."""
+    return next(region.region.candidate for region in setup.regions if region.name == sample.regions[0])
+
+
+def read_inputs(
+    setup: ReadingSetup,
+    inputs: Sequence[InputSample],
+    plans: Sequence[RegionPlan],
+    weights: Sequence[Correction | Factor],
+    events: Path | None,
+    *,
+    workers: int,
+    allow_missing: bool,
+    progress: Progress,
+) -> dict[str, ProcessedSample]:
+    """Return what samples of one candidate give; blinded data lose their rows inside the search range before all else.
+
+    Parameters
+    ----------
+    setup
+        How the ntuples are read.
+    inputs
+        The samples.
+    plans
+        What is filled.
+    weights
+        Corrections and factors of the samples.
+    events
+        Folder of the passing events; None to write none.
+    workers, allow_missing, progress
+        As for `workflows.reading.read.process`.
+
+    Raises
+    ------
+    NtupleError
+        If the weights of a simulated sample add up to nothing; and as `workflows.reading.read.process`.
+    """
+    searched = {region.name: region.searched for region in setup.regions if setup.blinded}
+    blind = {plan.name: ends for plan in plans if (ends := searched.get(plan.name)) is not None}
+    done = process(
+        {
+            s.name: SampleFiles(files=s.files, simulated=s.kind != "data", blind=blind if s.kind == "data" else None)
+            for s in inputs
+        },
+        regions=plans,
+        tree=inputs[0].tree,
+        names=setup.names,
+        rule=setup.rule,
+        corrections=weights,
+        events=events,
+        workers=workers,
+        allow_missing=allow_missing,
+        progress=progress,
+    )
+    for sample in inputs:
+        total = done[sample.name].regions[plans[0].name].cutflow.sum_w[0]
+        if sample.kind != "data" and not total > 0:
+            msg = f"{sample.files[0]}: the weights of sample {sample.name!r} add up to {total:g}; is __weight__ filled?"
+            raise NtupleError(msg)
+    return done

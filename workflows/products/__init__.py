@@ -1,0 +1,17 @@
+"""What stages write and later ones read: for each product its record, what writes it, and what reads it.
+
+================= ====================================== ==================
+module            product                                of the stage
+================= ====================================== ==================
+processed         one read of every ntuple               process
+cut_values        its N-1 distributions                  process
+cut_tables        cuts in bins of mass                   optimise
+selected          spectra after these cuts               spectra
+signal_models     shape, resolution, efficiency          scan
+limit_table       the limit table, and its summary       limits
+measured_factors  a factor from a control sample         correct
+factor_files      such factors as files                  correct
+================= ====================================== ==================
+
+Tables of columns are read and written by `workflows.results`.
+"""

@@ -1,0 +1,86 @@
+"""The limit table: one row a hypothesis, flat; these column names are an interface."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from workflows.results import read_table
+
+__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "Summary", "summarise"]
+
+LIMITS = ("obs", "exp_m2", "exp_m1", "exp", "exp_p1", "exp_p2")
+"""The six limits of each quantity: observed, and expected at -2 ... +2 standard deviations."""
+COLUMNS = (
+    *("mass", "window_lo", "window_hi", "n_obs", "n_bkg", "n_sig", "n_sig_error", "q0", "p0", "z0"),
+    *("efficiency", "resolution"),
+    *(f"{quantity}_ul_{limit}" for quantity in ("n_sig", "xsec", "coupling") for limit in LIMITS),
+    *("method", "cl", "valid", "flags"),
+)
+"""Columns of the limit table, an interface: masses in GeV, cross sections in fb."""
+LIMIT_TABLE = "limits"
+"""Name of the limit table, without its suffix."""
+
+HEAD_COLUMNS = ("mass", "n_obs", "n_bkg", "z0", "xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
+HEAD_ROWS = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """What a run ends with.
+
+    Parameters
+    ----------
+    head
+        First rows of some columns of the limit table, as text.
+    table, rows
+        The table, and its number of rows.
+    most_significant
+        A sentence about the largest excess.
+    """
+
+    head: dict[str, list[str]]
+    table: Path
+    rows: int
+    most_significant: str
+
+
+def summarise(folder: Path, *, blinded: bool) -> Summary:
+    """Return what a run ends with, from the main limit table in a folder.
+
+    Parameters
+    ----------
+    folder
+        Folder of the limit tables.
+    blinded
+        Whether no excess is told of.
+
+    Raises
+    ------
+    BumphuntError
+        If the table cannot be read.
+    """
+    limits = read_table(folder, LIMIT_TABLE)
+    valid = limits["valid"].astype(bool)
+    if blinded:
+        sentence = "blinded: no observed significance; set 'unblind: true' when the review agrees"
+    elif not np.any(valid & np.isfinite(limits["z0"])):
+        sentence = "no mass hypothesis has a valid fit: see the flags in the limit table"
+    elif not np.any(limits["z0"][valid] > 0):
+        sentence = "no mass hypothesis has an excess"
+    else:
+        best = int(np.nanargmax(np.where(valid, limits["z0"], np.nan)))
+        flags = f"; its flags: {limits['flags'][best]}" if limits["flags"][best] else ""
+        sentence = (
+            f"most significant mass: {limits['mass'][best]:.3f} GeV, local significance"
+            f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); the largest of {valid.size} masses,"
+            f" so not the global significance{flags}"
+        )
+    return Summary(
+        head={name: [f"{value:.4g}" for value in limits[name][:HEAD_ROWS]] for name in HEAD_COLUMNS},
+        table=folder / f"{LIMIT_TABLE}.csv",
+        rows=valid.size,
+        most_significant=sentence,
+    )

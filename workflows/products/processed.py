@@ -1,0 +1,178 @@
+"""What one read of every ntuple gives, on disk.
+
+========================== ==================================================================================
+file                       holds
+========================== ==================================================================================
+``counts.zip``             spectra before the optimised cuts, by region and sample: variations, halves, slices (UHI)
+``events/``                the events that pass, with what the optimisation needs of them
+``cutflow.csv``            raw and weighted counts after each cut
+``n_minus_one.root``       each observable that is cut on, of the events that pass all other cuts
+``samples.json``           what was read
+========================== ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
+
+import hist
+import numpy as np
+import uproot
+from uhi.io.zip import read as read_histogram
+from uhi.io.zip import write as write_histogram
+
+from selections.cuts import Cutflow, cutflow_columns
+from workflows.config.regions import AnalysedRegion
+from workflows.config.samples import DATA
+from workflows.inputs.samples import InputSample
+from workflows.reading.read import ProcessedSample
+from workflows.results import read_json, write_csv, write_json
+
+__all__ = ["EVENTS", "N_MINUS_ONE", "Processed", "read_processed", "write_cutflows", "write_processed"]
+
+COUNTS = "counts.zip"
+SAMPLES = "samples.json"
+EVENTS = "events"
+"""Name of the folder of the events that pass."""
+N_MINUS_ONE = "n_minus_one.root"
+"""Name of the file of N-1 histograms."""
+
+Cutflows = Mapping[str, Mapping[str, Cutflow]]
+"""By region and sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Processed:
+    """What was read.
+
+    Parameters
+    ----------
+    folder
+        Where it is.
+    record
+        What was read, by region and sample.
+    cutflows
+        By region and sample.
+    data_luminosity
+        Luminosity of all data, read or not [fb^-1].
+    """
+
+    folder: Path
+    record: Mapping[str, Mapping[str, Mapping[str, Any]]]
+    cutflows: Cutflows
+    data_luminosity: float
+
+    @property
+    def events(self) -> Path:
+        """Folder of the events that pass."""
+        return self.folder / EVENTS
+
+    @property
+    def complete(self) -> bool:
+        """Whether every row of every file was read."""
+        return not any(entry["missing"] for samples in self.record.values() for entry in samples.values())
+
+    def fraction(self, region: str, sample: str) -> float:
+        """Return the fraction of the rows of a sample that were read."""
+        return float(self.record[region][sample]["fraction"])
+
+    def luminosity(self, region: str) -> float:
+        """Return the luminosity of the data that were read [fb^-1]: of all, where there are no ntuples of data."""
+        read = self.fraction(region, DATA) if DATA in self.record[region] else 1.0
+        return self.data_luminosity * read
+
+    def generated(self, region: str, sample: str) -> float:
+        """Return the sum of weights of a signal before any selection, of the rows that were read."""
+        return float(self.record[region][sample]["generated"])
+
+    def factor(self, region: str, sample: InputSample) -> float:
+        """Return the factor that brings a sample to the luminosity of the data; 1 for data and signals."""
+        if sample.kind != "background":
+            return 1.0
+        luminosity, fraction = self.luminosity(region), self.fraction(region, sample.name)
+        return sample.normalisation(data_luminosity=luminosity, fraction=fraction)
+
+    def spectra(self, region: str, sample: str) -> hist.Hist:
+        """Return the spectra of a sample before the optimised cuts, at the luminosity of the sample itself."""
+        with ZipFile(self.folder / COUNTS) as counts:
+            return hist.Hist(read_histogram(counts, f"{region}/{sample}"))
+
+
+def write_processed(
+    regions: Sequence[AnalysedRegion], results: Iterable[tuple[InputSample, ProcessedSample]], folder: Path
+) -> None:
+    """Write what samples gave, each as soon as it is there, but for their events; see the head of this module.
+
+    Parameters
+    ----------
+    regions
+        The regions.
+    results
+        Samples, each of one candidate, with what they gave.
+    folder
+        Where the files go.
+    """
+    record: dict[str, dict[str, Any]] = {}
+    cutflows: dict[str, dict[str, Cutflow]] = {region.name: {} for region in regions}
+    with uproot.recreate(folder / N_MINUS_ONE) as file, ZipFile(folder / COUNTS, "w", ZIP_DEFLATED) as counts:
+        for sample, result in results:
+            entry: dict[str, Any] = {
+                "kind": sample.kind,
+                "mass": sample.mass,
+                "generated": sample.sum_of_weights() * result.fraction if sample.kind == "signal" else None,
+                "rows": result.rows,
+                "rows_expected": result.rows_expected,
+                "missing": [asdict(missing) for missing in result.missing],
+                "fraction": result.fraction,
+            }
+            for name in sample.regions:
+                found = result.regions[name]
+                write_histogram(counts, f"{name}/{sample.name}", found.spectra)
+                cutflows[name][sample.name] = found.cutflow
+                for cut, histogram in found.n_minus_one.items():
+                    file[f"{name}/{sample.name}/{cut}"] = histogram
+                record.setdefault(name, {})[sample.name] = entry
+    write_cutflows(regions, cutflows, folder)
+    flows = {region: {name: asdict(flow) for name, flow in of_region.items()} for region, of_region in cutflows.items()}
+    write_json(folder / SAMPLES, {"regions": record, "cutflows": flows})
+
+
+def write_cutflows(regions: Sequence[AnalysedRegion], cutflows: Cutflows, folder: Path) -> None:
+    """Write the cutflows of the samples of each region as ``cutflow.csv``, with its name if there are several."""
+    for region in regions:
+        write_csv(folder / f"{region.file('cutflow')}.csv", cutflow_columns(cutflows[region.name]))
+
+
+def read_processed(folder: Path, *, data_luminosity: float) -> Processed:
+    """Return what `write_processed` wrote.
+
+    Parameters
+    ----------
+    folder
+        Where it is.
+    data_luminosity
+        Luminosity of all data, read or not [fb^-1].
+
+    Raises
+    ------
+    BumphuntError
+        If it cannot be read.
+    """
+    content = read_json(folder / SAMPLES)
+    cutflows = {
+        region: {
+            name: Cutflow(
+                steps=tuple(flow["steps"]),
+                raw=np.array(flow["raw"], dtype=np.int64),
+                sum_w=np.array(flow["sum_w"], dtype=np.float64),
+                sum_w2=np.array(flow["sum_w2"], dtype=np.float64),
+            )
+            for name, flow in flows.items()
+        }
+        for region, flows in content["cutflows"].items()
+    }
+    return Processed(folder=folder, record=content["regions"], cutflows=cutflows, data_luminosity=data_luminosity)

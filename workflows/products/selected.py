@@ -1,0 +1,183 @@
+"""The selected spectra, on disk: events that pass the optimised cuts, at the luminosity of the data.
+
+``spectra.root`` holds, for every region (and every slice of it, ``region_0``, ``region_1``, ...) and every sample, the
+histograms ``before`` and ``after`` the optimised cuts, ``after_X_up`` and ``after_X_down`` for every variation X, and
+of a signal the ``shape``, for which all events count. Simulated spectra are those of the half of the events that did
+not choose the cuts, counted twice. Pseudo-data that are drawn from the expectation are there ``after`` the cuts only.
+``spectra.json`` says what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import hist
+import uproot
+
+from workflows.config.regions import AnalysedRegion
+from workflows.config.samples import DATA
+from workflows.results import read_json
+
+__all__ = [
+    "SPECTRA",
+    "UNITS",
+    "FittedSignal",
+    "Selected",
+    "Unit",
+    "read_selected",
+    "read_spectrum",
+]
+
+SPECTRA = "spectra.root"
+"""Name of the file of spectra."""
+UNITS = "spectra.json"
+"""Name of the file that says what is there."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedSignal:
+    """The selected spectra of one simulated mass.
+
+    Parameters
+    ----------
+    mass
+        Simulated mass [GeV].
+    shape
+        Spectrum to fit the shape to: all selected events, since no cut was chosen by the shape.
+    selected
+        Selected events that count for the efficiency, in the same unit as `generated`.
+    generated
+        Sum of weights before any selection.
+    varied
+        By source of uncertainty, the relative change of the selected events with the source up and down.
+    """
+
+    mass: float
+    shape: hist.Hist
+    selected: hist.Hist
+    generated: float
+    varied: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """The spectra of a region, or of one slice of it: what is fitted with one background.
+
+    Parameters
+    ----------
+    name
+        Name of the unit: of the region, and the number of the slice.
+    region
+        Name of the region.
+    data
+        Observed spectrum after all cuts.
+    before, after
+        Backgrounds at the luminosity of the data, before and after the optimised cuts, by sample.
+    varied
+        By source of uncertainty and sample, `after` with the source up and down.
+    signals
+        The simulated signals after all cuts.
+    """
+
+    name: str
+    region: str
+    data: hist.Hist
+    before: Mapping[str, hist.Hist]
+    after: Mapping[str, hist.Hist]
+    varied: Mapping[str, Mapping[str, tuple[hist.Hist, hist.Hist]]]
+    signals: tuple[FittedSignal, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """The selected spectra of an analysis.
+
+    Parameters
+    ----------
+    units
+        By region and slice, in the order of the search.
+    luminosities
+        Luminosity of the data that were read [fb^-1], by region: they differ where some ntuples are incomplete.
+    complete
+        Whether every row of every file was read.
+    """
+
+    units: tuple[Unit, ...]
+    luminosities: Mapping[str, float]
+    complete: bool
+
+    def luminosity(self, regions: Sequence[AnalysedRegion]) -> float:
+        """Return the luminosity [fb^-1] that limits of regions refer to: the largest of theirs."""
+        return max(self.luminosities[region.name] for region in regions)
+
+    def of(self, region: str) -> tuple[Unit, ...]:
+        """Return the units of a region."""
+        return tuple(unit for unit in self.units if unit.region == region)
+
+
+def read_spectrum(file: Any, *path: str) -> hist.Hist:
+    """Return a spectrum of an open file: ROOT has the name of its axis as a label only."""
+    stored = file["/".join(path)].to_hist()
+    axis = hist.axis.Variable(stored.axes[0].edges, name=stored.axes[0].label)
+    return hist.Hist(axis, storage=hist.storage.Weight(), data=stored.view(flow=True))
+
+
+def read_selected(folder: Path) -> Selected:
+    """Return the spectra that the stage ``spectra`` wrote.
+
+    Raises
+    ------
+    BumphuntError
+        If they cannot be read.
+    """
+    content = read_json(folder / UNITS)
+    with uproot.open(folder / SPECTRA) as file:
+        units = tuple(_unit(file, name, unit["region"], unit["samples"]) for name, unit in content["units"].items())
+    return Selected(units=units, luminosities=content["data_luminosity"], complete=content["complete"])
+
+
+def _unit(file: Any, name: str, region: str, samples: Mapping[str, Mapping[str, Any]]) -> Unit:
+    """Return the spectra of a unit from an open file."""
+    backgrounds = [sample for sample, entry in samples.items() if entry["kind"] == "background"]
+    varied: dict[str, dict[str, tuple[hist.Hist, hist.Hist]]] = {}
+    for sample in backgrounds:
+        for source in _sources(samples[sample]):
+            up, down = (read_spectrum(file, name, sample, f"after_{source}_{way}") for way in ("up", "down"))
+            varied.setdefault(source, {})[sample] = (up, down)
+    return Unit(
+        name=name,
+        region=region,
+        data=read_spectrum(file, name, DATA, "after"),
+        before={sample: read_spectrum(file, name, sample, "before") for sample in backgrounds},
+        after={sample: read_spectrum(file, name, sample, "after") for sample in backgrounds},
+        varied=varied,
+        signals=tuple(
+            _signal(file, name, sample, entry) for sample, entry in samples.items() if entry["kind"] == "signal"
+        ),
+    )
+
+
+def _signal(file: Any, unit: str, sample: str, entry: Mapping[str, Any]) -> FittedSignal:
+    """Return the spectra of one simulated mass in a unit."""
+    selected = read_spectrum(file, unit, sample, "after")
+    total = float(selected.values().sum())
+
+    def change(source: str, way: str) -> float:
+        varied = read_spectrum(file, unit, sample, f"after_{source}_{way}")
+        return float(varied.values().sum()) / total - 1 if total > 0 else 0.0
+
+    return FittedSignal(
+        mass=entry["mass"],
+        shape=read_spectrum(file, unit, sample, "shape"),
+        selected=selected,
+        generated=entry["generated"],
+        varied={source: (change(source, "up"), change(source, "down")) for source in _sources(entry)},
+    )
+
+
+def _sources(entry: Mapping[str, Any]) -> list[str]:
+    """Return the names of the sources of a sample's variations, which are called ``X_up`` and ``X_down``."""
+    return list(dict.fromkeys(name.rpartition("_")[0] for name in entry["variations"]))

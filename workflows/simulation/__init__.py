@@ -1,0 +1,10 @@
+"""The simulation of an analysis, as files.
+
+====== =========================================================
+module holds
+====== =========================================================
+plan   what is to be simulated
+files  simulating it into ROOT files, in local processes
+table  what was simulated, as a table
+====== =========================================================
+"""
