@@ -171,11 +171,11 @@ def test_every_stage_has_provenance_and_every_figure_is_there(done):
 def test_backgrounds_come_in_the_published_order(done):
     """Belle II, arXiv:1912.11276: mumu at low recoil mass, tau pairs in the middle (before the tau veto)."""
     spectra = read_selected(done / "spectra").units[0].before
-    mass = np.sqrt(np.maximum(spectra["mumu"].centres, 0))
+    mass = np.sqrt(np.maximum(spectra["mumu"].axes[0].centers, 0))
 
     def largest(low: float, high: float) -> str:
         inside = (mass >= low) & (mass < high)
-        return max(spectra, key=lambda name: float(spectra[name].counts[inside].sum()))
+        return max(spectra, key=lambda name: float(spectra[name].values()[inside].sum()))
 
     assert largest(0.0, 1.0) == "mumu"
     assert largest(2.0, 6.0) == "tautau"
@@ -224,9 +224,9 @@ def test_blinded_data_leave_no_trace_inside_the_search_range(done, tmp_path):
     assert limits["n_obs"] == limits["n_bkg"]
     assert {float(p) for p in limits["p0"]} == {0.5}
     data = read_selected(folder / "spectra").units[0].data
-    inside = (data.centres > 1.0) & (data.centres < 16.0)
-    assert data.counts[inside].sum() == 0
-    assert data.counts[~inside].sum() > 0
+    inside = (data.axes[0].centers > 1.0) & (data.axes[0].centers < 16.0)
+    assert data.values()[inside].sum() == 0
+    assert data.values()[~inside].sum() > 0
     with (folder / "process" / "cutflow.csv").open() as file:
         first = next(row for row in csv.DictReader(file) if row["sample"] == "data")
     with (done / "process" / "cutflow.csv").open() as file:
@@ -236,7 +236,7 @@ def test_blinded_data_leave_no_trace_inside_the_search_range(done, tmp_path):
     assert scan["n_obs"] == scan["n_bkg"]
     assert set(scan["q0"]) == {0.0}
     record = json.loads((folder / "spectra" / "spectra.json").read_text())["units"]["mumu"]["samples"]
-    assert record["data"]["events_after"] == data.total
+    assert record["data"]["events_after"] == data.values().sum()
 
 
 def test_blinding_again_removes_what_was_unblinded(done, tmp_path):
@@ -265,8 +265,8 @@ def test_lost_rows_stop_the_run_or_are_marked_in_every_row(done, tmp_path):
     make(path, tmp_path / "results", allow_missing=True, verb="limits")
     limits = table(tmp_path / "results")
     assert all("incomplete" in flags.split(";") for flags in limits["flags"])
-    whole = read_selected(done / "spectra").units[0].before["tautau"].total
-    assert read_selected(tmp_path / "results" / "spectra").units[0].before["tautau"].total == pytest.approx(
+    whole = read_selected(done / "spectra").units[0].before["tautau"].values().sum()
+    assert read_selected(tmp_path / "results" / "spectra").units[0].before["tautau"].values().sum() == pytest.approx(
         whole, rel=1e-6
     )
 

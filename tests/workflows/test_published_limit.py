@@ -41,17 +41,17 @@ def test_efficiency_after_the_tau_veto_is_a_few_to_twenty_percent(results):
 def test_backgrounds_come_in_the_published_order(results):
     """Figure 2: mumu(gamma) at low recoil mass, tau pairs from about 1 to 7 GeV, eemumu above."""
     spectra = read_selected(results / "spectra").units[0].before
-    mass = np.sqrt(np.maximum(spectra["mumu"].centres, 0))
+    mass = np.sqrt(np.maximum(spectra["mumu"].axes[0].centers, 0))
     for low, high, name in ((0.0, 0.8, "mumu"), (2.0, 6.5, "tautau"), (7.5, 9.0, "eemumu")):
         inside = (mass >= low) & (mass < high)
-        assert max(spectra, key=lambda sample: float(spectra[sample].counts[inside].sum())) == name
+        assert max(spectra, key=lambda sample: float(spectra[sample].values()[inside].sum())) == name
 
 
 def test_tau_veto_removes_most_tau_pairs(results):
     selected = read_selected(results / "spectra").units[0]
-    mass = np.sqrt(np.maximum(selected.data.centres, 0))
+    mass = np.sqrt(np.maximum(selected.data.axes[0].centers, 0))
     inside = (mass >= 2) & (mass < 6)
-    before, after = (float(s["tautau"].counts[inside].sum()) for s in (selected.before, selected.after))
+    before, after = (float(s["tautau"].values()[inside].sum()) for s in (selected.before, selected.after))
     assert after < 0.1 * before
 
 

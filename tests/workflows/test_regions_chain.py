@@ -165,10 +165,10 @@ def by_hand(done: Path, mass: float) -> tuple[list[Region], float]:
     found = []
     for unit in read_selected(done / "spectra").units:
         at = models[unit.name].at([mass])[0]
-        edges = window_edges(unit.data.edges, at.position, at.sigma, half_width=8.0, bins_per_sigma=4.0)
-        place = np.searchsorted(unit.data.edges, edges)
-        counts = np.add.reduceat(unit.data.counts, place[:-1])
-        counts[-1] = unit.data.counts[place[-2] : place[-1]].sum()
+        edges = window_edges(unit.data.axes[0].edges, at.position, at.sigma, half_width=8.0, bins_per_sigma=4.0)
+        place = np.searchsorted(unit.data.axes[0].edges, edges)
+        counts = np.add.reduceat(unit.data.values(), place[:-1])
+        counts[-1] = unit.data.values()[place[-2] : place[-1]].sum()
         share = seen[unit.name] / sum(seen.values())
         uncertainties = [
             LogNormal("efficiency", 0.05),
@@ -201,13 +201,13 @@ def test_pseudo_data_hold_the_injected_signal_in_either_region(done):
     xsec = float(dark_photon.cross_section(np.array([0.35]), coupling=0.02, sqrt_s=BEAMS["babar"].sqrt_s)[0])
     for unit in read_selected(done / "spectra").units:
         at = models[unit.name].at([0.35])[0]
-        inside = np.abs(unit.data.centres - at.position) < 5 * at.sigma
+        inside = np.abs(unit.data.axes[0].centers - at.position) < 5 * at.sigma
         point = next(p for p in unit.signals if p.mass == 0.35)
         ratio = float(dark_photon.branching_ratio(np.array([0.35]), unit.region)[0])
-        injected = xsec * ratio * LUMINOSITY * point.selected.counts[inside].sum() / point.generated
-        expected = injected + sum(spectrum.counts[inside].sum() for spectrum in unit.after.values())
+        injected = xsec * ratio * LUMINOSITY * point.selected.values()[inside].sum() / point.generated
+        expected = injected + sum(spectrum.values()[inside].sum() for spectrum in unit.after.values())
         assert injected > 5 * np.sqrt(expected)
-        assert unit.data.counts[inside].sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
+        assert unit.data.values()[inside].sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
 
 
 def test_limits_do_not_depend_on_workers(done, tmp_path):

@@ -187,7 +187,7 @@ def test_measured_variations_are_sources_with_the_change_in_the_window(weighted)
         at = {source.name: source for source in sources(mass)}
         assert set(at) == {"efficiency", "luminosity", "muon", "tau"}  # "seen" has no uncertainty
         sigma = float(models["mumu"].resolution(mass))
-        place = (unit.data.centres - mass**2) / (WINDOW * sigma)
+        place = (unit.data.axes[0].centers - mass**2) / (WINDOW * sigma)
         inside = np.abs(place) < 1
         for name in SAMPLES:
             up, down, nominal = (
@@ -295,8 +295,8 @@ def joined(edges: np.ndarray, background: np.ndarray, variance: np.ndarray) -> n
 
 def rebinned(spectrum, edges: np.ndarray, squares: bool = False) -> np.ndarray:
     """Return counts, or variances, between edges of the spectrum."""
-    place = np.searchsorted(spectrum.edges, edges)
-    values = spectrum.variances if squares else spectrum.counts
+    place = np.searchsorted(spectrum.axes[0].edges, edges)
+    values = spectrum.variances() if squares else spectrum.values()
     return np.array([values[low:high].sum() for low, high in pairwise(place)])
 
 
@@ -309,7 +309,7 @@ def test_limits_of_two_slices_are_those_of_a_fit_by_hand(sliced):
     regions: list[Region] = []
     for unit in read_selected(sliced / "spectra").units:
         at = models[unit.name].at([mass])[0]
-        edges = window_edges(unit.data.edges, at.position, at.sigma, half_width=WINDOW, bins_per_sigma=4.0)
+        edges = window_edges(unit.data.axes[0].edges, at.position, at.sigma, half_width=WINDOW, bins_per_sigma=4.0)
         total = [sum(rebinned(s, edges, squares) for s in unit.after.values()) for squares in (False, True)]
         edges = joined(edges, *total)
         share = efficiency[unit.name] / sum(efficiency.values())
@@ -396,7 +396,7 @@ def test_ranking_is_the_separation_of_the_events_on_disk(plain, optimised):
 def test_blinding_hides_signal_regions_and_no_control_sample(simulated, plain, tmp_path):
     path, folder = write(tmp_path / "analysis.yaml", given(simulated), pseudo=False), tmp_path / "results"
     make(path, folder, "spectra")
-    edges = read_selected(folder / "spectra").units[0].data.edges
+    edges = read_selected(folder / "spectra").units[0].data.axes[0].edges
     centres = 0.5 * (edges[1:] + edges[:-1])
     inside = (centres > 1.0) & (centres < 9.0)
     hidden, seen = (histogram(f, "mumu", "data", "after") for f in (folder, plain))
