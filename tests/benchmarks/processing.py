@@ -35,7 +35,7 @@ from bumphunt.montecarlo.detector.detector import DETECTORS
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.registry import SEARCHES
 from selections.searches.zprime.tau_veto import VETO
-from workflows.ntuples.files import escape
+from workflows.ntuples.branches import escape
 from workflows.ntuples.repack import repack
 from workflows.products.factor_files import write_correction
 from workflows.reading.events import fill_tensor_of

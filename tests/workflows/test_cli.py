@@ -17,7 +17,7 @@ from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.detector import DETECTORS
 from selections.registry import SEARCHES
 from workflows import cli
-from workflows.ntuples.files import escape
+from workflows.ntuples.branches import escape
 from workflows.simulation.files import simulate
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 

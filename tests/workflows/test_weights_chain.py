@@ -28,7 +28,8 @@ from workflows import cli
 from workflows.chain import correct, hide_unblinded, prepare, up_to
 from workflows.config.file import load
 from workflows.fitting.sources import sources_of
-from workflows.ntuples.files import escape, read_simulation
+from workflows.ntuples.branches import escape
+from workflows.ntuples.simulation_record import read_simulation
 from workflows.products.factor_files import write_correction
 from workflows.products.processed import read_processed
 from workflows.products.selected import read_selected

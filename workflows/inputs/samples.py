@@ -16,7 +16,7 @@ from bumphunt.spectrum.histogram import luminosity_factor
 from workflows.config.records import ResolvedAnalysis
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
 from workflows.config.samples import DATA, Files
-from workflows.ntuples.files import read_simulation
+from workflows.ntuples.simulation_record import read_simulation
 from workflows.simulation.plan import PSEUDODATA
 
 __all__ = ["InputSample", "find_files", "input_samples"]

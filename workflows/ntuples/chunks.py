@@ -12,7 +12,9 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from workflows.ntuples.files import NtupleInfo, branch_name, reading
+from workflows.ntuples.branches import branch_name
+from workflows.ntuples.contents import NtupleInfo
+from workflows.ntuples.opening import reading
 
 __all__ = ["chunk_ranges", "close_chunks", "read_chunk"]
 

@@ -7,7 +7,6 @@ and `repack` writes the same rows with baskets of a megabyte, in flat memory.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,15 +17,10 @@ import uproot
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError
-from workflows.ntuples.files import (
-    SIMULATION_TREE,
-    NtupleInfo,
-    basket_bytes,
-    open_tree,
-    read_simulation,
-    reading,
-    write_simulation,
-)
+from workflows.ntuples.contents import NtupleInfo, basket_bytes
+from workflows.ntuples.opening import open_tree, reading
+from workflows.ntuples.simulation_record import SIMULATION_TREE, read_simulation, write_simulation
+from workflows.whole_file import whole_file
 
 __all__ = ["Repacked", "packing_advice", "repack"]
 
@@ -84,7 +78,7 @@ def repack(
 ) -> Repacked:
     """Write a copy of a TTree with large baskets, with the record of a simulation if there is one.
 
-    The rows go to a temporary file, which gets its name when all rows were counted in it.
+    The copy gets its name when all rows were counted in it, see `workflows.whole_file.whole_file`.
 
     Parameters
     ----------
@@ -109,9 +103,7 @@ def repack(
     if target.exists():
         msg = f"{target}: is there already; choose another name, or remove it"
         raise InputError(msg)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    try:
+    with whole_file(target) as partial:
         with open_tree(source, tree) as content:
             types, other = _types(source, tree, content)
             if other and not skip:
@@ -125,9 +117,6 @@ def repack(
         if wrong := {name: n for name, n in written.items() if n != rows}:
             msg = f"{partial}: {wrong} rows were written of {rows}; the disk may be full"
             raise NtupleError(msg)
-        os.replace(partial, target)  # noqa: PTH105
-    finally:
-        partial.unlink(missing_ok=True)
     left_out = (*other, *sorted(_objects(source) - {tree, SIMULATION_TREE}))
     return Repacked(
         rows=rows, branches=len(types), left_out=left_out, basket_bytes_before=before, basket_bytes_after=after

@@ -37,8 +37,8 @@ from selections.events import (
     training_fold,
     whole_numbers,
 )
+from workflows.ntuples.branches import branch_name
 from workflows.ntuples.chunks import read_chunk
-from workflows.ntuples.files import branch_name
 from workflows.reading.events import FOLDS, EventBlock, write_events
 from workflows.reading.passed_events import keep_passed, passed_events
 from workflows.reading.plan import RegionPlan, SampleFiles

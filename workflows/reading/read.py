@@ -35,7 +35,7 @@ from selections.events import (
     whole_numbers,
 )
 from workflows.ntuples.chunks import chunk_ranges, close_chunks
-from workflows.ntuples.files import NtupleInfo, inspect, read_columns
+from workflows.ntuples.contents import NtupleInfo, inspect, read_columns
 from workflows.reading.events import BORDER, has_events, write_events
 from workflows.reading.passed_events import PassedEvents, forget_passed, passed_events, repeats
 from workflows.reading.plan import RegionPlan, RegionResult, SampleFiles

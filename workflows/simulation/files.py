@@ -17,7 +17,8 @@ from pathlib import Path
 from bumphunt.errors import InputError
 from bumphunt.montecarlo.processes.registry import find_process
 from bumphunt.montecarlo.simulation import Chunk, draw_chunk, drawn_events, generation_for_draws, simulate_chunk
-from workflows.ntuples.files import Columns, Simulation, write_tree
+from workflows.ntuples.simulation_record import Simulation
+from workflows.ntuples.writing import Columns, write_tree
 from workflows.running.progress import Progress
 from workflows.running.workers import Run, pool
 from workflows.simulation.plan import PSEUDODATA, DrawnSample, SampleSpec, SimulationPlan

@@ -12,14 +12,10 @@ import uproot
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError
-from workflows.ntuples import files as ntuples
 from workflows.ntuples import repack
-from workflows.ntuples.files import Simulation, inspect, read_simulation, write_tree
-
-SIMULATION = Simulation(
-    process="zprime", mass=2.0, coupling=0.1, cross_section=137.0, cross_section_error=0.5, generated=1000,
-    luminosity=0.276, seed=3, sum_of_weights=37.8, effective_events=800.0,
-)  # fmt: skip
+from workflows.ntuples.contents import NtupleInfo, inspect
+from workflows.ntuples.simulation_record import Simulation, read_simulation, write_simulation
+from workflows.ntuples.writing import write_tree
 
 
 def content(rows: int = 60_000) -> dict[str, NDArray[Any]]:
@@ -35,23 +31,23 @@ def content(rows: int = 60_000) -> dict[str, NDArray[Any]]:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> Path:
+def tiny(tmp_path: Path, simulation: Simulation) -> Path:
     """A file with baskets of 200 rows, as basf2 writes them."""
     c = content()
     with uproot.recreate(tmp_path / "tiny.root") as file:
         tree = file.mktree("events", {name: values.dtype for name, values in c.items()})
         for start in range(0, len(c["x"]), 200):
             tree.extend({name: values[start : start + 200] for name, values in c.items()})
-        ntuples.write_simulation(file, SIMULATION)
+        write_simulation(file, simulation)
         file["note"] = "kept elsewhere"
     return tmp_path / "tiny.root"
 
 
-def look(path: Path) -> ntuples.NtupleInfo:
+def look(path: Path) -> NtupleInfo:
     return inspect(path, tree="events", variables=["x", "i"], names={})
 
 
-def test_copy_has_the_same_rows_and_types_in_large_baskets(tmp_path: Path, tiny: Path) -> None:
+def test_copy_has_the_same_rows_and_types_in_large_baskets(tmp_path: Path, tiny: Path, simulation: Simulation) -> None:
     target = tmp_path / "new" / "large.root"
     reported: list[tuple[int, int]] = []
     done = repack.repack(tiny, target, progress=lambda *args: reported.append(args))
@@ -60,7 +56,7 @@ def test_copy_has_the_same_rows_and_types_in_large_baskets(tmp_path: Path, tiny:
             copied = file["events"][name].array(library="np")
             assert copied.dtype == values.dtype
             np.testing.assert_array_equal(copied, values)
-    assert read_simulation(target) == SIMULATION
+    assert read_simulation(target) == simulation
     assert done.rows == 60_000
     assert done.branches == 6
     assert done.left_out == ("note",)

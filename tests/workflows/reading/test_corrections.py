@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, InputError, NtupleError
 from selections.cuts import Columns, Cut, Selection, Variable
-from workflows.ntuples.files import write_tree
+from workflows.ntuples.writing import write_tree
 from workflows.products.factor_files import write_correction
 from workflows.reading.events import read_events, spectra_of
 from workflows.reading.plan import RegionPlan, RegionResult, SampleFiles

@@ -18,7 +18,8 @@ from bumphunt.kinematics.momenta import BEAMS
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.events import CandidateRule
 from selections.searches.zprime.invisible import selection as zprime_selection
-from workflows.ntuples.files import escape, write_tree
+from workflows.ntuples.branches import escape
+from workflows.ntuples.writing import write_tree
 from workflows.reading.events import read_events
 from workflows.reading.plan import RegionPlan, RegionResult, SampleFiles
 from workflows.reading.processor import needed_variables

@@ -17,7 +17,7 @@ from bumphunt.errors import InputError, NtupleError
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.events import CandidateRule, event_keys, half_sample
 from selections.lazy import LazyObservables
-from workflows.ntuples.files import write_tree
+from workflows.ntuples.writing import write_tree
 from workflows.reading import events as events_on_disk
 from workflows.reading import region_rows
 from workflows.reading.events import fill_tensor_of, optimised_step, read_events, spectra_of

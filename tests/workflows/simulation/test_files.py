@@ -15,7 +15,8 @@ import pytest
 from bumphunt.errors import BumphuntError, InputError
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.detector import BELLE2
-from workflows.ntuples.files import inspect, read_columns, read_simulation
+from workflows.ntuples.contents import inspect, read_columns
+from workflows.ntuples.simulation_record import read_simulation
 from workflows.simulation import files as stage
 from workflows.simulation.files import simulate
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan

@@ -17,7 +17,7 @@ from bumphunt.montecarlo.processes import pythia
 from selections import registry
 from workflows import cli
 from workflows.config.file import load
-from workflows.ntuples.files import inspect, read_columns
+from workflows.ntuples.contents import inspect, read_columns
 from workflows.simulation import files as stage
 from workflows.simulation.files import simulate
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan

@@ -10,7 +10,7 @@ from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
 from workflows.inputs.reading import needed
 from workflows.inputs.samples import InputSample
-from workflows.ntuples.files import inspect
+from workflows.ntuples.contents import inspect
 from workflows.ntuples.repack import packing_advice
 from workflows.results import write_csv
 from workflows.running.progress import Progress

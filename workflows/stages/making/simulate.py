@@ -15,7 +15,7 @@ from workflows.config.records import ReadingSetup
 from workflows.config.regions import AnalysedRegion, by_candidate
 from workflows.inputs.reading import needed
 from workflows.inputs.samples import InputSample
-from workflows.ntuples.files import branch_name, escape
+from workflows.ntuples.branches import branch_name, escape
 from workflows.simulation.files import simulate
 from workflows.simulation.table import write_samples
 from workflows.stages.stage import Job, Stage

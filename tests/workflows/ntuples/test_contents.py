@@ -1,0 +1,80 @@
+"""Columns that come back, and what is said about those that are missing."""
+
+import numpy as np
+import pytest
+import uproot
+
+from bumphunt.errors import NtupleError
+from workflows.ntuples.branches import escape
+from workflows.ntuples.contents import inspect, read_columns
+from workflows.ntuples.writing import write_tree
+
+COLUMNS = {"daughter(0, p)": np.arange(10, dtype=np.float32), "__event__": np.arange(10), "__weight__": np.ones(10)}
+
+
+def look(path, **kwargs):
+    return inspect(path, **{"tree": "events", "variables": list(COLUMNS), "names": {}, **kwargs})
+
+
+def test_written_columns_come_back(sample):
+    info = look(sample)
+    assert (info.kind, info.rows, info.clusters) == ("TTree", 10, (0, 10))
+    assert set(info.variables) == set(COLUMNS)
+    assert info.rows_per_cluster == 10
+    back = read_columns(sample, tree="events", variables=list(COLUMNS), names={})
+    for name, values in COLUMNS.items():
+        assert back[name].dtype == values.dtype
+        assert np.array_equal(back[name], values)
+    part = read_columns(sample, tree="events", variables=["__event__"], names={}, start=3, stop=5)
+    assert part["__event__"].tolist() == [3, 4]
+
+
+def test_rntuple_is_read(tmp_path):
+    path = tmp_path / "new.root"
+    with uproot.recreate(path) as file:
+        writer = file.mkrntuple("events", {escape(k): v.dtype for k, v in COLUMNS.items()})
+        writer.extend({escape(k): v for k, v in COLUMNS.items()})
+        writer.extend({escape(k): v for k, v in COLUMNS.items()})
+    info = look(path)
+    assert (info.kind, info.rows, info.clusters) == ("RNTuple", 20, (0, 10, 20))
+    back = read_columns(path, tree="events", variables=list(COLUMNS), names={}, start=5, stop=15)
+    assert back["__event__"].tolist() == [*range(5, 10), *range(5)]
+
+
+def test_name_table_is_used_in_reading(tmp_path):
+    path = tmp_path / "babar.root"
+    write_tree(path, [{"mu1P": np.arange(3.0)}])
+    names = {"daughter(0, p)": "mu1P"}
+    assert look(path, variables=["daughter(0, p)"], names=names).rows == 3
+    back = read_columns(path, tree="events", variables=["daughter(0, p)"], names=names)
+    assert back["daughter(0, p)"].tolist() == [0, 1, 2]
+
+
+def test_missing_branch_names_the_closest_and_the_way_out(sample):
+    with pytest.raises(
+        NtupleError,
+        match=r"'daughter__bo1__cm__spp__bc'.*'daughter\(1, p\)'.*closest are 'daughter__bo0__cm__spp__bc'.*names",
+    ):
+        look(sample, variables=["daughter(1, p)"])
+
+
+def test_missing_branch_of_the_name_table(sample):
+    with pytest.raises(NtupleError, match=r"no branch 'mu1P' for the variable 'daughter\(0, p\)'"):
+        look(sample, names={"daughter(0, p)": "mu1P"})
+
+
+def test_branch_with_many_numbers_a_row_is_refused(tmp_path):
+    path = tmp_path / "jagged.root"
+    with uproot.recreate(path) as file:
+        file.mktree("events", {"x": np.dtype(("f8", (2,)))}).extend({"x": np.ones((3, 2))})
+    with pytest.raises(NtupleError, match=r"branch 'x' holds .*not one number a row"):
+        look(path, variables=["x"])
+
+
+def test_empty_tree_is_refused_unless_allowed(tmp_path):
+    path = tmp_path / "empty.root"
+    assert write_tree(path, [{"x": np.empty(0)}]) == 0
+    with pytest.raises(NtupleError, match=r"empty.root: tree 'events' is empty"):
+        look(path, variables=["x"])
+    assert look(path, variables=["x"], allow_empty=True).clusters == (0,)
+    assert read_columns(path, tree="events", variables=["x"], names={})["x"].size == 0

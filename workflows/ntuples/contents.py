@@ -1,0 +1,154 @@
+"""What an ntuple holds, and its columns by basf2 variable: one row is one candidate, one branch one variable."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import awkward as ak
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import NtupleError
+from workflows.ntuples.branches import branch_name, unescape
+from workflows.ntuples.opening import open_tree
+
+__all__ = ["NtupleInfo", "basket_bytes", "inspect", "read_columns"]
+
+_FIXED_WIDTH = re.compile(r"std::u?int\d+_t")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NtupleInfo:
+    """What a file holds."""
+
+    path: Path
+    """The file."""
+    tree: str
+    """Name of the TTree or RNTuple."""
+    kind: str
+    """``TTree`` or ``RNTuple``."""
+    rows: int
+    """Number of rows."""
+    variables: tuple[str, ...]
+    """Variables of all branches, unescaped, in the order of the file."""
+    basket_bytes: float
+    """Mean uncompressed size of a basket of the needed branches [bytes]; NaN for an RNTuple, or without baskets."""
+    clusters: tuple[int, ...]
+    """Rows at which the baskets of all needed branches end together, from 0 to the number of rows."""
+
+    @property
+    def rows_per_cluster(self) -> float:
+        """Mean rows of a cluster; below some thousand the file is slow to read."""
+        return self.rows / max(len(self.clusters) - 1, 1)
+
+
+def inspect(
+    path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str], allow_empty: bool = False
+) -> NtupleInfo:
+    """Return what a file holds, after a check that every needed variable is there.
+
+    Parameters
+    ----------
+    path
+        The file.
+    tree
+        Name of the TTree or RNTuple.
+    variables
+        basf2 names of the variables that will be read.
+    names
+        Name table: branch by variable, for branches that are not called by the escaped name.
+    allow_empty
+        Whether a tree without rows is fine.
+
+    Raises
+    ------
+    NtupleError
+        If the file cannot be used: see `open_tree`; or a branch is missing, does not hold one number a row, or the tree
+        has no rows.
+    """
+    with open_tree(path, tree) as source:
+        present = list(source.keys())
+        branches = _find_branches(path, tree, source, variables, names)
+        rows = int(source.num_entries)
+        if rows == 0 and not allow_empty:
+            msg = f"{path}: tree {tree!r} is empty (0 rows)"
+            raise NtupleError(msg)
+        return NtupleInfo(
+            path=path,
+            tree=tree,
+            kind="RNTuple" if "RNTuple" in source.classname else "TTree",
+            rows=rows,
+            variables=tuple(unescape(name) for name in present),
+            basket_bytes=basket_bytes(source, branches),
+            clusters=_clusters(source, branches),
+        )
+
+
+def _find_branches(path: Path, tree: str, source: Any, variables: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Return the branches of the variables.
+
+    Raises
+    ------
+    NtupleError
+        If one is missing, or holds something else than one number a row.
+    """
+    typenames = source.typenames()
+    branches = [branch_name(variable, names) for variable in variables]
+    for variable, branch in zip(variables, branches, strict=True):
+        if branch not in typenames:
+            near = difflib.get_close_matches(branch, typenames, n=3, cutoff=0.5)
+            hint = f"; closest are {', '.join(map(repr, near))}" if near else ""
+            msg = f"{path}: tree {tree!r} has no branch {branch!r} for the variable {variable!r}{hint}; if it has another name, say so under ntuples.names"  # noqa: E501
+            raise NtupleError(msg)
+        if re.search(r"[][<:*]|string", typenames[branch]) and not _FIXED_WIDTH.fullmatch(typenames[branch]):
+            msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row"
+            raise NtupleError(msg)
+    return branches
+
+
+def basket_bytes(source: Any, branches: Sequence[str]) -> float:
+    """Return the mean uncompressed size of the baskets of branches of a tree [bytes]; NaN where there are none."""
+    if hasattr(source, "cluster_summaries"):
+        return float("nan")
+    baskets = sum(source[branch].num_baskets for branch in branches)
+    return sum(source[branch].uncompressed_bytes for branch in branches) / baskets if baskets else float("nan")
+
+
+def _clusters(source: Any, branches: list[str]) -> tuple[int, ...]:
+    """Return the rows at which reading can stop without cutting a basket."""
+    if hasattr(source, "cluster_summaries"):
+        starts = [int(summary.num_first_entry) for summary in source.cluster_summaries]
+        return (*starts, int(source.num_entries)) if starts else (0,)
+    if int(source.num_entries) == 0:
+        return (0,)
+    return tuple(int(row) for row in source.common_entry_offsets(filter_name=branches or None))
+
+
+def read_columns(
+    path: Path,
+    *,
+    tree: str,
+    variables: Sequence[str],
+    names: Mapping[str, str],
+    start: int | None = None,
+    stop: int | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Return columns by variable, shape (R,), of the rows from `start` up to `stop` (all unless given).
+
+    Raises
+    ------
+    NtupleError
+        As for `inspect`, but that a tree may be empty.
+    """
+    with open_tree(path, tree) as source:
+        branches = _find_branches(path, tree, source, variables, names)
+        arrays = source.arrays(list(dict.fromkeys(branches)), entry_start=start, entry_stop=stop, library="ak")
+        return {
+            variable: np.asarray(ak.to_numpy(arrays[branch], allow_missing=False))
+            for variable, branch in zip(variables, branches, strict=True)
+        }

@@ -1,0 +1,88 @@
+"""Opening ROOT files: every problem is an `NtupleError` of one line that names the file and the tree."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import uproot
+
+from bumphunt.errors import InputError, NtupleError
+
+__all__ = ["open_tree", "reading"]
+
+_TREE_CLASSES = re.compile(r"TTree|TNtupleD?|TChain|ROOT::(Experimental::)?RNTuple")
+_HEADER_BYTES = 20
+_LARGE_FILE_VERSION = 1_000_000
+
+
+@contextmanager
+def reading(path: Path, tree: str) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an `NtupleError` that names file and tree.
+
+    Raises
+    ------
+    NtupleError
+        For any exception but one of bumphunt's own, lack of memory, and interrupts.
+    """
+    try:
+        yield
+    except (NtupleError, InputError, MemoryError):
+        raise
+    except Exception as error:
+        _refuse_truncated(path)
+        reason = " ".join(str(error).split())[:160]
+        msg = f"{path}: tree {tree!r} cannot be read, the file is damaged ({type(error).__name__}: {reason})"
+        raise NtupleError(msg) from error
+
+
+def _refuse_truncated(path: Path) -> None:
+    """Raise if a file is missing, is no ROOT file, or is shorter than its header says."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            header = file.read(_HEADER_BYTES)
+    except FileNotFoundError:
+        msg = f"{path}: there is no such file"
+        raise NtupleError(msg) from None
+    except OSError as error:
+        msg = f"{path}: cannot be read: {error.strerror}"
+        raise NtupleError(msg) from None
+    if size == 0:
+        msg = f"{path}: the file is empty (0 bytes)"
+        raise NtupleError(msg)
+    if header[:4] != b"root" or len(header) < _HEADER_BYTES:
+        msg = f"{path}: is no ROOT file (it starts with {header[:4]!r})"
+        raise NtupleError(msg)
+    # big-endian: magic, version, first record, end of the last one; the latter has 64 bits in large files
+    version, _, end = struct.unpack(">iii", header[4:16])
+    if version >= _LARGE_FILE_VERSION:
+        end = struct.unpack(">q", header[12:20])[0]
+    if size < end:
+        msg = f"{path}: truncated, {size} bytes of {end}; copy it again"
+        raise NtupleError(msg)
+
+
+@contextmanager
+def open_tree(path: Path, tree: str) -> Iterator[Any]:
+    """Open a TTree or RNTuple for reading.
+
+    Raises
+    ------
+    NtupleError
+        If the file is missing, no ROOT file, truncated or damaged, or has no such tree, also when that is found while
+        the tree is in use.
+    """
+    _refuse_truncated(path)
+    with reading(path, tree), uproot.open(path) as file:
+        classes = file.classnames(cycle=False)
+        trees = [name for name, kind in classes.items() if _TREE_CLASSES.fullmatch(kind)]
+        if tree not in trees:
+            there = f"; there are {', '.join(map(repr, sorted(trees)))}" if trees else "; there is no tree at all"
+            msg = f"{path}: there is no tree {tree!r}{there}"
+            raise NtupleError(msg)
+        yield file[tree]
