@@ -4,8 +4,8 @@ Run by ``make bench``; never a test. Two million rows of 55 branches are written
 ROOT's default compression (zlib, level 1), and once more with LZ4. Then, in one run,
 
 * a bare `uproot.iterate` with NumPy sums of the columns that the Z' search needs,
-* `workflows.reading.read.process` of the same: observables, cutflow, N-1 histograms, spectra, events on disk, and an
-  optimisation tensor from those; wanted: 0.8 of the rate of the bare loop,
+* `workflows.reading.read.read_samples` of the same: observables, cutflow, N-1 histograms, spectra, events on disk, and
+  an optimisation tensor from those; wanted: 0.8 of the rate of the bare loop,
 * the same with ten more variations of the weights; wanted: less than twice the time,
 * the memory of two million rows and of three times as many; wanted: less than 1 GB,
 * a file with baskets of 1600 bytes before and after `workflows.ntuples.repack.repack`.
@@ -38,11 +38,11 @@ from selections.searches.zprime.tau_veto import VETO
 from workflows.ntuples.branches import escape
 from workflows.ntuples.repack import repack
 from workflows.products.factor_files import write_correction
-from workflows.reading.events import fill_tensor_of
-from workflows.reading.plan import RegionPlan, SampleFiles
-from workflows.reading.processor import needed_variables
-from workflows.reading.read import process
-from workflows.reading.weights import Correction, Factor
+from workflows.reading.plan import Correction, Factor, RegionPlan, SampleFiles
+from workflows.reading.processor import SearchProcessor, needed_variables
+from workflows.reading.read import read_samples
+from workflows.reading.second_pass import fill_tensor_of
+from workflows.reading.weights import load_corrections
 
 ROWS = 2_000_000
 BRANCHES = 55
@@ -120,7 +120,8 @@ def full(files: tuple[Path, ...], events: Path, corrections: tuple[Correction | 
     shutil.rmtree(events, ignore_errors=True)
     region = plan()
     sample = SampleFiles(files=files, simulated=True)
-    process({"mumu": sample}, regions=[region], events=events, corrections=corrections)
+    processor = SearchProcessor(regions=[region], corrections=load_corrections(corrections), event_folder=events)
+    read_samples(processor, {"mumu": sample})
     edges = np.linspace(0.0, 80.0, 41)
     fill_tensor_of(events, "mumu", region.name, edges=edges, axes=SEARCH.veto)
 

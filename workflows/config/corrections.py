@@ -3,8 +3,8 @@
 =========================== ==========================================================================
 section                     becomes
 =========================== ==========================================================================
-`CorrectionSection`         `workflows.reading.weights.Correction`: a weight from a file of correctionlib
-`FactorSection`             `workflows.reading.weights.Factor`: a number
+`CorrectionSection`         `workflows.reading.plan.Correction`: a weight from a file of correctionlib
+`FactorSection`             `workflows.reading.plan.Factor`: a number
 `ControlSection`            what ``bumphunt correct`` measures: a file for the first
 =========================== ==========================================================================
 """
@@ -18,7 +18,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from workflows.config.section import Finite, NonNegative, Number, Positive, Section
-from workflows.reading.weights import Correction, Factor
+from workflows.reading.plan import Correction, Factor
 
 __all__ = ["ControlSection", "CorrectionSection", "FactorSection"]
 

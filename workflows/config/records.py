@@ -16,7 +16,7 @@ record             says, and to whom
 ================== ====================================================================================
 
 All are frozen. Those that hold regions hold functions of the search, which may be those of a user's file; such a record
-does not travel to other processes, but in the form that `workflows.reading.processor.packed` gives it.
+does not travel to other processes, but in the form that `workflows.reading.chunk_work.packed` gives it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from workflows.config.fit import Fit, Optimise
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import Smooth
 from workflows.config.tasks import FitTask
-from workflows.reading.weights import Correction, Factor
+from workflows.reading.plan import Correction, Factor
 from workflows.simulation.plan import SimulationPlan
 
 __all__ = [

@@ -39,8 +39,8 @@ from workflows.config.samples import SIGNAL
 from workflows.config.searches import find_function, find_search, source_file
 from workflows.config.simulated import injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
-from workflows.reading.plan import RegionPlan
-from workflows.reading.weights import Correction, Factor, load_corrections
+from workflows.reading.plan import Correction, Factor, RegionPlan
+from workflows.reading.weights import load_corrections
 from workflows.results import fingerprint
 
 __all__ = ["resolve"]

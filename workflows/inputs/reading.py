@@ -9,10 +9,10 @@ from pathlib import Path
 from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
-from workflows.reading.plan import RegionPlan, SampleFiles
-from workflows.reading.processor import needed_variables
-from workflows.reading.read import ProcessedSample, process
-from workflows.reading.weights import Correction, Factor, load_corrections
+from workflows.reading.plan import Correction, Factor, RegionPlan, SampleFiles
+from workflows.reading.processor import SearchProcessor, needed_variables
+from workflows.reading.read import ProcessedSample, read_samples
+from workflows.reading.weights import load_corrections
 from workflows.running.progress import Progress
 
 __all__ = ["needed", "read_inputs", "weights_on"]
@@ -84,26 +84,29 @@ def read_inputs(
     events
         Folder of the passing events; None to write none.
     workers, allow_missing, progress
-        As for `workflows.reading.read.process`.
+        As for `workflows.reading.read.read_samples`.
 
     Raises
     ------
     NtupleError
-        If the weights of a simulated sample add up to nothing; and as `workflows.reading.read.process`.
+        If the weights of a simulated sample add up to nothing; and as `workflows.reading.read.read_samples`.
     """
     searched = {region.name: region.searched for region in setup.regions if setup.blinded}
     blind = {plan.name: ends for plan in plans if (ends := searched.get(plan.name)) is not None}
-    done = process(
+    processor = SearchProcessor(
+        regions=plans,
+        names=setup.names,
+        rule=setup.rule,
+        corrections=load_corrections(weights),
+        event_folder=events,
+    )
+    done = read_samples(
+        processor,
         {
             s.name: SampleFiles(files=s.files, simulated=s.kind != "data", blind=blind if s.kind == "data" else None)
             for s in inputs
         },
-        regions=plans,
         tree=inputs[0].tree,
-        names=setup.names,
-        rule=setup.rule,
-        corrections=weights,
-        events=events,
         workers=workers,
         allow_missing=allow_missing,
         progress=progress,

@@ -1,8 +1,9 @@
-"""Chunks of ntuples: where they end, and reading them from a file that stays open."""
+"""Entry ranges of ntuples: where they end, and reading them from a file that stays open."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -12,53 +13,83 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
-from workflows.ntuples.branches import branch_name
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.opening import reading
 
-__all__ = ["chunk_ranges", "close_chunks", "read_chunk"]
+__all__ = ["EntryRange", "close_chunks", "entry_ranges", "read_chunk"]
 
 
-def chunk_ranges(info: NtupleInfo, chunk_size: int) -> Iterable[tuple[int, int]]:
-    """Yield entry ranges of about `chunk_size` rows: whole clusters, but for longer ones, cut into equal parts."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryRange:
+    """The entries of a tree from `start` up to `stop`.
+
+    Parameters
+    ----------
+    file, tree
+        Where.
+    start, stop
+        First entry, and the one after the last.
+    """
+
+    file: str
+    tree: str
+    start: int
+    stop: int
+
+    @property
+    def place(self) -> str:
+        """The file and the tree, as the beginning of a sentence about them."""
+        return f"{self.file}: tree {self.tree!r}"
+
+    def row(self, row: int) -> str:
+        """Return where a row is, counted from the first of the range.
+
+        Examples
+        --------
+        >>> EntryRange(file="a.root", tree="events", start=100, stop=200).row(5)
+        "entry 105 of tree 'events' of a.root"
+        """
+        return f"entry {self.start + row} of tree {self.tree!r} of {self.file}"
+
+
+def entry_ranges(info: NtupleInfo, rows: int) -> Iterator[EntryRange]:
+    """Yield ranges of about so many `rows`: whole clusters, but for longer ones, cut into equal parts."""
     start = 0
     for stop in (*info.clusters[1:], info.rows):
-        rows = stop - start
-        if rows >= chunk_size or (stop == info.rows and rows):
-            parts = max(1, rows // chunk_size)
-            borders = [start + rows * i // parts for i in range(parts + 1)]
-            yield from pairwise(borders)
+        found = stop - start
+        if found >= rows or (stop == info.rows and found):
+            parts = max(1, found // rows)
+            for first, last in pairwise(start + found * i // parts for i in range(parts + 1)):
+                yield EntryRange(file=str(info.path), tree=info.tree, start=first, stop=last)
             start = stop
 
 
-def read_chunk(
-    path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str], start: int, stop: int
-) -> dict[str, NDArray[Any]]:
-    """Return columns by variable, shape (R,), of one chunk of a file that `inspect` has seen.
+def read_chunk(where: EntryRange, branches: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Return columns by branch, shape (R,), of some entries of a file that was inspected.
 
     The file stays open for the next chunk, until another one is read or `close_chunks` is called: reading the list of
     its branches and baskets takes as long as some ten thousand rows.
 
     Parameters
     ----------
-    path, tree, variables, names
-        As for `inspect`.
-    start, stop
-        Entry range.
+    where
+        The entries.
+    branches
+        The branches.
 
     Raises
     ------
     NtupleError
         If the rows cannot be read.
     """
-    with reading(path, tree):
+    path = Path(where.file)
+    with reading(path, where.tree):
         stat = path.stat()
-        source = _opened(path, tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        branches = [branch_name(variable, names) for variable in variables]
+        source = _opened(path, where.tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
         arrays = source.arrays(
-            list(dict.fromkeys(branches)), entry_start=start, entry_stop=stop, library="np", array_cache=None
+            list(branches), entry_start=where.start, entry_stop=where.stop, library="np", array_cache=None
         )
-        return {variable: np.asarray(arrays[branch]) for variable, branch in zip(variables, branches, strict=True)}
+        return {branch: np.asarray(arrays[branch]) for branch in branches}
 
 
 @lru_cache(maxsize=1)

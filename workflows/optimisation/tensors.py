@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bumphunt.cuts.tensor import CountTensor, VetoAxis
 from bumphunt.cuts.yields import SignalPoint
-from workflows.reading.events import fill_tensor_of
+from workflows.reading.second_pass import fill_tensor_of
 
 __all__ = ["SampleEvents", "Tensors", "collected", "fill_tensors"]
 

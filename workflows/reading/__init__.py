@@ -1,1 +1,19 @@
-"""Reading."""
+"""One pass over the ntuples: a coffea processor, and what drives it over files.
+
+==================== ====================================================================================
+plan                 what is asked of samples, regions and weights, and what a region gives
+processor            the coffea processor: a chunk -> cutflow, N-1, spectra; the sum of all chunks -> results
+read                 drives it over the files of all samples, and counts the rows
+chunk_work           reads a chunk for it, the next one meanwhile
+cutflow              what the cuts of a region leave of a chunk
+weights              corrections as weights with variations
+correctionlib_files  corrections of correctionlib files
+rows                 rows that pass, on their way to events
+fill                 complete events -> one candidate an event
+spectra              the histogram of them: variations, halves, slices, the observable
+repeats              rows and events that are there twice
+event_hashes         8 bytes of each event that passes, to find it in another place
+events               events that pass, on disk
+second_pass          tensors and spectra from those events
+==================== ====================================================================================
+"""

@@ -1,4 +1,4 @@
-"""What is asked of a region, and what one read of the files gives for it."""
+"""What is asked of one read of the files: of samples, of regions, of the weights; and what it gives for a region."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import ascending_edges
 from selections.cuts import Cutflow, Selection
-from workflows.reading.spectra import RESERVED, spectra_axes
+from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 
-__all__ = ["RegionPlan", "RegionResult", "SampleFiles"]
+__all__ = ["Correction", "Factor", "RegionPlan", "RegionResult", "SampleFiles"]
 
 Array = NDArray[np.float64]
 
@@ -92,6 +92,98 @@ class RegionPlan:
         """Observables or variables of passing events: that of the spectrum first."""
         sliced = () if self.slices is None else (self.slices[0],)
         return tuple(dict.fromkeys((self.selection.spectrum, *sliced, *self.keep)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """A correction of a correctionlib file.
+
+    Parameters
+    ----------
+    name
+        Its name in the analysis, and that of its variations.
+    file
+        The JSON file, which may be gzipped.
+    correction
+        Name of the correction in the file.
+    inputs
+        One entry for each input of the correction, but for that of the systematic: the name of an observable of the
+        region or of an ntuple variable, with ``{i}`` for the daughter; a number; or the text of a string input.
+    each
+        Daughters whose corrections are multiplied; none for one evaluation without ``{i}``.
+    samples
+        Samples that are corrected; None for all simulated ones.
+    regions
+        Regions that are corrected; None for all.
+    up, down
+        Names of corrections in the file for the variations, where these are no string input.
+    values
+        What the string input of the systematic is called at its nominal value, up and down. An input whose categories
+        hold all three is that of the systematic. Without it and without `up` and `down` there is no variation.
+
+    Raises
+    ------
+    InputError
+        If only one of `up` and `down` is given, or ``{i}`` without daughters, or daughters without ``{i}``.
+    """
+
+    name: str
+    file: Path
+    correction: str
+    inputs: tuple[str | float, ...]
+    each: tuple[int, ...] = ()
+    samples: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+    up: str | None = None
+    down: str | None = None
+    values: tuple[str, str, str] = (NOMINAL, "up", "down")
+
+    def __post_init__(self) -> None:
+        if (self.up is None) != (self.down is None):
+            msg = f"correction {self.name!r}: up = {self.up!r}, down = {self.down!r}; give both or neither"
+            raise InputError(msg)
+        numbered = any("{i}" in entry for entry in self.inputs if isinstance(entry, str))
+        if numbered != bool(self.each):
+            msg = (
+                f"correction {self.name!r}: inputs {self.inputs}, each {self.each}; '{{i}}' and 'each' need each other"
+            )
+            raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A constant factor on the weights.
+
+    Parameters
+    ----------
+    name
+        Its name in the analysis, and that of its variations.
+    value
+        The factor, positive.
+    uncertainty
+        Its uncertainty, not negative; with 0 there are variations all the same.
+    samples, regions
+        As for `Correction`.
+
+    Raises
+    ------
+    InputError
+        If the value is not positive, or the uncertainty is negative or larger than the value.
+    """
+
+    name: str
+    value: float
+    uncertainty: float
+    samples: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.value) and self.value > 0 and 0 <= self.uncertainty <= self.value):
+            msg = (
+                f"factor {self.name!r}: {self.value} +- {self.uncertainty}; it must be positive, with an uncertainty"
+                " from 0 to its value"
+            )
+            raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

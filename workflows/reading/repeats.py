@@ -1,84 +1,156 @@
-"""Rows that pass the cuts of a region, on their way to events: which of them may belong to an event of two chunks."""
+"""Rows and events that are there twice: each is an error that names both places.
+
+All rows of a chunk are compared with each other. Those that pass in some region are compared across chunks and files
+too, by 8 bytes of each event (`workflows.reading.event_hashes`); where two are equal, the keys are read again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selections.events import EVENT_KEY
+from bumphunt.errors import InputError, NtupleError
+from selections.events import (
+    CANDIDATE,
+    EVENT_KEY,
+    describe_key,
+    event_hash,
+    event_keys,
+    group_starts,
+    repeated_key,
+    repeated_row,
+)
+from workflows.ntuples.chunks import EntryRange
+from workflows.ntuples.contents import read_columns
+from workflows.reading.event_hashes import EventHashes, hashes_of, repeated_hashes
+from workflows.reading.rows import RowKeys, joined_keys, row_keys
 
-__all__ = ["PassingRows", "concatenate", "inner_rows"]
+__all__ = ["border_hashes", "refuse_repeated_events", "refuse_repeated_keys", "refuse_repeated_rows"]
 
-Array = NDArray[np.float64]
-
-_CANDIDATES = 16
-"""Rows among which another event is looked for at first."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PassingRows:
-    """Rows that pass all cuts of a region but the optimised ones, in the order of the file."""
-
-    keys: NDArray[np.int64]
-    candidate: NDArray[np.int64]
-    rank: Array
-    entry: NDArray[np.int64]
-    file: NDArray[Any]
-    values: dict[str, Array]
-    ntuple_weight: Array
-    weights: Array
-    """Weights of all variations, shape (V, N)."""
-
-    def take(self, index: slice | NDArray[Any]) -> PassingRows:
-        """Return the rows at `index`."""
-        return PassingRows(
-            keys=self.keys[index],
-            candidate=self.candidate[index],
-            rank=self.rank[index],
-            entry=self.entry[index],
-            file=self.file[index],
-            values={name: v[index] for name, v in self.values.items()},
-            ntuple_weight=self.ntuple_weight[index],
-            weights=self.weights[:, index],
-        )
+Columns = Mapping[str, NDArray[Any]]
 
 
-def concatenate(parts: Sequence[PassingRows]) -> PassingRows:
-    """Return the rows of several parts, at least one."""
-    return PassingRows(
-        keys=np.concatenate([p.keys for p in parts]),
-        candidate=np.concatenate([p.candidate for p in parts]),
-        rank=np.concatenate([p.rank for p in parts]),
-        entry=np.concatenate([p.entry for p in parts]),
-        file=np.concatenate([p.file for p in parts]),
-        values={name: np.concatenate([p.values[name] for p in parts]) for name in parts[0].values},
-        ntuple_weight=np.concatenate([p.ntuple_weight for p in parts]),
-        weights=np.concatenate([p.weights for p in parts], axis=1),
+def refuse_repeated_rows(columns: Columns, where: EntryRange) -> None:
+    """Raise if two rows of a chunk have the same event key and candidate, whether or not they pass a cut.
+
+    Raises
+    ------
+    NtupleError
+        If so, or if a part of the key is not a whole number.
+    """
+    try:
+        pair = repeated_key([*(columns[key] for key in EVENT_KEY), columns[CANDIDATE]])
+    except InputError as error:
+        msg = f"{where.place}: {error}"
+        raise NtupleError(msg) from None
+    if pair is not None:
+        raise _repeated(row_keys(columns, np.array(pair), where))
+
+
+def refuse_repeated_keys(keys: RowKeys, starts: NDArray[np.intp]) -> None:
+    """Raise if two rows of an event have the same candidate number.
+
+    Parameters
+    ----------
+    keys
+        Keys of rows that are ordered by event.
+    starts
+        Where each event begins, see `selections.events.group_starts`.
+
+    Raises
+    ------
+    NtupleError
+        If so.
+    """
+    if (pair := repeated_row(starts, keys.candidate)) is not None:
+        raise _repeated(keys.take(np.array(pair)))
+
+
+def _repeated(keys: RowKeys) -> NtupleError:
+    """Return the error about two equal rows."""
+    before, chunk = keys.chunk
+    other = "" if before.file == chunk.file else f" of {before.file}"
+    return NtupleError(
+        f"{chunk.place}: entry {keys.entry[1]} repeats entry {keys.entry[0]}{other}"
+        f" ({describe_key(keys.event[1], int(keys.candidate[1]))}); every row may be there once"
     )
 
 
-def inner_rows(columns: Mapping[str, NDArray[Any]]) -> tuple[int, int]:
-    """Return the first row after the first event of a chunk, and the first row of its last event; equal if it is one.
+def border_hashes(borders: Iterable[RowKeys]) -> list[EventHashes]:
+    """Return the record of each event at the borders of chunks, once if it passes in several regions.
 
-    Those two events may go on in a neighbouring chunk.
+    Parameters
+    ----------
+    borders
+        Keys of the passing rows of each region, ordered by event.
     """
-    keys = [columns[key] for key in EVENT_KEY]
-    rows = keys[0].size
-    first, last = _run(keys), rows - _run([values[::-1] for values in keys])
-    return (first, last) if first < last else (rows, rows)
+    found: dict[int, EventHashes] = {}
+    for keys in borders:
+        starts = group_starts(keys.event)
+        for first, value in zip(starts, event_hash(keys.event[starts]), strict=True):
+            entry = int(keys.entry[first])
+            where = replace(keys.chunk[first], start=entry, stop=entry + 1)
+            found[int(value)] = hashes_of(where, np.array([value], dtype=np.uint64))
+    return list(found.values())
 
 
-def _run(keys: Sequence[NDArray[Any]]) -> int:
-    """Return how many rows from the first one on are of the same event."""
-    rows, size = keys[0].size, _CANDIDATES
-    while True:
-        same = np.logical_and.reduce([values[:size] == values[:1] for values in keys])
-        if not same.all():
-            return int(np.argmin(same))
-        if size >= rows:
-            return rows
-        size *= 4
+def refuse_repeated_events(passed: Sequence[EventHashes], names: Mapping[str, str]) -> None:
+    """Raise if an event passed in two places.
+
+    Parameters
+    ----------
+    passed
+        The events that passed, by entry range.
+    names
+        Branch by variable, for branches that are not called by the escaped name.
+
+    Raises
+    ------
+    NtupleError
+        If a row is repeated, or the candidates of an event are not in adjacent rows.
+    """
+    for value, places in repeated_hashes(passed):
+        _explain([passed[place].where for place in places], value, names)
+
+
+def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str, str]) -> None:
+    """Read the keys at some places again and raise if two rows with this hash are of the same event.
+
+    Raises
+    ------
+    NtupleError
+        Always, but in the one case in 2^64 that different events have the same hash.
+    """
+    keys = joined_keys([_with_hash(where, value, names) for where in places])
+    # an event at a chunk border stands in the range of its chunk too
+    _, unique = np.unique(
+        [f"{chunk.file}:{entry}" for chunk, entry in zip(keys.chunk, keys.entry, strict=True)], return_index=True
+    )
+    keys = keys.take(np.sort(unique))
+    if np.any(keys.event != keys.event[0]):
+        return
+    refuse_repeated_keys(keys, np.zeros(1, dtype=np.intp))
+    msg = (
+        f"{keys.chunk[-1].place}: entry {keys.entry[-1]} is of the same event as entry {keys.entry[0]} of"
+        f" {keys.chunk[0].file} ({describe_key(keys.event[0], int(keys.candidate[-1]))}); candidates of one event must"
+        " be in adjacent rows: sort the ntuple by event"
+    )
+    raise NtupleError(msg)
+
+
+def _with_hash(where: EntryRange, value: np.uint64, names: Mapping[str, str]) -> RowKeys:
+    """Return the keys of the rows of an entry range whose event has a hash."""
+    columns = read_columns(
+        Path(where.file),
+        tree=where.tree,
+        variables=[*EVENT_KEY, CANDIDATE],
+        names=names,
+        start=where.start,
+        stop=where.stop,
+    )
+    return row_keys(columns, np.flatnonzero(event_hash(event_keys(columns)) == value), where)

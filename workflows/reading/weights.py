@@ -17,54 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.errors import ConfigError, InputError
-from workflows.reading.correction_files import Correction, LoadedCorrection, evaluate, load
+from bumphunt.errors import ConfigError
+from workflows.reading.correctionlib_files import LoadedCorrection, evaluate, load
+from workflows.reading.plan import Correction, Factor
 from workflows.reading.spectra import NOMINAL
 
-__all__ = [
-    "Correction",
-    "Corrections",
-    "Factor",
-    "load_corrections",
-]
+__all__ = ["Corrections", "load_corrections"]
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Factor:
-    """A constant factor on the weights.
-
-    Parameters
-    ----------
-    name
-        Its name in the analysis, and that of its variations.
-    value
-        The factor, positive.
-    uncertainty
-        Its uncertainty, not negative; with 0 there are variations all the same.
-    samples, regions
-        As for `Correction`.
-
-    Raises
-    ------
-    InputError
-        If the value is not positive, or the uncertainty is negative or larger than the value.
-    """
-
-    name: str
-    value: float
-    uncertainty: float
-    samples: tuple[str, ...] | None = None
-    regions: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.value) and self.value > 0 and 0 <= self.uncertainty <= self.value):
-            msg = (
-                f"factor {self.name!r}: {self.value} +- {self.uncertainty}; it must be positive, with an uncertainty"
-                " from 0 to its value"
-            )
-            raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,17 +33,22 @@ class Corrections:
 
     entries: tuple[LoadedCorrection | Factor, ...] = ()
 
+    @property
+    def sources(self) -> tuple[Correction | Factor, ...]:
+        """What the analysis asks for."""
+        return tuple(entry.correction if isinstance(entry, LoadedCorrection) else entry for entry in self.entries)
+
     def of(self, sample: str | None = None, region: str | None = None) -> Corrections:
         """Return those of one simulated sample, of one region, or of both."""
 
-        def applies(entry: LoadedCorrection | Factor) -> bool:
-            source = entry.correction if isinstance(entry, LoadedCorrection) else entry
+        def applies(source: Correction | Factor) -> bool:
             return all(
                 name is None or among is None or name in among
                 for name, among in ((sample, source.samples), (region, source.regions))
             )
 
-        return Corrections(entries=tuple(entry for entry in self.entries if applies(entry)))
+        pairs = zip(self.entries, self.sources, strict=True)
+        return Corrections(entries=tuple(entry for entry, source in pairs if applies(source)))
 
     @property
     def variations(self) -> tuple[str, ...]:

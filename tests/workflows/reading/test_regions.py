@@ -15,14 +15,15 @@ from bumphunt.cuts.table import CutTable
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import InputError, NtupleError
 from selections.cuts import Columns, Cut, Selection, Variable
-from selections.events import CandidateRule, event_keys, half_sample
+from selections.events import REJECT, CandidateRule, event_keys, half_sample
 from selections.lazy import LazyObservables
 from workflows.ntuples.writing import write_tree
-from workflows.reading import events as events_on_disk
-from workflows.reading import region_rows
-from workflows.reading.events import fill_tensor_of, optimised_step, read_events, spectra_of
+from workflows.reading import cutflow, second_pass
+from workflows.reading.events import read_events
 from workflows.reading.plan import RegionPlan, SampleFiles
-from workflows.reading.read import ProcessedSample, process
+from workflows.reading.processor import SearchProcessor
+from workflows.reading.read import ProcessedSample, read_samples
+from workflows.reading.second_pass import fill_tensor_of, optimised_step, spectra_of
 from workflows.reading.spectra import spectrum_of
 
 EDGES = np.linspace(0.0, 10.0, 11)
@@ -75,7 +76,8 @@ def run(path: Path, plans: list[RegionPlan], content: dict[str, NDArray[Any]], *
     blind = kwargs.pop("blind", None)
     write_tree(path / "a.root", [content])
     sample = SampleFiles(files=(path / "a.root",), simulated=True, blind=blind)
-    return process({"s": sample}, regions=plans, **kwargs)["s"]
+    processor = SearchProcessor(regions=plans, rule=kwargs.pop("rule", REJECT), event_folder=kwargs.pop("events", None))
+    return read_samples(processor, {"s": sample}, **kwargs)["s"]
 
 
 def passes(content: dict[str, NDArray[Any]], cuts: tuple[Cut, ...] = CUTS) -> NDArray[np.bool_]:
@@ -88,7 +90,7 @@ def passes(content: dict[str, NDArray[Any]], cuts: tuple[Cut, ...] = CUTS) -> ND
 def test_regions_of_one_read_equal_numpy(
     tmp_path: Path, function: Any, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(region_rows, "BLOCK", block)
+    monkeypatch.setattr(cutflow, "BLOCK", block)
     c = columns()
     other = (CUTS[2], CUTS[0])
     plans = [
@@ -136,7 +138,7 @@ def test_n_minus_one_equals_numpy_with_what_is_outside(tmp_path: Path, function:
 def test_cells_of_values_on_edges_are_those_of_searchsorted() -> None:
     edges = Cut(name="a", observable="a", above=0.1, description="", source="").bins
     values = np.concatenate([edges, np.nextafter(edges, -1), np.nextafter(edges, 1), [np.nan, np.inf, -np.inf, 1e300]])
-    np.testing.assert_array_equal(region_rows._cells(values, edges), np.searchsorted(edges, values, side="right"))
+    np.testing.assert_array_equal(cutflow._cells(values, edges), np.searchsorted(edges, values, side="right"))
 
 
 def test_slices_are_a_second_axis(tmp_path: Path) -> None:
@@ -198,7 +200,7 @@ def table(names: tuple[str, ...] = ("q2",)) -> CutTable:
 def test_tensor_table_and_last_steps_come_from_the_events(
     tmp_path: Path, batch: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(events_on_disk, "BATCH", batch)
+    monkeypatch.setattr(second_pass, "BATCH", batch)
     c = columns()
     plan = RegionPlan(name="a", selection=selection(), edges=EDGES, keep=("q2", "c"))
     result = run(tmp_path, [plan], c, chunk_size=500, events=tmp_path / "events")

@@ -37,7 +37,7 @@ def process_ntuples(
     folder
         Where the files go.
     workers, allow_missing, progress
-        As for `workflows.reading.read.process`.
+        As for `workflows.reading.read.read_samples`.
     """
 
     def results() -> Iterator[tuple[InputSample, ProcessedSample]]:

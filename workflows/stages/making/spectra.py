@@ -25,7 +25,7 @@ from workflows.inputs.samples import InputSample
 from workflows.products.cut_tables import read_cuts
 from workflows.products.processed import Processed, read_processed, write_cutflows
 from workflows.products.selected import SPECTRA, UNITS, read_spectrum
-from workflows.reading.events import optimised_step, spectra_of
+from workflows.reading.second_pass import optimised_step, spectra_of
 from workflows.reading.spectra import spectrum_of, variations
 from workflows.results import write_json
 from workflows.running.progress import Progress

@@ -49,7 +49,7 @@ def measure_controls(
     folder
         Where the files go.
     workers, allow_missing, progress
-        As for `workflows.reading.read.process`.
+        As for `workflows.reading.read.read_samples`.
 
     Raises
     ------

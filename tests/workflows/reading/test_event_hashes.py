@@ -7,16 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflows.reading.passed_events import PassedEvents, forget_passed, keep_passed, passed_events, repeats
+from workflows.ntuples.chunks import EntryRange
+from workflows.reading.event_hashes import EventHashes, forget_hashes, hashes_of, keep_hashes, repeated_hashes
 
 
-def parts(folder: Path | None) -> list[PassedEvents]:
+def parts(folder: Path | None) -> list[EventHashes]:
     rng = np.random.default_rng(4)
     hashes = [rng.integers(0, 2**64, n, dtype=np.uint64) for n in (500, 0, 700)]
     hashes[0][[3, 9]] = hashes[2][17]
     hashes[2][[5, 6]] = np.uint64(2**64 - 1)
-    made = [passed_events(f"{i}.root", 0, h.size, h) for i, h in enumerate(hashes)]
-    return made if folder is None else [keep_passed(p, folder, "a/b", i) for i, p in enumerate(made)]
+    where = [EntryRange(file=f"{i}.root", tree="events", start=0, stop=h.size) for i, h in enumerate(hashes)]
+    made = [hashes_of(*pair) for pair in zip(where, hashes, strict=True)]
+    return made if folder is None else [keep_hashes(p, folder, "a/b", f"{i}") for i, p in enumerate(made)]
 
 
 @pytest.mark.parametrize("at_once", [1, 50, 10**6])
@@ -26,14 +28,14 @@ def test_repeats_are_found_whatever_is_compared_at_once(tmp_path: Path, at_once:
     plain = parts(None)
     everything = np.concatenate([part.between(0, 256) for part in plain])
     values, counts = np.unique(everything, return_counts=True)
-    found = repeats(made, at_once=at_once)
+    found = repeated_hashes(made, at_once=at_once)
     assert [value for value, _ in found] == values[counts > 1].tolist()
     assert sorted(places for _, places in found) == [(0, 2), (2,)]
 
 
 def test_record_on_disk_is_forgotten(tmp_path: Path) -> None:
     made = parts(tmp_path)
-    assert keep_passed(made[0], tmp_path, "a/b", 0) is made[0]
+    assert keep_hashes(made[0], tmp_path, "a/b", "0") is made[0]
     assert any(tmp_path.iterdir())
-    forget_passed(tmp_path)
+    forget_hashes(tmp_path)
     assert list(tmp_path.iterdir()) == []

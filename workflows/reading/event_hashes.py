@@ -15,7 +15,9 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["PassedEvents", "forget_passed", "keep_passed", "passed_events", "repeats"]
+from workflows.ntuples.chunks import EntryRange
+
+__all__ = ["EventHashes", "forget_hashes", "hashes_of", "keep_hashes", "repeated_hashes"]
 
 Hashes = NDArray[np.uint64]
 
@@ -28,14 +30,12 @@ _SHIFT = np.uint64(56)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PassedEvents:
+class EventHashes:
     """The events of an entry range that pass in some region.
 
     Parameters
     ----------
-    file
-        The ntuple.
-    start, stop
+    where
         The entry range.
     hashes
         Sorted hashes of the keys of the events, or the file that holds them.
@@ -43,9 +43,7 @@ class PassedEvents:
         Where each range of hashes begins among them, shape (RANGES + 1,).
     """
 
-    file: str
-    start: int
-    stop: int
+    where: EntryRange
     hashes: Hashes | Path
     offsets: NDArray[np.intp]
 
@@ -58,29 +56,31 @@ class PassedEvents:
         return self.hashes[start:stop]
 
 
-def passed_events(file: str, start: int, stop: int, hashes: Hashes) -> PassedEvents:
+def hashes_of(where: EntryRange, hashes: Hashes) -> EventHashes:
     """Return the record of the events of an entry range, from their hashes of shape (N,) in any order."""
     ordered = np.sort(hashes)
     offsets = np.searchsorted(ordered >> _SHIFT, np.arange(RANGES + 1, dtype=np.uint64))
-    return PassedEvents(file=file, start=start, stop=stop, hashes=ordered, offsets=offsets)
+    return EventHashes(where=where, hashes=ordered, offsets=offsets)
 
 
-def keep_passed(passed: PassedEvents, folder: Path, sample: str, number: int) -> PassedEvents:
-    """Return the record with its hashes on disk, in a hidden folder beside the events; see `forget_passed`."""
+def keep_hashes(passed: EventHashes, folder: Path, sample: str, name: str) -> EventHashes:
+    """Return the record with its hashes on disk, in a hidden folder beside the events; see `forget_hashes`."""
     if isinstance(passed.hashes, Path):
         return passed
-    path = folder / _FOLDER / quote(sample, safe=" ") / str(number)
+    path = folder / _FOLDER / quote(sample, safe=" ") / name
     path.parent.mkdir(parents=True, exist_ok=True)
     passed.hashes.tofile(path)
     return replace(passed, hashes=path)
 
 
-def forget_passed(folder: Path) -> None:
-    """Remove what `keep_passed` wrote."""
+def forget_hashes(folder: Path) -> None:
+    """Remove what `keep_hashes` wrote."""
     shutil.rmtree(folder / _FOLDER, ignore_errors=True)
 
 
-def repeats(passed: Sequence[PassedEvents], *, at_once: int = AT_ONCE) -> list[tuple[np.uint64, tuple[int, ...]]]:
+def repeated_hashes(
+    passed: Sequence[EventHashes], *, at_once: int = AT_ONCE
+) -> list[tuple[np.uint64, tuple[int, ...]]]:
     """Return the hashes that occur twice, each with the numbers of the entry ranges in which it does.
 
     Parameters

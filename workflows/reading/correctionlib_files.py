@@ -12,7 +12,6 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import correctionlib
@@ -20,68 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, InputError, unknown_name
+from workflows.reading.plan import Correction
 from workflows.reading.spectra import NOMINAL
 
-__all__ = ["Correction", "LoadedCorrection", "evaluate", "load"]
+__all__ = ["LoadedCorrection", "evaluate", "load"]
 
 Array = NDArray[np.float64]
 _GZIP = b"\x1f\x8b"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Correction:
-    """A correction of a correctionlib file.
-
-    Parameters
-    ----------
-    name
-        Its name in the analysis, and that of its variations.
-    file
-        The JSON file, which may be gzipped.
-    correction
-        Name of the correction in the file.
-    inputs
-        One entry for each input of the correction, but for that of the systematic: the name of an observable of the
-        region or of an ntuple variable, with ``{i}`` for the daughter; a number; or the text of a string input.
-    each
-        Daughters whose corrections are multiplied; none for one evaluation without ``{i}``.
-    samples
-        Samples that are corrected; None for all simulated ones.
-    regions
-        Regions that are corrected; None for all.
-    up, down
-        Names of corrections in the file for the variations, where these are no string input.
-    values
-        What the string input of the systematic is called at its nominal value, up and down. An input whose categories
-        hold all three is that of the systematic. Without it and without `up` and `down` there is no variation.
-
-    Raises
-    ------
-    InputError
-        If only one of `up` and `down` is given, or ``{i}`` without daughters, or daughters without ``{i}``.
-    """
-
-    name: str
-    file: Path
-    correction: str
-    inputs: tuple[str | float, ...]
-    each: tuple[int, ...] = ()
-    samples: tuple[str, ...] | None = None
-    regions: tuple[str, ...] | None = None
-    up: str | None = None
-    down: str | None = None
-    values: tuple[str, str, str] = (NOMINAL, "up", "down")
-
-    def __post_init__(self) -> None:
-        if (self.up is None) != (self.down is None):
-            msg = f"correction {self.name!r}: up = {self.up!r}, down = {self.down!r}; give both or neither"
-            raise InputError(msg)
-        numbered = any("{i}" in entry for entry in self.inputs if isinstance(entry, str))
-        if numbered != bool(self.each):
-            msg = (
-                f"correction {self.name!r}: inputs {self.inputs}, each {self.each}; '{{i}}' and 'each' need each other"
-            )
-            raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

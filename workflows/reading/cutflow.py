@@ -1,4 +1,4 @@
-"""The rows of a chunk that pass the cuts of a region, with the cutflow and the N-1 histograms of all of its rows.
+"""What the cuts of a region leave of a chunk: the cutflow and the N-1 histograms of all rows, and the rows that pass.
 
 Everything is worked out in blocks of rows that fit the cache of the processor: observables, cuts, corrections.
 """
@@ -21,10 +21,9 @@ from selections.lazy import LazyObservables
 from workflows.reading.plan import RegionPlan
 from workflows.reading.weights import Corrections
 
-__all__ = ["WEIGHT", "RegionRows", "select_rows"]
+__all__ = ["WEIGHT", "RegionRows", "cut_rows"]
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 Columns = dict[str, NDArray[Any]]
 
 WEIGHT = "__weight__"
@@ -63,21 +62,35 @@ class RegionRows:
     weights: Array
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _CutRows:
+    """What K cuts do to the N rows of a block."""
+
+    passed: NDArray[np.intp]
+    """How many cuts each row passes before it fails one, shape (N,)."""
+    here: NDArray[np.intp]
+    """Rows that are left when some of those that fail two cuts were dropped, shape (L,)."""
+    groups: list[NDArray[np.intp]]
+    """Rows that fail only the cut k, for each k, then the rows that fail none: K + 1 arrays of positions in `here`."""
+    observables: LazyObservables
+    """The observables of the rows that are left."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Block:
     """The part of `RegionRows` that a block of rows gives."""
 
     counts: NDArray[np.int64]
     sum_w: Array
     sum_w2: Array
-    histograms: list[NDArray[np.float64]]
+    histograms: list[Array]
     index: NDArray[np.intp]
     values: dict[str, Array]
     ntuple_weight: Array
     weights: Array
 
 
-def select_rows(
+def cut_rows(
     plan: RegionPlan,
     columns: Columns,
     *,
@@ -160,67 +173,39 @@ def _block(
     place: Callable[[int], str],
 ) -> _Block:
     """Return what one block of rows gives."""
-    cuts = plan.selection.cuts
+    observables, index = _visible(plan, columns, span, blind)
+    weights = np.asarray(observables[WEIGHT], dtype=np.float64)
+    cut = _cut(plan.selection.cuts, observables, weights.size)
+    rows = cut.here[np.concatenate(cut.groups)]  # those of the N-1 histograms, by the cut, and last those that pass
+    first = rows.size - cut.groups[-1].size
+    reached = cut.observables.take(np.concatenate(cut.groups)) if corrections.inputs else cut.observables
+    inputs = {name: reached[name] for name in corrections.inputs}
+    nominal, varied = _corrected(corrections, inputs, weights[rows], first, lambda row: place(int(index[rows[row]])))
+    passing = cut.observables.take(cut.groups[-1])
+    return _Block(
+        counts=np.bincount(cut.passed, minlength=len(bins) + 1),
+        sum_w=_sums(cut.passed, weights, len(bins) + 1),
+        sum_w2=_sums(cut.passed, weights * weights, len(bins) + 1),
+        histograms=_n_minus_one(plan.selection.cuts, cut, passing, nominal, bins),
+        index=index[rows[first:]],
+        values={name: np.asarray(passing[name], dtype=np.float64) for name in keep},
+        ntuple_weight=weights[rows[first:]],
+        weights=varied,
+    )
+
+
+def _visible(
+    plan: RegionPlan, columns: Columns, span: tuple[int, int], blind: tuple[float, float] | None
+) -> tuple[LazyObservables, NDArray[np.intp]]:
+    """Return the observables of the rows of a block that are not blinded, and where the rows are in the chunk."""
     columns = {name: values[slice(*span)] for name, values in columns.items()}
     observables = _lazy(plan.selection.observables(columns), columns)
     index = np.arange(*span)
-    if blind is not None:
-        position = observables[plan.selection.spectrum]
-        visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))
-        observables, index = observables.take(visible), index[visible]
-    weights = np.asarray(observables[WEIGHT], dtype=np.float64)
-    passed, groups, here, observables = _apply(cuts, observables, weights.size)
-    steps = len(cuts) + 1
-    # rows that fail one cut at most: those of the N-1 histograms, by the cut, and last those that pass
-    near = np.concatenate(groups)
-    rows = here[near]
-    reached = observables.take(near) if corrections.inputs else observables
-    inputs = {name: reached[name] for name in corrections.inputs}
-    first = near.size - groups[-1].size
-    passing = {name: values[first:] for name, values in inputs.items()}
-    last = rows[first:]
-    raw = weights[last]
-    where = _Where(place, index, last)
-    factors = corrections.nominal(passing, last.size, where)
-    failing = corrections.nominal(
-        {name: values[:first] for name, values in inputs.items()},
-        first,
-        _Where(place, index, rows[:first]),
-        beyond=True,
-    )
-    corrected = np.concatenate([reduce(np.multiply, failing, weights[rows[:first]]), reduce(np.multiply, factors, raw)])
-    ends = np.cumsum([group.size for group in groups])
-    survivors = observables.take(groups[-1])
-    histograms = []
-    for k, cut in enumerate(cuts):
-        only = slice(ends[k] - groups[k].size, ends[k])
-        values = np.concatenate([observables[cut.observable][groups[k]], survivors[cut.observable]])
-        w = np.concatenate([corrected[only], corrected[first:]])
-        cell = _cells(values, bins[k])
-        size = bins[k].size + 1
-        histograms.append(np.array([_sums(cell, w, size), _sums(cell, w * w, size)]))
-    return _Block(
-        counts=np.bincount(passed, minlength=steps),
-        sum_w=_sums(passed, weights, steps),
-        sum_w2=_sums(passed, weights * weights, steps),
-        histograms=histograms,
-        index=index[last],
-        values={name: np.asarray(survivors[name], dtype=np.float64) for name in keep},
-        ntuple_weight=raw,
-        weights=corrections.varied(raw, factors, passing, where),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    """Says where a row is: the rows are some of a block, which are some of a chunk."""
-
-    place: Callable[[int], str]
-    index: NDArray[np.intp]
-    rows: NDArray[np.intp]
-
-    def __call__(self, row: int) -> str:
-        return self.place(int(self.index[self.rows[row]]))
+    if blind is None:
+        return observables, index
+    position = observables[plan.selection.spectrum]
+    visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))
+    return observables.take(visible), index[visible]
 
 
 def _lazy(observables: Mapping[str, NDArray[Any]], columns: Columns) -> LazyObservables:
@@ -230,31 +215,8 @@ def _lazy(observables: Mapping[str, NDArray[Any]], columns: Columns) -> LazyObse
     return LazyObservables(columns, {}, known=observables)
 
 
-def _apply(
-    cuts: tuple[Cut, ...], observables: LazyObservables, rows: int
-) -> tuple[NDArray[np.intp], list[NDArray[np.intp]], NDArray[np.intp], LazyObservables]:
-    """Return what the cuts do to rows.
-
-    Parameters
-    ----------
-    cuts
-        The cuts, in order, K of them.
-    observables
-        Observables of the rows.
-    rows
-        Number of rows N.
-
-    Returns
-    -------
-    passed
-        How many cuts each row passes before it fails one, shape (N,).
-    groups
-        Rows that fail only the cut k, for each k, then the rows that fail none: K + 1 arrays of positions in `here`.
-    here
-        Rows that are left when some of those that fail two cuts were dropped, shape (L,).
-    observables
-        The observables of those.
-    """
+def _cut(cuts: tuple[Cut, ...], observables: LazyObservables, rows: int) -> _CutRows:
+    """Return what the cuts, in order, do to so many `rows`."""
     passed = np.zeros(rows, dtype=np.intp)
     here = np.arange(rows)
     alive, failures = np.zeros(rows, dtype=np.uint8), np.zeros(rows, dtype=np.uint8)
@@ -274,7 +236,78 @@ def _apply(
     near = np.flatnonzero(failures <= 1)
     reached = alive[near]
     near = near[np.argsort(reached, kind="stable")]
-    return passed, np.split(near, np.cumsum(np.bincount(reached, minlength=len(cuts) + 1))[:-1]), here, observables
+    groups = np.split(near, np.cumsum(np.bincount(reached, minlength=len(cuts) + 1))[:-1])
+    return _CutRows(passed=passed, here=here, groups=groups, observables=observables)
+
+
+def _corrected(
+    corrections: Corrections,
+    inputs: Mapping[str, NDArray[Any]],
+    weights: Array,
+    first: int,
+    place: Callable[[int], str],
+) -> tuple[Array, Array]:
+    """Return corrected weights of rows that fail one cut at most.
+
+    Parameters
+    ----------
+    corrections
+        The corrections.
+    inputs
+        What they read of the rows, each of shape (N,).
+    weights
+        Weights of the ntuple, shape (N,).
+    first
+        Where the rows begin that fail no cut, P of them.
+    place
+        Function from a row to the text that says where it is.
+
+    Returns
+    -------
+    nominal
+        Nominal weights, shape (N,).
+    varied
+        Weights of all variations of the rows that fail no cut, shape (V, P).
+    """
+    passing = {name: values[first:] for name, values in inputs.items()}
+    failing = {name: values[:first] for name, values in inputs.items()}
+
+    def where(row: int) -> str:
+        return place(first + row)
+
+    factors = corrections.nominal(passing, weights.size - first, where)
+    beyond = corrections.nominal(failing, first, place, beyond=True)
+    parts = [reduce(np.multiply, beyond, weights[:first]), reduce(np.multiply, factors, weights[first:])]
+    return np.concatenate(parts), corrections.varied(weights[first:], factors, passing, where)
+
+
+def _n_minus_one(
+    cuts: tuple[Cut, ...], found: _CutRows, passing: LazyObservables, weights: Array, bins: list[Array]
+) -> list[Array]:
+    """Return sums of weights and of squared weights of each cut's observable, shape (2, B + 2) each.
+
+    Parameters
+    ----------
+    cuts
+        The cuts.
+    found
+        What they do.
+    passing
+        Observables of the rows that fail none.
+    weights
+        Weights of the rows of all groups, one group after the other.
+    bins
+        Edges of each cut, of shape (B + 1,).
+    """
+    ends = np.cumsum([group.size for group in found.groups])
+    histograms = []
+    for k, (cut, edges) in enumerate(zip(cuts, bins, strict=True)):
+        only = slice(ends[k] - found.groups[k].size, ends[k])
+        values = np.concatenate([found.observables[cut.observable][found.groups[k]], passing[cut.observable]])
+        w = np.concatenate([weights[only], weights[ends[-2] :]])
+        cell = _cells(values, edges)
+        histograms.append(np.array([_sums(cell, w, edges.size + 1), _sums(cell, w * w, edges.size + 1)]))
+    return histograms
 
 
 def _cells(values: NDArray[Any], edges: Array) -> NDArray[np.intp]:

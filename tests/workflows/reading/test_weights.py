@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ from bumphunt.errors import ConfigError, InputError, NtupleError
 from selections.cuts import Columns, Cut, Selection, Variable
 from workflows.ntuples.writing import write_tree
 from workflows.products.factor_files import write_correction
-from workflows.reading.events import read_events, spectra_of
-from workflows.reading.plan import RegionPlan, RegionResult, SampleFiles
-from workflows.reading.processor import needed_variables
-from workflows.reading.read import ProcessedSample, process
+from workflows.reading.events import read_events
+from workflows.reading.plan import Correction, Factor, RegionPlan, RegionResult, SampleFiles
+from workflows.reading.processor import SearchProcessor, needed_variables
+from workflows.reading.read import ProcessedSample, read_samples
+from workflows.reading.second_pass import spectra_of
 from workflows.reading.spectra import spectrum_of, variations
-from workflows.reading.weights import Correction, Factor, load_corrections
+from workflows.reading.weights import load_corrections
 
 EDGES = np.linspace(0.0, 10.0, 6)
 P_EDGES = np.array([0.0, 1.0, 2.0, 4.0])
@@ -76,9 +78,24 @@ def trigger(tmp_path: Path) -> Correction:
 
 
 def run(file: Path, *corrections: Correction | Factor, **kwargs: Any) -> ProcessedSample:
-    simulated = kwargs.pop("simulated", True)
-    kwargs = {"regions": [plan()]} | kwargs
-    return process({"mc": SampleFiles(files=(file,), simulated=simulated)}, corrections=corrections, **kwargs)["mc"]
+    samples = {"mc": SampleFiles(files=(file,), simulated=kwargs.pop("simulated", True))}
+    return read(samples, corrections, **kwargs)["mc"]
+
+
+def read(
+    samples: dict[str, SampleFiles],
+    corrections: Sequence[Correction | Factor],
+    *,
+    regions: Sequence[RegionPlan] | None = None,
+    events: Path | None = None,
+    **kwargs: Any,
+) -> dict[str, ProcessedSample]:
+    processor = SearchProcessor(
+        regions=[plan()] if regions is None else regions,
+        corrections=load_corrections(corrections),
+        event_folder=events,
+    )
+    return read_samples(processor, samples, **kwargs)
 
 
 def shifted(values: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
@@ -149,7 +166,7 @@ def test_data_and_other_samples_and_regions_are_not_corrected(tmp_path: Path, fi
         Factor(name="sf", value=0.5, uncertainty=0.0, samples=("mc",), regions=("a",)),
         Factor(name="everywhere", value=2.0, uncertainty=0.0),
     ]
-    done = process(samples, regions=[plan("a"), plan("b")], corrections=corrections)
+    done = read(samples, corrections, regions=[plan("a"), plan("b")])
     totals = {
         (name, region): total(done[name].regions[region]) / columns()["__weight__"][mask()].sum()
         for name in samples
@@ -293,7 +310,7 @@ def test_only_what_is_corrected_needs_the_variables(tmp_path: Path) -> None:
         "other": SampleFiles(files=(tmp_path / "a.root",), simulated=True),
         "data": SampleFiles(files=(tmp_path / "a.root",), simulated=False),
     }
-    done = process(samples, regions=[plan()], corrections=[correction])
+    done = read(samples, [correction])
     totals = {name: total(sample.regions["region"]) for name, sample in done.items()}
     assert totals["mc"] == pytest.approx(3.0 * totals["data"])
     assert totals["other"] == totals["data"]

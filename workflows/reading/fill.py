@@ -1,0 +1,77 @@
+"""Rows of complete events -> one candidate an event: spectra, the last steps of the cutflow, and the events."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import hist
+import numpy as np
+
+from selections.cuts import Cutflow, count
+from selections.events import CandidateRule, group_starts, half_sample, kept_candidates, training_fold
+from workflows.reading.events import FOLDS, EventBlock
+from workflows.reading.plan import RegionPlan
+from workflows.reading.rows import PassingRows
+from workflows.reading.spectra import fill_spectra
+
+__all__ = ["CORRECTED", "ONE_CANDIDATE", "Filled", "fill"]
+
+ONE_CANDIDATE = "one candidate"
+"""Step of the cutflow after which a row is an event."""
+CORRECTED = "corrections"
+"""Step of the cutflow from which on the weights are corrected."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filled:
+    """What complete events give."""
+
+    spectra: hist.Hist
+    """Their spectra."""
+    tail: Cutflow
+    """The last steps of the cutflow."""
+    events: EventBlock
+    """The events themselves."""
+
+
+def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected: bool) -> Filled:
+    """Return what complete events give.
+
+    Parameters
+    ----------
+    rows
+        The rows that pass, of complete events.
+    plan
+        Their region.
+    rule
+        What becomes of events with several candidates.
+    corrected
+        Whether the analysis has corrections: then data have that step too, so that the tables of all samples have the
+        same steps.
+    """
+    starts = group_starts(rows.keys.event)
+    chosen = rows.take(kept_candidates(starts, rows.keys.candidate, rows.rank, rule))
+    positions, half = chosen.values[plan.selection.spectrum], half_sample(chosen.keys.event)
+    everything = np.ones(positions.size, dtype=np.bool_)
+    tail = count([ONE_CANDIDATE], [everything], chosen.ntuple_weight)
+    if corrected:
+        tail = tail.then(count([CORRECTED], [everything], chosen.weights[0]))
+    return Filled(
+        spectra=fill_spectra(
+            positions,
+            None if plan.slices is None else chosen.values[plan.slices[0]],
+            half=half,
+            weights=chosen.weights,
+            variations=chosen.variations,
+            axes=plan.axes,
+        ),
+        tail=tail,
+        events=EventBlock(
+            positions=positions,
+            half=half,
+            fold=training_fold(chosen.keys.event, FOLDS),
+            observables={name: chosen.values[name] for name in plan.kept},
+            variations=chosen.variations,
+            weights=chosen.weights,
+        ),
+    )
