@@ -1,1 +1,13 @@
-"""Figures."""
+"""Figures: each function draws plain arrays and returns a `matplotlib.figure.Figure`.
+
+============ ===========================================================
+style        what all figures share, and writing them as PNG and PDF
+spectra      stacked backgrounds with data and pull
+selection    N-1 distributions
+optimisation cuts against mass, ranking of observables, classifier
+signal       efficiency and resolution against mass, closure
+limits       p-values and upper limits against mass
+impacts      sources of uncertainty
+validation   the Monte Carlo beside its references
+============ ===========================================================
+"""

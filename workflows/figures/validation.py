@@ -5,11 +5,10 @@ from __future__ import annotations
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from bumphunt.montecarlo.validation.findings import Check, Distribution
-from workflows.figures.plots import COLOURS, STYLE
+from workflows.figures.style import COLOURS, STYLE, Figure, new_figure, write_title
 
 __all__ = ["compare", "ratios"]
 
@@ -19,14 +18,14 @@ Array = NDArray[np.float64]
 def compare(shape: Distribution) -> Figure:
     """Return the figure of a distribution: points with errors over the reference, and the ratio to it."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(7.0, 5.5), layout="constrained")
+        figure = new_figure(7.0, 5.5)
         top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1.2])
         top.stairs(shape.reference, shape.edges, color=COLOURS[0], linewidth=1.5, baseline=None, label=shape.source)
         _points(top, shape.centres, shape.values, shape.errors, "bumphunt", "black", "o")
         for overlay, colour in zip(shape.overlays, COLOURS[1:], strict=False):
             _points(top, shape.centres, overlay.values, overlay.errors, overlay.label, colour, "s")
         top.set_ylabel(shape.quantity)
-        top.set_title(shape.title, loc="left", fontsize=10)
+        write_title(top, shape.title)
         if shape.logarithmic:
             top.set_yscale("log")
         else:
@@ -59,7 +58,7 @@ def _points(axes: Axes, centres: Array, values: Array, errors: Array, label: str
 def ratios(checks: tuple[Check, ...]) -> Figure:
     """Return one figure of all numbers over their references, with statistical errors and a band of 10 %."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(8.5, 1.2 + 0.23 * len(checks)), layout="constrained")
+        figure = new_figure(8.5, 1.2 + 0.23 * len(checks))
         axes = figure.subplots()
         rows = np.arange(len(checks))[::-1]
         axes.axvspan(0.9, 1.1, color="0.92", label="10 %")

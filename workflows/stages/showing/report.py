@@ -17,8 +17,12 @@ from bumphunt.spectrum.histogram import add, rebin, window
 from workflows.config.records import About, ReportSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.tasks import FitTask
-from workflows.figures import plots
-from workflows.figures import selection as plots_selection
+from workflows.figures.limits import limit_band, p0_scan
+from workflows.figures.optimisation import classifier, cuts_against_mass, ranking
+from workflows.figures.selection import n_minus_one
+from workflows.figures.signal import closure, signal_parameters
+from workflows.figures.spectra import stacked_spectrum
+from workflows.figures.style import Figure, save, symbol
 from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables_by_region
 from workflows.products.cut_values import CutValues, read_cut_values
 from workflows.products.limit_table import LIMIT_TABLE, LIMITS
@@ -74,19 +78,19 @@ def draw(records: Records, folder: Path) -> None:
     for region in records.setup.regions:
         name = region.file
         units = records.selected.of(region.name)
-        plots.save(_spectrum(records, region, units), folder, name("spectrum"))
-        pages = plots_selection.n_minus_one(records.cut_values[region.name], label=_label(records, region.name))
-        plots.save(pages, folder, name("n_minus_one"))
+        save(_spectrum(records, region, units), folder, name("spectrum"))
+        pages = n_minus_one(records.cut_values[region.name], label=_label(records, region.name))
+        save(pages, folder, name("n_minus_one"))
         if region.name in records.cuts:
-            plots.save(_cuts(records, region, units), folder, name("cuts"))
+            save(_cuts(records, region, units), folder, name("cuts"))
         if region.name in records.rankings:
-            plots.save(_ranking(records, region), folder, name("ranking"))
+            save(_ranking(records, region), folder, name("ranking"))
         if region.name in records.classifiers:
-            plots.save(_classifier(records, region), folder, name("classifier"))
+            save(_classifier(records, region), folder, name("classifier"))
         for unit in units if region.signal is not None else ():
             model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
-            plots.save(_signal(model, about), folder, name("signal") + suffix)
-            plots.save(_closure(model, about), folder, name("signal_closure") + suffix)
+            save(_signal(model, about), folder, name("signal") + suffix)
+            save(_closure(model, about), folder, name("signal_closure") + suffix)
     for task, limits in records.limits:
         _draw_limits(records, task, limits, folder)
 
@@ -100,14 +104,14 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
     about = records.setup.about
     label = _label(records, task.title if len(records.setup.fits) > 1 else "")
     masses, gaps = limits["mass"], _gaps(limits["mass"], records.setup.excluded)
-    figure = plots.p0_scan(
+    figure = p0_scan(
         np.insert(masses, gaps, np.nan),
         np.insert(limits["p0"], gaps, np.nan),
         label=label,
         xlabel=_mass_label(about),
         injected=about.injected,
     )
-    plots.save(figure, folder, task.file("p0"))
+    save(figure, folder, task.file("p0"))
     method = f"{label}, {limits['cl'][0]:.0%} CL"
     model, published = about.model, about.search.published
     curves = {"limit_cross_section": ("xsec", f"${task.cross_section(about.search, model)}$ [fb]", None)}
@@ -116,7 +120,7 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
     for name, (quantity, axis, reference) in curves.items():
         bands = np.stack([limits[f"{quantity}_ul_{limit}"] for limit in LIMITS], axis=-1)
         bands = np.insert(bands, gaps, np.nan, axis=0)
-        figure = plots.limit_band(
+        figure = limit_band(
             np.insert(masses, gaps, np.nan),
             bands[:, 1:],
             None if about.blinded else bands[:, 0],
@@ -127,7 +131,7 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
             if reference is None
             else (reference.label, np.array(reference.masses), np.array(reference.couplings)),
         )
-        plots.save(figure, folder, task.file(name))
+        save(figure, folder, task.file(name))
 
 
 def _gaps(masses: Array, excluded: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
@@ -155,7 +159,7 @@ def _coarse(spectrum: hist.Hist, low: float, high: float) -> hist.Hist:
     return window(rebin(spectrum, max(1, inside // BINS)), max(low, float(edges[0])), min(high, float(edges[-1])))
 
 
-def _spectrum(records: Records, region: AnalysedRegion, units: Sequence[Unit]) -> plots.Figure:
+def _spectrum(records: Records, region: AnalysedRegion, units: Sequence[Unit]) -> Figure:
     """Return the stacked spectrum of a region with the data."""
     setup, axis, searched = records.setup, region.axis, region.searched
     low, high = float(region.edges[0]), float(region.edges[-1])
@@ -172,7 +176,7 @@ def _spectrum(records: Records, region: AnalysedRegion, units: Sequence[Unit]) -
     hidden = np.full(shown.size - 1, fill_value=False)
     if setup.about.blinded and searched is not None:
         hidden = (shown[1:] > searched[0]) & (shown[:-1] < searched[1])
-    return plots.stacked_spectrum(
+    return stacked_spectrum(
         shown,
         {name: spectrum.values() for name, spectrum in backgrounds.items()},
         np.sqrt(total.variances() + normalisations),
@@ -183,7 +187,7 @@ def _spectrum(records: Records, region: AnalysedRegion, units: Sequence[Unit]) -
     )
 
 
-def _signal(model: SignalModel, about: About) -> plots.Figure:
+def _signal(model: SignalModel, about: About) -> Figure:
     """Return efficiency and resolution against mass."""
     fine = np.linspace(model.masses[0], model.masses[-1], CURVE_POINTS)
     axis = model.axis
@@ -200,10 +204,10 @@ def _signal(model: SignalModel, about: About) -> plots.Figure:
     for name, quantity in quantities.items():
         points[name] = (quantity(model.masses), relative * quantity(model.masses))
         curves[name] = (quantity(fine), band * quantity(fine))
-    return plots.signal_parameters(model.masses, points, fine, curves, xlabel=_mass_label(about))
+    return signal_parameters(model.masses, points, fine, curves, xlabel=_mass_label(about))
 
 
-def _closure(model: SignalModel, about: About) -> plots.Figure:
+def _closure(model: SignalModel, about: About) -> Figure:
     """Return the closure of the interpolation of resolution and efficiency."""
     result = leave_one_out(model)
     shown = {}
@@ -212,15 +216,15 @@ def _closure(model: SignalModel, about: About) -> plots.Figure:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = result.fitted[:, i] / result.interpolated[:, i]
             shown[name] = (ratio, result.errors[:, i] / result.interpolated[:, i])
-    return plots.closure(result.masses, shown, xlabel=_mass_label(about))
+    return closure(result.masses, shown, xlabel=_mass_label(about))
 
 
-def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> plots.Figure:
+def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Figure:
     """Return the cuts of a region against mass, with the background before and after."""
     cuts = records.cuts[region.name]
     mass_edges = region.axis.mass(cuts.edges)
     units = {axis.name: axis.unit for axis in region.signal.veto} if region.signal is not None else {}
-    labels = [plots_selection.symbol(n) + (f" [{units[n]}]" if units[n] else "") for n in cuts.names]
+    labels = [symbol(n) + (f" [{units[n]}]" if units[n] else "") for n in cuts.names]
     thresholds = {label: cuts.lower[:, i] for i, label in enumerate(labels)}
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
     counts = {}
@@ -230,7 +234,7 @@ def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> pl
         keep = (inside >= 0) & (inside < cuts.edges.size - 1)
         binned = np.bincount(inside[keep], total.values()[keep], minlength=cuts.edges.size - 1)
         counts[name] = binned.astype(np.float64)
-    return plots_selection.cuts_against_mass(
+    return cuts_against_mass(
         mass_edges,
         cuts.masses,
         thresholds,
@@ -241,28 +245,26 @@ def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> pl
     )
 
 
-def _ranking(records: Records, region: AnalysedRegion) -> plots.Figure:
+def _ranking(records: Records, region: AnalysedRegion) -> Figure:
     """Return the ranking of the observables of a region."""
     columns = records.rankings[region.name]
     names = list(dict.fromkeys(columns["observable"]))
     masses = np.array(list(dict.fromkeys(columns["mass"])))
     values = np.asarray(columns["separation"], dtype=np.float64)
     label = f"separation of signal and background, {_name(records, region)}"
-    return plots_selection.ranking(
+    return ranking(
         masses, names, values.reshape(masses.size, len(names)), label=label, xlabel=_mass_label(records.setup.about)
     )
 
 
-def _classifier(records: Records, region: AnalysedRegion) -> plots.Figure:
+def _classifier(records: Records, region: AnalysedRegion) -> Figure:
     """Return the comparison of cuts and classifier in a region."""
     columns = records.classifiers[region.name]
     limits = {
         name: np.asarray(columns[f"limit_{key}"], dtype=np.float64)
         for name, key in (("cuts", "cuts"), ("boosted trees", "classifier"))
     }
-    return plots_selection.classifier(
-        columns["mass"], limits, label=_name(records, region), xlabel=_mass_label(records.setup.about)
-    )
+    return classifier(columns["mass"], limits, label=_name(records, region), xlabel=_mass_label(records.setup.about))
 
 
 def _name(records: Records, region: AnalysedRegion) -> str:

@@ -16,7 +16,8 @@ from bumphunt.scan.regions import parts_at
 from bumphunt.scan.sources import sources_at
 from bumphunt.scan.windows import WindowSetting, window_regions
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
-from workflows.figures import plots
+from workflows.figures.impacts import impacts as draw_impacts
+from workflows.figures.style import save
 from workflows.fitting.regions import scan_regions, without_templates
 from workflows.fitting.settings import limit_settings
 from workflows.products.selected import Selected, read_selected
@@ -90,14 +91,14 @@ def run_impacts(
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}
     of = {"mass": mass, "cl": setup.fit.cl, "blinded": about.blinded}
     write_json(folder / f"{IMPACTS}.json", {**of, **whole, "sources": columns})
-    figure = plots.impacts(
+    figure = draw_impacts(
         columns["source"],
         np.array([columns["n_sig_up"], columns["n_sig_down"]]) / table.n_sig_error,
         np.array([columns["limit_exp"], columns["limit_obs"]]) / table.limit_exp,
         label=f"bumphunt, {about.search.name}, {mass:g} GeV" + (", blinded" if about.blinded else ""),
         observed=not about.blinded,
     )
-    plots.save(figure, folder, IMPACTS)
+    save(figure, folder, IMPACTS)
 
 
 def impacts_stage(analysis: ResolvedAnalysis, mass: float) -> Stage:

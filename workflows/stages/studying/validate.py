@@ -14,7 +14,7 @@ from bumphunt.montecarlo.processes import pythia
 from bumphunt.montecarlo.validation.findings import Check, Findings
 from bumphunt.montecarlo.validation.validation import EVENTS, STUDIES, run_study
 from workflows.figures import validation as validation_plots
-from workflows.figures.plots import save
+from workflows.figures.style import save
 from workflows.results import write_csv
 from workflows.running.progress import Progress
 from workflows.running.workers import in_order

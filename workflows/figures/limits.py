@@ -1,0 +1,114 @@
+"""Figures of a scan against mass: local p-values, and upper limits with their expected bands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from workflows.figures.style import COLOURS, GREEN, STYLE, YELLOW, Figure, mass_scale, new_figure, write_title
+
+__all__ = ["limit_band", "p0_scan"]
+
+Array = NDArray[np.float64]
+
+SMALLEST = 1e-100
+"""Smallest p-value that is drawn: beyond 21 standard deviations."""
+
+
+def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequence[float] = ()) -> Figure:
+    """Return the local p-value against mass, with the levels of 1 to 5 standard deviations.
+
+    Parameters
+    ----------
+    masses
+        Mass hypotheses [GeV], shape (M,).
+    p0
+        Local p-values, shape (M,); NaN where there is none.
+    label
+        What the data are.
+    xlabel
+        Symbol of the mass with its unit.
+    injected
+        Masses of injected signals [GeV], marked by arrows.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(7.0, 4.5)
+        axes = figure.subplots()
+        p0 = np.maximum(p0, SMALLEST)  # NaN stays
+        axes.plot(masses, p0, color=COLOURS[0], linewidth=1)
+        lowest = min(float(np.nanmin(p0, initial=1.0)), float(norm.sf(3.2))) / 5
+        for z in range(1, 9):
+            if norm.sf(z) < lowest:
+                break
+            axes.axhline(norm.sf(z), color=COLOURS[2], linewidth=0.7, linestyle="--")
+            axes.text(
+                1.005, norm.sf(z), rf"{z}$\sigma$", color=COLOURS[2], va="center", transform=axes.get_yaxis_transform()
+            )
+        for mass in injected:
+            axes.axvline(mass, color="0.5", linewidth=0.8, linestyle=":")
+            axes.text(
+                mass, 0.03, " injected", color="0.4", fontsize=9, va="bottom", transform=axes.get_xaxis_transform()
+            )
+        axes.set_yscale("log")
+        axes.set_ylim(lowest, 2)
+        axes.set_xlim(masses[0], masses[-1])
+        mass_scale(axes, masses)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel("local $p_0$")
+        write_title(axes, label)
+        return figure
+
+
+def limit_band(
+    masses: Array,
+    expected: Array,
+    observed: Array | None,
+    *,
+    ylabel: str,
+    xlabel: str,
+    label: str,
+    published: tuple[str, Array, Array] | None = None,
+) -> Figure:
+    """Return upper limits against mass: observed, median expected, and the bands of one and two standard deviations.
+
+    Parameters
+    ----------
+    masses
+        Mass hypotheses [GeV], shape (M,).
+    expected
+        Limits at -2, -1, 0, +1, +2 standard deviations, shape (M, 5).
+    observed
+        Observed limits, shape (M,); None when blinded.
+    ylabel, xlabel
+        Quantity, and symbol of the mass, with their units.
+    label
+        What the data are, and the confidence level.
+    published
+        Legend entry, masses [GeV] and values of a published limit to compare with; None for none.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure()
+        axes = figure.subplots()
+        axes.fill_between(
+            masses, expected[:, 0], expected[:, 4], color=YELLOW, linewidth=0, label=r"expected $\pm2\sigma$"
+        )
+        axes.fill_between(
+            masses, expected[:, 1], expected[:, 3], color=GREEN, linewidth=0, label=r"expected $\pm1\sigma$"
+        )
+        axes.plot(masses, expected[:, 2], color="black", linestyle="--", linewidth=1, label="median expected")
+        if observed is not None:
+            axes.plot(masses, observed, color="black", linewidth=1, label="observed")
+        if published is not None:
+            axes.plot(published[1], published[2], "s", markersize=4, color=COLOURS[2], label=published[0])
+        axes.set_yscale("log")
+        axes.set_xlim(masses[0], masses[-1])
+        mass_scale(axes, masses)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        axes.legend(loc="upper left")
+        write_title(axes, label)
+        return figure

@@ -1,0 +1,81 @@
+"""Figures of the signal: efficiency and resolution against mass, and the closure of their interpolation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+from workflows.figures.style import COLOURS, STYLE, Figure, mass_scale, new_figure, write_title
+
+__all__ = ["closure", "signal_parameters"]
+
+Array = NDArray[np.float64]
+
+
+def signal_parameters(
+    masses: Array,
+    points: Mapping[str, tuple[Array, Array]],
+    fine_masses: Array,
+    curves: Mapping[str, tuple[Array, Array]],
+    *,
+    xlabel: str,
+) -> Figure:
+    """Return one panel per quantity: values at the simulated masses, and the interpolation with its uncertainty.
+
+    Parameters
+    ----------
+    masses
+        Simulated masses [GeV], shape (M,).
+    points
+        Axis label -> (values, errors), shape (M,) each.
+    fine_masses
+        Masses of the curves [GeV], shape (F,).
+    curves
+        Axis label -> (values, errors), shape (F,) each.
+    xlabel
+        Symbol of the mass with its unit.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(7.0, 2.6 * len(points))
+        panels = np.atleast_1d(figure.subplots(len(points), 1, sharex=True))
+        for axes, (name, (values, errors)) in zip(panels, points.items(), strict=True):
+            curve, band = curves[name]
+            axes.fill_between(fine_masses, curve - band, curve + band, color=COLOURS[0], alpha=0.3, linewidth=0)
+            axes.plot(fine_masses, curve, color=COLOURS[0], label="interpolation")
+            axes.errorbar(masses, values, yerr=errors, fmt="o", markersize=3, color="black", label="simulated masses")
+            axes.set_ylabel(name)
+            axes.set_ylim(bottom=0)
+        panels[0].legend()
+        mass_scale(panels[-1], masses)
+        panels[-1].set_xlabel(xlabel)
+        return figure
+
+
+def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, xlabel: str) -> Figure:
+    """Return the closure of the interpolation: each simulated mass left out, and its value over the one interpolated.
+
+    Parameters
+    ----------
+    masses
+        Masses that can be left out [GeV], shape (M,).
+    pulls
+        Quantity -> (ratio, error of the ratio), shape (M,) each.
+    xlabel
+        Symbol of the mass with its unit.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(7.0, 2.4 * len(pulls))
+        panels = np.atleast_1d(figure.subplots(len(pulls), 1, sharex=True))
+        for axes, (name, (ratio, error)) in zip(panels, pulls.items(), strict=True):
+            axes.axhline(1, color="0.5", linewidth=0.8)
+            axes.errorbar(masses, ratio, yerr=error, fmt="o", markersize=3, color="black")
+            axes.set_ylabel(name)
+            reach = float(np.nanmax(np.abs(ratio - 1) + error, initial=0.02))
+            axes.set_ylim(1 - 1.2 * reach, 1 + 1.2 * reach)
+        mass_scale(panels[-1], masses)
+        panels[-1].set_xlabel(xlabel)
+        write_title(panels[0], "fitted at the mass / interpolated without it")
+        return figure
