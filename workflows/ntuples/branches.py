@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["branch_name", "escape", "unescape"]
+__all__ = ["branch_name", "escape"]
 
 _CODES = {
     " ": "sp", ",": "cm", ":": "cl", "=": "eq", "<": "st", ">": "gt", ".": "pt", "+": "pl", "-": "mi", "(": "bo",
@@ -14,9 +14,6 @@ _CODES = {
     '"': "dq", "~": "ti", "|": "pi", "&": "am", "@": "at",
 }  # fmt: skip
 """The substitutions of basf2's makeROOTCompatible (framework/utilities/src/MakeROOTCompatible.cc)."""
-_CHARACTERS = {code: character for character, code in _CODES.items()}
-_ESCAPED = re.compile(f"__({'|'.join(_CHARACTERS)})")
-_PLAIN = re.compile(r"__[A-Za-z]+__")
 _FORBIDDEN = re.compile(r"[^a-zA-Z0-9_]")
 
 
@@ -33,21 +30,6 @@ def escape(variable: str) -> str:
     '__weight__'
     """
     return _FORBIDDEN.sub("", "".join(f"__{_CODES[c]}" if c in _CODES else c for c in variable))
-
-
-def unescape(branch: str) -> str:
-    """Return the variable that basf2 writes in a branch; the inverse of `escape` for names without ``__``.
-
-    Names such as ``__production__``, which basf2 does not escape, come back unchanged.
-
-    Examples
-    --------
-    >>> unescape("daughter__bo0__cm__spp__bc")
-    'daughter(0, p)'
-    """
-    if _PLAIN.fullmatch(branch):
-        return branch
-    return _ESCAPED.sub(lambda match: _CHARACTERS[match[1]], branch)
 
 
 def branch_name(variable: str, names: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import NtupleError
-from workflows.ntuples.branches import branch_name, unescape
+from workflows.ntuples.branches import branch_name
 from workflows.ntuples.opening import open_tree
 
 __all__ = ["NtupleInfo", "basket_bytes", "inspect", "read_columns"]
@@ -34,8 +34,6 @@ class NtupleInfo:
     """``TTree`` or ``RNTuple``."""
     rows: int
     """Number of rows."""
-    variables: tuple[str, ...]
-    """Variables of all branches, unescaped, in the order of the file."""
     basket_bytes: float
     """Mean uncompressed size of a basket of the needed branches [bytes]; NaN for an RNTuple, or without baskets."""
     clusters: tuple[int, ...]
@@ -47,9 +45,7 @@ class NtupleInfo:
         return self.rows / max(len(self.clusters) - 1, 1)
 
 
-def inspect(
-    path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str], allow_empty: bool = False
-) -> NtupleInfo:
+def inspect(path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str]) -> NtupleInfo:
     """Return what a file holds, after a check that every needed variable is there.
 
     Parameters
@@ -62,8 +58,6 @@ def inspect(
         basf2 names of the variables that will be read.
     names
         Name table: branch by variable, for branches that are not called by the escaped name.
-    allow_empty
-        Whether a tree without rows is fine.
 
     Raises
     ------
@@ -72,10 +66,9 @@ def inspect(
         has no rows.
     """
     with open_tree(path, tree) as source:
-        present = list(source.keys())
         branches = _find_branches(path, tree, source, variables, names)
         rows = int(source.num_entries)
-        if rows == 0 and not allow_empty:
+        if rows == 0:
             msg = f"{path}: tree {tree!r} is empty (0 rows)"
             raise NtupleError(msg)
         return NtupleInfo(
@@ -83,7 +76,6 @@ def inspect(
             tree=tree,
             kind="RNTuple" if "RNTuple" in source.classname else "TTree",
             rows=rows,
-            variables=tuple(unescape(name) for name in present),
             basket_bytes=basket_bytes(source, branches),
             clusters=_clusters(source, branches),
         )

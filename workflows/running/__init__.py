@@ -1,1 +1,7 @@
-"""Running."""
+"""Work in one process or several, with results in the order of the tasks.
+
+========= ========================================================
+workers   tasks in local processes
+executors a coffea executor on them: chunks of ntuples, in order
+========= ========================================================
+"""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workflows.ntuples.branches import branch_name, escape, unescape
+from workflows.ntuples.branches import branch_name, escape
 
 CHARACTERS = string.ascii_letters + string.digits + " ,:=<>.+-(){}[]`^$%!?;#*/\\'\"~|&@"
 
@@ -27,14 +27,15 @@ CHARACTERS = string.ascii_letters + string.digits + " ,:=<>.+-(){}[]`^$%!?;#*/\\
 )
 def test_escaped_names_are_those_of_basf2(variable, branch):
     assert escape(variable) == branch
-    assert unescape(branch) == variable
 
 
-@given(st.text(CHARACTERS + "_", min_size=1).filter(lambda name: "__" not in name))
-def test_escaping_is_undone(variable):
-    branch = escape(variable)
-    assert set(branch) <= set(string.ascii_letters + string.digits + "_")
-    assert unescape(branch) == variable
+NAMES = st.text(CHARACTERS + "_", min_size=1).filter(lambda name: "__" not in name)
+
+
+@given(NAMES, NAMES)
+def test_branches_are_names_for_root_and_differ_where_variables_do(first, second):
+    assert set(escape(first)) <= set(string.ascii_letters + string.digits + "_")
+    assert (escape(first) == escape(second)) == (first == second)
 
 
 def test_characters_without_substitution_are_dropped():
