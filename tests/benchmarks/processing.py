@@ -38,8 +38,9 @@ from selections.searches.zprime.tau_veto import VETO
 from workflows.ntuples.branches import escape
 from workflows.ntuples.repack import repack
 from workflows.products.factor_files import write_correction
+from workflows.reading.chunk import needed_variables
 from workflows.reading.plan import Correction, Factor, RegionPlan, SampleFiles
-from workflows.reading.processor import SearchProcessor, needed_variables
+from workflows.reading.processor import SearchProcessor
 from workflows.reading.read import read_samples
 from workflows.reading.second_pass import fill_tensor_of
 from workflows.reading.weights import load_corrections

@@ -4,7 +4,7 @@
 branches          names of branches: escaped names, and the name table
 opening           a file and its tree, or one sentence about what is wrong
 contents          rows, branches and baskets of a file; columns by variable
-chunks            entry ranges of a file, and reading them one by one
+entry_ranges      entry ranges of a file, and reading them one by one
 writing           columns -> file
 simulation_record how a sample was simulated, as a tree beside its events
 repack            a copy with large baskets, which is read faster

@@ -4,7 +4,8 @@
 plan                 what is asked of samples, regions and weights, and what a region gives
 processor            the coffea processor: a chunk -> cutflow, N-1, spectra; the sum of all chunks -> results
 read                 drives it over the files of all samples, and counts the rows
-chunk_work           reads a chunk for it, the next one meanwhile
+chunk_work           what an executor does with a chunk: it is read, the next one meanwhile, and processed
+chunk                a chunk as the processor works on it, and the variables that are needed of it
 cutflow              what the cuts of a region leave of a chunk
 weights              corrections as weights with variations
 correctionlib_files  corrections of correctionlib files

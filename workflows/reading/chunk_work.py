@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import IncompleteError, NtupleError
 from workflows.ntuples.branches import branch_name
-from workflows.ntuples.chunks import EntryRange, close_chunks, read_chunk
+from workflows.ntuples.entry_ranges import EntryRange, close_file, read_entries
 from workflows.reading.processor import SearchProcessor
 
-__all__ = ["Chunk", "ChunkWork", "packed"]
+__all__ = ["ChunkEvents", "ChunkWork", "packed"]
 
 Columns = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk:
-    """What a processor is given: columns by branch, and the metadata that coffea gives its events."""
+class ChunkEvents:
+    """What a processor is given in place of coffea's events: columns by branch, and metadata."""
 
     columns: Columns
     metadata: Mapping[str, Any]
@@ -70,7 +70,7 @@ class ChunkWork:
             "entrystop": item.entrystop,
             **(item.usermeta or {}),
         }
-        return self.processor.process(Chunk(columns=self._read(item), metadata=metadata))
+        return self.processor.process(ChunkEvents(columns=self._read(item), metadata=metadata))
 
     def _read(self, item: WorkItem) -> Columns:
         """Return the columns of a chunk, and begin to read the one that is known to be next, in a thread."""
@@ -89,7 +89,7 @@ class ChunkWork:
         if self._thread is not None:
             self._thread.shutdown(cancel_futures=True)
             self._thread = None
-        close_chunks()
+        close_file()
 
     def _columns(self, item: WorkItem) -> Columns:
         """Return the needed columns of a chunk by branch.
@@ -99,11 +99,11 @@ class ChunkWork:
         IncompleteError
             If they cannot be read.
         """
-        variables = self.processor.variables(item.dataset, simulated=item.usermeta["simulated"])
+        variables = self.processor.variables(item.dataset, item.usermeta["simulated"])
         branches = dict.fromkeys(branch_name(variable, self.processor.names) for variable in variables)
         where = EntryRange(file=item.filename, tree=item.treename, start=item.entrystart, stop=item.entrystop)
         try:
-            return read_chunk(where, list(branches))
+            return read_entries(where, list(branches))
         except NtupleError as error:
             msg = f"{error}; entries {where.start} to {where.stop - 1} are lost"
             raise IncompleteError(msg) from error

@@ -50,6 +50,8 @@ class RegionRows:
         What is kept of them by name, each of shape (N,).
     ntuple_weight
         Weights of the ntuple, shape (N,).
+    variations
+        Names of the variations of the weights, V of them, ``nominal`` first.
     weights
         Weights of all variations, shape (V, N).
     """
@@ -59,6 +61,7 @@ class RegionRows:
     index: NDArray[np.intp]
     values: dict[str, Array]
     ntuple_weight: Array
+    variations: tuple[str, ...]
     weights: Array
 
 
@@ -129,18 +132,18 @@ def cut_rows(
         _block(plan, columns, span, bins, keep=keep, blind=blind, corrections=corrections, place=place)
         for span in pairwise(borders)
     ]
-    # a row that passes k cuts before it fails one is left after the steps 0 to k
-    raw, sum_w, sum_w2 = (
-        np.asarray(np.cumsum(reduce(np.add, parts)[::-1])[::-1], dtype=np.float64)
-        for parts in ([b.counts for b in blocks], [b.sum_w for b in blocks], [b.sum_w2 for b in blocks])
-    )
+
+    def left(parts: list[NDArray[Any]]) -> NDArray[Any]:
+        # a row that passes k cuts before it fails one is left after the steps 0 to k
+        return np.cumsum(reduce(np.add, parts)[::-1])[::-1]
+
     histograms = [reduce(np.add, parts) for parts in zip(*(b.histograms for b in blocks), strict=True)]
     return RegionRows(
         head=Cutflow(
             steps=plan.selection.steps,
-            raw=raw.astype(np.int64),
-            sum_w=sum_w.astype(np.float64),
-            sum_w2=sum_w2.astype(np.float64),
+            raw=left([b.counts for b in blocks]),
+            sum_w=left([b.sum_w for b in blocks]),
+            sum_w2=left([b.sum_w2 for b in blocks]),
         ),
         n_minus_one={
             cut.name: _histogram(cut, edges, *sums)
@@ -149,6 +152,7 @@ def cut_rows(
         index=np.concatenate([b.index for b in blocks]),
         values={name: np.concatenate([b.values[name] for b in blocks]) for name in keep},
         ntuple_weight=np.concatenate([b.ntuple_weight for b in blocks]),
+        variations=corrections.variations,
         weights=np.concatenate([b.weights for b in blocks], axis=1),
     )
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
-from workflows.ntuples.chunks import EntryRange
+from workflows.ntuples.entry_ranges import EntryRange
 
 __all__ = ["EventHashes", "forget_hashes", "hashes_of", "keep_hashes", "repeated_hashes"]
 

@@ -20,8 +20,8 @@ from typing import Any
 from coffea.processor.executor import ExecutorBase, WorkItem
 
 from bumphunt.errors import ConfigError, IncompleteError, InputError, NtupleError, unknown_name
-from workflows.ntuples.chunks import entry_ranges
 from workflows.ntuples.contents import NtupleInfo, inspect
+from workflows.ntuples.entry_ranges import entry_ranges
 from workflows.reading.chunk_work import ChunkWork, packed
 from workflows.reading.event_hashes import forget_hashes
 from workflows.reading.events import has_events
@@ -204,7 +204,7 @@ def _inspect(
         if twice := [path for path in paths if paths.count(path) > 1]:
             msg = f"sample {name!r}: the file {twice[0]} is given twice; give it once"
             raise InputError(msg)
-        variables = processor.variables(name, simulated=sample.simulated)
+        variables = processor.variables(name, sample.simulated)
         for path in sample.files:
             try:
                 info = inspect(path, tree=tree, variables=variables, names=processor.names)

@@ -1,4 +1,4 @@
-"""Rows and events that are there twice: each is an error that names both places.
+"""Rows and events that are there twice, or would be taken for two: each is an error that names both places.
 
 All rows of a chunk are compared with each other. Those that pass in some region are compared across chunks and files
 too, by 8 bytes of each event (`workflows.reading.event_hashes`); where two are equal, the keys are read again.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,18 @@ from selections.events import (
     repeated_key,
     repeated_row,
 )
-from workflows.ntuples.chunks import EntryRange
 from workflows.ntuples.contents import read_columns
+from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.event_hashes import EventHashes, hashes_of, repeated_hashes
 from workflows.reading.rows import RowKeys, joined_keys, row_keys
 
-__all__ = ["border_hashes", "refuse_repeated_events", "refuse_repeated_keys", "refuse_repeated_rows"]
+__all__ = [
+    "border_hashes",
+    "refuse_overlaps",
+    "refuse_repeated_events",
+    "refuse_repeated_keys",
+    "refuse_repeated_rows",
+]
 
 Columns = Mapping[str, NDArray[Any]]
 
@@ -50,6 +57,31 @@ def refuse_repeated_rows(columns: Columns, where: EntryRange) -> None:
         raise NtupleError(msg) from None
     if pair is not None:
         raise _repeated(row_keys(columns, np.array(pair), where))
+
+
+def refuse_overlaps(passing: Mapping[str, NDArray[np.intp]], where: EntryRange) -> None:
+    """Raise if a row of a chunk passes in two regions that are fitted together.
+
+    Parameters
+    ----------
+    passing
+        The rows that pass, by name of the region.
+    where
+        Where the chunk is.
+
+    Raises
+    ------
+    InputError
+        If so: the fit would take one event for two.
+    """
+    for first, second in combinations(passing, 2):
+        if (rows := np.intersect1d(passing[first], passing[second])).size:
+            msg = (
+                f"{where.file}: entry {where.start + rows[0]} passes in the regions {first!r} and {second!r}, which are"
+                " fitted together as different events: name one of them under 'regions', or make their cuts exclude"
+                " each other"
+            )
+            raise InputError(msg)
 
 
 def refuse_repeated_keys(keys: RowKeys, starts: NDArray[np.intp]) -> None:

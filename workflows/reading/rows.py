@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from selections.events import CANDIDATE, EVENT_KEY, CandidateRule, event_keys, whole_numbers
-from workflows.ntuples.chunks import EntryRange
+from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.cutflow import RegionRows
 
 __all__ = ["PassingRows", "RowKeys", "concatenate", "inner_rows", "joined_keys", "passing_rows", "row_keys"]
@@ -108,9 +108,7 @@ def row_keys(columns: Columns, index: NDArray[np.intp], where: EntryRange) -> Ro
     )
 
 
-def passing_rows(
-    found: RegionRows, columns: Columns, where: EntryRange, *, rule: CandidateRule, variations: tuple[str, ...]
-) -> PassingRows:
+def passing_rows(found: RegionRows, columns: Columns, where: EntryRange, rule: CandidateRule) -> PassingRows:
     """Return the rows of a chunk that pass in a region.
 
     Parameters
@@ -123,15 +121,13 @@ def passing_rows(
         Where the chunk is.
     rule
         What becomes of events with several candidates.
-    variations
-        Names of the variations of the weights.
     """
     return PassingRows(
         keys=row_keys(columns, found.index, where),
         rank=np.zeros(found.index.size) if rule.best is None else found.values[rule.best],
         values=found.values,
         ntuple_weight=found.ntuple_weight,
-        variations=variations,
+        variations=found.variations,
         weights=found.weights,
     )
 

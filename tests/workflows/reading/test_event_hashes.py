@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workflows.ntuples.chunks import EntryRange
+from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.event_hashes import EventHashes, forget_hashes, hashes_of, keep_hashes, repeated_hashes
 
 

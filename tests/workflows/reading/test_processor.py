@@ -17,9 +17,10 @@ from selections.cuts import Columns, Cut, Selection, Variable
 from selections.events import CandidateRule
 from selections.searches.zprime.invisible import selection as zprime_selection
 from workflows.ntuples.writing import write_tree
-from workflows.reading.chunk_work import Chunk
+from workflows.reading.chunk import needed_variables
+from workflows.reading.chunk_work import ChunkEvents
 from workflows.reading.plan import Factor, RegionPlan, SampleFiles
-from workflows.reading.processor import SearchProcessor, needed_variables
+from workflows.reading.processor import SearchProcessor
 from workflows.reading.read import read_samples
 from workflows.reading.spectra import variations
 from workflows.reading.weights import load_corrections
@@ -112,7 +113,7 @@ def test_metadata_that_do_not_say_what_is_needed_raise(folder: Path | None, key:
     metadata = {"dataset": "mc", "simulated": True, "number": 0}
     del metadata[key]
     with pytest.raises(InputError, match=f"sample 'mc': its metadata must say '{key}'"):
-        SearchProcessor(regions=[PLAN], event_folder=folder).process(Chunk(columns={}, metadata=metadata))
+        SearchProcessor(regions=[PLAN], event_folder=folder).process(ChunkEvents(columns={}, metadata=metadata))
 
 
 def test_needed_variables_hold_the_rule_unless_it_is_an_observable() -> None:

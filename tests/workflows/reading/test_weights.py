@@ -16,9 +16,10 @@ from bumphunt.errors import ConfigError, InputError, NtupleError
 from selections.cuts import Columns, Cut, Selection, Variable
 from workflows.ntuples.writing import write_tree
 from workflows.products.factor_files import write_correction
+from workflows.reading.chunk import needed_variables
 from workflows.reading.events import read_events
 from workflows.reading.plan import Correction, Factor, RegionPlan, RegionResult, SampleFiles
-from workflows.reading.processor import SearchProcessor, needed_variables
+from workflows.reading.processor import SearchProcessor
 from workflows.reading.read import ProcessedSample, read_samples
 from workflows.reading.second_pass import spectra_of
 from workflows.reading.spectra import spectrum_of, variations

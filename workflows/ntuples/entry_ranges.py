@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.opening import reading
 
-__all__ = ["EntryRange", "close_chunks", "entry_ranges", "read_chunk"]
+__all__ = ["EntryRange", "close_file", "entry_ranges", "read_entries"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +64,10 @@ def entry_ranges(info: NtupleInfo, rows: int) -> Iterator[EntryRange]:
             start = stop
 
 
-def read_chunk(where: EntryRange, branches: Sequence[str]) -> dict[str, NDArray[Any]]:
+def read_entries(where: EntryRange, branches: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Return columns by branch, shape (R,), of some entries of a file that was inspected.
 
-    The file stays open for the next chunk, until another one is read or `close_chunks` is called: reading the list of
+    The file stays open for the next chunk, until another one is read or `close_file` is called: reading the list of
     its branches and baskets takes as long as some ten thousand rows.
 
     Parameters
@@ -98,6 +98,6 @@ def _opened(path: Path, tree: str, state: tuple[int, ...]) -> Any:
     return uproot.open(path)[tree]
 
 
-def close_chunks() -> None:
-    """Close the file that `read_chunk` has left open."""
+def close_file() -> None:
+    """Close the file that `read_entries` has left open."""
     _opened.cache_clear()

@@ -1,0 +1,161 @@
+"""A chunk as a processor works on it: the columns that are needed, where they are, and what is known of the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError, NtupleError
+from selections.events import CANDIDATE, EVENT_KEY, REJECT, CandidateRule
+from workflows.ntuples.branches import branch_name
+from workflows.ntuples.entry_ranges import EntryRange
+from workflows.reading.cutflow import WEIGHT
+from workflows.reading.plan import RegionPlan
+from workflows.reading.weights import Corrections
+
+__all__ = ["Chunk", "chunk_of", "needed_variables"]
+
+Columns = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chunk:
+    """A chunk of a sample.
+
+    Parameters
+    ----------
+    sample
+        Name of the sample.
+    simulated
+        Whether it is simulated.
+    blind
+        Positions [low, high) on the axis of a region, by name of the region, whose rows are dropped from it.
+    where
+        The entries.
+    number
+        Number of the chunk; None where nothing asks for it.
+    columns
+        Columns by variable, each of shape (N,).
+    """
+
+    sample: str
+    simulated: bool
+    blind: Mapping[str, tuple[float, float]]
+    where: EntryRange
+    number: int | None
+    columns: Columns
+
+
+def chunk_of(
+    events: Any,
+    variables: Callable[[str, bool], Sequence[str]],
+    *,
+    names: Mapping[str, str],
+    nan_allowed: Collection[str],
+    numbered: bool,
+) -> Chunk:
+    """Return a chunk from what coffea hands to a processor.
+
+    Parameters
+    ----------
+    events
+        Columns by branch, with metadata.
+    variables
+        Function from the name of a sample and whether it is simulated to the variables that are needed.
+    names
+        Branch by variable, for branches that are not called by the escaped name.
+    nan_allowed
+        Variables of which NaN has a meaning.
+    numbered
+        Whether the number of the chunk is needed.
+
+    Raises
+    ------
+    InputError
+        If the metadata do not say what is needed.
+    NtupleError
+        If a column holds NaN or infinity where that means nothing.
+    """
+    metadata = events.metadata
+    for key in ("simulated", "number") if numbered else ("simulated",):
+        if key not in metadata:
+            known = ", ".join(sorted(metadata))
+            msg = f"sample {metadata['dataset']!r}: its metadata must say {key!r}, beside {known}"
+            raise InputError(msg)
+    where = EntryRange(
+        file=metadata["filename"],
+        tree=metadata["treename"],
+        start=metadata["entrystart"],
+        stop=metadata["entrystop"],
+    )
+    needed = variables(metadata["dataset"], metadata["simulated"])
+    columns = {name: np.asarray(events[branch_name(name, names)]) for name in needed}
+    for name in needed:
+        if name not in nan_allowed:
+            _refuse_nan(columns[name], name, branch_name(name, names), where)
+    return Chunk(
+        sample=metadata["dataset"],
+        simulated=metadata["simulated"],
+        blind=metadata.get("blind") or {},
+        where=where,
+        number=metadata.get("number"),
+        columns=columns,
+    )
+
+
+def _refuse_nan(values: NDArray[Any], name: str, branch: str, where: EntryRange) -> None:
+    """Raise if a column holds NaN or infinity.
+
+    Raises
+    ------
+    NtupleError
+        If so.
+    """
+    # a sum is finite if all terms are, but for one that overflows
+    if values.dtype.kind != "f" or np.isfinite(_sum(values)):
+        return
+    bad = np.flatnonzero(~np.isfinite(values))
+    if bad.size:
+        msg = (
+            f"{where.place}: branch {branch!r} is {values[bad[0]]} in entry {where.start + bad[0]} ({bad.size} such"
+            f" rows up to entry {where.stop - 1}); {name} must be a number"
+        )
+        raise NtupleError(msg)
+
+
+def _sum(values: NDArray[Any]) -> float:
+    """Return a sum that may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return float(np.sum(values, dtype=np.float64))
+
+
+def needed_variables(
+    regions: Sequence[RegionPlan], rule: CandidateRule = REJECT, corrections: Corrections | None = None
+) -> tuple[str, ...]:
+    """Return the variables that must be in the files.
+
+    They are event key, candidate, weight, what the selections read, and what the rule, the corrections, the slices and
+    what is to be kept name, where that is no observable.
+
+    Parameters
+    ----------
+    regions
+        What to fill.
+    rule
+        What becomes of events with several candidates.
+    corrections
+        Corrections; None for none.
+    """
+    names = [*EVENT_KEY, CANDIDATE, WEIGHT]
+    for plan in regions:
+        names += [v.name for v in plan.selection.variables]
+        more = [*plan.kept, *(() if rule.best is None else (rule.best,))]
+        if corrections is not None:
+            more += corrections.of(region=plan.name).inputs
+        observables = plan.selection.names
+        names += [name for name in more if name not in observables]
+    return tuple(dict.fromkeys(names))
