@@ -24,14 +24,14 @@ __all__ = ["fit_channel", "fit_likelihood", "nll"]
 
 Array = NDArray[np.float64]
 
-TOLERANCE = 1e-5
+TOLERANCE = 1e-6
 """Minuit's tolerance: it stops at an estimated distance to the minimum of 2e-3 times this, in NLL."""
 MAX_CALLS = 20_000
 """Likelihood evaluations before a fit is given up."""
 ATTEMPTS = 4
 """How often Minuit starts again from where it stopped, in coordinates that suit that point."""
-STATIONARY = 1e-8
-"""Estimated distance to the minimum, in NLL, at which a point is one whatever Minuit says."""
+STATIONARY = 1e-7
+"""Estimated distance to the minimum, in NLL, at which a point is one whatever Minuit says: 50 times where it stops."""
 NEAR_BOUNDARY = 1e-5
 """Expected count of an empty bin that is called at the boundary [events]."""
 
@@ -177,17 +177,17 @@ def fit_likelihood(
         return model_fit(model.names, theta, np.zeros((n, n)), value, status, 1, "minuit")
     calls, empty = 0, bool((model.counts == 0.0).any())
     for _ in range(ATTEMPTS):
-        whiten, singular = _whitening(model.nll_and_gradient(theta)[2][np.ix_(free, free)])
+        whiten, singular = whitening(model.nll_and_gradient(theta)[2][np.ix_(free, free)])
         theta, minuit = _migrad(model, theta, free, whiten)
         calls += minuit.nfcn
-        if minuit.valid:
+        value, gradient, _ = model.nll_and_gradient(theta)
+        flat = whiten.T @ gradient[free]
+        found = 0.5 * float(flat @ flat) < STATIONARY or (minuit.valid and not empty)
+        if found:
             break
-    value, gradient, _ = model.nll_and_gradient(theta)
-    flat = whiten.T @ gradient[free]
     near_wall = bool(np.any(model.expected(theta)[model.counts == 0.0] < NEAR_BOUNDARY))
-    status = FitStatus.NOT_CONVERGED
-    if not near_wall and (0.5 * float(flat @ flat) < STATIONARY or (minuit.valid and not empty)):
-        status = FitStatus.CONVERGED  # near a wall both tests are deceived
+    # near a wall all tests are deceived
+    status = FitStatus.CONVERGED if found and not near_wall else FitStatus.NOT_CONVERGED
     if singular and strength is None:
         status = FitStatus.SINGULAR
     covariance = None
@@ -208,7 +208,7 @@ def _feasible_start(model: Likelihood, theta: Array, free: NDArray[np.bool_]) ->
     return theta
 
 
-def _whitening(information: Array) -> tuple[Array, bool]:
+def whitening(information: Array) -> tuple[Array, bool]:
     """Return A with A^T F A = 1 for the information F, shape ``(F, F)``, and whether a direction has none.
 
     Directions without information keep size 1.

@@ -1,64 +1,154 @@
-"""The minimum of a loss by zfit, with the statuses of the other engines.
+"""Fits by zfit, a peer: its minimiser and, for values, its densities.
 
-zfit minimises with Minuit, which knows no boundary nu >= 0: an empty bin has no logarithm to keep its expectation
-positive. It is given a small count, which is then taken away (a barrier method). Whether a point is a minimum is
-judged by the exact gradient of the likelihood, since Minuit calls points near a wall converged that are not.
+==================  ==============================================================================================
+`fit_zfit`          counts: the likelihood and its gradient are those of the other engines, so that all that can be
+                    described can be fitted
+`fit_densities`     values: the likelihood is made of zfit's own densities (`bumphunt.engines.zfit_densities`)
+==================  ==============================================================================================
 
-zfit itself is an argument: it is imported by `bumphunt.inference.unbinned` alone.
+zfit minimises with Minuit, whose last steps depend on rounding, and which knows no boundary nu >= 0: an empty bin has
+no logarithm to keep its expectation positive. What a fit is called must hang on neither. So the engine "newton" goes on
+from where zfit stopped. If it finds nothing lower, that is zfit's minimum. If it ends inside, zfit starts once more
+from there. If it ends at the boundary, its answer is the result, provided that zfit's loss agrees that it is better
+than zfit's own minimum with a small count in each empty bin (a barrier).
+
+zfit is an optional extra (``pip install 'bumphunt[zfit]'``). It is imported here when it is asked for, nowhere else.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.engines.model_fit import ModelFit
+from bumphunt.engines.minuit import whitening
+from bumphunt.engines.model_fit import ModelFit, model_fit
+from bumphunt.engines.newton import first_strength, fit_newton
 from bumphunt.engines.result import FitStatus
+from bumphunt.engines.zfit_densities import unbinned_loss
+from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood
+from bumphunt.models.region import Region
 
-__all__ = ["minimum", "padded"]
+__all__ = ["fit_densities", "fit_zfit"]
 
 Array = NDArray[np.float64]
 
 TOLERANCE = 1e-8
 """Estimated distance to the minimum, in NLL, at which zfit stops: 1e-4 of a standard deviation."""
-SETTLED, SETTLED_AT_BOUNDARY = 1e-6, 3e-4
-"""The same distance, from the exact gradient, above which zfit's minimum is none; Minuit is less precise at walls."""
+SETTLED = 2e-7
+"""How far above the minimum, in NLL, zfit may stop: 6e-4 of a standard deviation."""
+AGREEMENT = 1e-3
+"""Differences of the NLL between zfit's densities and narrow bins that are none."""
 MAX_CALLS = 200
 """Likelihood evaluations of each of the up to 20 calls of Minuit in a minimisation by zfit."""
-ATTEMPTS = 4
-"""How often zfit minimises again from where it stopped, if that is not a minimum."""
 FIRST_STEP = 0.1
 """First step of a parameter, in units of its standard deviation if it were alone."""
-BARRIERS = (1e-2, 1e-3, 1e-5)
-"""Counts given to empty bins, one after the other: the NLL is off by about the last one times the bins."""
-CLEAR = 0.3
-"""Expected count of all empty bins above which the minimum without the first of these is looked for at once."""
-NEAR_BOUNDARY = 1e-4
-"""Expected count of an empty bin that is called at the boundary [events]."""
-SINGULAR = 1e-12
-"""Smallest eigenvalue of the scaled information (unit diagonal) that is not called singular."""
+HESSIAN_STEP = 0.03
+"""Step of the differences that give the second derivatives, in standard deviations."""
+BARRIER = 1e-2
+"""Count given to empty bins to keep zfit inside: the NLL is off by about this times the bins."""
 
 
-def padded(model: Likelihood, count: float) -> Likelihood:
+def fit_zfit(
+    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+) -> ModelFit:
+    """Return the fit of a likelihood by zfit; arguments as in `bumphunt.engines.newton.fit_newton`.
+
+    Returns
+    -------
+    ModelFit
+        Its engine is "zfit".
+
+    Raises
+    ------
+    InputError
+        If zfit is not installed.
+    """
+    zfit = _zfit()
+
+    def loss(parameters: list[Any], count: Any) -> Any:
+        moving = [k for k, p in enumerate(parameters) if p.floating]
+
+        def at() -> tuple[Likelihood, Array]:
+            return _padded(model, float(count)), np.array([float(p) for p in parameters])
+
+        def value(_: Any) -> float:
+            walled, theta = at()
+            nll = walled.nll(theta)
+            return nll if np.isfinite(nll) else np.nan  # which zfit steps back from
+
+        def slope(_: Any) -> Array:
+            walled, theta = at()
+            return walled.nll_and_gradient(theta)[1][moving]
+
+        return zfit.loss.SimpleLoss(value, [parameters[k] for k in moving], errordef=0.5, gradient=slope)
+
+    return _minimum(zfit, model, loss, strength=strength, start=start, errors=errors, own_gradient=True)
+
+
+def fit_densities(regions: Sequence[Region], model: Likelihood, *, strength: float | None = None) -> ModelFit:
+    """Return the fit of values by zfit's own densities.
+
+    Parameters
+    ----------
+    regions
+        Described with values, of which there is one at least.
+    model
+        `bumphunt.likelihood.narrow_bins.unbinned_likelihood` of the same regions: what the densities stand for.
+    strength
+        Held signal strength; free by default.
+
+    Returns
+    -------
+    ModelFit
+        Its engine is "zfit", its NLL that of the model.
+
+    Raises
+    ------
+    InputError
+        If zfit is not installed, or cannot describe a region.
+    """
+    zfit = _zfit()
+
+    def loss(parameters: list[Any], count: Any) -> Any:
+        return unbinned_loss(zfit, regions, model, parameters, count)
+
+    return _minimum(zfit, model, loss, strength=strength, start=None, errors=True, own_gradient=False)
+
+
+def _zfit() -> Any:
+    """Return the module zfit, or raise an `InputError` that says how to get it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import zfit  # type: ignore[import-not-found,import-untyped,unused-ignore]
+    except ModuleNotFoundError as error:
+        if error.name != "zfit":
+            raise
+        msg = "zfit is not installed: pip install 'bumphunt[zfit]'"
+        raise InputError(msg) from error
+    return zfit
+
+
+def _padded(model: Likelihood, count: float) -> Likelihood:
     """Return the likelihood with a count in its empty bins; the same one for a count of 0."""
     return replace(model, counts=np.where(model.counts == 0.0, count, model.counts)) if count > 0.0 else model
 
 
-def minimum(
+def _minimum(
     zfit: Any,
     model: Likelihood,
     loss_of: Callable[[list[Any], Any], Any],
     *,
-    strength: float | None = None,
-    start: Array | None = None,
-    walls: Likelihood | None = None,
-    errors: bool = True,
+    strength: float | None,
+    start: Array | None,
+    errors: bool,
+    own_gradient: bool,
 ) -> ModelFit:
     """Return zfit's minimum of a loss.
 
@@ -71,33 +161,27 @@ def minimum(
     loss_of
         Gives the loss of zfit's parameters, and of zfit's parameter for the count that empty bins are given.
     strength, start, errors
-        As in `bumphunt.engines.minuit.fit_likelihood`.
-    walls
-        The likelihood whose empty bins are meant, if it is not `model` itself. The loss then has no gradient of its
-        own, and its minimum without walls is looked for first.
+        As in `fit_zfit`.
+    own_gradient
+        Whether the loss has a gradient; Minuit takes differences if not.
     """
-    theta, free, wall = _first(model, strength, start), ~model.held, model if walls is None else walls
+    theta, free = _first(model, strength, start), ~model.held
     free[0] &= strength is None
-    covariance = np.full((theta.size, theta.size), np.nan)
     value, _, information = model.nll_and_gradient(theta)
-    if not np.isfinite(value):
-        return _record(model, theta, covariance, FitStatus.INFEASIBLE, 0)
-    if not free.any():
-        return _record(model, theta, np.zeros_like(covariance), FitStatus.CONVERGED, 0)
+    if not np.isfinite(value) or not free.any():
+        status = FitStatus.CONVERGED if np.isfinite(value) else FitStatus.INFEASIBLE
+        return model_fit(model.names, theta, np.zeros((theta.size, theta.size)), value, status, 0, "zfit")
     size = np.sqrt(np.diag(information))
     size = np.divide(FIRST_STEP, size, out=np.full(theta.size, FIRST_STEP), where=size > 0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        search = _Search(zfit, model, wall, loss_of, theta, size, free, own_gradient=walls is None)
-        stage, status = _staged(search, bool((wall.counts == 0.0).any()), plain_first=walls is not None)
-        if stage.singular and strength is None and status is FitStatus.CONVERGED:
-            status = FitStatus.SINGULAR
+        search = _Search(zfit, loss_of, theta, size, free, own_gradient=own_gradient)
+        theta, status = _judged(search, model, theta, strength)
+        covariance = None
         if status is FitStatus.CONVERGED and errors:
-            stage.result.hesse(name="hesse")
-            found = stage.result.covariance(search.moving)
-            if found is not None and np.all(np.diag(found) > 0.0):
-                covariance[:], covariance[np.ix_(free, free)] = 0.0, np.asarray(found)
-    return _record(model, stage.theta, covariance, status, search.calls)
+            covariance = np.zeros((theta.size, theta.size))
+            covariance[np.ix_(free, free)] = _covariance(search, model, theta, free)
+    return model_fit(model.names, theta, covariance, model.nll(theta), status, search.calls, "zfit")
 
 
 def _first(model: Likelihood, strength: float | None, start: Array | None) -> Array:
@@ -105,26 +189,10 @@ def _first(model: Likelihood, strength: float | None, start: Array | None) -> Ar
     theta = model.start
     for first in (model.start,) if start is None else (start, model.start):
         theta = np.array(first)
-        for trial in (theta[0], 1.0, max(1.0, float(model.counts.sum()))):
-            theta[0] = trial if strength is None else strength
-            if np.isfinite(model.nll(theta)):
-                return theta
+        theta[0] = first_strength(model, theta, model.counts) if strength is None else strength
+        if np.isfinite(model.nll(theta)):
+            break
     return theta
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Stage:
-    """Where a minimisation with a given count in empty bins has ended.
-
-    `settled` says whether that is a minimum, `singular` whether a direction has no information, `least` is the
-    smallest expected count of an empty bin.
-    """
-
-    result: Any
-    theta: Array
-    settled: bool
-    singular: bool
-    least: float
 
 
 class _Search:
@@ -133,8 +201,6 @@ class _Search:
     def __init__(
         self,
         zfit: Any,
-        model: Likelihood,
-        wall: Likelihood,
         loss_of: Callable[[list[Any], Any], Any],
         start: Array,
         size: Array,
@@ -142,8 +208,7 @@ class _Search:
         *,
         own_gradient: bool,
     ) -> None:
-        self.model, self.wall, self.start, self.free, self.calls = model, wall, start, free, 0
-        self.parameters = []
+        self.calls, self.parameters = 0, []
         for k in range(start.size):
             self.parameters.append(zfit.Parameter(f"p{k}", start[k], step_size=size[k], floating=bool(free[k])))
         self.moving = [p for p in self.parameters if p.floating]
@@ -157,70 +222,74 @@ class _Search:
             strategy=zfit.minimize.DefaultToyStrategy,  # too many NaN are an invalid result, not an exception
         )
 
-    def values(self) -> Array:
-        """Return the parameters, shape ``(P,)``."""
+    def minimised(self, start: Array, count: float) -> Array:
+        """Return where zfit ends with a count in empty bins, shape ``(P,)``."""
+        self.count.set_value(count)
+        self.set_values(self.parameters, start)
+        result = self.minimiser.minimize(self.loss, self.moving)
+        self.calls += int(result.info.get("n_eval", 0))
         return np.array([float(p) for p in self.parameters])
 
-    def stage(self, count: float) -> _Stage:
-        """Return where a minimisation with a count in empty bins ends; it starts from where the last one ended."""
-        self.count.set_value(count)
-        if not np.isfinite(padded(self.wall, count).nll(self.values())):
-            self.set_values(self.parameters, self.start)
-        limit = SETTLED_AT_BOUNDARY if count > 0.0 else SETTLED
-        for _ in range(ATTEMPTS):
-            result = self.minimiser.minimize(self.loss, self.moving)
-            self.calls += int(result.info.get("n_eval", 0))
-            distance, singular = self._distance(count)
-            if distance < limit or not np.isfinite(distance):
-                break
-        theta = self.values()
-        least = float(self.wall.expected(theta)[self.wall.counts == 0.0].min(initial=np.inf))
-        return _Stage(result=result, theta=theta, settled=distance < limit, singular=singular, least=least)
-
-    def _distance(self, count: float) -> tuple[float, bool]:
-        """Return the estimated distance to the minimum, in NLL, and whether a direction has no information."""
-        theta, free = self.values(), self.free
-        _, gradient, information = self.model.nll_and_gradient(theta)
-        if not np.all(np.isfinite(gradient)):
-            return np.inf, False
-        gradient = gradient + padded(self.wall, count).nll_and_gradient(theta)[1] - self.wall.nll_and_gradient(theta)[1]
-        size = np.sqrt(np.diag(information)[free])
-        size = np.where(size > 0.0, size, 1.0)
-        values, vectors = np.linalg.eigh(information[np.ix_(free, free)] / np.outer(size, size))
-        known = values > SINGULAR
-        flat = (gradient[free] / size) @ vectors[:, known]
-        distance = 0.5 * float(flat**2 @ (1.0 / values[known]))
-        return distance if np.isfinite(distance) else np.inf, not bool(known.all())
+    def loss_at(self, theta: Array) -> float:
+        """Return zfit's loss, without a count in empty bins; infinite where it is no number."""
+        self.count.set_value(0.0)
+        self.set_values(self.parameters, theta)
+        value = float(self.loss.value(full=True))
+        return value if np.isfinite(value) else np.inf
 
 
-def _staged(search: _Search, empty: bool, *, plain_first: bool) -> tuple[_Stage, FitStatus]:
-    """Return the last stage of a search and its status; `empty` says whether there are empty bins."""
-    if plain_first or not empty:
-        stage = search.stage(0.0)
-        if stage.settled and stage.least > NEAR_BOUNDARY:
-            return stage, FitStatus.CONVERGED
-        if not empty:
-            return stage, FitStatus.NOT_CONVERGED
-    for count in BARRIERS:
-        stage = search.stage(count)
-        inside = {BARRIERS[0]: CLEAR, BARRIERS[-1]: NEAR_BOUNDARY}.get(count, np.inf)
-        if stage.settled and stage.least > inside:
-            plain = search.stage(0.0)
-            if plain.settled and plain.least > NEAR_BOUNDARY:
-                return plain, FitStatus.CONVERGED
-    return stage, FitStatus.AT_BOUNDARY if stage.settled else FitStatus.NOT_CONVERGED
+def _judged(search: _Search, model: Likelihood, start: Array, strength: float | None) -> tuple[Array, FitStatus]:
+    """Return where the search ends, and its status, which does not hang on how well Minuit did."""
+
+    def settled(theta: Array, best: ModelFit) -> bool:
+        return best.status is FitStatus.CONVERGED and model.nll(theta) < best.nll + SETTLED
+
+    theta = search.minimised(start, 0.0)
+    best = _continued(model, theta, start, strength)
+    if settled(theta, best):
+        return theta, FitStatus.CONVERGED
+    if (model.counts == 0.0).any():
+        theta = search.minimised(start, BARRIER)
+        best = _continued(model, theta, start, strength)
+        if best.status is FitStatus.AT_BOUNDARY:
+            agreed = search.loss_at(best.values) < search.loss_at(theta) + AGREEMENT
+            return best.values, best.status if agreed else FitStatus.NOT_CONVERGED
+    if not best.status.usable:
+        return theta, best.status
+    theta = search.minimised(best.values, 0.0)
+    return theta, FitStatus.CONVERGED if settled(theta, best) else FitStatus.NOT_CONVERGED
 
 
-def _record(model: Likelihood, theta: Array, covariance: Array, status: FitStatus, calls: int) -> ModelFit:
-    """Return the record of a fit; a failed one has NaN for its numbers."""
-    failed = np.full(theta.size, np.nan)
-    return ModelFit(
-        names=model.names,
-        values=theta if status.usable else failed,
-        errors=np.sqrt(np.diag(covariance)) if status.usable else failed,
-        covariance=covariance,
-        nll=model.nll(theta) if status.usable or status is FitStatus.INFEASIBLE else np.nan,
-        status=status,
-        iterations=calls,
-        engine="zfit",
-    )
+def _continued(model: Likelihood, theta: Array, start: Array, strength: float | None) -> ModelFit:
+    """Return the minimum that the engine "newton" finds from a point or, where that is outside, from the start."""
+    near = theta if np.isfinite(model.nll(theta)) else start
+    return fit_newton(model, strength=strength, start=near, errors=False)
+
+
+def _covariance(search: _Search, model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
+    """Return the inverse of the second derivatives of zfit's loss in the free parameters; NaN if they are not positive.
+
+    They are differences of the loss along directions in which the information is the unit matrix: in zfit's own
+    parameters, which may hang together closely, HESSE loses digits.
+    """
+    whiten, _ = whitening(model.nll_and_gradient(theta)[2][np.ix_(free, free)])
+    n = whiten.shape[0]
+
+    def loss(*steps: int) -> float:
+        """Return the loss one step away in directions 1 to n, or against -1 to -n."""
+        moved = theta.copy()
+        moved[free] += sum((np.sign(k) * HESSIAN_STEP * whiten[:, abs(k) - 1] for k in steps), np.zeros(n))
+        return search.loss_at(moved)
+
+    hessian = np.empty((n, n))
+    for i in range(1, n + 1):
+        hessian[i - 1, i - 1] = loss(i) - 2.0 * loss() + loss(-i)
+        for j in range(1, i):
+            mixed = 0.25 * (loss(i, j) - loss(i, -j) - loss(-i, j) + loss(-i, -j))
+            hessian[i - 1, j - 1] = hessian[j - 1, i - 1] = mixed
+    try:
+        np.linalg.cholesky(hessian)  # is it positive?
+        covariance: Array = whiten @ np.linalg.inv(hessian / HESSIAN_STEP**2) @ whiten.T
+    except np.linalg.LinAlgError:
+        return np.full((n, n), np.nan)
+    return covariance

@@ -3,7 +3,7 @@
 The shapes, their integrals and the extended likelihood are zfit's own code, which makes an unbinned fit by zfit a check
 of what the other engines fit. Only exponentials of a polynomial are given to it as a function.
 
-zfit itself is an argument: it is imported by `bumphunt.inference.unbinned` alone.
+zfit itself is an argument: it is imported by `bumphunt.engines.zfit` alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def unbinned_loss(
     regions
         Described with values, of which there is one at least.
     model
-        Their binned likelihood, whose constraints and empty bins are used.
+        Their likelihood, whose constraints and empty bins are used.
     parameters
         zfit's parameters, in the order of the likelihood's.
     count

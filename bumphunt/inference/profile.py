@@ -17,6 +17,7 @@ from bumphunt.engines import minuit
 from bumphunt.engines.model_fit import ModelFit, model_fit
 from bumphunt.engines.newton import fit_newton
 from bumphunt.engines.result import FitResult, FitStatus
+from bumphunt.engines.zfit import fit_zfit
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import UpperLimit, asymptotic_limits, bracketed_root, failed_limit
@@ -95,16 +96,7 @@ def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Arr
     return covariance
 
 
-def _fit_zfit(
-    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
-) -> ModelFit:
-    """Return the fit by zfit, which is an extra and slow to import."""
-    from bumphunt.inference.unbinned import fit_zfit  # which imports this module
-
-    return fit_zfit(model, strength=strength, start=start, errors=errors)
-
-
-FITTERS = {"convex": fit_convex, "newton": fit_newton, "minuit": minuit.fit_likelihood, "zfit": _fit_zfit}
+FITTERS = {"convex": fit_convex, "newton": fit_newton, "minuit": minuit.fit_likelihood, "zfit": fit_zfit}
 """The engines by name."""
 
 

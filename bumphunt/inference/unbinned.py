@@ -4,37 +4,27 @@
 `fit_unbinned`      values, by the engine that suits the model: they are counted in bins so narrow that nothing is
                     lost (`bumphunt.likelihood.narrow_bins`); or by zfit, from its own densities
 `unbinned_q0`       the discovery statistic of values
-`fit_zfit`          counts, by zfit's minimiser and errors: what ``fit(regions, engine="zfit")`` calls
 ==================  ==============================================================================================
 
 Use unbinned fits where bins would be wider than the resolution, or to see what binning costs. Limits, intervals and
 scans of values are those of `bumphunt.inference.fit`, asked of `bumphunt.likelihood.narrow_bins.narrow_bins`.
-
-zfit is an optional extra (``pip install 'bumphunt[zfit]'``) and is imported when it is asked for, nowhere else.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from bumphunt.engines.model_fit import ModelFit
-from bumphunt.engines.zfit import minimum, padded
-from bumphunt.engines.zfit_densities import unbinned_loss
-from bumphunt.errors import FitError, InputError
+from bumphunt.engines.zfit import fit_densities
+from bumphunt.errors import FitError
 from bumphunt.inference.profile import Engine, Profile
-from bumphunt.likelihood.likelihood import Likelihood, likelihood
 from bumphunt.likelihood.narrow_bins import unbinned_constant, unbinned_likelihood
 from bumphunt.models.region import Region
 
-__all__ = ["fit_unbinned", "fit_zfit", "unbinned_nll", "unbinned_q0"]
-
-Array = NDArray[np.float64]
+__all__ = ["fit_unbinned", "unbinned_nll", "unbinned_q0"]
 
 
 def unbinned_nll(regions: Region | Sequence[Region], theta: ArrayLike) -> float:
@@ -88,6 +78,7 @@ def fit_unbinned(
 
     Examples
     --------
+    >>> import numpy as np
     >>> from bumphunt.models.background import BackgroundModel
     >>> from bumphunt.models.peaks import gaussian
     >>> from bumphunt.models.region import region
@@ -107,12 +98,7 @@ def fit_unbinned(
     model = unbinned_likelihood(regions)
     several = (regions,) if isinstance(regions, Region) else tuple(regions)
     if engine == "zfit" and any(r.values is not None and r.values.size > 0 for r in several):
-        zfit, binned = _zfit(), likelihood(several)
-
-        def loss(parameters: list[Any], count: Any) -> Any:
-            return unbinned_loss(zfit, several, binned, parameters, count)
-
-        found = minimum(zfit, model, loss, strength=strength, walls=binned)
+        found = fit_densities(several, model, strength=strength)
     else:
         profile = Profile(model, engine)
         found = profile.free if strength is None else profile._fit(strength, None, errors=True)
@@ -125,57 +111,3 @@ def unbinned_q0(regions: Region | Sequence[Region]) -> float:
         return Profile(unbinned_likelihood(regions)).q0()
     except FitError:
         return float("nan")
-
-
-def fit_zfit(
-    model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
-) -> ModelFit:
-    """Return the fit of a likelihood by zfit; arguments as in `bumphunt.engines.minuit.fit_likelihood`.
-
-    Minimiser and errors are zfit's; the likelihood and its gradient are those of the other engines, so that all that
-    can be described can be fitted.
-
-    Returns
-    -------
-    ModelFit
-        Its engine is "zfit".
-
-    Raises
-    ------
-    InputError
-        If zfit is not installed.
-    """
-    zfit = _zfit()
-
-    def loss(parameters: list[Any], count: Any) -> Any:
-        moving = [k for k, p in enumerate(parameters) if p.floating]
-
-        def at() -> tuple[Likelihood, Array]:
-            return padded(model, float(count)), np.array([float(p) for p in parameters])
-
-        def value(_: Any) -> float:
-            walled, theta = at()
-            nll = walled.nll(theta)
-            return nll if np.isfinite(nll) else np.nan  # which zfit steps back from
-
-        def slope(_: Any) -> Array:
-            walled, theta = at()
-            return walled.nll_and_gradient(theta)[1][moving]
-
-        return zfit.loss.SimpleLoss(value, [parameters[k] for k in moving], errordef=0.5, gradient=slope)
-
-    return minimum(zfit, model, loss, strength=strength, start=start, errors=errors)
-
-
-def _zfit() -> Any:
-    """Return the module zfit, or raise an `InputError` that says how to get it."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            import zfit  # type: ignore[import-not-found,import-untyped,unused-ignore]
-    except ModuleNotFoundError as error:
-        if error.name != "zfit":
-            raise
-        msg = "zfit is not installed: pip install 'bumphunt[zfit]'"
-        raise InputError(msg) from error
-    return zfit

@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 
+from bumphunt.engines import minuit
+from bumphunt.engines import zfit as zfit_engine
 from bumphunt.engines.result import FitStatus
 from bumphunt.inference.fit import fit, interval, limit, significance
 from bumphunt.likelihood.likelihood import likelihood
@@ -48,16 +50,16 @@ def spectrum(seed, order, mean, sigma, level, family, hole, constrained):
 @given(**SPECTRA)
 def test_engines_agree_where_the_model_is_linear(**description):
     r = spectrum(**description)
-    convex, minuit = fit(r), fit(r, engine="minuit")
-    assert (convex.engine, minuit.engine) == ("convex", "minuit")
+    convex, reference = fit(r), fit(r, engine="minuit")
+    assert (convex.engine, reference.engine) == ("convex", "minuit")
     assert convex.status.usable
     if convex.status is FitStatus.CONVERGED:
-        assert minuit.status is FitStatus.CONVERGED
-        assert minuit.nll == pytest.approx(convex.nll, abs=1e-6)
-        assert minuit.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
-        assert minuit.n_sig_error == pytest.approx(convex.n_sig_error, rel=1e-2)
-    elif minuit.status.usable:
-        assert minuit.nll == pytest.approx(convex.nll, abs=1e-3)  # what a barrier leaves
+        assert reference.status is FitStatus.CONVERGED
+        assert reference.nll == pytest.approx(convex.nll, abs=1e-6)
+        assert reference.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
+        assert reference.n_sig_error == pytest.approx(convex.n_sig_error, rel=1e-2)
+    elif reference.status.usable:
+        assert reference.nll == pytest.approx(convex.nll, abs=1e-3)  # what a barrier leaves
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -188,6 +190,42 @@ def test_zfit_reports_boundaries_and_failures():
     twice = [Sample(name, [5.0, 6.0, 7.0], uncertainties=[Free(name)]) for name in ("b", "c")]
     repeated = region("a", counts=[9, 8, 11], signal=[0.0, 1.0, 0.0], backgrounds=twice)
     assert fit(repeated, engine="zfit").status is FitStatus.SINGULAR
+
+
+def perturbed_starts(model, number):
+    """Return first parameters that differ in their last bits, then by a few percent."""
+    rng = np.random.default_rng(1)
+    for k in range(number):
+        yield model.start * (1.0 + (1e-15 if k < number / 2 else 0.03) * rng.normal(size=model.start.size))
+
+
+CLOSE = {"seed": 52150, "order": 2, "mean": 0.884521531618113, "sigma": 0.0769985195913224, "level": 3.0}
+"""A spectrum with empty bins where Minuit's first minimum is 1e-8 above the best NLL."""
+
+
+@pytest.mark.parametrize("tolerance", [0.3, 1.0, 3.0])
+def test_status_of_minuit_does_not_hang_on_its_last_steps(monkeypatch, tolerance):
+    monkeypatch.setattr(minuit, "TOLERANCE", tolerance * minuit.TOLERANCE)
+    r = spectrum(**CLOSE, family="bernstein", hole=1, constrained=True)
+    model, want = likelihood(r), fit(r)
+    for start in perturbed_starts(model, 6):
+        got = minuit.fit_likelihood(model, start=start)
+        assert got.status is want.status is FitStatus.CONVERGED
+        assert got.n_sig == pytest.approx(want.n_sig, abs=1e-3 * want.n_sig_error)
+
+
+@needs_zfit
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["close", "deep deficit", "empty control region"])
+def test_status_of_zfit_does_not_hang_on_its_last_steps(monkeypatch, name):
+    r = spectrum(**CLOSE, family="bernstein", hole=1, constrained=True) if name == "close" else HARD[name]
+    model, want = likelihood(r), fit(r)
+    for k, start in enumerate(perturbed_starts(model, 4)):
+        monkeypatch.setattr(zfit_engine, "TOLERANCE", (1e-8, 3e-8)[k % 2])
+        got = zfit_engine.fit_zfit(model, start=start)
+        assert got.status is want.status
+        margin = 1e-6 if want.status is FitStatus.AT_BOUNDARY else 1e-3 * want.n_sig_error
+        assert got.n_sig == pytest.approx(want.n_sig, abs=margin)
 
 
 def test_boundary_of_one_bin_is_where_signal_cancels_background():
