@@ -184,7 +184,7 @@ class Search:
     alternatives
         Whether the signal regions are those of different experiments, of which an analysis names one.
     veto
-        Candidate lower bounds on the observables that are optimised in bins of mass; none for no optimised cuts.
+        Candidate bounds on the observables that are optimised in bins of mass; none for no optimised cuts.
     candidates
         More observables that may take their place, with candidate bounds: the optimisation ranks them all.
     features

@@ -1,8 +1,8 @@
 """Cuts optimised in bins of mass: figure of merit, every combination at once, the table of the best.
 
-The result is a `bumphunt.cuts.table.CutTable`: lower bounds per mass bin. The best are found from tensors
-(`bumphunt.cuts.tensor`) that one pass over the events fills: summed from above along every veto axis, a tensor holds
-the yield of each combination of bounds.
+The result is a `bumphunt.cuts.table.CutTable`: bounds per mass bin. The best are found from tensors
+(`bumphunt.cuts.tensor`) that one pass over the events fills: summed from the tightest bound along every veto axis, a
+tensor holds the yield of each combination of bounds.
 
 ======================= ==================================================
 punzi_simple            eps / (a/2 + sqrt B), the default
@@ -321,9 +321,10 @@ def best_cuts(
     before = yields_at(np.zeros_like(cells), backgrounds, signals, QUOTING, masses=masses, share=share)
     return CutTable(
         edges=edges,
-        names=tuple(axis.name for axis in axes),
+        names=tuple(veto.name for veto in axes),
+        sides=tuple(veto.side for veto in axes),
         smooth=cuts != "free",
-        lower=np.stack([veto.thresholds[cells[:, v]] for v, veto in enumerate(axes)], axis=-1),
+        bounds=np.stack([veto.thresholds[cells[:, v]] for v, veto in enumerate(axes)], axis=-1),
         efficiency_before=before.efficiency,
         background_before=before.background,
         axis=axis,

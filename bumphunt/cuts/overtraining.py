@@ -107,10 +107,11 @@ def overtraining(
     fluctuation could carry it.
     """
     axes = backgrounds[0].axes
-    if not np.array_equal(table.edges, backgrounds[0].edges) or table.names != tuple(axis.name for axis in axes):
-        msg = f"the table has other bins or observables ({', '.join(table.names)}) than the tensors"
+    wanted = list(zip(table.names, table.sides, strict=True))
+    if not np.array_equal(table.edges, backgrounds[0].edges) or wanted != [(axis.name, axis.side) for axis in axes]:
+        msg = f"the table has other bins, observables or sides ({', '.join(table.names)}) than the tensors"
         raise InputError(msg)
-    cells = np.stack([_positions(axis, table.lower[:, i]) for i, axis in enumerate(axes)], axis=-1)
+    cells = np.stack([_positions(axis, table.bounds[:, i]) for i, axis in enumerate(axes)], axis=-1)
     share = window_share(table.edges, resolution, window=window, axis=table.axis)
     values, errors = [], []
     for half in (CHOOSING, QUOTING):

@@ -4,13 +4,13 @@
 separation                1/2 sum (s - b)^2 / (s + b), from 0 (alike) to 1 (disjoint), as in TMVA
 separation_noise          what it is for two samples of the same distribution, from their errors
 roc_area                  probability that a signal event lies above a background event
-ranking                   tensors of single observables -> table (mass bin x observable)
+ranking                   tensors of single observables -> table (mass bin x observable and side)
 ========================= =====================================================================
 
-The separation does not care on which side the signal is; the area does: an area near 1 asks for a lower bound, one
-near 0 for an upper bound, which is a lower bound on minus the observable. A high separation with an area near 1/2 is a
-signal in the middle, for which single bounds are of little use. Neither knows of correlations: the second observable
-of the ranking may repeat the first.
+The separation does not care on which side the signal is; the area does. In the ranking it is taken along the candidate
+bounds, from the loosest to the tightest: an area near 1 asks for a bound on their side, one near 0 for one on the other
+side. A high separation with an area near 1/2 is a signal in the middle, for which single bounds are of little use.
+Neither knows of correlations: the second observable of the ranking may repeat the first.
 
 References
 ----------
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.cuts.table import bin_masses
-from bumphunt.cuts.tensor import CHOOSING, CountTensor
+from bumphunt.cuts.tensor import CHOOSING, CountTensor, Side, VetoAxis
 from bumphunt.cuts.yields import SignalPoint, interpolate
 from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import SQUARED, MassAxis
@@ -137,28 +137,31 @@ class Ranking:
     ----------
     masses
         Masses at the centres of the bins [GeV], shape (M,).
-    names
-        Observables, V of them, that with the largest separation on average first.
+    names, sides
+        Observables, V of them, that with the largest separation on average first, and the side of the bounds on each.
     separation
         Separation, shape (M, V); NaN where signal or background is empty.
     noise
         What fluctuations alone give, shape (M, V).
     area
-        Area under the ROC curve, shape (M, V).
+        Area under the ROC curve: the probability that a signal event passes tighter bounds than a background event,
+        shape (M, V).
     """
 
     masses: Array
     names: tuple[str, ...]
+    sides: tuple[Side, ...]
     separation: Array
     noise: Array
     area: Array
 
     def to_columns(self) -> dict[str, list[float | str]]:
-        """Return a table with one row a mass bin and observable: ``mass``, ``observable``, and the three numbers."""
+        """Return a table with one row a mass bin and axis: ``mass``, ``observable``, ``side``, and three numbers."""
         rows = [(i, j) for i in range(self.masses.size) for j in range(len(self.names))]
         columns: dict[str, list[float | str]] = {
             "mass": [float(self.masses[i]) for i, _ in rows],
             "observable": [self.names[j] for _, j in rows],
+            "side": [self.sides[j] for _, j in rows],
         }
         for name in ("separation", "noise", "area"):
             columns[name] = [float(getattr(self, name)[i, j]) for i, j in rows]
@@ -166,8 +169,8 @@ class Ranking:
 
 
 def ranking(
-    backgrounds: Mapping[str, Sequence[CountTensor]],
-    signals: Mapping[str, Sequence[SignalPoint]],
+    backgrounds: Mapping[VetoAxis, Sequence[CountTensor]],
+    signals: Mapping[VetoAxis, Sequence[SignalPoint]],
     *,
     axis: MassAxis = SQUARED,
 ) -> Ranking:
@@ -176,10 +179,10 @@ def ranking(
     Parameters
     ----------
     backgrounds
-        By observable, tensors with that single axis, one a sample, at the luminosity of the data, all in the same mass
-        bins. Some tens of bins an axis are enough; the last one is open.
+        By veto axis, tensors with that single axis, one a sample, at the luminosity of the data, all in the same mass
+        bins. Some tens of bounds an axis are enough; beyond the tightest there is one bin.
     signals
-        By observable, the simulated signals with the same axis, in ascending order of mass. Their distributions are
+        By veto axis, the simulated signals with the same axis, in ascending order of mass. Their distributions are
         interpolated linearly in mass to the centres of the bins.
     axis
         What the mass bins are made of.
@@ -187,30 +190,32 @@ def ranking(
     Raises
     ------
     InputError
-        If the observables of backgrounds and signals differ, there are none, or a tensor has another axis.
+        If the axes of backgrounds and signals differ, there are none, or a tensor has another axis.
     """
-    if not backgrounds or list(backgrounds) != list(signals):
-        msg = f"the same observables are needed of both: backgrounds have {list(backgrounds)}, signals {list(signals)}"
+    axes = list(backgrounds)
+    if not axes or axes != list(signals):
+        found = ", ".join(" ".join((veto.name, veto.side)) for veto in signals)
+        msg = f"the same axes are needed of both: {len(axes)} of the backgrounds, and of the signals {found or 'none'}"
         raise InputError(msg)
-    masses = bin_masses(next(iter(backgrounds.values()))[0].edges, axis)
-    columns = [_column(name, backgrounds[name], signals[name], masses) for name in backgrounds]
-    table = np.stack(columns, axis=-1)
+    masses = bin_masses(backgrounds[axes[0]][0].edges, axis)
+    table = np.stack([_column(veto, backgrounds[veto], signals[veto], masses) for veto in axes], axis=-1)
     order = np.argsort(-np.nan_to_num(table[0]).mean(axis=0), kind="stable")
     return Ranking(
         masses=masses,
-        names=tuple(np.array(list(backgrounds))[order].tolist()),
+        names=tuple(axes[i].name for i in order),
+        sides=tuple(axes[i].side for i in order),
         separation=table[0][:, order],
         noise=table[1][:, order],
         area=table[2][:, order],
     )
 
 
-def _column(name: str, backgrounds: Sequence[CountTensor], signals: Sequence[SignalPoint], masses: Array) -> Array:
+def _column(veto: VetoAxis, backgrounds: Sequence[CountTensor], signals: Sequence[SignalPoint], masses: Array) -> Array:
     """Return separation, noise and area of one observable, shape (3, M)."""
     for tensor in (*backgrounds, *(point.tensor for point in signals)):
-        axes = tuple(axis.name for axis in tensor.axes)
-        if axes != (name,) or tensor.axes != backgrounds[0].axes:
-            msg = f"the ranking of {name!r} needs tensors with that axis only, all alike; got {', '.join(axes)}"
+        if tensor.axes != (veto,):
+            found = ", ".join(axis.name for axis in tensor.axes)
+            msg = f"the ranking of {veto.name!r} needs tensors with that axis only, all alike; got {found}"
             raise InputError(msg)
     known = np.array([point.mass for point in signals])
     background = [sum(part[CHOOSING] for part in parts) for parts in _parts(backgrounds)]

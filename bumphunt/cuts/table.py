@@ -1,4 +1,4 @@
-"""The table of optimised cuts: lower bounds on observables in bins of mass."""
+"""The table of optimised cuts: bounds on observables in bins of mass."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.cuts.tensor import Side, satisfies
 from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import SQUARED, MassAxis, ascending_edges
 
@@ -16,7 +17,8 @@ __all__ = ["CutTable", "bin_masses"]
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-
+_PREFIXES: dict[Side, str] = {"above": "min_", "below": "max_"}
+"""What a column of bounds is called, before the name of its observable, by side."""
 _QUANTITIES = (
     "merit_choosing",
     "merit_quoting",
@@ -31,7 +33,7 @@ _QUANTITIES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CutTable:
-    """Lower bounds on observables in bins of a mass axis, and what they give.
+    """Bounds on observables in bins of a mass axis, and what they give.
 
     Bounds are inclusive. Masses below the first and above the last bin take the bounds of the nearest. Backgrounds are
     those within the signal window at the centre of the bin, efficiencies those to pass everything and be in the window.
@@ -42,10 +44,10 @@ class CutTable:
     ----------
     edges
         Edges of the mass bins in the unit of the axis, shape (M + 1,).
-    names
-        Observables, V of them.
-    lower
-        Lower bounds [unit of the observable], shape (M, V).
+    names, sides
+        Observables, V of them, and the side on which each must be: above a lower bound, below an upper one.
+    bounds
+        Bounds [unit of the observable], shape (M, V).
     smooth
         Whether the bounds are interpolated linearly in the position between the centres of the bins; else they are
         steps. The quantities below are those of the steps.
@@ -61,12 +63,13 @@ class CutTable:
     Raises
     ------
     InputError
-        If the shapes do not match.
+        If the shapes do not match, or there is no such side.
     """
 
     edges: Array
     names: tuple[str, ...]
-    lower: Array
+    sides: tuple[Side, ...]
+    bounds: Array
     smooth: bool
     merit_choosing: Array
     merit_quoting: Array
@@ -80,8 +83,11 @@ class CutTable:
 
     def __post_init__(self) -> None:
         n_bins = ascending_edges(self.edges).size - 1
-        if np.shape(self.lower) != (n_bins, len(self.names)):
-            msg = f"lower has shape {np.shape(self.lower)}; it must be ({n_bins}, {len(self.names)})"
+        if len(self.sides) != len(self.names) or not set(self.sides) <= set(_PREFIXES):
+            msg = f"sides = {self.sides} of {', '.join(self.names)}; give 'above' or 'below' for each"
+            raise InputError(msg)
+        if np.shape(self.bounds) != (n_bins, len(self.names)):
+            msg = f"bounds has shape {np.shape(self.bounds)}; it must be ({n_bins}, {len(self.names)})"
             raise InputError(msg)
         for name in _QUANTITIES:
             if np.shape(getattr(self, name)) != (n_bins,):
@@ -109,21 +115,29 @@ class CutTable:
             If an observable is missing.
         """
         x = np.asarray(positions, dtype=np.float64)
-        index = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.lower) - 1)
+        index = np.clip(np.searchsorted(self.edges, x, side="right") - 1, 0, len(self.bounds) - 1)
         centres = (self.edges[1:] + self.edges[:-1]) / 2
         mask = np.ones(x.shape, dtype=np.bool_)
-        for column, name in enumerate(self.names):
+        for column, (name, side) in enumerate(zip(self.names, self.sides, strict=True)):
             if name not in observables:
                 msg = f"the cut table needs the observable {name!r}; known are {', '.join(observables)}"
                 raise InputError(msg)
-            bound = np.interp(x, centres, self.lower[:, column]) if self.smooth else self.lower[index, column]
-            mask &= observables[name] >= bound
+            bound = np.interp(x, centres, self.bounds[:, column]) if self.smooth else self.bounds[index, column]
+            mask &= satisfies(observables[name], bound, side)
         return mask
 
+    @property
+    def _columns(self) -> list[str]:
+        """Names of the columns of the bounds: ``min_`` or ``max_`` before the observable."""
+        return [_PREFIXES[side] + name for name, side in zip(self.names, self.sides, strict=True)]
+
     def to_columns(self) -> dict[str, list[float]]:
-        """Return the table as columns of plain numbers, one row a mass bin; see `from_columns`."""
+        """Return the table as columns of plain numbers, one row a mass bin; see `from_columns`.
+
+        A lower bound on an observable is in the column ``min_`` and its name, an upper one in ``max_`` and its name.
+        """
         columns = {"mass": self.masses, "position_low": self.edges[:-1], "position_high": self.edges[1:]}
-        columns |= {f"min_{name}": self.lower[:, i] for i, name in enumerate(self.names)}
+        columns |= {name: self.bounds[:, i] for i, name in enumerate(self._columns)}
         columns |= {name: getattr(self, name) for name in _QUANTITIES}
         columns["smooth"] = np.full(self.masses.size, float(self.smooth))
         return {name: [float(x) for x in values] for name, values in columns.items()}
@@ -137,11 +151,11 @@ class CutTable:
         InputError
             If a column is missing, holds no number, or the bins do not follow each other.
         """
-        names = tuple(name.removeprefix("min_") for name in columns if name.startswith("min_"))
+        bounds = [(name, side) for name in columns for side, prefix in _PREFIXES.items() if name.startswith(prefix)]
         try:
             numbers = {
                 name: np.array([float(x) for x in columns[name]])
-                for name in ("position_low", "position_high", *(f"min_{n}" for n in names), *_QUANTITIES, "smooth")
+                for name in ("position_low", "position_high", *(name for name, _ in bounds), *_QUANTITIES, "smooth")
             }
         except (KeyError, ValueError) as error:
             msg = f"the cut table has a missing or broken column: {error}"
@@ -150,11 +164,11 @@ class CutTable:
         if not np.allclose(low[1:], high[:-1], rtol=1e-5):
             msg = f"the mass bins of the cut table leave gaps: {low.tolist()} to {high.tolist()}"
             raise InputError(msg)
-        lower = np.stack([numbers[f"min_{n}"] for n in names], axis=-1) if names else np.empty((low.size, 0))
         return cls(
             edges=np.append(low, high[-1:]),
-            names=names,
-            lower=lower,
+            names=tuple(name.removeprefix(_PREFIXES[side]) for name, side in bounds),
+            sides=tuple(side for _, side in bounds),
+            bounds=np.array([numbers[name] for name, _ in bounds]).reshape(-1, low.size).T,
             smooth=bool(numbers["smooth"].all()),
             axis=axis,
             **{name: numbers[name] for name in _QUANTITIES},

@@ -1,14 +1,15 @@
 """Weighted count tensors: mass bin x veto observables, for the optimisation of cuts.
 
 A `CountTensor` holds sums of weights and of squared weights in bins of a mass axis and of each veto observable, apart
-for two halves of the events. Summed from above along the veto axes (`passing`) it holds the yield of every combination
-of lower bounds. Tensors of chunks and files add up.
+for two halves of the events. Summed from the tightest bound along the veto axes (`passing`) it holds the yield of every
+combination of bounds. Tensors of chunks and files add up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,9 +17,23 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import ascending_edges
 
-__all__ = ["CHOOSING", "HALVES", "QUOTING", "CountTensor", "VetoAxis", "fill_tensor", "passing", "veto_axis"]
+__all__ = [
+    "CHOOSING",
+    "HALVES",
+    "QUOTING",
+    "CountTensor",
+    "Side",
+    "VetoAxis",
+    "fill_tensor",
+    "passing",
+    "satisfies",
+    "veto_axis",
+]
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Side = Literal["above", "below"]
+"""Where an observable must be to pass a bound: a lower bound asks for what is above it, an upper one for below."""
 
 CHOOSING = 0
 """Index of the half of the events that chooses the cuts."""
@@ -30,49 +45,86 @@ HALVES = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class VetoAxis:
-    """Candidate lower bounds on one observable.
+    """Candidate bounds on one side of one observable.
 
     Parameters
     ----------
     name
         Name of the observable.
     thresholds
-        Lower bounds, inclusive [unit], shape (n,), ascending; the first should keep everything.
+        Bounds, inclusive [unit], shape (n,), from the loosest to the tightest: ascending for lower bounds, descending
+        for upper ones. The first should keep everything.
     unit
         Unit of the observable, "" for none.
+    side
+        ``above``: lower bounds. ``below``: upper bounds.
 
     Raises
     ------
     InputError
-        If the thresholds are not ascending.
+        If there is no such side, or the thresholds do not go from loose to tight.
     """
 
     name: str
     thresholds: Array
     unit: str = ""
+    side: Side = "above"
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "thresholds", ascending_edges(self.thresholds))
+        if self.side not in ("above", "below"):
+            msg = f"side = {self.side!r} of the bounds on {self.name}; it must be 'above' or 'below'"
+            raise InputError(msg)
+        thresholds = np.asarray(self.thresholds, dtype=np.float64)
+        try:
+            ascending_edges(self._tightness(thresholds))
+        except InputError:
+            order = "ascending" if self.side == "above" else "descending"
+            msg = f"thresholds = {thresholds}: {self.name} {self.side} them; give two finite ones or more, {order}"
+            raise InputError(msg) from None
+        object.__setattr__(self, "thresholds", thresholds)
+
+    def _tightness(self, values: Array) -> Array:
+        """Return values such that a tighter bound, and an observable that passes more of them, has a larger one."""
+        return values if self.side == "above" else -values
+
+    def cells(self, values: Array) -> NDArray[np.intp]:
+        """Return how many thresholds values pass, less one, in their shape: -1 for a value that passes none."""
+        return np.searchsorted(self._tightness(self.thresholds), self._tightness(values), side="right") - 1
 
     def __eq__(self, other: object) -> bool:
-        """Whether name, unit and thresholds are the same."""
+        """Whether name, unit, side and thresholds are the same."""
         if not isinstance(other, VetoAxis):
             return NotImplemented
-        return (self.name, self.unit) == (other.name, other.unit) and np.array_equal(self.thresholds, other.thresholds)
+        mine, theirs = ((axis.name, axis.unit, axis.side) for axis in (self, other))
+        return mine == theirs and np.array_equal(self.thresholds, other.thresholds)
 
     def __hash__(self) -> int:
-        return hash((self.name, self.unit, self.thresholds.tobytes()))
+        return hash((self.name, self.unit, self.side, self.thresholds.tobytes()))
 
 
-def veto_axis(name: str, low: float, high: float, *, n: int = 20, unit: str = "GeV") -> VetoAxis:
-    """Return an axis of `n` equally spaced lower bounds from `low` to `high`, both included.
+def satisfies(values: Array, bounds: Array | float, side: Side) -> Mask:
+    """Return which values are on the side of bounds, or at them, broadcast shape; NaN never is.
+
+    Examples
+    --------
+    >>> satisfies(np.array([1.0, 2.0, 3.0]), 2.0, "below")
+    array([ True,  True, False])
+    """
+    return np.asarray(values >= bounds if side == "above" else values <= bounds)
+
+
+def veto_axis(name: str, low: float, high: float, *, n: int = 20, unit: str = "GeV", side: Side = "above") -> VetoAxis:
+    """Return an axis of `n` equally spaced bounds from `low` to `high`, both included, the loosest first.
 
     Examples
     --------
     >>> veto_axis("pt_pair", 0.0, 4.0, n=3).thresholds
     array([0., 2., 4.])
+    >>> veto_axis("p_lmax", 2.0, 4.0, n=3, side="below").thresholds
+    array([4., 3., 2.])
     """
-    return VetoAxis(name=name, thresholds=np.linspace(low, high, n), unit=unit)
+    ends = (low, high) if side == "above" else (high, low)
+    return VetoAxis(name=name, thresholds=np.linspace(*ends, n), unit=unit, side=side)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +136,8 @@ class CountTensor:
     edges
         Edges of the mass bins in the unit of the axis, shape (M + 1,).
     axes
-        The veto axes, V of them; cell j holds observables from threshold j up to the next one, the last cell all above.
+        The veto axes, V of them; cell j holds observables that pass threshold j and not the next one, the last cell
+        those that pass all.
     sum_w, sum_w2
         Sums of weights and of squared weights, shape (2, M, n1, ..., nV); the first axis is the half of the events.
 
@@ -151,7 +204,7 @@ def fill_tensor(
 ) -> CountTensor:
     """Return the tensor of events.
 
-    Events outside of the mass bins, or below the first threshold of an axis, are left out.
+    Events outside of the mass bins, or that fail the first threshold of an axis, are left out.
 
     Parameters
     ----------
@@ -181,9 +234,9 @@ def fill_tensor(
         if axis.name not in observables:
             msg = f"the tensor needs the observable {axis.name!r}; known are {', '.join(observables)}"
             raise InputError(msg)
-        keep &= observables[axis.name] >= axis.thresholds[0]
+        keep &= satisfies(observables[axis.name], axis.thresholds[0], axis.side)
     cells = [np.asarray(half)[keep], np.searchsorted(e, x[keep], side="right") - 1]
-    cells += [np.searchsorted(axis.thresholds, observables[axis.name][keep], side="right") - 1 for axis in axes]
+    cells += [axis.cells(observables[axis.name][keep]) for axis in axes]
     shape = _shape(e, axes)
     flat = np.ravel_multi_index(tuple(cells), shape)
     size = int(np.prod(shape))
@@ -199,7 +252,7 @@ def fill_tensor(
 def passing(counts: ArrayLike) -> Array:
     """Return the sum over all cells at or above each, along every axis but the first, shape of `counts`.
 
-    What is left of cell (i, j, ...) after the lower bounds j, ... on the observables.
+    What is left of cell (i, j, ...) after the bounds j, ... on the observables.
 
     Examples
     --------

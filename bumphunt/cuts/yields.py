@@ -1,4 +1,4 @@
-"""What combinations of lower bounds leave of backgrounds and signals, from count tensors.
+"""What combinations of bounds leave of backgrounds and signals, from count tensors.
 
 ========================= =====================================================================
 combined_background       background of every combination in one mass bin, with its error

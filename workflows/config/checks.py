@@ -92,10 +92,10 @@ def _check_bounds(sections: Analysis, search: Search) -> None:
         if not search.features:
             msg = f"optimise.classifier: the search {search.name!r} names no features to learn from"
             raise ValueError(msg)
-    own = [axis.name for axis in (*search.candidates, *search.veto)]
-    for name, bounds in sections.optimise.variables.items():
-        if bounds is None and name not in own:
-            msg = f"optimise.variables.{name} = null: the search has bounds for {', '.join(own) or 'none'} only"
+    for name, several in sections.optimise.variables.items():
+        sides = [bounds.axis(name, (*search.candidates, *search.veto)).side for bounds in several]
+        if not sides or len(set(sides)) < len(sides):
+            msg = f"optimise.variables.{name}: bounds {', '.join(sides) or 'on no side'}; give one for a side"
             raise ValueError(msg)
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
+from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.models.background import BackgroundModel
 from bumphunt.scan.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
 
 __all__ = [
+    "Bounds",
     "Fit",
     "Optimise",
     "SearchSection",
@@ -20,7 +23,6 @@ __all__ = [
     "SmoothBackground",
     "SpectrumBinning",
     "Systematic",
-    "ThresholdRange",
 ]
 
 
@@ -67,24 +69,63 @@ class SpectrumBinning(Section):
         return self
 
 
-class ThresholdRange(Section):
-    """Candidate lower bounds on one observable."""
+class Bounds(Section):
+    """Candidate bounds on one side of an observable: a range of them, or those that the search has."""
 
-    low: Finite
-    """Lowest bound: it is applied in every mass bin, and "before" the cuts means after it."""
-    high: Finite
+    low: Finite | None = None
+    """Lowest bound. The loosest one is applied in every mass bin, and "before" the cuts means after it."""
+    high: Finite | None = None
     """Highest bound."""
     steps: Annotated[int, Number, Field(ge=2)] = 20
     """Number of bounds."""
     unit: str = "GeV"
     """Unit, for tables and figures."""
+    side: Side | None = None
+    """``above``: lower bounds, which is the default of a range. ``below``: upper ones."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.high <= self.low:
+        if self.low is None or self.high is None:
+            if given := sorted(self.model_fields_set & {"low", "high", "steps", "unit"}):
+                msg = f"'{given[0]}' is given: give both 'low' and 'high', or neither for the bounds of the search"
+                raise ValueError(msg)
+        elif self.high <= self.low:
             msg = f"high = {self.high} must be above low = {self.low}"
             raise ValueError(msg)
         return self
+
+    def axis(self, name: str, known: Sequence[VetoAxis]) -> VetoAxis:
+        """Return the candidate bounds on an observable.
+
+        Parameters
+        ----------
+        name
+            The observable.
+        known
+            Those that the search has.
+
+        Raises
+        ------
+        ValueError
+            If it is one of them that is meant, and there is none or one for each side.
+        """
+        if self.low is not None and self.high is not None:
+            return veto_axis(name, self.low, self.high, n=self.steps, unit=self.unit, side=self.side or "above")
+        found = {axis.side: axis for axis in known if axis.name == name and self.side in (None, axis.side)}
+        if not found:
+            has = ", ".join(dict.fromkeys(f"{axis.name} ({axis.side})" for axis in known))
+            msg = f"optimise.variables.{name} = {self.side or 'null'}: the search has bounds for {has or 'none'} only"
+            raise ValueError(msg)
+        if len(found) > 1:
+            msg = f"optimise.variables.{name} = null: the search has bounds on either side; say {' or '.join(found)}"
+            raise ValueError(msg)
+        return next(iter(found.values()))
+
+
+def _each(value: object) -> list[object]:
+    """Return what stands for the bounds on one observable as a list of sections: nothing, a side, or one section."""
+    several = value if isinstance(value, list) else [value]
+    return [{} if item is None else {"side": item} if isinstance(item, str) else item for item in several]
 
 
 class Optimise(Section):
@@ -112,9 +153,9 @@ class Optimise(Section):
     turns around with mass. The last two are interpolated between the centres of the bins."""
     classifier: bool = False
     """Train a classifier and cut on its score in the same mass bins, to compare (extra ``boosted``)."""
-    variables: dict[str, ThresholdRange | None] = Field(default_factory=dict)
-    """Observables to cut on, each with its candidate bounds; null for those that the search has for it. Those of the
-    search unless given."""
+    variables: dict[str, Annotated[tuple[Bounds, ...], BeforeValidator(_each)]] = Field(default_factory=dict)
+    """Observables to cut on, each with its candidate bounds, or a list of two for both sides; ``above``, ``below`` or
+    null for those that the search has for it. Those of the search unless given."""
 
     @property
     def uses_limits(self) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bumphunt.cuts.tensor import VetoAxis, veto_axis
+from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import ConfigError, InputError
 from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.detector import DETECTORS, Detector, preset
@@ -218,13 +218,11 @@ def _veto(sections: Analysis, search: Search) -> tuple[VetoAxis, ...]:
     """Return the bounds that are tried: those of the search, or those of the YAML; none without optimised cuts."""
     if sections.optimise is None:
         return ()
-    ranges = sections.optimise.variables
-    if not ranges:
+    wanted = sections.optimise.variables
+    if not wanted:
         return search.veto
-    own = {axis.name: axis for axis in (*search.candidates, *search.veto)}
-    return tuple(
-        own[name] if r is None else veto_axis(name, r.low, r.high, n=r.steps, unit=r.unit) for name, r in ranges.items()
-    )
+    own = (*search.candidates, *search.veto)
+    return tuple(bounds.axis(name, own) for name, several in wanted.items() for bounds in several)
 
 
 def _sources(sections: Analysis) -> tuple[Source, ...]:

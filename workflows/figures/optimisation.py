@@ -9,33 +9,34 @@ import mplhep
 import numpy as np
 from numpy.typing import NDArray
 
-from workflows.figures.style import COLOURS, STYLE, Figure, new_figure, symbol, write_title
+from bumphunt.cuts.tensor import Side
+from workflows.figures.style import COLOURS, SIGNS, STYLE, Figure, new_figure, symbol, write_title
 
 __all__ = ["classifier", "cuts_against_mass", "ranking"]
 
 Array = NDArray[np.float64]
 
 
-def ranking(masses: Array, names: Sequence[str], separation: Array, *, label: str, xlabel: str) -> Figure:
+def ranking(masses: Array, bounds: Sequence[tuple[str, Side]], separation: Array, *, label: str, xlabel: str) -> Figure:
     """Return the separation of observables against mass, as colours, the best on top.
 
     Parameters
     ----------
     masses
         Masses at the centres of the bins [GeV], shape (M,).
-    names
-        Observables, V of them, in the order of the ranking.
+    bounds
+        Observables and sides of the bounds on them, V of them, in the order of the ranking.
     separation
         Separation, shape (M, V); NaN is left white.
     label, xlabel
         What it is of, and the symbol of the mass with its unit.
     """
     with mpl.rc_context(STYLE | {"xtick.direction": "out", "ytick.direction": "out", "ytick.right": False}):
-        figure = new_figure(8.0, 1.6 + 0.28 * len(names))
+        figure = new_figure(8.0, 1.6 + 0.28 * len(bounds))
         axes = figure.subplots()
         edges = np.concatenate([[masses[0]], (masses[1:] + masses[:-1]) / 2, [masses[-1]]])
-        image = axes.pcolormesh(edges, np.arange(len(names) + 1), separation.T, cmap="viridis", vmin=0)
-        axes.set_yticks(np.arange(len(names)) + 0.5, [symbol(name) for name in names])
+        image = axes.pcolormesh(edges, np.arange(len(bounds) + 1), separation.T, cmap="viridis", vmin=0)
+        axes.set_yticks(np.arange(len(bounds)) + 0.5, [f"{symbol(name)} {SIGNS[side]}" for name, side in bounds])
         axes.tick_params(axis="y", which="both", length=0)
         axes.tick_params(axis="x", which="minor", top=False)
         axes.minorticks_off()
@@ -91,7 +92,7 @@ def cuts_against_mass(
     mass_edges, masses
         Edges [GeV] of the mass bins, shape (K + 1,), and the masses of their centres, shape (K,).
     thresholds
-        Axis label with its unit -> lower bound in each bin, shape (K,) each.
+        Axis label with its unit and the sign of the bound -> bound in each bin, shape (K,) each.
     merit
         Legend entry -> figure of merit in each bin, shape (K,) each.
     counts
@@ -122,7 +123,7 @@ def cuts_against_mass(
             else:
                 axes.stairs(values, mass_edges, baseline=None, color=COLOURS[0], linewidth=1.5)
             axes.margins(y=0.15)
-            axes.set_ylabel(name + "\n>", fontsize=9)
+            axes.set_ylabel(name, fontsize=9)
         for colour, (name, values) in zip(COLOURS, merit.items(), strict=False):
             bottom.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
         bottom.set_ylabel("figure of merit")

@@ -15,9 +15,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
+from bumphunt.cuts.tensor import Side
+
 __all__ = [
     "COLOURS",
     "GREEN",
+    "SIGNS",
     "STYLE",
     "YELLOW",
     "Figure",
@@ -64,15 +67,16 @@ SYMBOLS = {
     "pt_rec_lmin": r"$p_T^\mathrm{rec}(\ell_\mathrm{min})$",
     "pt_pair": r"$p_T(\ell\ell)$",
     "pl_rec_lmin": r"$p_L^\mathrm{rec}(\ell_\mathrm{min})$",
-    "minus_pl_rec_lmax": r"$-p_L^\mathrm{rec}(\ell_\mathrm{max})$",
-    "minus_m_pair": r"$-m(\ell\ell)$",
-    "minus_p_lmax": r"$-p(\ell_\mathrm{max})$",
-    "minus_p_lmin": r"$-p(\ell_\mathrm{min})$",
+    "pl_rec_lmax": r"$p_L^\mathrm{rec}(\ell_\mathrm{max})$",
+    "m_pair": r"$m(\ell\ell)$",
+    "p_lmax": r"$p(\ell_\mathrm{max})$",
     "p_lmin": r"$p(\ell_\mathrm{min})$",
     "p_recoil": r"$p^\mathrm{rec}$",
-    "minus_cos_recoil": r"$-|\cos\theta^*_\mathrm{rec}|$",
+    "cos_recoil": r"$|\cos\theta^*_\mathrm{rec}|$",
 }
 """What the figures call observables."""
+SIGNS: dict[Side, str] = {"above": ">", "below": "<"}
+"""What stands between an observable and a bound, by the side of it that is kept."""
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:

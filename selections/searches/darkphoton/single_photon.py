@@ -212,9 +212,10 @@ def observables(columns: Columns, beams: Beams, geometry: Geometry) -> dict[str,
         smaller of the two [rad]; negative where it would not be seen.
     ``edge_distance``
         E* - `edge_energy` [GeV].
-    ``quiet``, ``off_gap``
-        Minus the summed energy of the other photons [GeV], and `escape_distance` [deg]: larger is better, as the
-        optimisation wants it.
+    ``extra_energy``
+        Summed energy of the other photons [GeV], laboratory.
+    ``off_gap``
+        `escape_distance` in degrees, in which its bounds are told.
 
     Parameters
     ----------
@@ -232,7 +233,6 @@ def observables(columns: Columns, beams: Beams, geometry: Geometry) -> dict[str,
     m2 = beams.s - 2 * beams.sqrt_s * p4_star[:, 0]
     second, acollinearity = _second_photon(columns, p4, beams)
     escape = np.minimum(*(_inside(angle, geometry.detector) for angle in partner_angles(p4, beams)))
-    extra = np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64)
     fired = np.max([columns[name] for name in geometry.lines], axis=0)
     passed = np.min([np.ones(len(p4)), *(columns[name] for name in geometry.filters)], axis=0)
     edge = edge_energy(theta_star, beams.sqrt_s, beam_holes(geometry.detector.ecl_theta, beams))
@@ -245,13 +245,12 @@ def observables(columns: Columns, beams: Beams, geometry: Geometry) -> dict[str,
         "gap_distance": _gap_distance(theta, geometry.detector.ecl_gaps),
         "second_energy": second,
         "acollinearity": acollinearity,
-        "extra_energy": extra,
+        "extra_energy": np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64),
         "n_tracks": np.asarray(columns["nTracks"], dtype=np.float64),
         "n_muon_system": np.asarray(columns[MUON_SYSTEM_CLUSTERS], dtype=np.float64),
         "trigger": np.asarray(fired * passed, dtype=np.float64),
         "escape_distance": escape,
         "edge_distance": p4_star[:, 0] - edge,
-        "quiet": -extra,
         "off_gap": np.degrees(escape),
     }
 
@@ -330,10 +329,10 @@ def selection(beams: Beams, geometry: Geometry) -> Selection:
 
 VETO = (
     VetoAxis(name="edge_distance", thresholds=np.linspace(-4.0, 0.5, 46), unit="GeV"),
-    VetoAxis(name="quiet", thresholds=np.array([-0.3, -0.2, -0.15, -0.1, -0.05]), unit="GeV"),
+    VetoAxis(name="extra_energy", thresholds=np.array([0.3, 0.2, 0.15, 0.1, 0.05]), unit="GeV", side="below"),
     VetoAxis(name="off_gap", thresholds=np.array([-90.0, 0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 10.0]), unit="deg"),
 )
-"""Lower bounds that are optimised in bins of mass."""
+"""Bounds that are optimised in bins of mass."""
 _BINS = Binning(low=-8.0, high=71.0, bins=316)
 """Six bins in the resolution of 1.5 GeV^2 at low mass, three in that at 8 GeV."""
 

@@ -106,7 +106,7 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
     centre-of-mass frame, reached by a boost without rotation, whose z axis is that of the detector.
 
     ``recoil_gap_margin`` is the polar angle between the recoil and the nearest edge of the barrel, or the centre of its
-    gap [rad]: photons of mumu(gamma) escape there. ``minus_extra_energy`` is for lower bounds.
+    gap [rad]: photons of mumu(gamma) escape there.
 
     Parameters
     ----------
@@ -144,7 +144,6 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
         ),
         "recoil_photon_angle": lambda o: photon_angle(o, o["_recoil"]),
         "extra_energy": number(TOTAL_PHOTON_ENERGY),
-        "minus_extra_energy": lambda o: -o["extra_energy"],
         "n_tracks": number("nTracks"),
         "trigger": number(TRIGGER),
         **in_one_go(lambda o: veto_observables(o["_plus_cms"].T, o["_minus_cms"].T, beams.sqrt_s), VETO_OBSERVABLES),

@@ -1,8 +1,7 @@
 """Observables that tell a recoiling Z' from tau pairs and radiation: to be ranked, cut on in bins of mass, or learned.
 
 Those of the published veto are momenta transverse to the muons and to the beams; their cuts are optimised in bins of
-recoil mass (`bumphunt.cuts.best`). Bounds are lower ones: names with ``minus_`` are negatives, on which a lower bound
-is an upper bound on the observable.
+recoil mass (`bumphunt.cuts.best`).
 
 References
 ----------
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.constants import M_MUON, M_TAU
-from bumphunt.cuts.tensor import VetoAxis, veto_axis
+from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.kinematics.momenta import mass_squared, momentum, signed_mass, transverse_momentum, transverse_to
 
 __all__ = ["CANDIDATES", "FEATURES", "OBSERVABLES", "VETO", "veto_observables"]
@@ -23,14 +22,17 @@ __all__ = ["CANDIDATES", "FEATURES", "OBSERVABLES", "VETO", "veto_observables"]
 Array = NDArray[np.float64]
 
 VETO = ("pt_rec_lmax", "pt_rec_lmin", "pt_pair")
-"""Observables of the published veto [GeV]; lower bounds on them are optimised in bins of recoil mass."""
+"""Observables of the published veto [GeV], with lower bounds that are optimised in bins of recoil mass."""
 
 
-def _bounds(name: str, low: float, high: float, *, unit: str, everything: float | None = None) -> VetoAxis:
-    """Return 20 lower bounds: equal steps, after a first one that keeps everything where `low` does not."""
+def _bounds(
+    name: str, low: float, high: float, *, unit: str, side: Side = "above", everything: float | None = None
+) -> VetoAxis:
+    """Return 20 bounds: equal steps, after a first one that keeps everything where the loosest of them does not."""
     if everything is None:
-        return veto_axis(name, low, high, unit=unit)
-    return VetoAxis(name=name, thresholds=np.append(everything, np.linspace(low, high, 19)), unit=unit)
+        return veto_axis(name, low, high, unit=unit, side=side)
+    steps = veto_axis(name, low, high, n=19, unit=unit, side=side).thresholds
+    return VetoAxis(name=name, thresholds=np.append(everything, steps), unit=unit, side=side)
 
 
 CANDIDATES = (
@@ -39,25 +41,21 @@ CANDIDATES = (
     _bounds("pt_pair", 0.0, 3.8, unit="GeV"),
     _bounds("tau_excess", -0.9, 0.9, unit="rad", everything=-7.0),
     _bounds("recoil_gap_margin", 0.0, 0.38, unit="rad"),
-    _bounds("minus_extra_energy", -0.4, -0.02, unit="GeV"),
+    _bounds("extra_energy", 0.02, 0.4, unit="GeV", side="below"),
     _bounds("acollinearity", 0.0, 1.9, unit="rad"),
     _bounds("acoplanarity", 0.0, 1.9, unit="rad"),
     _bounds("p_recoil", 0.0, 4.75, unit="GeV"),
     _bounds("pl_rec_lmin", -3.0, 4.2, unit="GeV", everything=-20.0),
-    _bounds("minus_pl_rec_lmax", -3.0, 4.2, unit="GeV", everything=-20.0),
-    _bounds("minus_m_pair", -9.2, -2.0, unit="GeV", everything=-20.0),
-    _bounds("minus_p_lmax", -5.1, -1.5, unit="GeV", everything=-20.0),
+    _bounds("pl_rec_lmax", -4.2, 3.0, unit="GeV", side="below", everything=20.0),
+    _bounds("m_pair", 2.0, 9.2, unit="GeV", side="below", everything=20.0),
+    _bounds("p_lmax", 1.5, 5.1, unit="GeV", side="below", everything=20.0),
     _bounds("p_lmin", 0.0, 3.8, unit="GeV"),
-    _bounds("minus_p_lmin", -4.6, -1.0, unit="GeV", everything=-20.0),
+    _bounds("p_lmin", 1.0, 4.6, unit="GeV", side="below", everything=20.0),
     _bounds("p_asymmetry", 0.0, 0.76, unit=""),
-    _bounds("minus_cos_recoil", -0.9, 0.0, unit="", everything=-1.0),
+    _bounds("cos_recoil", 0.0, 0.9, unit="", side="below", everything=1.0),
 )
 """Every observable that may be cut on, with candidate bounds: to be ranked, and any three or four of them optimised."""
-FEATURES = (
-    *(axis.name for axis in CANDIDATES),
-    "recoil_theta",
-    "recoil_photon_angle",
-)
+FEATURES = (*dict.fromkeys(axis.name for axis in CANDIDATES), "recoil_theta", "recoil_photon_angle")
 """Observables for a classifier."""
 
 OBSERVABLES = (
@@ -74,11 +72,7 @@ OBSERVABLES = (
     "acoplanarity",
     "tau_excess",
     "m_pair",
-    "minus_cos_recoil",
-    "minus_pl_rec_lmax",
-    "minus_p_lmax",
-    "minus_p_lmin",
-    "minus_m_pair",
+    "cos_recoil",
 )
 """What `veto_observables` returns."""
 
@@ -105,8 +99,8 @@ def veto_observables(plus: Array, minus: Array, sqrt_s: float) -> dict[str, Arra
         the two half-angles.
     ``m_pair``
         Invariant mass of the muons [GeV].
-    ``minus_cos_recoil``
-        Minus the modulus of the cosine of the polar angle of the recoil.
+    ``cos_recoil``
+        Modulus of the cosine of the polar angle of the recoil.
 
     Parameters
     ----------
@@ -126,13 +120,11 @@ def veto_observables(plus: Array, minus: Array, sqrt_s: float) -> dict[str, Arra
     acollinearity = np.arctan2(cross, -dot)
     tau_cones = _tau_cone(plus[:, 0], p_plus, sqrt_s) + _tau_cone(minus[:, 0], p_minus, sqrt_s)
     azimuth = np.arctan2(plus[:, 1] * minus[:, 2] - plus[:, 2] * minus[:, 1], np.sum(plus[:, 1:3] * minus[:, 1:3], -1))
-    pl_rec_lmax, pl_rec_lmin = -(p_lmax + dot / p_lmax), -(p_lmin + dot / p_lmin)
-    m_pair = signed_mass(mass_squared(pair))
     return {
         "pt_rec_lmax": cross / p_lmax,
         "pt_rec_lmin": cross / p_lmin,
-        "pl_rec_lmax": pl_rec_lmax,
-        "pl_rec_lmin": pl_rec_lmin,
+        "pl_rec_lmax": -(p_lmax + dot / p_lmax),
+        "pl_rec_lmin": -(p_lmin + dot / p_lmin),
         "pt_pair": transverse_momentum(pair),
         "p_recoil": p_recoil,
         "p_lmax": p_lmax,
@@ -141,12 +133,8 @@ def veto_observables(plus: Array, minus: Array, sqrt_s: float) -> dict[str, Arra
         "acollinearity": acollinearity,
         "acoplanarity": np.pi - np.abs(azimuth),
         "tau_excess": acollinearity - tau_cones,
-        "m_pair": m_pair,
-        "minus_cos_recoil": np.divide(-np.abs(pair[:, 3]), p_recoil, out=-np.ones_like(p_recoil), where=p_recoil > 0),
-        "minus_pl_rec_lmax": -pl_rec_lmax,
-        "minus_p_lmax": -p_lmax,
-        "minus_p_lmin": -p_lmin,
-        "minus_m_pair": -m_pair,
+        "m_pair": signed_mass(mass_squared(pair)),
+        "cos_recoil": np.divide(np.abs(pair[:, 3]), p_recoil, out=np.ones_like(p_recoil), where=p_recoil > 0),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def test_best_cuts_equal_brute_force_over_the_events(kind: Any) -> None:
         best.append((*values, *bounds))
     expected = max(best, key=lambda row: row[0])
     got = [table.merit_choosing, table.efficiency_choosing, table.background_choosing]
-    got += [table.merit_quoting, table.efficiency_quoting, table.background_quoting, *table.lower.T]
+    got += [table.merit_quoting, table.efficiency_quoting, table.background_quoting, *table.bounds.T]
     np.testing.assert_allclose(np.ravel(got), expected, rtol=1e-10)
     loosest = best[0]
     assert table.efficiency_before[0] == pytest.approx(loosest[4])
@@ -142,7 +143,7 @@ def planted(best: tuple[int, int, int]) -> tuple[CountTensor, SignalPoint]:
 def test_planted_optimum_is_found(cell: tuple[int, int, int], kind: Any) -> None:
     background, signal = planted(cell)
     table = best_cuts([background], [signal], resolution=resolution, merit=FigureOfMerit(kind=kind))
-    np.testing.assert_allclose(table.lower[0], THRESHOLDS[list(cell)])
+    np.testing.assert_allclose(table.bounds[0], THRESHOLDS[list(cell)])
     assert table.efficiency_quoting[0] == pytest.approx(1000.0 / GENERATED)
     assert table.background_quoting[0] == 0.0
 
@@ -201,8 +202,8 @@ def test_smoothing_replaces_an_outlier_by_its_neighbours() -> None:
     )
     rough = best_cuts([background], [point], resolution=resolution)
     smooth = best_cuts([background], [point], resolution=resolution, cuts="smooth")
-    np.testing.assert_allclose(rough.lower[:, 0], THRESHOLDS[[2, 2, 6, 2, 2]])
-    np.testing.assert_allclose(smooth.lower[:, 0], THRESHOLDS[[2, 2, 2, 2, 2]])
+    np.testing.assert_allclose(rough.bounds[:, 0], THRESHOLDS[[2, 2, 6, 2, 2]])
+    np.testing.assert_allclose(smooth.bounds[:, 0], THRESHOLDS[[2, 2, 2, 2, 2]])
     # what is quoted belongs to the smoothed bounds
     assert smooth.background_quoting[2] > rough.background_quoting[2]
 
@@ -213,9 +214,9 @@ def test_monotone_cuts_do_not_turn_around() -> None:
     point, _ = signal_point(4.0, seed=2)
     free, monotone = (best_cuts([tensor], [point], resolution=resolution, cuts=cuts) for cuts in ("free", "monotone"))
     for column in range(3):
-        changes = np.diff(monotone.lower[:, column])
+        changes = np.diff(monotone.bounds[:, column])
         assert np.all(changes >= 0) or np.all(changes <= 0)
-    changes = np.diff(free.lower, axis=0)
+    changes = np.diff(free.bounds, axis=0)
     assert np.any((changes > 0).any(axis=0) & (changes < 0).any(axis=0))
     assert monotone.smooth
     assert np.all(monotone.merit_choosing <= free.merit_choosing + 1e-12)
@@ -236,7 +237,8 @@ def test_merit_of_limits_is_efficiency_over_the_limit() -> None:
 def test_bounds_are_steps_or_interpolated_between_the_centres_of_the_bins(smooth: bool) -> None:
     zeros = np.zeros(2)
     table = opt.CutTable(
-        edges=np.array([0.0, 2.0, 4.0]), names=("p",), lower=np.array([[1.0], [2.0]]), smooth=smooth,
+        edges=np.array([0.0, 2.0, 4.0]), names=("p",), sides=("above",), bounds=np.array([[1.0], [2.0]]),
+        smooth=smooth,
         merit_choosing=zeros, merit_quoting=zeros, efficiency_choosing=zeros, efficiency_quoting=zeros,
         efficiency_before=zeros, background_choosing=zeros, background_quoting=zeros, background_before=zeros,
     )  # fmt: skip
@@ -257,7 +259,7 @@ def test_no_signal_leaves_the_loosest_cuts() -> None:
     background, point = planted((3, 3, 3))
     nothing = SignalPoint(mass=4.0, tensor=point.tensor.scaled(0.0), generated=GENERATED)
     table = best_cuts([background], [nothing], resolution=resolution)
-    np.testing.assert_array_equal(table.lower, 0.0)
+    np.testing.assert_array_equal(table.bounds, 0.0)
     assert table.merit_choosing[0] == 0.0
 
 
@@ -268,7 +270,7 @@ def test_backgrounds_add_up() -> None:
     together = best_cuts([parts[0] + parts[1]], [point], resolution=resolution, merit=EXACT)
     apart = best_cuts(parts, [point], resolution=resolution, merit=EXACT)
     np.testing.assert_allclose(apart.background_quoting, together.background_quoting)
-    np.testing.assert_array_equal(apart.lower, together.lower)
+    np.testing.assert_array_equal(apart.bounds, together.bounds)
 
 
 def test_tensors_that_do_not_fit_raise() -> None:
@@ -297,11 +299,11 @@ def test_table_applies_the_bounds_of_its_bin_and_the_nearest_outside() -> None:
     rng = np.random.default_rng(1)
     t, n = table(), 2000
     m2, obs = rng.uniform(5, 30, n), observables(rng, n, 1.5)
-    obs["lmax"][:100] = t.lower[1, 0]
+    obs["lmax"][:100] = t.bounds[1, 0]
     expected = []
     for i in range(n):
         row = 0 if m2[i] < 14 else 1 if m2[i] < 16 else 2
-        expected.append(all(obs[name][i] >= t.lower[row, v] for v, name in enumerate(t.names)))
+        expected.append(all(obs[name][i] >= t.bounds[row, v] for v, name in enumerate(t.names)))
     np.testing.assert_array_equal(t.apply(m2, obs), expected)
 
 
@@ -309,9 +311,9 @@ def test_table_survives_columns_of_text() -> None:
     t = table()
     text = {name: [f"{value:.7g}" for value in column] for name, column in t.to_columns().items()}
     back = CutTable.from_columns(text)
-    assert back.names == t.names
+    assert (back.names, back.sides) == (t.names, t.sides)
     np.testing.assert_allclose(back.edges, t.edges)
-    np.testing.assert_allclose(back.lower, t.lower)
+    np.testing.assert_allclose(back.bounds, t.bounds)
     np.testing.assert_allclose(back.merit_quoting, t.merit_quoting, rtol=1e-6)
     assert t.to_columns()["mass"][0] == pytest.approx(np.sqrt(13.0))
 
@@ -326,6 +328,45 @@ def test_broken_tables_raise() -> None:
         CutTable.from_columns({**columns, "position_low": [12.0, 14.5, 16.0]})
     with pytest.raises(InputError, match="needs the observable 'lmax'"):
         table().apply([13.0], {"pair": np.ones(1)})
+    for wrong in (("above",), ("above", "under", "above")):
+        with pytest.raises(InputError, match="of lmax, lmin, pair; give 'above' or 'below' for each"):
+            replace(table(), sides=wrong)
+
+
+@pytest.mark.parametrize("smooth", [False, True])
+def test_upper_bounds_are_lower_bounds_on_the_negative(smooth: bool) -> None:
+    """Tables, their columns and which events pass: the same numbers, and the opposite sign of a bound."""
+    tensor, tensors = {}, {}
+    for side, sign in (("above", 1.0), ("below", -1.0)):
+        axes = (AXES[0], VetoAxis(name="lmin", thresholds=sign * THRESHOLDS, side=side), AXES[2])  # type: ignore[arg-type]
+        rng = np.random.default_rng(3)
+        found = [observables(rng, 4000, scale) for scale in (1.0, 2.0)]
+        for obs in found:
+            obs["lmin"] = sign * obs["lmin"]
+        m2, w, half = rng.uniform(12, 20, 4000), rng.uniform(0, 1, 4000), rng.integers(0, 2, 4000)
+        edges = np.array([12.0, 14.0, 16.0, 20.0])
+        tensor[side] = fill_tensor(m2, found[0], weights=w, half=half, edges=edges, axes=axes)
+        window = opt.signal_window(4.0, resolution)
+        inside = fill_tensor(np.full(4000, 16.0), found[1], weights=w, half=half, edges=window, axes=axes)
+        tensors[side] = SignalPoint(mass=4.0, tensor=inside, generated=4000.0)
+    above, below = (
+        best_cuts([tensor[side]], [tensors[side]], resolution=resolution, cuts="smooth" if smooth else "free")
+        for side in ("above", "below")
+    )
+    assert below.sides == ("above", "below", "above")
+    np.testing.assert_array_equal(below.bounds, above.bounds * [1, -1, 1])
+    np.testing.assert_array_equal(below.merit_quoting, above.merit_quoting)
+    steps = np.array([[0.5, 0.4, 0.2], [0.3, 0.7, 0.1], [0.8, 0.1, 0.6]])
+    above, below = replace(above, bounds=steps), replace(below, bounds=steps * [1, -1, 1])
+    columns = below.to_columns()
+    assert ("max_lmin" in columns, "min_lmin" in columns, "min_lmax" in columns) == (True, False, True)
+    again = CutTable.from_columns(columns)
+    assert (again.names, again.sides) == (below.names, below.sides)
+    obs = observables(np.random.default_rng(4), 3000, 1.5)
+    m2 = np.random.default_rng(5).uniform(10, 22, 3000)
+    passed = again.apply(m2, obs | {"lmin": -obs["lmin"]})
+    np.testing.assert_array_equal(passed, above.apply(m2, obs))
+    assert 0 < np.count_nonzero(passed) < 3000
 
 
 def test_bins_and_windows_of_a_reduced_mass() -> None:

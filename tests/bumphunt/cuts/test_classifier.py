@@ -131,7 +131,7 @@ def test_score_axis_steps_through_the_signal_efficiency() -> None:
 def table(efficiency: float, background: float) -> CutTable:
     one = np.ones(2)
     return CutTable(
-        edges=np.array([1.0, 2.0, 4.0]), names=(), lower=np.empty((2, 0)), smooth=False,
+        edges=np.array([1.0, 2.0, 4.0]), names=(), sides=(), bounds=np.empty((2, 0)), smooth=False,
         merit_choosing=one, merit_quoting=one * efficiency, efficiency_choosing=one, efficiency_before=one,
         efficiency_quoting=efficiency * one, background_choosing=one, background_before=one,
         background_quoting=background * one,

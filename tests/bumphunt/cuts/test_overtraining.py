@@ -64,7 +64,7 @@ def test_errors_are_the_spread_of_repeated_samples() -> None:
     tensor, point = sample(1, 3000)
     table = best_cuts([tensor], [point], resolution=resolution, merit=MERIT)
     # fixed cuts that leave events
-    table = replace(table, lower=np.full((3, 3), 0.5))
+    table = replace(table, bounds=np.full((3, 3), 0.5))
     values, errors = [], []
     for seed in range(300):
         toy, toy_point = sample(100 + seed, 3000)
@@ -79,7 +79,7 @@ def test_fixed_cuts_are_not_overtrained_and_chosen_ones_are() -> None:
     for seed in range(60):
         tensor, point = sample(seed, 400, weight=0.7, scale=0.5)
         chosen = best_cuts([tensor], [point], resolution=resolution, merit=MERIT)
-        for name, table in (("chosen", chosen), ("fixed", replace(chosen, lower=np.zeros((3, 3))))):
+        for name, table in (("chosen", chosen), ("fixed", replace(chosen, bounds=np.zeros((3, 3))))):
             found = overtraining([tensor], [point], table, resolution=resolution, merit=MERIT)
             losses[name].append((found.loss, found.loss_error))
     fixed, chosen_losses = (np.array(losses[name]) for name in ("fixed", "chosen"))
@@ -94,9 +94,10 @@ def test_tables_of_other_tensors_raise() -> None:
     tensor, point = sample(1, 300)
     table = best_cuts([tensor], [point], resolution=resolution, merit=MERIT)
     for wrong, message in [
-        (replace(table, edges=EDGES + 1), "other bins or observables"),
-        (replace(table, names=("x", "y", "w")), "other bins or observables"),
-        (replace(table, lower=np.full((3, 3), 0.7)), "not among the thresholds"),
+        (replace(table, edges=EDGES + 1), "other bins, observables or sides"),
+        (replace(table, names=("x", "y", "w")), "other bins, observables or sides"),
+        (replace(table, sides=("above", "below", "above")), "other bins, observables or sides"),
+        (replace(table, bounds=np.full((3, 3), 0.7)), "not among the thresholds"),
     ]:
         with pytest.raises(InputError, match=message):
             overtraining([tensor], [point], wrong, resolution=resolution, merit=MERIT)

@@ -8,7 +8,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from bumphunt.cuts.separation import ranking, roc_area, separation, separation_noise
-from bumphunt.cuts.tensor import VetoAxis, fill_tensor
+from bumphunt.cuts.tensor import fill_tensor, veto_axis
 from bumphunt.cuts.yields import SignalPoint
 from bumphunt.errors import InputError
 
@@ -64,20 +64,20 @@ def test_empty_histograms_have_no_separation() -> None:
         separation([-1.0, 2.0], [1.0, 1.0])
 
 
-def tensors(shift: dict[str, tuple[float, float]], seed: int = 2, n: int = 40_000):
+def tensors(shift: dict[tuple[str, str], tuple[float, float]], seed: int = 2, n: int = 40_000):
     """Background N(0, 1) in two mass bins about 2 and 3 GeV; signals of these masses are shifted by `shift`."""
     rng = np.random.default_rng(seed)
-    axes = {name: VetoAxis(name=name, thresholds=np.linspace(-6, 6, 61)) for name in shift}
     edges, m2 = np.array([3.0, 5.0, 13.0]), rng.uniform(3, 13, n)
     backgrounds, signals = {}, {}
-    for name, axis in axes.items():
+    for (name, side), means in shift.items():
+        axis = veto_axis(name, -6, 6, n=61, side=side)
         values, half, weights = rng.normal(size=n), rng.integers(0, 2, n), rng.uniform(0, 1, n)
-        backgrounds[name] = [
+        backgrounds[axis] = [
             fill_tensor(m2, {name: values}, weights=weights, half=half, edges=edges, axes=(axis,)),
             fill_tensor(m2, {name: values}, weights=weights, half=half, edges=edges, axes=(axis,)),
         ]
-        signals[name] = []
-        for mass, mean in zip((2.0, 3.0), shift[name], strict=True):
+        signals[axis] = []
+        for mass, mean in zip((2.0, 3.0), means, strict=True):
             moved = {name: rng.normal(mean, size=n)}
             tensor = fill_tensor(
                 np.full(n, mass**2),
@@ -87,28 +87,36 @@ def tensors(shift: dict[str, tuple[float, float]], seed: int = 2, n: int = 40_00
                 edges=[mass**2 - 1, mass**2 + 1],
                 axes=(axis,),
             )
-            signals[name].append(SignalPoint(mass=mass, tensor=tensor, generated=2.0 * n))
+            signals[axis].append(SignalPoint(mass=mass, tensor=tensor, generated=2.0 * n))
     return backgrounds, signals
 
 
 def test_ranking_orders_by_separation_and_gives_it_bin_by_bin() -> None:
-    shift = {"weak": (0.3, 0.3), "grows": (0.0, 2.0), "minus": (-0.8, -0.8)}
+    shift = {("weak", "above"): (0.3, 0.3), ("grows", "above"): (0.0, 2.0), ("low", "above"): (-0.8, -0.8)}
     found = ranking(*tensors(shift))
-    assert found.names == ("grows", "minus", "weak")
+    assert found.names == ("grows", "low", "weak")
     np.testing.assert_allclose(found.masses, [2.0, 3.0])
-    area = [[norm.cdf(shift[name][i] / np.sqrt(2)) for name in found.names] for i in range(2)]
+    area = [[norm.cdf(shift[name, "above"][i] / np.sqrt(2)) for name in found.names] for i in range(2)]
     np.testing.assert_allclose(found.area, area, atol=0.01)
     assert found.separation[0, 0] == pytest.approx(found.noise[0, 0], abs=3e-3)
     columns = found.to_columns()
-    assert columns["observable"][:3] == ["grows", "minus", "weak"]
+    assert columns["observable"][:3] == ["grows", "low", "weak"]
     assert columns["separation"][3] == found.separation[1, 0]
 
 
+def test_area_is_that_of_the_side_of_the_bounds() -> None:
+    found = ranking(*tensors({("low", "above"): (-0.8, -0.8), ("low", "below"): (-1.2, -1.2)}))
+    assert list(zip(found.names, found.sides, strict=True)) == [("low", "below"), ("low", "above")]
+    assert found.to_columns()["side"] == ["below", "above"] * 2
+    np.testing.assert_allclose(found.area, [norm.cdf(np.array([1.2, -0.8]) / np.sqrt(2))] * 2, atol=0.01)
+
+
 def test_ranking_needs_the_same_single_axis_everywhere() -> None:
-    backgrounds, signals = tensors({"a": (0.0, 0.0), "b": (0.0, 0.0)}, n=100)
-    with pytest.raises(InputError, match="the same observables"):
-        ranking(backgrounds, {"a": signals["a"]})
-    with pytest.raises(InputError, match="the same observables"):
+    backgrounds, signals = tensors({("a", "above"): (0.0, 0.0), ("b", "above"): (0.0, 0.0)}, n=100)
+    a, b = backgrounds
+    with pytest.raises(InputError, match=r"the same axes are needed of both: 2 of the backgrounds.* signals a above"):
+        ranking(backgrounds, {a: signals[a]})
+    with pytest.raises(InputError, match="the same axes"):
         ranking({}, {})
     with pytest.raises(InputError, match="that axis only"):
-        ranking({"a": backgrounds["b"]}, {"a": signals["a"]})
+        ranking({a: backgrounds[b]}, {a: signals[a]})

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bumphunt.cuts.tensor import CHOOSING, QUOTING, CountTensor, VetoAxis, fill_tensor, passing, veto_axis
+from bumphunt.cuts.tensor import CHOOSING, QUOTING, CountTensor, VetoAxis, fill_tensor, passing, satisfies, veto_axis
 from bumphunt.errors import InputError
 
 EDGES = np.array([0.0, 10.0, 25.0, 60.0])
@@ -49,6 +49,28 @@ def test_passing_equals_a_cut_on_the_events() -> None:
         assert total[i, j, k] == pytest.approx(e["weights"][mask].sum())
 
 
+def test_upper_bounds_equal_a_cut_on_the_events() -> None:
+    e = events()
+    axes = (veto_axis("a", 0.5, 2.0, n=4, side="below"), AXES[1])
+    assert axes[0].thresholds[0] == 2.0
+    filled = fill_tensor(e["m2"], e, weights=e["weights"], half=e["half"], edges=EDGES, axes=axes)
+    total = passing(filled.sum_w[CHOOSING])
+    for i, j, k in itertools.product(range(3), range(4), range(5)):
+        mask = (e["m2"] >= EDGES[i]) & (e["m2"] < EDGES[i + 1]) & (e["half"] == CHOOSING)
+        mask &= (e["a"] <= axes[0].thresholds[j]) & (e["b"] >= axes[1].thresholds[k])
+        assert total[i, j, k] == pytest.approx(e["weights"][mask].sum())
+
+
+@pytest.mark.parametrize(
+    ("side", "passed"), [("above", [False, True, True, False]), ("below", [True, True, False, False])]
+)
+def test_value_on_a_bound_satisfies_it_and_nan_does_not(side: Any, passed: list[bool]) -> None:
+    values = np.array([1.0, 2.0, 3.0, np.nan])
+    np.testing.assert_array_equal(satisfies(values, 2.0, side), passed)
+    axis = veto_axis("a", 0.0, 2.0, n=2, side=side) if side == "below" else veto_axis("a", 2.0, 4.0, n=2)
+    np.testing.assert_array_equal(axis.cells(values[:3]) >= 0, passed[:3])
+
+
 def test_event_on_a_threshold_passes_it() -> None:
     one = {"m2": 5.0, "a": 1.0, "b": 0.5, "weights": 1.0, "half": CHOOSING}
     t = passing(tensor({k: np.array([v]) for k, v in one.items()}).sum_w[CHOOSING])
@@ -86,11 +108,24 @@ def test_missing_observable_is_named() -> None:
         fill_tensor([1.0], {"a": np.ones(1)}, weights=[1.0], half=[0], edges=EDGES, axes=AXES)
 
 
-def test_wrong_shape_and_thresholds_raise() -> None:
+def test_wrong_shape_raises() -> None:
     with pytest.raises(InputError, match="sum_w has shape"):
         CountTensor(edges=EDGES, axes=AXES, sum_w=np.zeros(3), sum_w2=np.zeros(3))
-    with pytest.raises(InputError, match="ascending"):
-        VetoAxis(name="a", thresholds=np.array([1.0, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("side", "thresholds", "message"),
+    [
+        ("above", [1.0, 0.0], "a above them; give two finite ones or more, ascending"),
+        ("below", [0.0, 1.0], "a below them; give two finite ones or more, descending"),
+        ("below", [np.inf, 1.0], "descending"),
+        ("above", [1.0], "ascending"),
+        ("under", [0.0, 1.0], "side = 'under' of the bounds on a; it must be 'above' or 'below'"),
+    ],
+)
+def test_thresholds_go_from_loose_to_tight(side: Any, thresholds: list[float], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        VetoAxis(name="a", thresholds=np.array(thresholds), side=side)
 
 
 def test_equal_axes_are_equal_and_have_the_same_hash() -> None:
@@ -99,3 +134,7 @@ def test_equal_axes_are_equal_and_have_the_same_hash() -> None:
     assert hash(again) == hash(AXES[0])
     assert again != AXES[1]
     assert again != "a"
+    sides = [
+        VetoAxis(name="a", thresholds=t, side=s) for t, s in ((np.arange(2.0), "above"), (-np.arange(2.0), "below"))
+    ]
+    assert sides[0] != sides[1]

@@ -55,10 +55,20 @@ def test_good_file_loads_with_defaults(write):
 
 
 def test_observables_without_bounds_take_those_of_the_search(write):
-    text = "optimise: {variables: {tau_excess: , pt_pair: {low: 0, high: 2, steps: 3}}}\nsearch:"
-    (region,) = load(write(GOOD.replace("search:", text))).regions
-    own = {axis.name: axis for axis in tau_veto.CANDIDATES}
-    assert region.signal.veto == (own["tau_excess"], veto_axis("pt_pair", 0.0, 2.0, n=3))
+    variables = (
+        "{tau_excess: , pt_pair: {low: 0, high: 2, steps: 3}, cos_recoil: below, p_lmin: [above, below],"
+        " m_pair: {low: 3, high: 9, side: below}}"
+    )
+    (region,) = load(write(GOOD.replace("search:", f"optimise: {{variables: {variables}}}\nsearch:"))).regions
+    own = {(axis.name, axis.side): axis for axis in tau_veto.CANDIDATES}
+    assert region.signal.veto == (
+        own["tau_excess", "above"],
+        veto_axis("pt_pair", 0.0, 2.0, n=3),
+        own["cos_recoil", "below"],
+        own["p_lmin", "above"],
+        own["p_lmin", "below"],
+        veto_axis("m_pair", 3.0, 9.0, side="below"),
+    )
 
 
 def test_shipped_examples_load():
@@ -153,7 +163,38 @@ def test_shipped_examples_load():
         (
             "search:",
             "optimise: {variables: {recoil_theta: null}}\nsearch:",
-            ["optimise.variables.recoil_theta = null", "tau_excess"],
+            ["optimise.variables.recoil_theta = null", "tau_excess (above)", "cos_recoil (below)"],
+        ),
+        (
+            "search:",
+            "optimise: {variables: {pt_pair: below}}\nsearch:",
+            [":9:", "optimise.variables.pt_pair = below: the search has bounds for", "pt_pair (above)"],
+        ),
+        (
+            "search:",
+            "optimise: {variables: {p_lmin: }}\nsearch:",
+            ["optimise.variables.p_lmin = null", "either side; say above or below"],
+        ),
+        (
+            "search:",
+            "optimise: {variables: {p_lmin: [above, {low: 0, high: 1}]}}\nsearch:",
+            [":9:", "optimise.variables.p_lmin: bounds above, above; give one for a side"],
+        ),
+        ("search:", "optimise: {variables: {p_lmin: []}}\nsearch:", ["p_lmin: bounds on no side; give one for a side"]),
+        (
+            "search:",
+            "optimise: {variables: {pt_pair: over}}\nsearch:",
+            [":9:", "optimise.variables.pt_pair = 'over'", "'above' or 'below'"],
+        ),
+        (
+            "search:",
+            "optimise: {variables: {pt_pair: {low: 1, steps: 3}}}\nsearch:",
+            [":9:", "optimise.variables.pt_pair: 'low' is given: give both 'low' and 'high', or neither"],
+        ),
+        (
+            "search:",
+            "optimise: {variables: {pt_pair: {low: 2, high: 1}}}\nsearch:",
+            [":9:", "optimise.variables.pt_pair: high = 1.0 must be above low = 2.0"],
         ),
         ("search:", "optimise: {figure_of_merit: asimov}\nsearch:", ["optimise.figure_of_merit", "mean-limit"]),
         ("search:", "optimise: {cuts: wiggly}\nsearch:", ["optimise.cuts", "monotone"]),

@@ -197,7 +197,12 @@ def table(names: tuple[str, ...] = ("q2",)) -> CutTable:
         if (name, which) != ("merit", "before")
     }
     return CutTable(
-        edges=np.array([0.0, 4.0, 10.0]), names=names, lower=np.array([[0.4], [0.6]]), smooth=False, **quantities
+        edges=np.array([0.0, 4.0, 10.0]),
+        names=names,
+        sides=("above",),
+        bounds=np.array([[0.4], [0.6]]),
+        smooth=False,
+        **quantities,
     )
 
 

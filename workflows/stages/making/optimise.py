@@ -13,6 +13,7 @@ from bumphunt.cuts.best import FigureOfMerit, best_cuts, mass_bins, signal_windo
 from bumphunt.cuts.classifier import cuts_and_classifier
 from bumphunt.cuts.overtraining import overtraining
 from bumphunt.cuts.separation import Ranking, ranking
+from bumphunt.cuts.tensor import VetoAxis
 from workflows.config.records import OptimiseSetup
 from workflows.config.regions import AnalysedRegion, RegionSignal
 from workflows.fitting.signals import fit_signal
@@ -162,13 +163,13 @@ def _ranking(events: _RegionEvents, setup: OptimiseSetup, progress: Progress) ->
     """Return the ranking of all observables of the search that may be cut on, as far as the region has them."""
     region = events.region
     axes = [axis for axis in setup.candidates if axis.name in region.plan.selection.names]
-    found: dict[str, Tensors] = {}
+    found: dict[VetoAxis, Tensors] = {}
     for done, axis in enumerate(axes, start=1):
-        found[axis.name] = fill_tensors(events.folder, region.name, events.sources, (axis,))
+        found[axis] = fill_tensors(events.folder, region.name, events.sources, (axis,))
         progress(f"ranking {region.name}", done, len(axes))
     return ranking(
-        {name: tensors.backgrounds for name, tensors in found.items()},
-        {name: tensors.signals for name, tensors in found.items()},
+        {axis: tensors.backgrounds for axis, tensors in found.items()},
+        {axis: tensors.signals for axis, tensors in found.items()},
         axis=region.axis,
     )
 

@@ -22,7 +22,7 @@ from workflows.figures.optimisation import classifier, cuts_against_mass, rankin
 from workflows.figures.selection import n_minus_one
 from workflows.figures.signal import closure, signal_parameters
 from workflows.figures.spectra import stacked_spectrum
-from workflows.figures.style import Figure, save, symbol
+from workflows.figures.style import SIGNS, Figure, save, symbol
 from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables_by_region
 from workflows.products.cut_values import CutValues, read_cut_values
 from workflows.products.limit_table import LIMIT_TABLE, LIMITS
@@ -224,8 +224,11 @@ def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Fi
     cuts = records.cuts[region.name]
     mass_edges = region.axis.mass(cuts.edges)
     units = {axis.name: axis.unit for axis in region.signal.veto} if region.signal is not None else {}
-    labels = [symbol(n) + (f" [{units[n]}]" if units[n] else "") for n in cuts.names]
-    thresholds = {label: cuts.lower[:, i] for i, label in enumerate(labels)}
+    labels = [
+        symbol(name) + (f" [{units[name]}]" if units[name] else "") + f"\n{SIGNS[side]}"
+        for name, side in zip(cuts.names, cuts.sides, strict=True)
+    ]
+    thresholds = {label: cuts.bounds[:, i] for i, label in enumerate(labels)}
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
     counts = {}
     for name in ("before", "after"):
@@ -248,12 +251,12 @@ def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Fi
 def _ranking(records: Records, region: AnalysedRegion) -> Figure:
     """Return the ranking of the observables of a region."""
     columns = records.rankings[region.name]
-    names = list(dict.fromkeys(columns["observable"]))
+    bounds = list(dict.fromkeys(zip(columns["observable"], columns["side"], strict=True)))
     masses = np.array(list(dict.fromkeys(columns["mass"])))
     values = np.asarray(columns["separation"], dtype=np.float64)
     label = f"separation of signal and background, {_name(records, region)}"
     return ranking(
-        masses, names, values.reshape(masses.size, len(names)), label=label, xlabel=_mass_label(records.setup.about)
+        masses, bounds, values.reshape(masses.size, len(bounds)), label=label, xlabel=_mass_label(records.setup.about)
     )
 
 
