@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,7 +16,8 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as ProgressBars
 from rich.table import Table
 
 from bumphunt import __version__
@@ -24,6 +25,7 @@ from bumphunt.errors import BumphuntError
 
 if TYPE_CHECKING:
     from workflows.results import Step
+    from workflows.running.progress import Progress
     from workflows.stages.stage import Job
 
 __all__ = ["app", "main"]
@@ -39,6 +41,8 @@ out = Console()
 err = Console(stderr=True)
 
 BAD_INPUT, INTERRUPTED = 2, 130
+GIVES_WAY = ("quantity",)
+"""Columns that are wrapped on a narrow screen."""
 _IMPACT_NUMBERS = ("n_sig", "n_sig_error", "limit_obs", "limit_exp", "statistical")
 
 AnalysisFile = Annotated[Path, typer.Argument(metavar="ANALYSIS.yaml", help="The analysis; see examples/.")]
@@ -51,10 +55,10 @@ AllowMissing = Annotated[
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str, int, int], None]]:
+def _progress() -> Iterator[Progress]:
     """Yield a function (task, done, total) that moves progress bars; silent when standard error is no terminal."""
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=not err.is_terminal, transient=True) as bars:
+    with ProgressBars(*columns, console=err, disable=not err.is_terminal, transient=True) as bars:
         tasks: dict[str, int] = {}
 
         def advance(task: str, done: int, total: int) -> None:
@@ -63,6 +67,34 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[task], completed=done, total=total, visible=done < total)  # type: ignore[arg-type]
 
         yield advance
+
+
+@contextmanager
+def _at_work(folder: Path, message: str) -> Iterator[Progress]:
+    """Hold a folder, show progress, and leave with a message after Ctrl-C."""
+    from workflows.results import lock
+
+    try:
+        with lock(folder), _progress() as progress:
+            yield progress
+    except KeyboardInterrupt:
+        err.print(f"bumphunt: interrupted{message}", style="red", soft_wrap=True)
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _say(text: str) -> None:
+    """Print a line as it is."""
+    out.print(text, highlight=False, soft_wrap=True, markup=False)
+
+
+def _show(title: str, names: Sequence[str], rows: Iterable[Sequence[str]], *, text: Sequence[str] = ()) -> None:
+    """Print a table; columns named in `text` hold words, the others numbers."""
+    table = Table(title=escape(title), title_justify="left", box=None)
+    for name in names:
+        table.add_column(escape(name), justify="left" if name in text else "right", no_wrap=name not in GIVES_WAY)
+    for row in rows:
+        table.add_row(*map(escape, row))
+    out.print(table)
 
 
 def _make(
@@ -76,21 +108,15 @@ def _make(
     """Make the stages up to `verb` that are out of date, and those that `extra` returns; return the job."""
     from workflows.chain import hide_unblinded, prepare, up_to
     from workflows.config.file import load
-    from workflows.results import lock
 
     resolved = load(analysis)
     folder = output if output is not None else Path("results") / analysis.stem
-    try:
-        with lock(folder), _progress() as progress:
-            job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
-            hide_unblinded(job)
-            for step in (*up_to(job, verb), *extra(job)):
-                state = "made" if step.run() else "up to date"
-                out.print(f"{step.name:<9} {state}: {step.folder}", highlight=False, soft_wrap=True)
-    except KeyboardInterrupt:
-        message = "bumphunt: interrupted; finished stages are kept, the interrupted one left nothing"
-        err.print(message, style="red", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
+    with _at_work(folder, "; finished stages are kept, the interrupted one left nothing") as progress:
+        job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
+        hide_unblinded(job)
+        for step in (*up_to(job, verb), *extra(job)):
+            state = "made" if step.run() else "up to date"
+            _say(f"{step.name:<9} {state}: {step.folder}")
     return job
 
 
@@ -134,34 +160,21 @@ def simulate(
     job = _make(analysis, output, workers, False, "simulate")
     header, rows = printed_rows(job.of("simulate"))
     title = f"samples at {job.analysis.about.luminosity:g} fb^-1; expected and effective numbers of rows"
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for i, name in enumerate(header):
-        table.add_column(escape(name), justify="right" if i else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    out.print(table)
+    _show(title, header, rows, text=header[:1])
 
 
 def _validate(folder: Path, workers: int) -> None:
     """Write the validation page of the Monte Carlo and show its table."""
-    from workflows.results import lock
     from workflows.stages.studying.validate import validate
 
-    try:
-        with lock(folder), _progress() as progress:
-            checks = validate(folder, workers=workers, progress=progress)
-    except KeyboardInterrupt:
-        err.print("bumphunt: interrupted; the validation page is that of before", style="red", soft_wrap=True)
-        raise typer.Exit(INTERRUPTED) from None
-    table = Table(title="Monte Carlo against references", title_justify="left", box=None)
-    for name in ("quantity", "value", "reference", "ratio"):
-        text = name == "quantity"  # the one that gives way on a narrow screen
-        table.add_column(name, justify="left" if text else "right", no_wrap=not text)
-    for check in checks:
-        value = f"{check.value:.4g} +- {check.error:.1g} {check.unit}".rstrip()
-        table.add_row(check.quantity, value, f"{check.reference:.4g}", f"{check.ratio:.3f}")
-    out.print(table)
-    out.print(f"validation page: {folder / 'validation.html'}", highlight=False, soft_wrap=True)
+    with _at_work(folder, "; the validation page is that of before") as progress:
+        checks = validate(folder, workers=workers, progress=progress)
+    rows = [
+        (c.quantity, f"{c.value:.4g} +- {c.error:.1g} {c.unit}".rstrip(), f"{c.reference:.4g}", f"{c.ratio:.3f}")
+        for c in checks
+    ]
+    _show("Monte Carlo against references", ("quantity", "value", "reference", "ratio"), rows, text=("quantity",))
+    _say(f"validation page: {folder / 'validation.html'}")
 
 
 @app.command()
@@ -174,15 +187,10 @@ def run(
     job = _make(analysis, output, workers, allow_missing, "report")
     summary = summarise(job.of("limits"), blinded=job.analysis.about.blinded)
     figures = ", ".join(sorted(path.name for path in job.of("report").glob("*.png")))
-    table = Table(title="limit table (head)", title_justify="left", box=None, padding=(0, 1))
-    for name in summary.head:
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in zip(*summary.head.values(), strict=True):
-        table.add_row(*row)
-    out.print(table)
-    out.print(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)", highlight=False, soft_wrap=True)
-    out.print(f"figures:      {job.of('report')}: {figures}", highlight=False, soft_wrap=True)
-    out.print(summary.most_significant, highlight=False, soft_wrap=True)
+    _show("limit table (head)", tuple(summary.head), zip(*summary.head.values(), strict=True))
+    _say(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)")
+    _say(f"figures:      {job.of('report')}: {figures}")
+    _say(summary.most_significant)
 
 
 @app.command()
@@ -207,17 +215,10 @@ def impacts(
         number = {name: "none" if found[name] is None else f"{found[name]:.4g}" for name in _IMPACT_NUMBERS}
         title = f"impacts at {found['mass']:g} GeV: n_sig = {number['n_sig']} +- {number['n_sig_error']} events,"
         title += f" limit {number['limit_obs']} (expected {number['limit_exp']}) at {found['cl']:.0%}"
-        table = Table(title=title, title_justify="left", box=None, padding=(0, 1))
-        for name in columns:
-            table.add_column(name, justify="left" if name == "source" else "right", no_wrap=True)
-        for row in zip(*(found["sources"][name] for name in columns), strict=True):
-            table.add_row(*(v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row))
-        out.print(table)
-        out.print(
-            f"statistical error: {number['statistical']} events; table and figure: {step.folder}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        rows = zip(*(found["sources"][name] for name in columns), strict=True)
+        printed = [[v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row] for row in rows]
+        _show(title, columns, printed, text=("source",))
+        _say(f"statistical error: {number['statistical']} events; table and figure: {step.folder}")
 
 
 @app.command()
@@ -230,13 +231,9 @@ def correct(
 
     job = _make(analysis, output, workers, allow_missing, "check", extra=lambda job: [chain.correct(job)])
     folder = job.of("correct")
-    table = Table(title="factors from control samples: data / simulation", title_justify="left", box=None)
-    for name in ("factor", "region", "bin", "value", "data", "simulation", "luminosity"):
-        table.add_column(name, justify="left" if name in ("factor", "region", "bin") else "right", no_wrap=True)
-    for row in factor_rows(folder):
-        table.add_row(*map(escape, row))
-    out.print(table)
-    out.print(f"to apply one, name its file under 'corrections': {{file: {folder}/NAME.json}}", soft_wrap=True)
+    names = ("factor", "region", "bin", "value", "data", "simulation", "luminosity")
+    _show("factors from control samples: data / simulation", names, factor_rows(folder), text=names[:3])
+    _say(f"to apply one, name its file under 'corrections': {{file: {folder}/NAME.json}}")
 
 
 @app.command()
@@ -255,9 +252,9 @@ def repack(
     except KeyboardInterrupt:
         err.print(f"bumphunt: interrupted; {target} is that of before", style="red", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
-    out.print(f"{target}: {made.rows:,} rows, {made.branches} branches", highlight=False, soft_wrap=True)
+    _say(f"{target}: {made.rows:,} rows, {made.branches} branches")
     if made.left_out:
-        out.print(f"left out: {', '.join(made.left_out)}", highlight=False, soft_wrap=True)
+        _say(f"left out: {', '.join(made.left_out)}")
 
 
 @app.command()
@@ -267,19 +264,17 @@ def channels() -> None:
 
     for name, search in installed_searches().items():
         low, high = search.mass_range
-        out.print(f"{name}: {search.final_state}", highlight=False, soft_wrap=True)
-        out.print(
-            f"    {search.observable}, {low:g} to {high:g} GeV; {search.reference}", highlight=False, soft_wrap=True
-        )
+        _say(f"{name}: {search.final_state}")
+        _say(f"    {search.observable}, {low:g} to {high:g} GeV; {search.reference}")
         for region in search.regions:
             control = " (control sample)" if region.role == "control" else ""
             text = f"    region {region.name}{control}: {region.description}; reads {region.candidate}"
-            out.print(text, highlight=False, soft_wrap=True)
+            _say(text)
 
 
 def _version(value: bool) -> None:
     if value:
-        out.print(f"bumphunt {__version__}", highlight=False)
+        _say(f"bumphunt {__version__}")
         raise typer.Exit
 
 

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import BumphuntError
-from workflows.results import PROVENANCE, Step, lock, read_json, write_csv, write_json
+from workflows.results import (
+    PROVENANCE,
+    Step,
+    fingerprint,
+    lock,
+    read_json,
+    read_table,
+    write_csv,
+    write_json,
+    write_table,
+)
 
 
 def stage(folder: Path, source: Path, **changes) -> Step:
@@ -57,6 +67,34 @@ def test_stage_is_remade_when_its_upstream_was(tmp_path, source):
     source.write_text("other")
     first.run()
     assert second.run()
+
+
+def test_input_that_changes_while_a_stage_is_made_makes_it_stale(tmp_path, source):
+    def make(partial: Path) -> None:
+        (partial / "out.txt").write_text(source.read_text())
+        source.write_text("saved meanwhile")
+
+    assert stage(tmp_path / "copy", source, make=make).run()
+    assert not stage(tmp_path / "copy", source).is_current()
+    assert stage(tmp_path / "copy", source).run()
+    assert (tmp_path / "copy" / "out.txt").read_text() == "saved meanwhile"
+
+
+def test_file_that_was_loaded_before_is_known_by_its_fingerprint_of_then(tmp_path, source):
+    loaded = (fingerprint(source),)
+    assert stage(tmp_path / "copy", source, inputs=(), loaded=loaded).run()
+    source.write_text("other")
+    assert stage(tmp_path / "copy", source, inputs=(), loaded=loaded).is_current()
+    assert not stage(tmp_path / "copy", source, inputs=(), loaded=(fingerprint(source),)).is_current()
+
+
+def test_columns_are_read_as_they_were_written(tmp_path):
+    write_table(tmp_path, "t", {"mass": np.array([1.0, math.nan]), "flags": ["a", ""]}, about="two rows")
+    assert (tmp_path / "t.csv").read_text() == "mass,flags\n1,a\n,\n"
+    assert read_json(tmp_path / "t.json")["about"] == "two rows"
+    table = read_table(tmp_path, "t")
+    np.testing.assert_array_equal(table["mass"], [1.0, math.nan])
+    assert table["flags"].tolist() == ["a", ""]
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

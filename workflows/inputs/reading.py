@@ -10,9 +10,9 @@ from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
 from workflows.reading.chunk import needed_variables
-from workflows.reading.plan import Correction, Factor, RegionPlan, SampleFiles
+from workflows.reading.plan import Correction, Factor, ProcessedSample, RegionPlan, SampleFiles
 from workflows.reading.processor import SearchProcessor
-from workflows.reading.read import ProcessedSample, read_samples
+from workflows.reading.read import read_samples
 from workflows.reading.weights import load_corrections
 from workflows.running.progress import Progress
 

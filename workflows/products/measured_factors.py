@@ -8,6 +8,7 @@ one of the data, that of the simulated events, and that of the luminosity, by wh
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,24 +114,8 @@ def measure_factor(
     if not (np.isfinite(luminosity_error) and luminosity_error >= 0):
         msg = f"luminosity_error = {luminosity_error}; it must be a relative uncertainty, not negative"
         raise InputError(msg)
-    for name, values in {
-        "data": n,
-        "wanted": m,
-        "wanted_variance": var_m,
-        "others": o,
-        "others_variance": var_o,
-    }.items():
-        if not np.all(np.isfinite(values) & (values >= 0)):
-            msg = f"{name} = {values.tolist()}; every bin must be finite and not negative"
-            raise InputError(msg)
-    for b in range(n.size):
-        place = "" if bins is None else f" for {observable} in [{bins[b]:g}, {bins[b + 1]:g})"
-        if not m[b] > 0:
-            msg = f"nothing is simulated in the control region{place}; widen the bins, or simulate more events"
-            raise InputError(msg)
-        if not n[b] > o[b]:
-            msg = f"{n[b]:g} events in data, but {o[b]:g} expected of other samples{place}: no factor can be measured; widen the bins, or choose a purer control region"  # noqa: E501
-            raise InputError(msg)
+    yields = {"data": n, "wanted": m, "wanted_variance": var_m, "others": o, "others_variance": var_o}
+    _check_yields(yields, [_place(observable, bins, b) for b in range(n.size)])
     value = (n - o) / m
     return MeasuredFactor(
         observable=observable,
@@ -143,3 +128,32 @@ def measure_factor(
         simulation_error=np.sqrt(var_o + value**2 * var_m) / m,
         luminosity_error=luminosity_error * n / m,
     )
+
+
+def _place(observable: str | None, edges: Array | None, b: int) -> str:
+    """Return which bin is meant, for errors."""
+    return "" if edges is None else f" for {observable} in [{edges[b]:g}, {edges[b + 1]:g})"
+
+
+def _check_yields(yields: Mapping[str, Array], places: Sequence[str]) -> None:
+    """Raise for yields of which no factor can be measured.
+
+    Raises
+    ------
+    InputError
+        If one is negative or not finite, nothing is simulated in a bin, or the others leave nothing of the data.
+    """
+    for name, values in yields.items():
+        if not np.all(np.isfinite(values) & (values >= 0)):
+            msg = f"{name} = {values.tolist()}; every bin must be finite and not negative"
+            raise InputError(msg)
+    for n, m, o, place in zip(yields["data"], yields["wanted"], yields["others"], places, strict=True):
+        if not m > 0:
+            msg = f"nothing is simulated in the control region{place}; widen the bins, or simulate more events"
+            raise InputError(msg)
+        if not n > o:
+            msg = (
+                f"{n:g} events in data, but {o:g} expected of other samples{place}: no factor can be measured; widen"
+                " the bins, or choose a purer control region"
+            )
+            raise InputError(msg)

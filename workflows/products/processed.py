@@ -29,7 +29,7 @@ from selections.cuts import Cutflow, cutflow_columns
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA
 from workflows.inputs.samples import InputSample
-from workflows.reading.read import ProcessedSample
+from workflows.reading.plan import ProcessedSample
 from workflows.results import read_json, write_csv, write_json
 
 __all__ = ["EVENTS", "N_MINUS_ONE", "Processed", "read_processed", "write_cutflows", "write_processed"]

@@ -1,7 +1,7 @@
 """One pass over the ntuples: a coffea processor, and what drives it over files.
 
 ==================== ====================================================================================
-plan                 what is asked of samples, regions and weights, and what a region gives
+plan                 what is asked of samples, regions and weights, and what they give
 processor            the coffea processor: a chunk -> cutflow, N-1, spectra; the sum of all chunks -> results
 read                 drives it over the files of all samples, and counts the rows
 chunk_work           what an executor does with a chunk: it is read, the next one meanwhile, and processed

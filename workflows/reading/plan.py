@@ -1,4 +1,4 @@
-"""What is asked of one read of the files: of samples, of regions, of the weights; and what it gives for a region."""
+"""What is asked of one read of the files: of samples, of regions, of the weights; and what it gives."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import ascending_edges
 from selections.cuts import Cutflow, Selection
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
+from workflows.running.executors import Missing
 
-__all__ = ["Correction", "Factor", "RegionPlan", "RegionResult", "SampleFiles"]
+__all__ = ["Correction", "Factor", "ProcessedSample", "RegionPlan", "RegionResult", "SampleFiles"]
 
 Array = NDArray[np.float64]
 
@@ -206,3 +207,36 @@ class RegionResult:
     cutflow: Cutflow
     spectra: hist.Hist
     n_minus_one: dict[str, hist.Hist]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessedSample:
+    """What one sample gave.
+
+    Parameters
+    ----------
+    name
+        Name of the sample.
+    regions
+        What it gave in each region, by name.
+    rows, rows_expected
+        Rows that were read, and rows of the files. The latter counts only files whose size is known.
+    missing
+        What could not be read; empty unless that is allowed.
+    files
+        Number of files, readable or not.
+    """
+
+    name: str
+    regions: dict[str, RegionResult]
+    rows: int
+    rows_expected: int
+    missing: tuple[Missing, ...]
+    files: int
+
+    @property
+    def fraction(self) -> float:
+        """Fraction of the rows that were read; a file of unknown size counts as an average one."""
+        unknown = sum(m.start is None for m in self.missing)
+        known = self.files - unknown
+        return self.rows / self.rows_expected * known / self.files

@@ -14,7 +14,6 @@ that fail a cut, or are blinded, are compared within their chunk only.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from coffea.processor.executor import ExecutorBase, WorkItem
@@ -25,47 +24,14 @@ from workflows.ntuples.entry_ranges import entry_ranges
 from workflows.reading.chunk_work import ChunkWork, packed
 from workflows.reading.event_hashes import forget_hashes
 from workflows.reading.events import has_events
-from workflows.reading.plan import RegionResult, SampleFiles
+from workflows.reading.plan import ProcessedSample, SampleFiles
 from workflows.reading.processor import SearchProcessor
 from workflows.running.executors import LocalExecutor, Missing, root_error
 
-__all__ = ["CHUNK_SIZE", "ProcessedSample", "read_samples"]
+__all__ = ["CHUNK_SIZE", "read_samples"]
 
 CHUNK_SIZE = 200_000
 """Rows of a chunk: two are in memory at a time, one that is read and one that is worked on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessedSample:
-    """What one sample gave.
-
-    Parameters
-    ----------
-    name
-        Name of the sample.
-    regions
-        What it gave in each region, by name.
-    rows, rows_expected
-        Rows that were read, and rows of the files. The latter counts only files whose size is known.
-    missing
-        What could not be read; empty unless that is allowed.
-    files
-        Number of files, readable or not.
-    """
-
-    name: str
-    regions: dict[str, RegionResult]
-    rows: int
-    rows_expected: int
-    missing: tuple[Missing, ...]
-    files: int
-
-    @property
-    def fraction(self) -> float:
-        """Fraction of the rows that were read; a file of unknown size counts as an average one."""
-        unknown = sum(m.start is None for m in self.missing)
-        known = self.files - unknown
-        return self.rows / self.rows_expected * known / self.files
 
 
 def read_samples(

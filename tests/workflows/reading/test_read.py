@@ -19,9 +19,9 @@ from selections.events import REJECT, CandidateRule
 from workflows.ntuples.branches import escape
 from workflows.ntuples.writing import write_tree
 from workflows.reading.events import read_events
-from workflows.reading.plan import RegionPlan, RegionResult, SampleFiles
+from workflows.reading.plan import ProcessedSample, RegionPlan, RegionResult, SampleFiles
 from workflows.reading.processor import SearchProcessor
-from workflows.reading.read import ProcessedSample, read_samples
+from workflows.reading.read import read_samples
 from workflows.reading.spectra import spectrum_of
 
 EDGES = np.linspace(-4.0, 100.0, 53)

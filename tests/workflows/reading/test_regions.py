@@ -20,9 +20,9 @@ from selections.lazy import LazyObservables
 from workflows.ntuples.writing import write_tree
 from workflows.reading import cutflow, second_pass
 from workflows.reading.events import read_events
-from workflows.reading.plan import RegionPlan, SampleFiles
+from workflows.reading.plan import ProcessedSample, RegionPlan, SampleFiles
 from workflows.reading.processor import SearchProcessor
-from workflows.reading.read import ProcessedSample, read_samples
+from workflows.reading.read import read_samples
 from workflows.reading.second_pass import fill_tensor_of, optimised_step, spectra_of
 from workflows.reading.spectra import spectrum_of
 

@@ -18,9 +18,9 @@ from workflows.ntuples.writing import write_tree
 from workflows.products.factor_files import write_correction
 from workflows.reading.chunk import needed_variables
 from workflows.reading.events import read_events
-from workflows.reading.plan import Correction, Factor, RegionPlan, RegionResult, SampleFiles
+from workflows.reading.plan import Correction, Factor, ProcessedSample, RegionPlan, RegionResult, SampleFiles
 from workflows.reading.processor import SearchProcessor
-from workflows.reading.read import ProcessedSample, read_samples
+from workflows.reading.read import read_samples
 from workflows.reading.second_pass import spectra_of
 from workflows.reading.spectra import spectrum_of, variations
 from workflows.reading.weights import load_corrections

@@ -10,7 +10,7 @@ from workflows.config.regions import by_candidate
 from workflows.inputs.reading import read_inputs, weights_on
 from workflows.inputs.samples import InputSample
 from workflows.products.processed import EVENTS, write_processed
-from workflows.reading.read import ProcessedSample
+from workflows.reading.plan import ProcessedSample
 from workflows.running.progress import Progress
 from workflows.stages.stage import READING, Job, Stage, missing_allowed
 

@@ -16,7 +16,7 @@ from workflows.inputs.reading import read_inputs, weights_on
 from workflows.inputs.samples import InputSample
 from workflows.products.factor_files import write_factor, write_factors
 from workflows.products.measured_factors import MeasuredFactor, measure_factor
-from workflows.reading.read import ProcessedSample
+from workflows.reading.plan import ProcessedSample
 from workflows.reading.spectra import spectrum_of
 from workflows.running.progress import Progress
 from workflows.stages.stage import READING, Job, Stage, missing_allowed

@@ -103,7 +103,10 @@ def is_far(check: Check) -> bool:
 def _write_page(checks: tuple[Check, ...], figures: list[str], folder: Path, *, seed: int, events: int) -> None:
     """Write the page, with its figures inside."""
     environment = Environment(
-        loader=PackageLoader("workflows", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=False
+        loader=PackageLoader("workflows", "stages/studying"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=False,
     )
     rows = [
         {
