@@ -1,1 +1,13 @@
-"""What a detector would have recorded: matrix elements, radiation, processes and the detector."""
+"""Events by our own generators, and what a detector sees of them.
+
+| room | for |
+|---|---|
+| `amplitudes` | squared matrix elements at tree level, as compiled functions of four-momenta |
+| `radiation` | photons of beams and of final states, at leading logarithm and beyond |
+| `phase_space` | drawing momenta where matrix elements are large, and decays |
+| `processes` | the generators, one file a process, each with its record; `registry` has them by name |
+| `detector` | from generated particles to the columns of an ntuple |
+| `validation` | the Monte Carlo against published numbers and formulas |
+| `events` | the record of generated events, and the beams they start from |
+| `simulation` | chunks of samples: generator, detector, weights and seeds |
+"""

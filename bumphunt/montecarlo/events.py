@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
 
-__all__ = ["Events", "beam_particles"]
+__all__ = ["INVISIBLE", "Events", "beam_particles"]
 
 Array = NDArray[np.float64]
+
+INVISIBLE = 32
+"""PDG number of new particles that a detector does not see."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +25,7 @@ class Events:
     Parameters
     ----------
     pdgid
-        PDG numbers, 0 for an empty slot, shape (N, P); invisible new particles are 32.
+        PDG numbers, 0 for an empty slot, shape (N, P); new particles that escape are `INVISIBLE`.
     p4
         Laboratory four-momenta [GeV], shape (N, P, 4), zero in empty slots.
     weight

@@ -18,7 +18,7 @@ from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams, four_momentum, polar_angle
 from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.trigger_lines import ENERGY_TRIGGER, TRACK_TRIGGER
 from bumphunt.montecarlo.events import Events

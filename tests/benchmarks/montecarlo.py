@@ -19,8 +19,8 @@ from pathlib import Path
 
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import DETECTORS
-from bumphunt.montecarlo.processes.pythia import is_installed
+from bumphunt.montecarlo.detector.presets import DETECTORS
+from bumphunt.montecarlo.processes.quarks.pythia import is_installed
 from bumphunt.montecarlo.processes.registry import PROCESSES
 from bumphunt.montecarlo.simulation import simulate_chunk
 from workflows.config.file import load

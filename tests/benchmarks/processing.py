@@ -31,7 +31,7 @@ import uproot
 
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import DETECTORS
+from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.registry import SEARCHES
 from selections.searches.zprime.tau_veto import VETO

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bumphunt.kinematics.momenta import BEAMS
-from bumphunt.montecarlo.detector.detector import DETECTORS
+from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.processes.leptons import mumu
 from selections.searches.zprime import invisible as zprime_invisible

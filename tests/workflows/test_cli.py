@@ -14,7 +14,7 @@ import pytest
 import uproot
 
 from bumphunt.kinematics.momenta import BEAMS
-from bumphunt.montecarlo.detector.detector import DETECTORS
+from bumphunt.montecarlo.detector.presets import DETECTORS
 from selections.registry import SEARCHES
 from workflows import cli
 from workflows.ntuples.branches import escape

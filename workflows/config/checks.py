@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from bumphunt.cuts.classifier import require
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import BEAMS, Beams
-from bumphunt.montecarlo.detector.detector import DETECTORS
+from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
 from bumphunt.scan.counts import TEMPLATE_STATISTICS, UNCOUNTED

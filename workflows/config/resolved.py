@@ -14,7 +14,8 @@ import numpy as np
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import ConfigError, InputError
 from bumphunt.kinematics.momenta import BEAMS, Beams
-from bumphunt.montecarlo.detector.detector import DETECTORS, Detector, preset
+from bumphunt.montecarlo.detector.parameters import Detector
+from bumphunt.montecarlo.detector.presets import DETECTORS, preset
 from bumphunt.montecarlo.processes.registry import find_process
 from bumphunt.scan.sources import Source
 from selections.events import REJECT, CandidateRule

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import find_process
 from workflows.config.analysis import Analysis

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Value
 from bumphunt.montecarlo.processes.registry import find_process
 

@@ -22,17 +22,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bumphunt.montecarlo.scalar_kinematics import P4, along, minkowski
+from bumphunt.kinematics.compiled import P4, along, minkowski
+from bumphunt.montecarlo.amplitudes.spinors import Bispinor, Vector, bar, row_slash, slash, vector_current
 
 __all__ = ["amplitudes", "squared_amplitude"]
 
 Complex = NDArray[np.complex128]
-Vector = tuple[complex, complex, complex, complex]
-Spinor = tuple[complex, complex, complex, complex]
 
 
 @njit(cache=True)
-def _spinor(p: P4, mass: float, spin: int, sign: float) -> Spinor:
+def _spinor(p: P4, mass: float, spin: int, sign: float) -> Bispinor:
     """Return u (sign 1) or v (sign -1) of a spin along z: (sqrt(p.sigma) xi, +-sqrt(p.sigmabar) xi)."""
     norm = 1 / np.sqrt(2 * (p[0] + mass))
     a = p[0] + mass
@@ -41,49 +40,6 @@ def _spinor(p: P4, mass: float, spin: int, sign: float) -> Spinor:
     else:
         top, bottom = (-p[1] + 1j * p[2], a + p[3] + 0j), (p[1] - 1j * p[2], a - p[3] + 0j)
     return norm * top[0], norm * top[1], sign * norm * bottom[0], sign * norm * bottom[1]
-
-
-@njit(cache=True)
-def _bar(u: Spinor) -> Spinor:
-    """Return the row ubar = u^dagger gamma^0."""
-    return u[2].conjugate(), u[3].conjugate(), u[0].conjugate(), u[1].conjugate()
-
-
-@njit(cache=True)
-def _column(a: Vector, v: Spinor) -> Spinor:
-    """Return a.gamma v, with a^0 gamma^0 - a^i gamma^i."""
-    x, y = a[1] - 1j * a[2], a[1] + 1j * a[2]
-    up, down = a[0] + a[3], a[0] - a[3]
-    return (
-        down * v[2] - x * v[3],
-        -y * v[2] + up * v[3],
-        up * v[0] + x * v[1],
-        y * v[0] + down * v[1],
-    )
-
-
-@njit(cache=True)
-def _row(u: Spinor, a: Vector) -> Spinor:
-    """Return u a.gamma for a row u."""
-    x, y = a[1] - 1j * a[2], a[1] + 1j * a[2]
-    up, down = a[0] + a[3], a[0] - a[3]
-    return (
-        u[2] * up + u[3] * y,
-        u[2] * x + u[3] * down,
-        u[0] * down - u[1] * y,
-        -u[0] * x + u[1] * up,
-    )
-
-
-@njit(cache=True)
-def _current(u: Spinor, v: Spinor) -> Vector:
-    """Return u gamma^mu v for a row u."""
-    return (
-        u[0] * v[2] + u[1] * v[3] + u[2] * v[0] + u[3] * v[1],
-        u[0] * v[3] + u[1] * v[2] - u[2] * v[1] - u[3] * v[0],
-        1j * (u[1] * v[2] - u[0] * v[3] + u[2] * v[1] - u[3] * v[0]),
-        u[0] * v[2] - u[1] * v[3] - u[2] * v[0] + u[3] * v[1],
-    )
 
 
 @njit(cache=True)
@@ -105,15 +61,15 @@ def _polarisation(k: P4, mass: float, which: int) -> Vector:
 
 
 @njit(cache=True)
-def _dot(u: Spinor, v: Spinor) -> complex:
+def _dot(u: Bispinor, v: Bispinor) -> complex:
     """Return the product of a row and a column."""
     return u[0] * v[0] + u[1] * v[1] + u[2] * v[2] + u[3] * v[3]
 
 
 @njit(cache=True)
-def _propagate_row(u: Spinor, q: P4, mass: float, denominator: float) -> Spinor:
+def _propagate_row(u: Bispinor, q: P4, mass: float, denominator: float) -> Bispinor:
     """Return u (q.gamma + m) / denominator for a row u."""
-    a = _row(u, (q[0] + 0j, q[1] + 0j, q[2] + 0j, q[3] + 0j))
+    a = row_slash(u, (q[0] + 0j, q[1] + 0j, q[2] + 0j, q[3] + 0j))
     return (
         (a[0] + mass * u[0]) / denominator,
         (a[1] + mass * u[1]) / denominator,
@@ -125,10 +81,10 @@ def _propagate_row(u: Spinor, q: P4, mass: float, denominator: float) -> Spinor:
 @njit(cache=True)
 def _line(
     current: Vector,
-    ends: tuple[Spinor, Spinor],
+    ends: tuple[Bispinor, Bispinor],
     rows: Complex,
     columns: Complex,
-    v4: tuple[Spinor, Spinor],
+    v4: tuple[Bispinor, Bispinor],
     out: Complex,
 ) -> None:
     """Fill out[end, s4, polarisation] the two diagrams where `current` meets the line from v4 to `ends`.
@@ -136,9 +92,9 @@ def _line(
     rows[end, polarisation] and columns[s4, polarisation] hold what is on the Z' side of the current.
     """
     for s4 in range(2):
-        right = _column(current, v4[s4])
+        right = slash(current, v4[s4])
         for end in range(2):
-            left = _row(ends[end], current)
+            left = row_slash(ends[end], current)
             for i in range(3):
                 r, c = rows[end, i], columns[s4, i]
                 out[end, s4, i] = _dot((r[0], r[1], r[2], r[3]), right) + _dot(left, (c[0], c[1], c[2], c[3]))
@@ -170,8 +126,8 @@ def amplitudes(
     d4 = mmu * mmu + mass * mass + 2 * minkowski(p4, k) - me * me
     d2 = me * me + mass * mass - 2 * minkowski(p2, k) - mmu * mmu
     u1 = (_spinor(p1, me, 0, 1.0), _spinor(p1, me, 1, 1.0))
-    v2 = (_bar(_spinor(p2, me, 0, -1.0)), _bar(_spinor(p2, me, 1, -1.0)))
-    u3 = (_bar(_spinor(p3, me, 0, 1.0)), _bar(_spinor(p3, me, 1, 1.0)))
+    v2 = (bar(_spinor(p2, me, 0, -1.0)), bar(_spinor(p2, me, 1, -1.0)))
+    u3 = (bar(_spinor(p3, me, 0, 1.0)), bar(_spinor(p3, me, 1, 1.0)))
     v4 = (_spinor(p4, mmu, 0, -1.0), _spinor(p4, mmu, 1, -1.0))
     columns = np.empty((2, 3, 4), dtype=np.complex128)
     rows_s = np.empty((2, 3, 4), dtype=np.complex128)
@@ -179,9 +135,10 @@ def amplitudes(
     for i in range(3):
         e = _polarisation(k, mass, i)
         for spin in range(2):
-            c = _column(e, v4[spin])
-            b = _column((q4[0] + 0j, q4[1] + 0j, q4[2] + 0j, q4[3] + 0j), c)
-            a, d = _propagate_row(_row(u3[spin], e), q3, mmu, d3), _propagate_row(_row(v2[spin], e), q2, mmu, d2)
+            c = slash(e, v4[spin])
+            b = slash((q4[0] + 0j, q4[1] + 0j, q4[2] + 0j, q4[3] + 0j), c)
+            a = _propagate_row(row_slash(u3[spin], e), q3, mmu, d3)
+            d = _propagate_row(row_slash(v2[spin], e), q2, mmu, d2)
             for j in range(4):
                 columns[spin, i, j] = (b[j] + me * c[j]) / d4
                 rows_s[spin, i, j], rows_t[spin, i, j] = a[j], d[j]
@@ -189,13 +146,13 @@ def amplitudes(
     part = np.empty((2, 2, 3), dtype=np.complex128)
     for s1 in range(2):
         for other in range(2):
-            j12 = _current(v2[other], u1[s1])
+            j12 = vector_current(v2[other], u1[s1])
             _line(j12, u3, rows_s, columns, v4, part)
             for s3 in range(2):
                 for s4 in range(2):
                     for i in range(3):
                         out[s1, other, s3, s4, i] = part[s3, s4, i] / s
-            j13 = _transverse(_current(u3[other], u1[s1]), photon)
+            j13 = _transverse(vector_current(u3[other], u1[s1]), photon)
             _line(j13, v2, rows_t, columns, v4, part)
             for s2 in range(2):
                 for s4 in range(2):

@@ -23,13 +23,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.constants import M_ELECTRON
-from bumphunt.montecarlo.scalar_kinematics import P4
+from bumphunt.kinematics.compiled import P4
+from bumphunt.montecarlo.amplitudes.spinors import Bispinor, Vector, bar, row_slash, slash, vector_current
 
 __all__ = ["correction", "workspace"]
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complex128]
-Spinor = tuple[complex, complex, complex, complex]
 Workspace = tuple[Array, Array, Array, Complex, Complex, Complex, Complex, Complex]
 
 CONNECTIONS = np.array([[0, 1, 2], [0, 2, 1], [2, 1, 0], [2, 0, 1]])
@@ -76,45 +76,21 @@ def _fill_spinor(p: Array, mass: float, anti: bool, out: Complex) -> None:
 
 
 @njit(cache=True)
-def _current(bar: Spinor, psi: Spinor, q: P4, q2: float) -> Spinor:
-    """Return the four components of the current bar gamma^mu psi over q^2.
+def _current(row: Bispinor, psi: Bispinor, q: P4, q2: float) -> Vector:
+    """Return the four components of the current row gamma^mu psi over q^2.
 
     A multiple of q is taken off nearly real photons: it adds nothing, by current conservation, but large numbers.
     """
-    a, b, c, d = bar[2].conjugate(), bar[3].conjugate(), bar[0].conjugate(), bar[1].conjugate()
-    j0 = a * psi[2] + b * psi[3] + c * psi[0] + d * psi[1]
-    j1 = a * psi[3] + b * psi[2] - c * psi[1] - d * psi[0]
-    j2 = -1j * (a * psi[3] - b * psi[2] - c * psi[1] + d * psi[0])
-    j3 = a * psi[2] - b * psi[3] - c * psi[0] + d * psi[1]
+    j0, j1, j2, j3 = vector_current(row, psi)
     shift = j0 / q[0] if abs(q2) < NEARLY_REAL * q[0] ** 2 else 0j
     return (j0 - shift * q[0]) / q2, (j1 - shift * q[1]) / q2, (j2 - shift * q[2]) / q2, (j3 - shift * q[3]) / q2
 
 
 @njit(cache=True)
-def _slash(a: Spinor, psi: Spinor) -> Spinor:
-    """Return a_mu gamma^mu psi."""
-    plus, minus = a[0] + a[3], a[0] - a[3]
-    down, up = a[1] + 1j * a[2], a[1] - 1j * a[2]
-    return (
-        minus * psi[2] - up * psi[3],
-        plus * psi[3] - down * psi[2],
-        plus * psi[0] + up * psi[1],
-        minus * psi[1] + down * psi[0],
-    )
-
-
-@njit(cache=True)
-def _slash_bar(bar: Spinor, a: Spinor) -> Spinor:
-    """Return the components of bar a_mu gamma^mu, bar = psi^dagger gamma^0, for a product with a spinor."""
-    c0, c1, c2, c3 = bar[2].conjugate(), bar[3].conjugate(), bar[0].conjugate(), bar[1].conjugate()
-    plus, minus = a[0] + a[3], a[0] - a[3]
-    down, up = a[1] + 1j * a[2], a[1] - 1j * a[2]
-    return (
-        c2 * plus + c3 * down,
-        c2 * up + c3 * minus,
-        c0 * minus - c1 * down,
-        c1 * plus - c0 * up,
-    )
+def _row(ubar: Complex, i: int, chirality: int) -> Bispinor:
+    """Return the row of an outgoing line, from the spinors of all."""
+    psi = ubar[i, chirality]
+    return bar((psi[0], psi[1], psi[2], psi[3]))
 
 
 @njit(cache=True)
@@ -186,8 +162,7 @@ def _fill_emission(same: bool, mass: float, work: Workspace) -> None:
                 for b in range(2):
                     if a != b and not flips:
                         continue
-                    bar = (ubar[j, b, 0], ubar[j, b, 1], ubar[j, b, 2], ubar[j, b, 3])
-                    current = _current(bar, (u[i, a, 0], u[i, a, 1], u[i, a, 2], u[i, a, 3]), q, q2[i, j])
+                    current = _current(_row(ubar, j, b), (u[i, a, 0], u[i, a, 1], u[i, a, 2], u[i, a, 3]), q, q2[i, j])
                     for line in range(3):
                         if line != i:
                             m = mass if line == 2 else M_ELECTRON
@@ -195,16 +170,15 @@ def _fill_emission(same: bool, mass: float, work: Workspace) -> None:
                             k2, k3 = start[line, 2] + q[2], start[line, 3] + q[3]
                             d = 1 / (k0 * k0 - k1 * k1 - k2 * k2 - k3 * k3 - m * m)
                             for c in range(2):
-                                x = _slash(current, (u[line, c, 0], u[line, c, 1], u[line, c, 2], u[line, c, 3]))
-                                y = _slash((k0 + 0j, k1 + 0j, k2 + 0j, k3 + 0j), x)
+                                x = slash(current, (u[line, c, 0], u[line, c, 1], u[line, c, 2], u[line, c, 3]))
+                                y = slash((k0 + 0j, k1 + 0j, k2 + 0j, k3 + 0j), x)
                                 phi[line, i, j, c, a, b, 0] = (y[0] + m * x[0]) * d
                                 phi[line, i, j, c, a, b, 1] = (y[1] + m * x[1]) * d
                                 phi[line, i, j, c, a, b, 2] = (y[2] + m * x[2]) * d
                                 phi[line, i, j, c, a, b, 3] = (y[3] + m * x[3]) * d
                         if line != j:
                             for c in range(2):
-                                bar = (ubar[line, c, 0], ubar[line, c, 1], ubar[line, c, 2], ubar[line, c, 3])
-                                x = _slash_bar(bar, current)
+                                x = row_slash(_row(ubar, line, c), current)
                                 psi[line, i, j, c, a, b, 0], psi[line, i, j, c, a, b, 1] = x[0], x[1]
                                 psi[line, i, j, c, a, b, 2], psi[line, i, j, c, a, b, 3] = x[2], x[3]
 

@@ -1,54 +1,35 @@
-"""The exact matrix element of one photon, e+e- -> l+ l- gamma, and the weights that bring it to generated pairs.
-
-Use `hardest_photon_weight` on pairs whose beams and leptons radiated one by one
-(`bumphunt.montecarlo.radiation.initial_state`, `bumphunt.montecarlo.radiation.final_state`): it makes the hardest
-photon that of the whole amplitude, with the interference of initial- and final-state radiation and with the masses.
+"""The exact matrix element of one photon, e+e- -> l+ l- gamma, in compiled loops.
 
 Momenta are p1, p2 of electron and positron, q1, q2 of the leptons l-, l+ (mass m), k of the photon; s = (p1 + p2)^2, s'
-= (q1 + q2)^2. Sums over all spins are given without the couplings e^6. Both kinds of radiation are the tensor of
-`bumphunt.theory.pair_and_vector` with a massless vector, once with the leptons and once, crossed, with the
-beams. The interference was found by matching traces of Dirac matrices; without masses the three are parts of
+= (q1 + q2)^2. The sum over all spins, |M|^2 / e^6 [GeV^-2], is that of three parts, over 4 for unpolarised beams:
+photons from the beams, photons from the leptons, and their interference. Both kinds of radiation are the tensor of
+`bumphunt.theory.pair_and_vector` with a massless vector, once with the leptons and once, crossed, with the beams. The
+interference was found by matching traces of Dirac matrices; without masses the three are parts of
 
     4 [(2 p1.q1)^2 + (2 p1.q2)^2 + (2 p2.q1)^2 + (2 p2.q2)^2] / (s s') * -(v_p - v_q)^2
 
-with the currents of soft photons v_p = p1 / p1.k - p2 / p2.k and v_q = q1 / q1.k - q2 / q2.k.
+with the currents of soft photons v_p = p1 / p1.k - p2 / p2.k and v_q = q1 / q1.k - q2 / q2.k. The beams' mass is kept
+where photons are collinear with them: in the first part.
 
 References
 ----------
 F. A. Berends, R. Kleiss, S. Jadach, Nucl. Phys. B 202 (1982) 63: the process, and its massless form.
-D. R. Yennie, S. C. Frautschi, H. Suura, Ann. Phys. 13 (1961) 379: exponents of soft photons.
-M. H. Seymour, Comput. Phys. Commun. 90 (1995) 95: correcting the hardest emission.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-from bumphunt.constants import ALPHA, M_ELECTRON
-from bumphunt.errors import InputError
-from bumphunt.montecarlo.radiation.initial_state import angular_weight
-from bumphunt.montecarlo.scalar_kinematics import P4, minkowski
+from bumphunt.constants import M_ELECTRON
+from bumphunt.kinematics.compiled import P4, minkowski
 from bumphunt.theory.pair_and_vector import compiled_trace, transverse_current
 
-__all__ = [
-    "LARGEST_RATIO",
-    "SOFT_FRACTION",
-    "hardest_photon_weight",
-    "one_photon_matrix_element",
-]
-
-Array = NDArray[np.float64]
-
-SOFT_FRACTION = 1e-3
-"""Photons below this fraction of the beam energy keep their angles: 5 MeV at 10.58 GeV, which no calorimeter counts."""
-LARGEST_RATIO = 2.5
-"""Guard on the exact over the generated density of a photon, which is at most 2 without masses (Cauchy, Schwarz)."""
+__all__ = ["from_beams", "from_leptons", "interference"]
 
 
 @njit(cache=True)
-def _initial(p1: P4, p2: P4, q1: P4, q2: P4, k: P4) -> float:
+def from_beams(p1: P4, p2: P4, q1: P4, q2: P4, k: P4) -> float:
     """Return the part of photons from the beams, with the electron mass."""
     q = (q1[0] - q2[0], q1[1] - q2[1], q1[2] - q2[2], q1[3] - q2[3])
     s_left = 4 * minkowski(q1, q1) - minkowski(q, q)  # s'
@@ -63,7 +44,7 @@ def _initial(p1: P4, p2: P4, q1: P4, q2: P4, k: P4) -> float:
 
 
 @njit(cache=True)
-def _final(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
+def from_leptons(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
     """Return the part of photons from the leptons."""
     p = (p1[0] - p2[0], p1[1] - p2[1], p1[2] - p2[2], p1[3] - p2[3])
     s = -minkowski(p, p)  # of massless beams
@@ -73,7 +54,7 @@ def _final(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
 
 
 @njit(cache=True)
-def _interference(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
+def interference(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
     """Return the interference of the two, for massless beams; it is odd under the exchange of the leptons."""
     a, b, c, d = minkowski(p1, k), minkowski(p2, k), minkowski(q1, k), minkowski(q2, k)
     t11, t12, t21, t22 = minkowski(p1, q1), minkowski(p1, q2), minkowski(p2, q1), minkowski(p2, q2)
@@ -82,213 +63,3 @@ def _interference(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
     squares = 4 * (t11 * t11 + t12 * t12 + t21 * t21 + t22 * t22)
     massive = (t11 - t21) / d - (t12 - t22) / c
     return (8 * (squares + 2 * m * m * (s + s_left)) * currents + 64 * m * m * massive) / (s * s_left)
-
-
-@njit(cache=True)
-def _generated_initial(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
-    """Return the density with which photons of the beams are generated, in the units of `_initial`.
-
-    The photon is exact, and the leptons go as 1 + cos^2 + r sin^2, r = 4 m^2 / s', about a beam that was drawn by its
-    squared energy (`radiation.InitialState.axis`).
-    """
-    total = (q1[0] + q2[0], q1[1] + q2[1], q1[2] + q2[2], q1[3] + q2[3])
-    q = (q1[0] - q2[0], q1[1] - q2[1], q1[2] - q2[2], q1[3] - q2[3])
-    s_left = minkowski(total, total)
-    e1, e2, x1, x2 = minkowski(p1, total), minkowski(p2, total), minkowski(p1, q), minkowski(p2, q)
-    shape = 1 + 4 * m * m / s_left + (x1 * x1 + x2 * x2) / (e1 * e1 + e2 * e2)
-    d1, d2 = -2 * minkowski(p1, k), -2 * minkowski(p2, k)
-    return compiled_trace(d1, d2, s_left, M_ELECTRON * M_ELECTRON, 0.0) * shape / s_left
-
-
-@njit(cache=True)
-def _generated_final(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
-    """Return the density with which photons of the leptons are generated, in the units of `_final`.
-
-    The photon is that of `radiation.angular_weight`, and one lepton, drawn by its squared energy, keeps a direction
-    that goes as 1 + cos^2 + r sin^2, r = 4 m^2 / s, about the beams.
-    """
-    total = (p1[0] + p2[0], p1[1] + p2[1], p1[2] + p2[2], p1[3] + p2[3])
-    p = (p1[0] - p2[0], p1[1] - p2[1], p1[2] - p2[2], p1[3] - p2[3])
-    s, m2, c, d = minkowski(total, total), m * m, minkowski(q1, k), minkowski(q2, k)
-    e1, e2 = minkowski(q1, total), minkowski(q2, total)  # times sqrt(s), as the momenta along the beams
-    x1, x2, r = minkowski(q1, p), minkowski(q2, p), 4 * m2 / s
-    cos1, cos2 = x1 * x1 / (e1 * e1 - m2 * s), x2 * x2 / (e2 * e2 - m2 * s)  # squared
-    shape = 1 + r + (1 - r) * (e1 * e1 * cos1 + e2 * e2 * cos2) / (e1 * e1 + e2 * e2)
-    lost = 2 * (c + d) / s
-    eps = 4 * m2 / (s * (1 - lost))
-    b = np.sqrt(max(1 - eps, 1e-30))
-    gap = eps / (1 + b)
-    # with this logarithm the weight is the exact numerator over sin^2 + eps cos^2 = 1 - b^2 cos^2
-    angular = angular_weight(lost, max(2 * c / (c + d) - gap, 0.0) / b, gap, 1 + np.log((1 + b) / gap) / b)
-    angular *= (c + d) ** 2 / (4 * c * d)
-    soft = (1 - r) / (1 - r / 2)  # the weight of the angle is normalised to soft photons
-    return 32 * soft * np.sqrt(1 - r) / b * (1 + (1 - lost) ** 2) / lost**2 * angular * shape / s
-
-
-@njit(cache=True)
-def _orthogonal(v: P4, total: P4, square: float) -> P4:
-    """Return the part of v orthogonal to `total` (of that square), with the square -1."""
-    f = minkowski(v, total) / square
-    w0, w1, w2, w3 = v[0] - f * total[0], v[1] - f * total[1], v[2] - f * total[2], v[3] - f * total[3]
-    norm = np.sqrt(max(w1 * w1 + w2 * w2 + w3 * w3 - w0 * w0, 1e-300))
-    return w0 / norm, w1 / norm, w2 / norm, w3 / norm
-
-
-@njit(cache=True)
-def _back_to_back(difference: P4, total: P4, m: float) -> tuple[P4, P4]:
-    """Return two momenta of mass m that add up to `total` and lie, in its rest frame, along `difference`."""
-    square = minkowski(total, total)
-    n = _orthogonal(difference, total, square)
-    p = np.sqrt(max(square / 4 - m * m, 0.0))
-    return (
-        (total[0] / 2 + p * n[0], total[1] / 2 + p * n[1], total[2] / 2 + p * n[2], total[3] / 2 + p * n[3]),
-        (total[0] / 2 - p * n[0], total[1] / 2 - p * n[1], total[2] / 2 - p * n[2], total[3] / 2 - p * n[3]),
-    )
-
-
-@njit(cache=True)
-def _excess(p1: P4, p2: P4, q1: P4, q2: P4) -> float:
-    """Return what the interference adds to the exponent of soft photons, (4 alpha / pi) ln(t / u) without masses."""
-    t, u = minkowski(p1, q1) * minkowski(p2, q2), minkowski(p1, q2) * minkowski(p2, q1)
-    return 2 * ALPHA / np.pi * np.log(t / u)
-
-
-@njit(cache=True)
-def _ratio(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, m: float) -> float:
-    """Return the exact over the generated density of one photon, bounded."""
-    exact = _initial(p1, p2, q1, q2, k) + _final(p1, p2, q1, q2, k, m) + _interference(p1, p2, q1, q2, k, m)
-    generated = _generated_initial(p1, p2, q1, q2, k, m) + _generated_final(p1, p2, q1, q2, k, m)
-    return min(max(exact / generated, 0.0), LARGEST_RATIO)
-
-
-@njit(cache=True)
-def _p4(momenta: Array, j: int) -> P4:
-    """Return a row of momenta, (P, 4), as a tuple."""
-    return momenta[j, 0], momenta[j, 1], momenta[j, 2], momenta[j, 3]
-
-
-@njit(cache=True)
-def _plus(a: P4, b: P4) -> P4:
-    """Return the sum."""
-    return a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3]
-
-
-@njit(cache=True)
-def _minus(a: P4, b: P4) -> P4:
-    """Return the difference."""
-    return a[0] - b[0], a[1] - b[1], a[2] - b[2], a[3] - b[3]
-
-
-@njit(cache=True)
-def _hardest_weight(p1: P4, p2: P4, momenta: Array, m: float) -> float:
-    """Return `hardest_photon_weight` of one event."""
-    beams = _plus(p1, p2)
-    hardest, energy = 2, 0.0
-    for j in range(2, 6):
-        e = minkowski(_p4(momenta, j), beams)
-        if e > energy:
-            hardest, energy = j, e
-    fraction = 2 * energy / minkowski(beams, beams)
-    q1, q2 = _p4(momenta, 0), _p4(momenta, 1)
-    if fraction < SOFT_FRACTION:
-        return SOFT_FRACTION ** _excess(p1, p2, q1, q2)
-    # the other photons: those of the leptons go back to them, those of the beams leave the total
-    if hardest != 2:
-        q1 = _plus(q1, _p4(momenta, 2))
-    if hardest != 3:
-        q2 = _plus(q2, _p4(momenta, 3))
-    k, left = _p4(momenta, hardest), _plus(q1, q2)
-    q1, q2 = _back_to_back(_minus(q1, q2), left, m)
-    p1, p2 = _back_to_back(_minus(p1, p2), _plus(left, k), M_ELECTRON)
-    return fraction ** _excess(p1, p2, q1, q2) * _ratio(p1, p2, q1, q2, k, m)
-
-
-@njit(cache=True)
-def _fill_weights(electron: Array, positron: Array, momenta: Array, m: float, weight: Array) -> None:
-    """Fill the weights, (N,), from beams (N, 4) and momenta (N, P, 4)."""
-    for i in range(weight.size):
-        weight[i] = _hardest_weight(_p4(electron, i), _p4(positron, i), momenta[i], m)
-
-
-@njit(cache=True)
-def _fill_parts(momenta: Array, m: float, parts: Array) -> None:
-    """Fill the parts of the matrix element, (N, 3), from momenta (N, 5, 4)."""
-    for i in range(momenta.shape[0]):
-        p1, p2, q1, q2 = _p4(momenta[i], 0), _p4(momenta[i], 1), _p4(momenta[i], 2), _p4(momenta[i], 3)
-        k = _p4(momenta[i], 4)
-        parts[i, 0] = _initial(p1, p2, q1, q2, k)
-        parts[i, 1] = _final(p1, p2, q1, q2, k, m)
-        parts[i, 2] = _interference(p1, p2, q1, q2, k, m)
-
-
-def one_photon_matrix_element(momenta: Array, *, mass: float) -> Array:
-    """Return the parts of sum |M|^2 / e^6 [GeV^-2]: photons from beams, from leptons, interference; shape (N, 3).
-
-    The squared matrix element is the sum of the three, over 4 for unpolarised beams. The beams' mass is kept where
-    photons are collinear with them: in the first part.
-
-    Parameters
-    ----------
-    momenta
-        Of electron, positron, l-, l+ and photon [GeV], shape (N, 5, 4), in any one frame, balanced.
-    mass
-        Mass of the leptons [GeV].
-
-    Raises
-    ------
-    InputError
-        If the shape is not (N, 5, 4).
-
-    References
-    ----------
-    As at the top.
-    """
-    momenta = np.ascontiguousarray(momenta, dtype=np.float64)
-    if momenta.shape[1:] != (5, 4):
-        msg = f"momenta have shape {momenta.shape}; they must be (N, 5, 4): two beams, two leptons and a photon"
-        raise InputError(msg)
-    parts = np.empty((momenta.shape[0], 3))
-    _fill_parts(momenta, mass, parts)
-    return parts
-
-
-def hardest_photon_weight(electron: Array, positron: Array, momenta: Array, *, mass: float) -> Array:
-    """Return the weights that make the hardest photon of each event exact, shape (N,); their mean is 1.
-
-    The weight is x^delta times the exact over the generated density of the hardest photon, which has the fraction x of
-    the beam energy in the centre of mass. The density generated is that of all four emitters together; it is taken
-    where the other photons are soft: those of the leptons are given back to them, those of the beams leave the beams.
-    The ratio tends to 1 where the photon is collinear with a beam or a light lepton, and is at most `LARGEST_RATIO`.
-
-    delta = (4 alpha / pi) ln((1 - cos) / (1 + cos)), with masses, is what the interference adds to the exponent beta of
-    soft photons, which go as beta x^(beta - 1): x^delta keeps the rate at every angle of the leptons. So the charge
-    asymmetry of events with photons and that of events without cancel, up to box diagrams, which have no such
-    logarithm. Below `SOFT_FRACTION` only the mean over softer photons counts, and the photon keeps its angle. The
-    running of alpha
-    between s and s' is left to the cross section of the generated event.
-
-    Parameters
-    ----------
-    electron, positron
-        Beam momenta [GeV], shape (N, 4).
-    momenta
-        Of l-, l+, the photons of l-, l+, electron and positron [GeV], zero where there is none, same frame as the
-        beams, shape (N, 6, 4).
-    mass
-        Mass of the leptons [GeV].
-
-    Raises
-    ------
-    InputError
-        If the shape is not (N, 6, 4).
-
-    References
-    ----------
-    Yennie, Frautschi, Suura and Seymour, as at the top.
-    """
-    if momenta.shape[1:] != (6, 4):
-        msg = f"momenta have shape {momenta.shape}; they must be (N, 6, 4): two leptons and four photons"
-        raise InputError(msg)
-    weight = np.empty(momenta.shape[0])
-    _fill_weights(electron, positron, momenta, mass, weight)
-    return weight

@@ -16,6 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.constants import M_ELECTRON
+from bumphunt.kinematics.compiled import P4, massless_product
 from bumphunt.montecarlo.amplitudes.spinors import (
     Spinor,
     antiparticle_spinor,
@@ -27,8 +28,7 @@ from bumphunt.montecarlo.amplitudes.spinors import (
     photon_before,
     transverse_product,
 )
-from bumphunt.montecarlo.radiation.vacuum_polarisation import running
-from bumphunt.montecarlo.scalar_kinematics import P4, massless_product
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import running
 
 __all__ = ["Invariants", "invariants", "squared_amplitude", "work_space"]
 
@@ -90,11 +90,15 @@ def work_space() -> Work:
 
 @njit(cache=True)
 def _spinors(
-    p1: P4, p2: P4, q1: P4, q2: P4, omega: float, x: Invariants, plus: Spinor, minus: Spinor,
-    gauge: tuple[complex, complex, complex, complex], psi: NDArray[np.complex128],
-) -> None:  # fmt: skip
-    """Fill psi: the spinors of p1, p2, q1, q2, and the same after emission, over the denominators."""
-    e1, e2, f1, f2 = gauge
+    legs: tuple[P4, P4, P4, P4], omega: float, x: Invariants, plus: Spinor, minus: Spinor, psi: NDArray[np.complex128]
+) -> None:
+    """Fill psi: the spinors of p1, p2, q1, q2, and the same after emission, over the denominators.
+
+    The photon has the energy `omega` and the helicity spinors `plus` and `minus`.
+    """
+    p1, p2, q1, q2 = legs
+    e1, e2 = transverse_product(p1, plus, minus), transverse_product(p2, plus, minus)
+    f1, f2 = transverse_product(q1, plus, minus), transverse_product(q2, plus, minus)
     for h in range(2):
         positive = h == 0
         u1 = particle_spinor(p1, M_ELECTRON, positive)
@@ -171,13 +175,7 @@ def squared_amplitude(p1: P4, p2: P4, q1: P4, q2: P4, k: P4, x: Invariants, work
     """
     psi, flow = work
     plus, minus = helicity_spinor(k, True), helicity_spinor(k, False)
-    gauge = (
-        transverse_product(p1, plus, minus),
-        transverse_product(p2, plus, minus),
-        transverse_product(q1, plus, minus),
-        transverse_product(q2, plus, minus),
-    )
-    _spinors(p1, p2, q1, q2, k[0], x, plus, minus, gauge, psi)
+    _spinors((p1, p2, q1, q2), k[0], x, plus, minus, psi)
     _line(psi, 2, 0, 0, flow)
     _line(psi, 1, 3, 1, flow)
     _line(psi, 1, 0, 2, flow)

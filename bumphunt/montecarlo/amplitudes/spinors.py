@@ -16,13 +16,15 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from bumphunt.montecarlo.scalar_kinematics import P4
+from bumphunt.kinematics.compiled import P4
 
 __all__ = [
     "Bispinor",
     "Current",
     "Spinor",
+    "Vector",
     "antiparticle_spinor",
+    "bar",
     "contract",
     "current",
     "helicity_spinor",
@@ -30,13 +32,18 @@ __all__ = [
     "photon_after",
     "photon_before",
     "polarisation_between",
+    "row_slash",
+    "slash",
     "transverse_product",
+    "vector_current",
 ]
 
 Spinor = tuple[complex, complex]
 """Two-component spinor."""
 Bispinor = tuple[complex, complex, complex, complex]
 """Four-component spinor: left-handed, then right-handed half."""
+Vector = tuple[complex, complex, complex, complex]
+"""Complex four-vector V0, V1, V2, V3."""
 Current = tuple[complex, complex, complex, complex]
 """Half of V0 + V3, V0 - V3, V1 + i V2, V1 - i V2."""
 
@@ -155,7 +162,7 @@ def polarisation_between(a: Bispinor, b: Bispinor, with_spin: Spinor, against: S
 
 @njit(cache=True)
 def current(a: Bispinor, b: Bispinor) -> Current:
-    """Return abar gamma^mu b."""
+    """Return abar gamma^mu b in light-cone components, for `contract`."""
     l1, l2, r1, r2 = a[0].conjugate(), a[1].conjugate(), a[2].conjugate(), a[3].conjugate()
     return (
         r1 * b[2] + l2 * b[1],
@@ -169,3 +176,46 @@ def current(a: Bispinor, b: Bispinor) -> Current:
 def contract(v: Current, w: Current) -> complex:
     """Return the Minkowski product of two currents."""
     return 2 * (v[0] * w[1] + v[1] * w[0] - v[2] * w[3] - v[3] * w[2])
+
+
+@njit(cache=True)
+def bar(psi: Bispinor) -> Bispinor:
+    """Return the row psibar = psi^dagger gamma^0."""
+    return psi[2].conjugate(), psi[3].conjugate(), psi[0].conjugate(), psi[1].conjugate()
+
+
+@njit(cache=True)
+def slash(a: Vector, psi: Bispinor) -> Bispinor:
+    """Return a_mu gamma^mu psi."""
+    plus, minus = a[0] + a[3], a[0] - a[3]
+    down, up = a[1] + 1j * a[2], a[1] - 1j * a[2]
+    return (
+        minus * psi[2] - up * psi[3],
+        plus * psi[3] - down * psi[2],
+        plus * psi[0] + up * psi[1],
+        minus * psi[1] + down * psi[0],
+    )
+
+
+@njit(cache=True)
+def row_slash(row: Bispinor, a: Vector) -> Bispinor:
+    """Return row a_mu gamma^mu, for a product with a spinor."""
+    plus, minus = a[0] + a[3], a[0] - a[3]
+    down, up = a[1] + 1j * a[2], a[1] - 1j * a[2]
+    return (
+        row[2] * plus + row[3] * down,
+        row[2] * up + row[3] * minus,
+        row[0] * minus - row[1] * down,
+        row[1] * plus - row[0] * up,
+    )
+
+
+@njit(cache=True)
+def vector_current(row: Bispinor, psi: Bispinor) -> Vector:
+    """Return row gamma^mu psi by its components."""
+    return (
+        row[0] * psi[2] + row[1] * psi[3] + row[2] * psi[0] + row[3] * psi[1],
+        row[0] * psi[3] + row[1] * psi[2] - row[2] * psi[1] - row[3] * psi[0],
+        1j * (row[1] * psi[2] - row[0] * psi[3] + row[2] * psi[1] - row[3] * psi[0]),
+        row[0] * psi[2] - row[1] * psi[3] - row[2] * psi[0] + row[3] * psi[1],
+    )

@@ -1,7 +1,7 @@
 """Mass spectra and hadronic currents of tau decays.
 
-Use these as the physics of `bumphunt.montecarlo.processes.taus.tau_decays`: how often which q^2 of the hadrons (or of
-lepton and nu_tau) occurs, and the currents that shape the decay of the hadrons.
+Use these as the physics of tau decays: how often which q^2 of the hadrons (or of lepton and nu_tau) occurs, and the
+currents that shape the decay of the hadrons.
 
 References
 ----------
@@ -14,17 +14,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
 
 from bumphunt.constants import M_PION, M_PION0, M_TAU
-from bumphunt.montecarlo.scalar_kinematics import breakup_momentum
 
 __all__ = [
     "a1_spectrum",
     "cumulative",
     "kstar_spectrum",
     "leptonic_spectrum",
-    "phase_space_maximum",
     "rho_current",
     "rho_current_at",
     "rho_spectrum",
@@ -152,19 +149,3 @@ def a1_spectrum(q2: Array, masses: tuple[float, float, float]) -> tuple[Array, A
     v = q2 / M_TAU**2
     # TAUOLA: dGamma/dQ^2 ~ (1 - v)^2 (1 + 2 v) |BW|^2 / Q^4 Int |J|^2 ds1 ds2
     return (1 - v) ** 2 * (1 + 2 * v) * np.abs(_breit_wigner_a1(q2)) ** 2 / q2**2 * integral, largest
-
-
-def phase_space_maximum(mass: float, masses: Array) -> float:
-    """Return the largest product of breakup momenta in the chain of `scalar_kinematics.phase_space` (0.1 % above)."""
-    start = np.arange(1, masses.size - 1) / (masses.size - 1)
-    best = minimize(_negative_weight, start, args=(mass, masses), method="Nelder-Mead", options={"xatol": 1e-4})
-    return -1.001 * float(best.fun)
-
-
-def _negative_weight(inner: Array, mass: float, masses: Array) -> float:
-    """Return minus the product of breakup momenta along the chain at ordered `inner` within (0, 1)."""
-    u = np.concatenate([[0.0], inner, [1.0]])
-    if np.any(np.diff(u) < 0):
-        return 0.0
-    chain = np.cumsum(masses) + u * (mass - masses.sum())
-    return -float(np.prod([breakup_momentum(chain[i], chain[i - 1], masses[i]) for i in range(1, masses.size)]))

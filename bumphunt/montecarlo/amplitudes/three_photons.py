@@ -14,6 +14,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.constants import M_ELECTRON
+from bumphunt.kinematics.compiled import P4
 from bumphunt.montecarlo.amplitudes.spinors import (
     antiparticle_spinor,
     helicity_spinor,
@@ -23,7 +24,6 @@ from bumphunt.montecarlo.amplitudes.spinors import (
     polarisation_between,
     transverse_product,
 )
-from bumphunt.montecarlo.scalar_kinematics import P4
 
 __all__ = ["squared_amplitude", "work_space"]
 

@@ -7,12 +7,11 @@ not tracked leaves a neutral cluster. Photons are measured whether they are lost
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.measured import Clusters, Tracks, wrap
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.response import (
     angle_resolution,
     in_ecl,
@@ -23,89 +22,15 @@ from bumphunt.montecarlo.detector.response import (
 )
 from bumphunt.montecarlo.events import Events
 
-__all__ = [
-    "CHARGED",
-    "Clusters",
-    "Tracks",
-    "background_clusters",
-    "distance_of_closest_approach",
-    "energy_after_radiation",
-    "measure",
-    "wrap",
-]
+__all__ = ["CHARGED", "distance_of_closest_approach", "energy_after_radiation", "measure"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 CHARGED = (11, 13, 211, 321, 2212)
 """PDG codes of the charged particles that a detector sees, without their signs."""
 _MIN_SINE = 0.01
 """Smallest sine of a polar angle for the path in material: along the beams it stays finite."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tracks:
-    """Reconstructed tracks, arrays of shape (T,), ordered by event."""
-
-    event: Ints
-    """Position of the event."""
-    pdgid: Ints
-    """PDG code of the particle."""
-    positive: Mask
-    """Whether the charge is positive."""
-    p: Array
-    """Momentum [GeV]."""
-    theta: Array
-    """Polar angle [rad]."""
-    phi: Array
-    """Azimuth [rad]."""
-    cluster: Array
-    """Energy in the calorimeter [GeV], 0 without a cluster."""
-    dr: Array
-    """True distance of closest approach in the transverse plane, with a sign [cm]."""
-    dz: Array
-    """True z at that point [cm]."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clusters:
-    """Neutral clusters, arrays of shape (C,)."""
-
-    event: Ints
-    """Position of the event, or of the view of an event."""
-    energy: Array
-    """Energy [GeV]."""
-    theta: Array
-    """Polar angle [rad]."""
-    phi: Array
-    """Azimuth [rad]."""
-    time: Array
-    """Time since the collision [ns]."""
-
-    def where(self, keep: NDArray[np.bool_ | np.intp]) -> Clusters:
-        """Return the clusters that a mask or an array of positions names."""
-        return Clusters(
-            event=self.event[keep],
-            energy=self.energy[keep],
-            theta=self.theta[keep],
-            phi=self.phi[keep],
-            time=self.time[keep],
-        )
-
-    def of(self, event: Ints) -> Clusters:
-        """Return the same clusters as part of other events, shape (C,)."""
-        return Clusters(event=event, energy=self.energy, theta=self.theta, phi=self.phi, time=self.time)
-
-    def and_also(self, other: Clusters) -> Clusters:
-        """Return these clusters followed by others."""
-        return Clusters(
-            event=np.concatenate([self.event, other.event]),
-            energy=np.concatenate([self.energy, other.energy]),
-            theta=np.concatenate([self.theta, other.theta]),
-            phi=np.concatenate([self.phi, other.phi]),
-            time=np.concatenate([self.time, other.time]),
-        )
 
 
 def measure(events: Events, detector: Detector, rng: np.random.Generator) -> tuple[Tracks, Clusters]:
@@ -257,41 +182,3 @@ def _smear_clusters(clusters: Clusters, detector: Detector, rng: np.random.Gener
         time=clusters.time + photon_time_resolution(clusters.energy, detector) * noise[3],
     )
     return smeared.where(smeared.energy > detector.photon_energy_min)
-
-
-def background_clusters(n: int, window: float, detector: Detector, *, rng: np.random.Generator) -> Clusters:
-    """Return the clusters that beam background adds to `n` events, in no order.
-
-    Their number in each event is Poisson, their energy exponential above the threshold, and they are uniform over the
-    solid angle of the crystals and in time.
-
-    Parameters
-    ----------
-    n
-        Number of events.
-    window
-        Largest distance in time from the event [ns], at most the detector's `background_time_window`.
-    detector
-        The detector.
-    rng
-        Source of randomness.
-    """
-    share = window / detector.background_time_window if detector.background_time_window > 0 else 1.0
-    size = rng.poisson(n * detector.background_clusters * share)
-    edges = np.array([detector.ecl_theta[0], *np.sort(np.ravel(detector.ecl_gaps)), detector.ecl_theta[1]])
-    # the gaps have no solid angle: the cumulative one jumps over them
-    top, bottom = np.cos(edges[::2]), np.cos(edges[1::2])
-    cumulative = np.repeat(np.cumsum(top - bottom), 2)[:-1]
-    cosine = np.interp(rng.random(size) * cumulative[-1], np.concatenate([[0.0], cumulative]), np.cos(edges))
-    return Clusters(
-        event=rng.integers(n, size=size) if n else np.empty(0, dtype=np.int64),
-        energy=detector.photon_energy_min + detector.background_energy * rng.standard_exponential(size),
-        theta=np.arccos(cosine),
-        phi=rng.uniform(-np.pi, np.pi, size),
-        time=rng.uniform(-window, window, size),
-    )
-
-
-def wrap(phi: Array) -> Array:
-    """Return azimuths in [-pi, pi); keeps the shape."""
-    return phi - 2 * np.pi * np.floor((phi + np.pi) / (2 * np.pi))

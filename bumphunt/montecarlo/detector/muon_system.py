@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.photon_views import Views
 from bumphunt.montecarlo.detector.response import in_ecl
 from bumphunt.montecarlo.events import Events

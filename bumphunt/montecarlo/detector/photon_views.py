@@ -1,4 +1,4 @@
-"""How the clusters of an event may be seen: all of them, or without those that are lost.
+"""How the clusters of an event may be seen: without those that are lost, and with those of beam background.
 
 For weighted samples an event with clusters has two views, one where nothing is lost and one where at least one cluster
 is, with the probabilities of the two as weights. By hit or miss it has one.
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.montecarlo.detector.detector import Detector
-from bumphunt.montecarlo.detector.measurement import Clusters, background_clusters
+from bumphunt.montecarlo.detector.measured import Clusters
+from bumphunt.montecarlo.detector.parameters import Detector
 
-__all__ = ["Views", "add_background", "photon_views"]
+__all__ = ["Views", "add_background", "background_clusters", "photon_views"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -124,3 +124,36 @@ def add_background(views: Views, window: float, detector: Detector, *, rng: np.r
     # one number for both keys sorts several times faster than two keys: the energy is a fraction below 1
     fraction = clusters.energy / (1 + np.max(clusters.energy, initial=0.0))
     return clusters.where(np.argsort(clusters.event - fraction))
+
+
+def background_clusters(n: int, window: float, detector: Detector, *, rng: np.random.Generator) -> Clusters:
+    """Return the clusters that beam background adds to `n` events, in no order.
+
+    Their number in each event is Poisson, their energy exponential above the threshold, and they are uniform over the
+    solid angle of the crystals and in time.
+
+    Parameters
+    ----------
+    n
+        Number of events.
+    window
+        Largest distance in time from the event [ns], at most the detector's `background_time_window`.
+    detector
+        The detector.
+    rng
+        Source of randomness.
+    """
+    share = window / detector.background_time_window if detector.background_time_window > 0 else 1.0
+    size = rng.poisson(n * detector.background_clusters * share)
+    edges = np.array([detector.ecl_theta[0], *np.sort(np.ravel(detector.ecl_gaps)), detector.ecl_theta[1]])
+    # the gaps have no solid angle: the cumulative one jumps over them
+    top, bottom = np.cos(edges[::2]), np.cos(edges[1::2])
+    cumulative = np.repeat(np.cumsum(top - bottom), 2)[:-1]
+    cosine = np.interp(rng.random(size) * cumulative[-1], np.concatenate([[0.0], cumulative]), np.cos(edges))
+    return Clusters(
+        event=rng.integers(n, size=size) if n else np.empty(0, dtype=np.int64),
+        energy=detector.photon_energy_min + detector.background_energy * rng.standard_exponential(size),
+        theta=np.arccos(cosine),
+        phi=rng.uniform(-np.pi, np.pi, size),
+        time=rng.uniform(-window, window, size),
+    )

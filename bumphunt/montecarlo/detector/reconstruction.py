@@ -11,47 +11,35 @@ Two ways to apply an efficiency, both unbiased:
 The two-track trigger multiplies the weight where it is the only trigger, for candidates without a photon; the other
 triggers, and this one beside them, are decided by hit or miss.
 
-What a candidate is made of is in `bumphunt.montecarlo.detector.candidates`. A lepton may be a particle taken for one.
+What a candidate is made of is in `bumphunt.montecarlo.detector.candidates`. A track may be that of a particle taken for
+another.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate, Pairs, lepton_pairs, photon_combinations
-from bumphunt.montecarlo.detector.detector import Detector
-from bumphunt.montecarlo.detector.measurement import CHARGED, Clusters, Tracks, measure
+from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
+from bumphunt.montecarlo.detector.columns import Columns, numbering, photon_columns, rest_columns, track_columns
+from bumphunt.montecarlo.detector.combinations import TrackCombinations, photon_combinations, track_combinations
+from bumphunt.montecarlo.detector.measured import Clusters, Tracks
+from bumphunt.montecarlo.detector.measurement import CHARGED, measure
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS, muon_system_clusters
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.photon_views import Views, add_background, photon_views
 from bumphunt.montecarlo.detector.trigger_lines import TRACK_TRIGGER
 from bumphunt.montecarlo.detector.triggers import calorimeter_triggers, track_trigger
 from bumphunt.montecarlo.events import Events
 
-__all__ = ["N_PHOTONS", "photon_variable", "reconstruct"]
+__all__ = ["reconstruct"]
 
 Array = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Columns = dict[str, NDArray[Any]]
-
-N_PHOTONS = 3
-"""How many photons outside the candidate are written, ranked by energy."""
-_TOTAL = "totalEnergyOfParticlesInList(gamma:roe)"
-
-
-def photon_variable(quantity: str, rank: int) -> str:
-    """Return the basf2 name of a quantity of the photon of the given rank in energy, 1 being the first.
-
-    Examples
-    --------
-    >>> photon_variable("theta", 1)
-    'getVariableByRank(gamma:roe, E, theta, 1)'
-    """
-    return f"getVariableByRank(gamma:roe, E, {quantity}, {rank})"
 
 
 def reconstruct(
@@ -71,15 +59,15 @@ def reconstruct(
     ======================================================  ==========================================================
     columns                                                 for
     ======================================================  ==========================================================
-    daughter(i, p | theta | phi | charge | clusterE)        leptons [GeV, rad]; clusterE is 0 without a cluster
-    daughter(i, dr | dz)                                    leptons [cm]; the distance, and z at this point
-    daughter(i, muonID), daughter(i, electronID)            leptons; electronID if one of them is an electron
+    daughter(i, p | theta | phi | charge | clusterE)        tracks [GeV, rad]; clusterE is 0 without a cluster
+    daughter(i, dr | dz)                                    tracks [cm];  the distance, and z at this point
+    daughter(i, muonID), daughter(i, electronID)            tracks; electronID if one of them is an electron
     daughter(i, E | theta | phi | clusterTiming)            photons [GeV, rad, ns]
     nTracks                                                 tracks of the event
     totalEnergyOfParticlesInList(gamma:roe)                 in-time photons beside the candidate [GeV]
     getVariableByRank(gamma:roe, E, E | theta | phi, k)     the k-th of them, k = 1, 2, 3; NaN where there is none
     getVariableByRank(gamma:roe, E, clusterTiming, k)       its time [ns], if the candidate has a photon
-    L1PSNM(ffo)                                             if the candidate has leptons
+    L1PSNM(ffo)                                             if the candidate has tracks
     L1PSNM(hie), and the detector's photon lines            if it has a photon
     nKLMClusters                                            if it has photons only: clusters in the muon system
     ======================================================  ==========================================================
@@ -100,42 +88,44 @@ def reconstruct(
     events, position = _with_enough_tracks(events, candidate, detector)
     n = len(events.weight)
     tracks, measured = measure(events, detector, rng)
-    pairs = lepton_pairs(tracks, events.weight, candidate, detector, rng=rng, weighted=weighted)
-    weight, trigger = _track_trigger(tracks, pairs, candidate, n, detector, rng, weighted=weighted)
-    views = photon_views(pairs.event, measured, n, detector, rng=rng, weighted=weighted)
+    found = track_combinations(tracks, events.weight, candidate, detector, rng=rng, weighted=weighted)
+    weight, trigger = _track_trigger(tracks, found, candidate, n, detector, rng, weighted=weighted)
+    views = photon_views(found.event, measured, n, detector, rng=rng, weighted=weighted)
     # a candidate may be out of time, the rest of the event not
     window = detector.background_time_window if candidate.n_photons else detector.in_time_window
     clusters = add_background(views, window, detector, rng=rng)
-    pair, view = _rows(pairs.event, views)
-    used = np.empty((pair.size, 0), dtype=np.int64)
+    combination, view = _rows(found.event, views)
+    used = np.empty((view.size, 0), dtype=np.int64)
     if candidate.n_photons:
-        pair, view, used = _with_photons(pair, view, views.event.size, clusters, candidate)
+        combination, view, used = _with_photons(combination, view, views.event.size, clusters, candidate)
     columns = {
-        **_numbering(2 * position[views.event[view]] + views.lossy[view]),
-        "__weight__": weight[pair] * views.probability[view],
+        **numbering(2 * position[views.event[view]] + views.lossy[view]),
+        "__weight__": weight[combination] * views.probability[view],
     }
-    of_pair = _lepton_columns(tracks, pairs, candidate, detector, rng)
-    of_pair["nTracks"] = np.bincount(tracks.event, minlength=n)[pairs.event].astype(np.float32)
-    columns |= {name: values[pair] for name, values in (of_pair | trigger).items()}
-    if not candidate.leptons:
+    of_tracks = track_columns(tracks, found, candidate, detector, rng)
+    of_tracks["nTracks"] = np.bincount(tracks.event, minlength=n)[found.event].astype(np.float32)
+    columns |= {name: values[combination] for name, values in (of_tracks | trigger).items()}
+    if not candidate.tracks:
         behind, factor = muon_system_clusters(events, views, detector, rng=rng, weighted=weighted)
         columns["__weight__"] *= factor[view]
         columns[MUON_SYSTEM_CLUSTERS] = behind[view].astype(np.float32)
     for k in range(candidate.n_photons):
-        columns |= _photon_columns(f"daughter({len(candidate.leptons) + k}, {{}})", clusters, used[:, k])
+        columns |= photon_columns(f"daughter({len(candidate.tracks) + k}, {{}})", clusters, used[:, k])
     if candidate.n_photons:
         everything = clusters.and_also(_track_clusters(tracks, views, n))
         fired = calorimeter_triggers(everything, events.beams_p4[views.event], detector, rng=rng)
         columns |= {name: decision[view].astype(np.float32) for name, decision in fired.items()}
-    return columns | _rest_columns(clusters, view, used, views.event.size, detector)
+    return columns | rest_columns(clusters, view, used, views.event.size, detector)
 
 
 def _with_enough_tracks(events: Events, candidate: Candidate, detector: Detector) -> tuple[Events, Ints]:
-    """Return the events in which the leptons of a candidate may be found, and their positions; the rest has no row."""
-    if not candidate.leptons:
+    """Return the events in which the tracks of a candidate may be found, and their positions; the rest has no row."""
+    if not candidate.tracks:
         return events, np.arange(len(events.weight))
     enough = np.zeros(len(events.weight), dtype=np.bool_)
-    _count_charged(events.pdgid, events.p4, events.weight, *detector.tracking_theta, detector.tracking_pt_min, enough)
+    low, high = detector.tracking_theta
+    acceptance = (low, high, detector.tracking_pt_min)
+    _count_charged(events.pdgid, events.p4, events.weight, acceptance, len(candidate.tracks), enough)
     position = np.flatnonzero(enough)
     kept = Events(
         pdgid=events.pdgid[position],
@@ -149,10 +139,14 @@ def _with_enough_tracks(events: Events, candidate: Candidate, detector: Detector
 
 @njit(cache=True)
 def _count_charged(
-    pdgid: NDArray[np.int32], p4: Array, weight: Array, low: float, high: float, pt_min: float, enough: Mask
+    pdgid: NDArray[np.int32], p4: Array, weight: Array, acceptance: tuple[float, float, float], least: int, enough: Mask
 ) -> None:
-    """Fill which events have positive weight, and two charged particles in the acceptance of tracks before material."""
-    most, least = np.cos(low) / max(np.sin(low), 1e-12), np.cos(high) / max(np.sin(high), 1e-12)
+    """Fill which events have positive weight and enough charged particles that may leave tracks, before material.
+
+    The acceptance is two polar angles [rad], and a transverse momentum [GeV].
+    """
+    low, high, pt_min = acceptance
+    most, flat = np.cos(low) / max(np.sin(low), 1e-12), np.cos(high) / max(np.sin(high), 1e-12)
     for i in range(weight.size):
         charged = 0
         if weight[i] > 0:
@@ -160,14 +154,14 @@ def _count_charged(
                 kind = abs(pdgid[i, j])
                 if kind in CHARGED:
                     pt = np.sqrt(p4[i, j, 1] ** 2 + p4[i, j, 2] ** 2)
-                    if pt >= pt_min and least * pt <= p4[i, j, 3] <= most * pt:
+                    if pt >= pt_min and flat * pt <= p4[i, j, 3] <= most * pt:
                         charged += 1
-        enough[i] = charged >= 2
+        enough[i] = charged >= least
 
 
 def _track_trigger(
     tracks: Tracks,
-    pairs: Pairs,
+    found: TrackCombinations,
     candidate: Candidate,
     n: int,
     detector: Detector,
@@ -175,41 +169,46 @@ def _track_trigger(
     *,
     weighted: bool,
 ) -> tuple[Array, Columns]:
-    """Return the weights of the pairs with the efficiency of the two-track trigger, and its column."""
-    if not candidate.leptons:
-        return pairs.weight, {}
-    fires = track_trigger(tracks, pairs.daughters[0], pairs.daughters[1], detector)
-    weight = pairs.weight
+    """Return the weights of the combinations with the efficiency of the two-track trigger, and its column.
+
+    It fires on any two tracks of the candidate.
+    """
+    if not candidate.tracks:
+        return found.weight, {}
+    fires = np.zeros(found.event.size, dtype=np.bool_)
+    for first, second in itertools.combinations(found.daughters, 2):
+        fires |= track_trigger(tracks, first, second, detector)
+    weight = found.weight
     if weighted and not candidate.n_photons:
         weight = weight * np.where(fires, detector.trigger_efficiency, 1.0)
     else:
-        fires &= (rng.random(n) < detector.trigger_efficiency)[pairs.event]
+        fires &= (rng.random(n) < detector.trigger_efficiency)[found.event]
     return weight, {TRACK_TRIGGER: fires.astype(np.float32)}
 
 
 def _rows(event: Ints, views: Views) -> tuple[Ints, Ints]:
-    """Return the positions of pair and view of every row, ordered by view, given the events of the pairs (ordered)."""
+    """Return the positions of combination and view of every row, ordered by view, given the events of combinations."""
     n_views = np.bincount(views.event, minlength=event[-1] + 1 if event.size else 0)
     first = np.cumsum(n_views) - n_views
-    pair = np.arange(event.size)
-    twice = pair[n_views[event] == 2]
+    combination = np.arange(event.size)
+    twice = combination[n_views[event] == 2]
     view = np.concatenate([first[event], first[event[twice]] + 1])
     order = np.argsort(view, kind="stable")
-    return np.concatenate([pair, twice])[order], view[order]
+    return np.concatenate([combination, twice])[order], view[order]
 
 
 def _with_photons(
-    pair: Ints, view: Ints, n_views: int, clusters: Clusters, candidate: Candidate
+    combination: Ints, view: Ints, n_views: int, clusters: Clusters, candidate: Candidate
 ) -> tuple[Ints, Ints, Ints]:
-    """Return pair, view and photons (R, n_photons) of every row, given the pairs in each view."""
+    """Return tracks (their combination), view and photons (R, n_photons) of every row, given the first two."""
     eligible = np.flatnonzero(clusters.energy > candidate.photon_energy_min)
     combinations = eligible[photon_combinations(clusters.event[eligible], candidate.n_photons)]
     count = np.bincount(clusters.event[combinations[:, 0]], minlength=n_views)
     first = np.cumsum(count) - count
     repeats = count[view]
     nth = np.arange(repeats.sum()) - np.repeat(np.cumsum(repeats) - repeats, repeats)
-    pair, view = np.repeat(pair, repeats), np.repeat(view, repeats)
-    return pair, view, combinations[first[view] + nth]
+    combination, view = np.repeat(combination, repeats), np.repeat(view, repeats)
+    return combination, view, combinations[first[view] + nth]
 
 
 def _track_clusters(tracks: Tracks, views: Views, n: int) -> Clusters:
@@ -229,97 +228,3 @@ def _track_clusters(tracks: Tracks, views: Views, n: int) -> Clusters:
         phi=tracks.phi[position],
         time=np.zeros(position.size),
     )
-
-
-def _lepton_columns(
-    tracks: Tracks, pairs: Pairs, candidate: Candidate, detector: Detector, rng: np.random.Generator
-) -> Columns:
-    """Return the columns of the leptons of each pair."""
-    columns: Columns = {}
-    for i, (position, kind) in enumerate(zip(pairs.daughters, candidate.leptons, strict=False)):
-        cluster = tracks.cluster[position]
-        genuine = np.abs(tracks.pdgid[position]) == (11 if kind == "e" else 13)
-        u = rng.random(position.size)
-        # the right particles crowd at 1, those taken for them are spread evenly
-        likeness = np.where(genuine, 1 - u**4, u)
-        threshold = detector.electron_id_threshold if kind == "e" else detector.muon_id_threshold
-        likelihood = {f"{'electron' if kind == 'e' else 'muon'}ID": threshold + (1 - threshold) * likeness}
-        if "e" in candidate.leptons:
-            # likelihood ratios of one track add up to 1 at most
-            other = (1 - next(iter(likelihood.values()))) * rng.random(position.size)
-            likelihood["muonID" if kind == "e" else "electronID"] = other
-        if kind == "e":
-            share = detector.fake_electron_deposit
-            fake = tracks.p[position] * (share + (1 - share) * rng.random(position.size))
-            cluster = np.where(genuine | (cluster == 0), cluster, fake)
-        values = {
-            "p": tracks.p[position],
-            "theta": tracks.theta[position],
-            "phi": tracks.phi[position],
-            "charge": np.where(tracks.positive[position], 1.0, -1.0),
-            **likelihood,
-            "clusterE": cluster,
-            "dr": np.abs(tracks.dr[position] + detector.dr_resolution * rng.normal(size=position.size)),
-            "dz": tracks.dz[position] + detector.dz_resolution * rng.normal(size=position.size),
-        }
-        columns |= {f"daughter({i}, {name})": value.astype(np.float32) for name, value in values.items()}
-    return columns
-
-
-def _photon_columns(name: str, clusters: Clusters, position: Ints, *, with_time: bool = True) -> Columns:
-    """Return the columns of one photon a row, NaN where its position is negative."""
-    quantities = {"E": clusters.energy, "theta": clusters.theta, "phi": clusters.phi}
-    if with_time:
-        quantities["clusterTiming"] = clusters.time
-    # the last element is what -1 finds
-    padded = {quantity: np.append(values, np.nan).astype(np.float32) for quantity, values in quantities.items()}
-    return {name.format(quantity): values[position] for quantity, values in padded.items()}
-
-
-def _rest_columns(clusters: Clusters, view: Ints, used: Ints, n_views: int, detector: Detector) -> Columns:
-    """Return the columns of the in-time photons outside each candidate."""
-    count = np.bincount(clusters.event, minlength=n_views)
-    first = np.cumsum(count) - count
-    in_time = np.abs(clusters.time) < detector.in_time_window
-    ranked = np.full((view.size, N_PHOTONS), -1)
-    total = np.zeros(view.size)
-    _rest_of_event(first[view], (first + count)[view], used, clusters.energy, in_time, ranked, total)
-    columns: Columns = {_TOTAL: total.astype(np.float32)}
-    for rank in range(N_PHOTONS):
-        name = photon_variable("{}", rank + 1)
-        columns |= _photon_columns(name, clusters, ranked[:, rank], with_time=used.shape[1] > 0)
-    return columns
-
-
-@njit(cache=True)
-def _rest_of_event(
-    first: Ints, end: Ints, used: Ints, energy: Array, in_time: Mask, ranked: Ints, total: Array
-) -> None:
-    """Fill positions of the leading clusters (R, N_PHOTONS) and summed energy (R,) of the in-time clusters not used.
-
-    Row r may take the clusters from first[r] to end[r], ordered by falling energy, but for used[r].
-    """
-    for r in range(first.size):
-        rank = 0
-        for i in range(first[r], end[r]):
-            free = in_time[i]
-            for k in range(used.shape[1]):
-                free = free and used[r, k] != i
-            if free:
-                total[r] += energy[i]
-                if rank < ranked.shape[1]:
-                    ranked[r, rank] = i
-                rank += 1
-
-
-def _numbering(view: Ints) -> Columns:
-    """Return event number, number of the candidate in its event, and their number, for rows ordered by view."""
-    new = np.ones(view.size, dtype=np.bool_)
-    new[1:] = view[1:] != view[:-1]
-    first = np.flatnonzero(new)
-    size = np.diff(np.append(first, view.size))
-    return {
-        "__event__": view.astype(np.int64),
-        "__candidate__": (np.arange(view.size) - np.repeat(first, size)).astype(np.int32),
-        "__ncandidates__": np.repeat(size, size).astype(np.int32),
-    }

@@ -1,6 +1,6 @@
 """Resolutions, acceptances and probabilities that follow from the numbers of a detector.
 
-Each function takes true quantities and a `bumphunt.montecarlo.detector.detector.Detector`; what is done with the result
+Each function takes true quantities and a `bumphunt.montecarlo.detector.presets.Detector`; what is done with the result
 to an event is in `bumphunt.montecarlo.detector.measurement`.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.parameters import Detector
 
 __all__ = [
     "angle_resolution",
@@ -40,7 +40,7 @@ def transverse_momentum_resolution(pt: ArrayLike, beta: ArrayLike, detector: Det
 
     Examples
     --------
-    >>> from bumphunt.montecarlo.detector.detector import BELLE2
+    >>> from bumphunt.montecarlo.detector.presets import BELLE2
     >>> round(float(transverse_momentum_resolution(1.0, 1.0, BELLE2)), 5)
     0.00175
     """
@@ -71,7 +71,7 @@ def photon_energy_resolution(energy: ArrayLike, detector: Detector) -> Array:
 
     Examples
     --------
-    >>> from bumphunt.montecarlo.detector.detector import BELLE2
+    >>> from bumphunt.montecarlo.detector.presets import BELLE2
     >>> round(float(photon_energy_resolution(1.0, BELLE2)), 4)
     0.0175
     """
@@ -92,7 +92,7 @@ def photon_time_resolution(energy: ArrayLike, detector: Detector) -> Array:
 
     Examples
     --------
-    >>> from bumphunt.montecarlo.detector.detector import BELLE2
+    >>> from bumphunt.montecarlo.detector.presets import BELLE2
     >>> round(float(photon_time_resolution(0.1, BELLE2)), 2)
     3.16
     """
@@ -162,7 +162,7 @@ def in_ecl(theta: ArrayLike, detector: Detector) -> Mask:
 
     Examples
     --------
-    >>> from bumphunt.montecarlo.detector.detector import BELLE2
+    >>> from bumphunt.montecarlo.detector.presets import BELLE2
     >>> in_ecl(np.radians([80.0, 31.8, 90.0, 5.0]), BELLE2)
     array([ True, False, False, False])
     """

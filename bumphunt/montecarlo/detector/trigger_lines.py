@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.detector.parameters import check_not_negative, check_polar_angles, check_probability
+from bumphunt.montecarlo.detector.checks import check_not_negative, check_polar_angles, check_probability
 
 __all__ = [
     "BABAR_SINGLE_PHOTON",

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.montecarlo.detector.detector import Detector
-from bumphunt.montecarlo.detector.measurement import Clusters, Tracks, wrap
+from bumphunt.montecarlo.detector.measured import Clusters, Tracks, wrap
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.trigger_lines import ENERGY_TRIGGER, PhotonTrigger
 
 __all__ = ["calorimeter_triggers", "track_trigger"]
@@ -21,7 +21,7 @@ Mask = NDArray[np.bool_]
 
 
 def track_trigger(tracks: Tracks, first: NDArray[np.intp], second: NDArray[np.intp], detector: Detector) -> Mask:
-    """Return whether pairs satisfy the two-track trigger: both in its polar angles, apart in the transverse plane.
+    """Return whether pairs of tracks satisfy the two-track trigger: in its polar angles, apart in the transverse plane.
 
     Parameters
     ----------

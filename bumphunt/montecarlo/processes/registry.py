@@ -26,10 +26,10 @@ from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.processes import pythia
 from bumphunt.montecarlo.processes.leptons import bhabha, eeee, eemumu, mumu, single_photon_bhabha
 from bumphunt.montecarlo.processes.photons import diphoton
 from bumphunt.montecarlo.processes.process import Parameter, Parameters, Process
+from bumphunt.montecarlo.processes.quarks import pythia
 from bumphunt.montecarlo.processes.resonances import isr_resonances
 from bumphunt.montecarlo.processes.signals import (
     dark_higgsstrahlung,
@@ -39,7 +39,7 @@ from bumphunt.montecarlo.processes.signals import (
     photon_dark_photon,
 )
 from bumphunt.montecarlo.processes.taus import tautau
-from bumphunt.montecarlo.processes.taus.tau_decays import ENRICHMENTS
+from bumphunt.montecarlo.processes.taus.modes import ENRICHMENTS
 from bumphunt.theory import dark_photon
 from bumphunt.theory.zprime import branching_ratio_invisible
 

@@ -1,7 +1,7 @@
 """Final-state radiation at leading logarithm, with exact four-momenta.
 
 Use it on a pair of charged particles that is still back to back. It is radiation from the beams with time reversed:
-each loses one photon, with the structure function of `bumphunt.montecarlo.radiation.initial_state`, at an angle in the
+each loses one photon, with the structure function of `bumphunt.theory.structure_function`, at an angle in the
 rest frame of the two particles *after* emission, where the angular weight of the beams is exact for one photon too.
 """
 
@@ -13,9 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.constants import ALPHA
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import P4, boost_from_rest, row
 from bumphunt.kinematics.momenta import mass_squared
-from bumphunt.montecarlo.radiation.initial_state import SMALLEST_LOST, Shares, draw_lost_fractions, emit_photon
-from bumphunt.montecarlo.scalar_kinematics import P4, boost_from_rest
+from bumphunt.montecarlo.radiation.lost_fractions import Shares, draw_lost_fractions
+from bumphunt.montecarlo.radiation.photon_angles import SMALLEST_LOST, emit_photon
 from bumphunt.theory.structure_function import K_FACTOR, structure_function
 
 __all__ = ["final_radiator_exponent", "radiate_final_state"]
@@ -36,7 +37,7 @@ MINIMUM_BETA = 0.004
 def final_radiator_exponent(s: ArrayLike, mass: float) -> Array:
     """Return beta = (2 alpha / pi) ((1 + b^2) / 2b ln((1 + b) / (1 - b)) - 1) of a pair of any speed, shape of `s`.
 
-    It is `radiation.radiator_exponent` with all powers of the mass; b is the speed of each particle.
+    It is `structure_function.radiator_exponent` with all powers of the mass; b is the speed of each particle.
 
     Parameters
     ----------
@@ -63,8 +64,7 @@ def final_radiator_exponent(s: ArrayLike, mass: float) -> Array:
 def _boost_rows(q: Array, frame: P4, frame_mass: float) -> None:
     """Boost the first four momenta, given in the rest frame of `frame`, in place to where `frame` is given."""
     for j in range(4):
-        e, x, y, z = boost_from_rest((q[j, 0], q[j, 1], q[j, 2], q[j, 3]), frame, frame_mass)
-        q[j, 0], q[j, 1], q[j, 2], q[j, 3] = e, x, y, z
+        q[j] = boost_from_rest(row(q, j), frame, frame_mass)
 
 
 @njit(cache=True)
@@ -129,7 +129,7 @@ def _radiate(
             radiated = max(u1, u2) > SMALLEST_LOST  # else the photons are left out, and the particles keep it all
             dressed = _dress(q, w, mass, beta[i], (u1, u2), rng) if radiated else FINAL_K_FACTOR
             weight[i] = ratio / norm[i] ** 2 * dressed
-        _boost_rows(q, (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3]), w)
+        _boost_rows(q, row(pair, i), w)
 
 
 def radiate_final_state(

@@ -18,9 +18,15 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, M_ELECTRON
-from bumphunt.errors import InputError
-from bumphunt.kinematics.momenta import mass_squared
-from bumphunt.montecarlo.radiation.initial_state import InitialState, beam_axis, emit_from_both
+from bumphunt.kinematics.compiled import add, mass_squared, row
+from bumphunt.montecarlo.radiation.initial_state import (
+    InitialState,
+    Rows,
+    check_mass,
+    emit_from_both,
+    empty_rows,
+    fill_row,
+)
 from bumphunt.theory.structure_function import K_FACTOR, compiled_regular_part
 
 __all__ = ["return_to_resonance"]
@@ -70,32 +76,18 @@ def _single_photon(kept: float, s: float, rng: np.random.Generator) -> tuple[flo
 
 
 @njit(cache=True)
-def _fill(
-    electron: Array,
-    positron: Array,
-    mass: float,
-    many: bool,
-    rng: np.random.Generator,
-    photons: Array,
-    pair: Array,
-    axis: Array,
-    weight: Array,
-) -> None:
-    """Fill photons (N, 2, 4), pair (N, 4), axis (N, 3) and weight (N,) from beams (N, 4)."""
-    for i in range(weight.size):
-        a = (electron[i, 0], electron[i, 1], electron[i, 2], electron[i, 3])
-        b = (positron[i, 0], positron[i, 1], positron[i, 2], positron[i, 3])
-        total = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
-        s = total[0] ** 2 - total[1] ** 2 - total[2] ** 2 - total[3] ** 2
+def _fill(electron: Array, positron: Array, mass: float, many: bool, rng: np.random.Generator, rows: Rows) -> None:
+    """Fill rows from beams, (N, 4) each."""
+    for i in range(electron.shape[0]):
+        a, b = row(electron, i), row(positron, i)
+        total = add(a, b)
+        s = mass_squared(total)
         # where the energy spread leaves too little energy, any allowed event stands in with the weight 0
         kept = min(mass * mass / s, 1 - 1e-9)
         u1, u2, density = _lost_fractions(kept, s, rng) if many else _single_photon(kept, s, rng)
         k1, k2, angular = emit_from_both(a, b, total, s, (u1, u2), rng)
-        left = (total[0] - k1[0] - k2[0], total[1] - k1[1] - k2[1], total[2] - k1[2] - k2[2], total[3] - k1[3] - k2[3])
-        axis[i, 0], axis[i, 1], axis[i, 2] = beam_axis(a, b, left, mass, rng.random())
-        weight[i] = density * angular / s if mass * mass < s * (1 - 1e-9) else 0.0
-        for j in range(4):
-            photons[i, 0, j], photons[i, 1, j], pair[i, j] = k1[j], k2[j], left[j]
+        fill_row(rows, i, (a, b), (k1, k2), mass, rng)
+        rows.weight[i] = density * angular / s if mass * mass < s * (1 - 1e-9) else 0.0
 
 
 def return_to_resonance(
@@ -132,11 +124,7 @@ def return_to_resonance(
     O. Nicrosini, L. Trentadue, Phys. Lett. B 196 (1987) 551: D and K. G. Bonneau, F. Martin, Nucl. Phys. B 27 (1971)
     381: the tree level.
     """
-    n = electron.shape[0]
-    highest = np.sqrt(mass_squared(electron + positron).max(initial=0.0))
-    if not 0 < mass < (highest if n else np.inf):
-        msg = f"mass = {mass} GeV; it must be between 0 and sqrt(s) = {highest:.4f} GeV"
-        raise InputError(msg)
-    photons, pair, axis, weight = np.empty((n, 2, 4)), np.empty((n, 4)), np.empty((n, 3)), np.empty(n)
-    _fill(electron, positron, mass, radiation, rng, photons, pair, axis, weight)
-    return InitialState(photons=photons, pair=pair, axis=axis, mass_squared=np.full(n, mass * mass), weight=weight)
+    check_mass(mass, "mass", electron, positron)
+    rows = empty_rows(electron.shape[0])
+    _fill(electron, positron, mass, radiation, rng, rows)
+    return InitialState(**rows._asdict(), mass_squared=np.full(electron.shape[0], mass * mass))

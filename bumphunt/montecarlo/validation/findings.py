@@ -1,6 +1,6 @@
 """What a validation study finds: numbers beside their references, and distributions beside what they should be.
 
-The studies are in `bumphunt.montecarlo.validation.validation`.
+The studies are in `bumphunt.montecarlo.validation.studies`.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from bumphunt.constants import GEV2_TO_FB
 from bumphunt.kinematics.momenta import momentum, polar_angle, to_centre_of_mass
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.processes import pythia
 from bumphunt.montecarlo.processes.leptons import bhabha, eeee, eemumu, mumu
 from bumphunt.montecarlo.processes.photons import diphoton
+from bumphunt.montecarlo.processes.quarks import pythia
 from bumphunt.montecarlo.processes.registry import find_process
 from bumphunt.montecarlo.processes.resonances import isr_resonances
 from bumphunt.montecarlo.processes.signals import photon_dark_photon

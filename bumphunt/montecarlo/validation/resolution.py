@@ -17,7 +17,8 @@ from bumphunt.kinematics.momenta import (
     to_centre_of_mass,
 )
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2, Detector
+from bumphunt.montecarlo.detector.parameters import Detector
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.response import photon_variances, track_variances
 from bumphunt.montecarlo.processes.signals import mumu_zprime, photon_dark_photon

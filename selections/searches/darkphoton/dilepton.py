@@ -6,10 +6,10 @@ scattering and mumu(gamma), smooth in the mass; omega, phi, the psi and Upsilon 
 are left out; and, at low ee mass, photons that turn into an electron pair in the material, which bumphunt does not
 simulate: the cut against them is tested on helices that start in the material.
 
-The fit takes the errors of tracks and photons from the numbers of a detector (`bumphunt.montecarlo.detector.detector`),
+The fit takes the errors of tracks and photons from the numbers of a detector (`bumphunt.montecarlo.detector.presets`),
 those of BaBar unless a file of the user's says otherwise, which the YAML names as ``channel: my_search.py:SEARCH``::
 
-    from bumphunt.montecarlo.detector.detector import preset
+    from bumphunt.montecarlo.detector.presets import preset
     from selections.searches.darkphoton.dilepton import search
 
     SEARCH = search(detector=preset("belle2", pt_resolution_linear=0.0012))
@@ -34,7 +34,8 @@ from particle import Particle
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.detector.detector import BABAR, Detector
+from bumphunt.montecarlo.detector.parameters import Detector
+from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.detector.trigger_lines import TRACK_TRIGGER
 from bumphunt.spectrum.axis import MassAxis, reduced
 from bumphunt.theory import dark_photon

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.beam_fit import beam_constrained
 from bumphunt.kinematics.momenta import Beams, four_momentum, mass_squared, momentum, reduced_mass
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.response import photon_variances, track_variances
 from selections.cuts import Columns
 from selections.objects import daughter

@@ -40,8 +40,9 @@ from bumphunt.kinematics.momenta import (
     signed_mass,
     to_centre_of_mass,
 )
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2, Detector
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS
+from bumphunt.montecarlo.detector.parameters import Detector
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.trigger_lines import (
     BABAR_SINGLE_PHOTON,
     HLT_SINGLE_PHOTON,

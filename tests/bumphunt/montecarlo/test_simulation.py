@@ -8,7 +8,7 @@ from bumphunt.constants import M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, four_momentum, polar_angle, recoil_mass_squared
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BELLE2
+from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.simulation import (
     draw_chunk,
     draw_repeats,

@@ -14,7 +14,7 @@ import pytest
 
 from bumphunt.errors import BumphuntError, InputError
 from bumphunt.kinematics.momenta import BEAMS
-from bumphunt.montecarlo.detector.detector import BELLE2
+from bumphunt.montecarlo.detector.presets import BELLE2
 from workflows.ntuples.contents import inspect, read_columns
 from workflows.ntuples.simulation_record import read_simulation
 from workflows.simulation import files as stage
@@ -142,7 +142,7 @@ def test_interrupt_from_the_keyboard_with_workers_leaves_nothing(tmp_path):
         textwrap.dedent("""
         import sys, pathlib
         from bumphunt.kinematics.momenta import BEAMS
-        from bumphunt.montecarlo.detector.detector import BELLE2
+        from bumphunt.montecarlo.detector.presets import BELLE2
         from workflows.simulation.files import simulate
         from workflows.simulation.plan import SampleSpec, SimulationPlan
         def tell(*step):

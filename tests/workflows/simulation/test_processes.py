@@ -12,8 +12,8 @@ import pytest
 from bumphunt.errors import BumphuntError, ConfigError, InputError
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2
-from bumphunt.montecarlo.processes import pythia
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
+from bumphunt.montecarlo.processes.quarks import pythia
 from selections import registry
 from workflows import cli
 from workflows.config.file import load

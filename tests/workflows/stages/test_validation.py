@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.validation import validation as studies
+from bumphunt.montecarlo.validation import studies
 from bumphunt.montecarlo.validation.findings import Check
 from workflows import cli
 from workflows.stages.studying import validate as validation

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bumphunt.errors import ConfigError
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import Detector
+from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.simulation import simulated_variables
 from selections.search import Search
 from workflows.config.records import ReadingSetup

@@ -10,9 +10,9 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import bumphunt
-from bumphunt.montecarlo.processes import pythia
+from bumphunt.montecarlo.processes.quarks import pythia
 from bumphunt.montecarlo.validation.findings import Check, Findings
-from bumphunt.montecarlo.validation.validation import EVENTS, STUDIES, run_study
+from bumphunt.montecarlo.validation.studies import EVENTS, STUDIES, run_study
 from workflows.figures import validation as validation_plots
 from workflows.figures.style import save
 from workflows.results import write_csv

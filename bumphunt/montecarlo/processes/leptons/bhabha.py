@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import mass_squared, row, to_laboratory
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import Work, work_space
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import running
 from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.processes.leptons.radiative_bhabha import Point, Proposal, both_seen, draw_point, weigh
+from bumphunt.montecarlo.phase_space.bhabha_photon import Point, Proposal, both_seen, draw_point, weigh
 from bumphunt.montecarlo.radiation.soft_photons import bhabha_exponent, bhabha_factor
-from bumphunt.montecarlo.radiation.vacuum_polarisation import running
-from bumphunt.montecarlo.scalar_kinematics import three_to_laboratory
 
 __all__ = ["born_cross_section", "generate"]
 
@@ -141,13 +141,13 @@ def _fill(
     """Fill p4 (laboratory) and weight [GeV^-2] of events with the given beams, and return how often it drew."""
     drawn = 0
     work = work_space()
-    for row in range(weight.size):
-        t0, t1, t2, t3 = total[row]
-        energy = np.sqrt(t0 * t0 - t1 * t1 - t2 * t2 - t3 * t3) / 2
+    for i in range(weight.size):
+        beams = row(total, i)
+        energy = np.sqrt(mass_squared(beams)) / 2
         w = 0.0
         while w <= 0:
             point, w = _draw(energy, versine, lowest, p, work, rng)
             drawn += 1
-        weight[row] = w
-        three_to_laboratory(point, electron[row], total[row], p4[row])
+        weight[i] = w
+        to_laboratory(point, row(electron, i), beams, p4[i])
     return drawn

@@ -19,13 +19,14 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.constants import M_MUON
+from bumphunt.kinematics.compiled import along, ray
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.amplitudes.pair_photon import hardest_photon_weight
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.events import Events, beam_particles
+from bumphunt.montecarlo.phase_space.decays import dipole_cosine
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
+from bumphunt.montecarlo.radiation.hardest_photon import hardest_photon_weight
 from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
-from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
-from bumphunt.montecarlo.scalar_kinematics import along
 from bumphunt.theory.lepton_pairs import born_cross_section
 
 __all__ = ["back_to_back", "generate"]
@@ -73,13 +74,13 @@ def back_to_back(axis: Array, s: Array, mass: float, rng: np.random.Generator, c
     dsigma/dcos goes as 1 + cos^2 + (4 m^2 / s)(1 - cos^2); 1 + cos^2 is drawn by inversion.
     """
     for i in range(s.size):
-        cos = 2 * np.sinh(np.arcsinh(4 * rng.random() - 2) / 3)
+        cos = dipole_cosine(rng.random())
         sin = np.sqrt(max(1 - cos * cos, 0.0))
         r = 4 * mass**2 / s[i]
         weight[i] = (1 + cos * cos + r * sin * sin) / (1 + cos * cos) / (1 + r / 2)
         phi = 2 * np.pi * rng.random()
-        nx, ny, nz = along((1.0, axis[i, 0], axis[i, 1], axis[i, 2]), sin * np.cos(phi), sin * np.sin(phi), cos)
+        nx, ny, nz = along(ray(axis, i), sin * np.cos(phi), sin * np.sin(phi), cos)
         p = np.sqrt(max(s[i] / 4 - mass**2, 0.0))
         energy = np.sqrt(s[i]) / 2
-        charged[i, 0, 0], charged[i, 0, 1], charged[i, 0, 2], charged[i, 0, 3] = energy, p * nx, p * ny, p * nz
-        charged[i, 1, 0], charged[i, 1, 1], charged[i, 1, 2], charged[i, 1, 3] = energy, -p * nx, -p * ny, -p * nz
+        charged[i, 0] = (energy, p * nx, p * ny, p * nz)
+        charged[i, 1] = (energy, -p * nx, -p * ny, -p * nz)

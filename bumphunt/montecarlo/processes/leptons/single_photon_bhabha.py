@@ -22,11 +22,11 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import GEV2_TO_FB
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import mass_squared, row, to_laboratory
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import work_space
 from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.processes.leptons.radiative_bhabha import Proposal, both_seen, draw_point, weigh
-from bumphunt.montecarlo.scalar_kinematics import three_to_laboratory
+from bumphunt.montecarlo.phase_space.bhabha_photon import Proposal, both_seen, draw_point, weigh
 
 __all__ = ["generate"]
 
@@ -102,14 +102,14 @@ def _fill(
     """Fill p4 (laboratory) and weight [GeV^-2] of events with the given beams, and return how often it drew."""
     drawn = 0
     work = work_space()
-    for row in range(weight.size):
-        t0, t1, t2, t3 = total[row]
-        energy = np.sqrt(t0 * t0 - t1 * t1 - t2 * t2 - t3 * t3) / 2
+    for i in range(weight.size):
+        beams = row(total, i)
+        energy = np.sqrt(mass_squared(beams)) / 2
         missed = False
         while not missed:
             point, volume = draw_point(p, minimum_energy / energy, energy, rng)
             missed = not both_seen(point[0], point[1], versine)
             drawn += 1
-        weight[row] = weigh(point, energy, work) * volume
-        three_to_laboratory(point, electron[row], total[row], p4[row])
+        weight[i] = weigh(point, energy, work) * volume
+        to_laboratory(point, row(electron, i), beams, p4[i])
     return drawn

@@ -1,1 +1,1 @@
-"""Photons."""
+"""Annihilation into photons: `diphoton` has two, or three."""

@@ -20,12 +20,21 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import (
+    P4,
+    along,
+    boost_from_rest,
+    boost_to_rest,
+    mass_squared,
+    massless_product,
+    row,
+    to_laboratory,
+)
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.three_photons import Products, Work, squared_amplitude, work_space
 from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.radiation.poles import pole, pole_density
+from bumphunt.montecarlo.phase_space.poles import pole, pole_density
 from bumphunt.montecarlo.radiation.soft_photons import diphoton_factor, pair_exponent
-from bumphunt.montecarlo.scalar_kinematics import P4, along, boost_from_rest, massless_product, three_to_laboratory
 
 __all__ = ["born_cross_section", "generate"]
 
@@ -182,11 +191,11 @@ def _draw(energy: float, cuts: tuple[float, float, float], rng: np.random.Genera
     sign = 1.0 if rng.random() < 0.5 else -1.0
     phi, omega, sin = 2 * np.pi * rng.random(), v * energy, np.sqrt(max(x * (2 - x), 0.0))
     k = (omega, omega * sin * np.cos(phi), omega * sin * np.sin(phi), sign * omega * (1 - x))
-    pair, back = (2 * energy - omega, -k[1], -k[2], -k[3]), (2 * energy - omega, k[1], k[2], k[3])
+    pair = (2 * energy - omega, -k[1], -k[2], -k[3])
     half = energy * np.sqrt(1 - v)
     side = 1.0 if rng.random() < 0.5 else -1.0
     beam = (energy, 0.0, 0.0, side * np.sqrt(e2 - M_ELECTRON**2))
-    axis = boost_from_rest(beam, back, 2 * half)
+    axis = boost_to_rest(beam, pair, 2 * half)
     if rng.random() < CENTRAL_SHARE:
         x = 2 * rng.random()
     else:
@@ -250,9 +259,9 @@ def _fill(
     """
     drawn = 0
     work = work_space()
-    for row in range(weight.size):
-        t0, t1, t2, t3 = total[row]
-        energy = np.sqrt(t0 * t0 - t1 * t1 - t2 * t2 - t3 * t3) / 2
+    for i in range(weight.size):
+        beams = row(total, i)
+        energy = np.sqrt(mass_squared(beams)) / 2
         w = 0.0
         while w <= 0:
             drawn += 1
@@ -262,6 +271,6 @@ def _fill(
             else:
                 photons, w = _hard(energy, cuts, work, rng)
                 w /= 1 - SOFT_SHARE
-        weight[row] = w
-        three_to_laboratory(photons, electron[row], total[row], p4[row])
+        weight[i] = w
+        to_laboratory(photons, row(electron, i), beams, p4[i])
     return drawn

@@ -25,7 +25,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON, particle_mass, particle_width
@@ -34,7 +33,7 @@ from bumphunt.kinematics.momenta import Beams, mass_squared
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.processes.leptons.mumu import back_to_back
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
-from bumphunt.montecarlo.radiation.initial_state import beam_axis, emit_from_both
+from bumphunt.montecarlo.radiation.initial_state import lose_fractions
 from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
 __all__ = ["RESONANCES", "Resonance", "breit_wigner", "generate"]
@@ -170,17 +169,16 @@ def generate(
     s = mass_squared(electron + positron)
     s_pair, line = _draw_masses([RESONANCES[k] for k in names], n, lepton, rng)
     lost, radiator = _share_loss(s_pair, s, rng)
-    photons, pair, axis, emission = np.empty((n, 2, 4)), np.empty((n, 4)), np.empty((n, 3)), np.empty(n)
-    _recoil(electron, positron, lost, rng, photons, pair, axis, emission)
+    initial = lose_fractions(electron, positron, lost, rng=rng)
     charged, angular = np.empty((n, 2, 4)), np.empty(n)
-    back_to_back(axis, s_pair, mass, rng, charged, angular)
-    p4, final = radiate_final_state(pair, charged, mass=mass, rng=rng, slots=6)
-    p4[:, 4:] = photons
+    back_to_back(initial.axis, s_pair, mass, rng, charged, angular)
+    p4, final = radiate_final_state(initial.pair, charged, mass=mass, rng=rng, slots=6)
+    p4[:, 4:] = initial.photons
     ids = np.array([lepton, -lepton, 22, 22, 22, 22], dtype=np.int32)
     return Events(
         pdgid=np.where(p4[:, :, 0] > 0, ids, np.int32(0)),
         p4=p4,
-        weight=line * radiator * emission * angular * final / FINAL_CORRECTION,
+        weight=line * radiator * initial.weight * angular * final / FINAL_CORRECTION,
         beams_p4=electron + positron,
     )
 
@@ -214,34 +212,3 @@ def _share_loss(s_pair: Array, s: Array, rng: np.random.Generator) -> tuple[Arra
     first = rng.random(s.size) < 0.5
     lost = np.where(first[:, np.newaxis], u, u[:, ::-1])
     return np.ascontiguousarray(lost), 2 * K_FACTOR * soft * hard / s
-
-
-@njit(cache=True)
-def _recoil(
-    electron: Array,
-    positron: Array,
-    lost: Array,
-    rng: np.random.Generator,
-    photons: Array,
-    pair: Array,
-    axis: Array,
-    weight: Array,
-) -> None:
-    """Fill photons (N, 2, 4), pair (N, 4), axis (N, 3), as in `InitialState`, and the weight of the photons' angles."""
-    for i in range(weight.size):
-        a = (electron[i, 0], electron[i, 1], electron[i, 2], electron[i, 3])
-        b = (positron[i, 0], positron[i, 1], positron[i, 2], positron[i, 3])
-        total = (a[0] + b[0], a[1] + b[1], a[2] + b[2], a[3] + b[3])
-        s = total[0] ** 2 - total[1] ** 2 - total[2] ** 2 - total[3] ** 2
-        first, second, angular = emit_from_both(a, b, total, s, (lost[i, 0], lost[i, 1]), rng)
-        left = (
-            total[0] - first[0] - second[0],
-            total[1] - first[1] - second[1],
-            total[2] - first[2] - second[2],
-            total[3] - first[3] - second[3],
-        )
-        mass = np.sqrt(left[0] ** 2 - left[1] ** 2 - left[2] ** 2 - left[3] ** 2)
-        axis[i, 0], axis[i, 1], axis[i, 2] = beam_axis(a, b, left, mass, rng.random())
-        for j in range(4):
-            photons[i, 0, j], photons[i, 1, j], pair[i, j] = first[j], second[j], left[j]
-        weight[i] = angular

@@ -20,19 +20,18 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import along, boost_from_rest, boost_to_rest, breakup_momentum, ray, row
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.processes.signals.pair_decay import decay_to_products, decay_vertices, fermion_slope_along
-from bumphunt.montecarlo.radiation.initial_state import initial_state_without_radiation, radiate_initial_state
-from bumphunt.montecarlo.scalar_kinematics import along, boost_from_rest, breakup_momentum, direction
+from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
+from bumphunt.montecarlo.phase_space.decays import decay_vertices, direction
+from bumphunt.montecarlo.phase_space.vector_decays import decay_to_products, fermion_slope_along
+from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.theory.dark_higgs import born_cross_section
 
-__all__ = ["DARK_HIGGS", "FINAL_STATES", "generate"]
+__all__ = ["FINAL_STATES", "generate"]
 
 Array = NDArray[np.float64]
 
-DARK_HIGGS = 32
-"""PDG number of what is invisible, here the h'."""
 FINAL_STATES: Mapping[str, tuple[int, float]] = {"ee": (11, M_ELECTRON), "mumu": (13, M_MUON)}
 """Final states of the A': PDG number of the negative particle, and its mass [GeV]."""
 
@@ -86,11 +85,8 @@ def generate(
         msg = f"mass = {mass} GeV, higgs_mass = {higgs_mass} GeV, coupling = {coupling}; want mass > {2 * m:.4g} GeV, "
         raise InputError(msg + f"both masses positive, together below {beams.sqrt_s:.4f} GeV, and a positive coupling")
     electron, positron = beam_particles(beams, n, rng=rng)
-    if radiation:
-        lowest = (mass + higgs_mass) * (1 + 1e-9)
-        initial = radiate_initial_state(electron, positron, minimum_mass=lowest, rng=rng)
-    else:
-        initial = initial_state_without_radiation(electron, positron)
+    lowest = (mass + higgs_mass) * (1 + 1e-9)
+    initial = radiate_initial_state(electron, positron, minimum_mass=lowest, rng=rng, radiation=radiation)
     bosons, spin, weight = np.empty((n, 2, 4)), np.empty((n, 3)), np.empty(n)
     _produce(initial.pair, initial.axis, initial.mass_squared, mass, higgs_mass, rng, bosons, spin, weight)
     weight *= initial.weight * coupling * born_cross_section(initial.mass_squared, mass, higgs_mass)
@@ -99,11 +95,8 @@ def generate(
         bosons[:, 0], spin, mass=mass, product_mass=m, slope=slope, radiation=radiation, rng=rng
     )
     p4 = np.concatenate([leptons, bosons[:, 1:], initial.photons], axis=1)
-    vertex = None
-    if lifetime != 0:
-        vertex = np.zeros((n, 7, 3))
-        vertex[:, :4] = decay_vertices(bosons[:, 0], mass=mass, lifetime=lifetime, rng=rng)[:, np.newaxis]
-    numbers = np.array([pdgid, -pdgid, 22, 22, DARK_HIGGS, 22, 22], dtype=np.int32)
+    vertex = decay_vertices(bosons[:, 0], mass=mass, lifetime=lifetime, slots=7, products=slice(4), rng=rng)
+    numbers = np.array([pdgid, -pdgid, 22, 22, INVISIBLE, 22, 22], dtype=np.int32)
     return Events(
         pdgid=np.where(p4[..., 0] > 0, numbers, np.int32(0)),
         p4=p4,
@@ -136,17 +129,14 @@ def _produce(
         p = breakup_momentum(root, mass, higgs_mass)
         x, y, z = direction(rng)
         energy = np.sqrt(p * p + mass * mass)
-        frame = (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3])
+        frame = row(pair, i)
         first = boost_from_rest((energy, p * x, p * y, p * z), frame, root)
-        second = boost_from_rest((root - energy, -p * x, -p * y, -p * z), frame, root)
+        bosons[i, 0], bosons[i, 1] = first, boost_from_rest((root - energy, -p * x, -p * y, -p * z), frame, root)
         phi = 2 * np.pi * rng.random()
-        j1, j2, j3 = along((1.0, axis[i, 0], axis[i, 1], axis[i, 2]), np.cos(phi), np.sin(phi), 0.0)
+        j1, j2, j3 = along(ray(axis, i), np.cos(phi), np.sin(phi), 0.0)
         ratio = (p / mass) ** 2
         weight[i] = (1 + ratio * (j1 * x + j2 * y + j3 * z) ** 2) / (1 + ratio / 3)
         # by way of the laboratory, from which the leptons are boosted
-        current = boost_from_rest((0.0, j1, j2, j3), frame, root)
-        _, e1, e2, e3 = boost_from_rest(current, (first[0], -first[1], -first[2], -first[3]), mass)
+        _, e1, e2, e3 = boost_to_rest(boost_from_rest((0.0, j1, j2, j3), frame, root), first, mass)
         norm = np.sqrt(e1 * e1 + e2 * e2 + e3 * e3)
-        spin[i, 0], spin[i, 1], spin[i, 2] = e1 / norm, e2 / norm, e3 / norm
-        for j in range(4):
-            bosons[i, 0, j], bosons[i, 1, j] = first[j], second[j]
+        spin[i] = (e1 / norm, e2 / norm, e3 / norm)

@@ -22,18 +22,17 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import P4, along, boost_from_rest, boost_to_rest, breakup_momentum, ray, row
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.emu_zprime import squared_amplitude
-from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.radiation.initial_state import initial_state_without_radiation, radiate_initial_state
-from bumphunt.montecarlo.scalar_kinematics import P4, along, boost_from_rest, breakup_momentum, direction
+from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
+from bumphunt.montecarlo.phase_space.decays import direction
+from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 
-__all__ = ["ZPRIME", "generate"]
+__all__ = ["generate"]
 
 Array = NDArray[np.float64]
 
-ZPRIME = 32
-"""PDG number of a Z'."""
 
 # The proposal; any values give the same cross section, these keep the weights of events level where the electron is
 # seen.
@@ -88,18 +87,15 @@ def generate(
         msg = f"mass = {mass} GeV, coupling = {coupling}; want m_mu < mass < {limit:.4f} GeV and a positive coupling"
         raise InputError(msg)
     electron, positron = beam_particles(beams, n, rng=rng)
-    threshold = M_ELECTRON + M_MUON + mass
-    if radiation:
-        initial = radiate_initial_state(electron, positron, minimum_mass=threshold * (1 + 1e-9), rng=rng)
-    else:
-        initial = initial_state_without_radiation(electron, positron)
+    lowest = (M_ELECTRON + M_MUON + mass) * (1 + 1e-9)
+    initial = radiate_initial_state(electron, positron, minimum_mass=lowest, rng=rng, radiation=radiation)
     charge = np.where(rng.random(n) < 0.5, -1, 1)
     momenta, weight = np.empty((n, 3, 4)), np.empty(n)
     # with all charges reversed the positron beam is what the electron beam was
     _fill(initial.pair, -charge[:, np.newaxis] * initial.axis, initial.mass_squared, mass, rng, momenta, weight)
     p4 = np.concatenate([momenta, initial.photons], axis=1)
     pdgid = np.full((n, 5), 22, dtype=np.int32)
-    pdgid[:, 0], pdgid[:, 1], pdgid[:, 2] = -11 * charge, 13 * charge, ZPRIME
+    pdgid[:, 0], pdgid[:, 1], pdgid[:, 2] = -11 * charge, 13 * charge, INVISIBLE
     return Events(
         pdgid=np.where(p4[..., 0] > 0, pdgid, np.int32(0)),
         p4=p4,
@@ -195,13 +191,12 @@ def _event(
     sin, phi = np.sqrt(versine * (2 - versine)), 2 * np.pi * rng.random()
     p3 = (e3, k3 * sin * np.cos(phi), k3 * sin * np.sin(phi), k3 * (1 - versine))
     system = (root - e3, -p3[1], -p3[2], -p3[3])
-    back = (system[0], p3[1], p3[2], p3[3])
     k_rest = breakup_momentum(w, mmu, mass)
     e_rest = np.sqrt(k_rest * k_rest + mass * mass)
     # the denominators m_mu^2 - (p2 - k)^2 and (p3 + k)^2 - m_mu^2
     constants = (mmu * mmu - me * me - mass * mass, me * me + mass * mass - mmu * mmu)
     x, y, z, angle_density = _zprime_direction(
-        boost_from_rest(p2, back, w), boost_from_rest(p3, back, w), constants, e_rest, k_rest, rng
+        boost_to_rest(p2, system, w), boost_to_rest(p3, system, w), constants, e_rest, k_rest, rng
     )
     k = boost_from_rest((e_rest, k_rest * x, k_rest * y, k_rest * z), system, w)
     p4 = boost_from_rest((w - e_rest, -k_rest * x, -k_rest * y, -k_rest * z), system, w)
@@ -227,7 +222,7 @@ def _fill(
         root = max(np.sqrt(s_pair[i]), threshold * (1 + 1e-9))
         w, p3, p4, k = _event(root, mass, rng, work)
         weight[i] = w if s_pair[i] > threshold**2 else 0.0
-        frame, beam = (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3]), (1.0, axis[i, 0], axis[i, 1], axis[i, 2])
+        frame, beam = row(pair, i), ray(axis, i)
         for slot, q in enumerate((p3, p4, k)):
             x, y, z = along(beam, q[1], q[2], q[3])
             momenta[i, slot] = boost_from_rest((q[0], x, y, z), frame, root)

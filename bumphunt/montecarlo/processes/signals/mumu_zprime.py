@@ -17,18 +17,16 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_MUON
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import along, boost_from_rest, row
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.radiation.initial_state import initial_state_without_radiation, radiate_initial_state
-from bumphunt.montecarlo.scalar_kinematics import along, boost_from_rest, direction
+from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
+from bumphunt.montecarlo.phase_space.decays import direction
+from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.theory.pair_and_vector import compiled_limits, transverse_current
 
-__all__ = ["ZPRIME", "generate"]
+__all__ = ["generate"]
 
 Array = NDArray[np.float64]
-
-ZPRIME = 32
-"""PDG number of a Z'."""
 
 
 def generate(
@@ -69,14 +67,12 @@ def generate(
         msg = f"mass = {mass} GeV, coupling = {coupling}; want 0 < mass < {limit:.4f} GeV and a positive coupling"
         raise InputError(msg)
     electron, positron = beam_particles(beams, n, rng=rng)
-    if radiation:
-        initial = radiate_initial_state(electron, positron, minimum_mass=(2 * M_MUON + mass) * (1 + 1e-9), rng=rng)
-    else:
-        initial = initial_state_without_radiation(electron, positron)
+    lowest = (2 * M_MUON + mass) * (1 + 1e-9)
+    initial = radiate_initial_state(electron, positron, minimum_mass=lowest, rng=rng, radiation=radiation)
     momenta, weight = np.empty((n, 3, 4)), np.empty(n)
     _decay(initial.pair, initial.axis, initial.mass_squared, mass, rng, momenta, weight)
     p4 = np.concatenate([momenta, initial.photons], axis=1)
-    pdgid = np.where(p4[:, :, 0] > 0, np.array([13, -13, ZPRIME, 22, 22], dtype=np.int32), np.int32(0))
+    pdgid = np.where(p4[:, :, 0] > 0, np.array([13, -13, INVISIBLE, 22, 22], dtype=np.int32), np.int32(0))
     return Events(
         pdgid=pdgid,
         p4=p4,
@@ -121,11 +117,6 @@ def _decay(
         # 1/(2s) flux, (1/4) e^4 / s^2 2s, ds1 ds2 / (128 pi^3 s)
         factor = (4 * np.pi * ALPHA) ** 2 / (4 * s**2) / (128 * np.pi**3 * s)
         weight[i] = factor * square * (high - low) * d1 * span * d2 if s_pair[i] > threshold else 0.0
-        frame = (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3])
-        l1, l2, l3 = (
-            boost_from_rest(q1, frame, root),
-            boost_from_rest(q2, frame, root),
-            boost_from_rest(q3, frame, root),
-        )
-        for j in range(4):
-            momenta[i, 0, j], momenta[i, 1, j], momenta[i, 2, j] = l1[j], l2[j], l3[j]
+        frame = row(pair, i)
+        for slot, q in enumerate((q1, q2, q3)):
+            momenta[i, slot] = boost_from_rest(q, frame, root)

@@ -15,21 +15,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import along, boost_from_rest, ray, row
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.processes.signals.pair_decay import decay_vertices
-from bumphunt.montecarlo.radiation.initial_state import initial_state_without_radiation, radiate_initial_state
-from bumphunt.montecarlo.scalar_kinematics import along, boost_from_rest, two_body
+from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
+from bumphunt.montecarlo.phase_space.decays import decay_vertices, dipole_cosine, two_body
+from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.theory.alp import LOWEST_PAIR_MASS, born_cross_section
 
-__all__ = ["FINAL_STATES", "INVISIBLE", "LIGHTEST", "generate"]
+__all__ = ["FINAL_STATES", "LIGHTEST", "generate"]
 
 Array = NDArray[np.float64]
 
 FINAL_STATES = ("diphoton", "invisible")
 """Final states of the a."""
-INVISIBLE = 32
-"""PDG number of what is invisible."""
 LIGHTEST = 1e-3
 """Lowest mass that is generated [GeV]."""
 
@@ -81,11 +79,8 @@ def generate(
         msg = f"mass = {mass} GeV, coupling = {coupling}; want {LIGHTEST} <= mass < sqrt(s) = {beams.sqrt_s:.4f} GeV"
         raise InputError(msg + " and a positive coupling")
     electron, positron = beam_particles(beams, n, rng=rng)
-    if radiation:
-        lowest = max(mass * (1 + 1e-9), LOWEST_PAIR_MASS)
-        initial = radiate_initial_state(electron, positron, minimum_mass=lowest, rng=rng)
-    else:
-        initial = initial_state_without_radiation(electron, positron)
+    lowest = max(mass * (1 + 1e-9), LOWEST_PAIR_MASS)
+    initial = radiate_initial_state(electron, positron, minimum_mass=lowest, rng=rng, radiation=radiation)
     photon, alp = np.empty((n, 1, 4)), np.empty((n, 4))
     _produce(initial.pair, initial.axis, initial.mass_squared, mass, rng, photon, alp)
     if final_state == "diphoton":
@@ -95,10 +90,7 @@ def generate(
     else:
         products, numbers = alp[:, np.newaxis], [22, INVISIBLE, 22, 22]
     p4 = np.concatenate([photon, products, initial.photons], axis=1)
-    vertex = None
-    if lifetime != 0:
-        vertex = np.zeros((*p4.shape[:2], 3))
-        vertex[:, 1:-2] = decay_vertices(alp, mass=mass, lifetime=lifetime, rng=rng)[:, np.newaxis]
+    vertex = decay_vertices(alp, mass=mass, lifetime=lifetime, slots=p4.shape[1], products=slice(1, -2), rng=rng)
     return Events(
         pdgid=np.where(p4[..., 0] > 0, np.array(numbers, dtype=np.int32), np.int32(0)),
         p4=p4,
@@ -115,15 +107,13 @@ def _produce(
     """Fill laboratory momenta of the photon, (N, 1, 4), and of the a, (N, 4); 1 + cos^2 is drawn by inversion."""
     for i in range(s_pair.size):
         root = np.sqrt(max(s_pair[i], mass * mass * (1 + 1e-12)))
-        cos = 2 * np.sinh(np.arcsinh(4 * rng.random() - 2) / 3)
+        cos = dipole_cosine(rng.random())
         sin, phi = np.sqrt(max(1 - cos * cos, 0.0)), 2 * np.pi * rng.random()
-        x, y, z = along((1.0, axis[i, 0], axis[i, 1], axis[i, 2]), sin * np.cos(phi), sin * np.sin(phi), cos)
+        x, y, z = along(ray(axis, i), sin * np.cos(phi), sin * np.sin(phi), cos)
         k = (root * root - mass * mass) / (2 * root)
-        frame = (pair[i, 0], pair[i, 1], pair[i, 2], pair[i, 3])
-        first = boost_from_rest((k, k * x, k * y, k * z), frame, root)
-        second = boost_from_rest((root - k, -k * x, -k * y, -k * z), frame, root)
-        for j in range(4):
-            photon[i, 0, j], alp[i, j] = first[j], second[j]
+        frame = row(pair, i)
+        photon[i, 0] = boost_from_rest((k, k * x, k * y, k * z), frame, root)
+        alp[i] = boost_from_rest((root - k, -k * x, -k * y, -k * z), frame, root)
 
 
 @njit(cache=True)
@@ -131,7 +121,5 @@ def _decay(alp: Array, mass: float, rng: np.random.Generator, photons: Array) ->
     """Fill photons, (N, 2, 4), with isotropic decays of alp, (N, 4)."""
     for i in range(alp.shape[0]):
         first, second = two_body(mass, 0.0, 0.0, rng)
-        frame = (alp[i, 0], alp[i, 1], alp[i, 2], alp[i, 3])
-        one, two = boost_from_rest(first, frame, mass), boost_from_rest(second, frame, mass)
-        for j in range(4):
-            photons[i, 0, j], photons[i, 1, j] = one[j], two[j]
+        frame = row(alp, i)
+        photons[i, 0], photons[i, 1] = boost_from_rest(first, frame, mass), boost_from_rest(second, frame, mass)

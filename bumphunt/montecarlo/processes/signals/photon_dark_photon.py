@@ -21,26 +21,21 @@ from numpy.typing import NDArray
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON, M_PION, M_TAU
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.events import Events, beam_particles
-from bumphunt.montecarlo.processes.signals.pair_decay import (
-    SCALAR_SLOPE_ACROSS,
-    decay_to_products,
-    decay_vertices,
-    fermion_slope_across,
-)
-from bumphunt.montecarlo.processes.taus.tau_decays import decay_at_rest, sample_modes
-from bumphunt.montecarlo.processes.taus.tautau import antiparticles, orient_decays
+from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
+from bumphunt.montecarlo.phase_space.decays import decay_vertices
+from bumphunt.montecarlo.phase_space.vector_decays import SCALAR_SLOPE_ACROSS, decay_to_products, fermion_slope_across
+from bumphunt.montecarlo.processes.taus.decays import decay_at_rest
+from bumphunt.montecarlo.processes.taus.modes import sample_modes
+from bumphunt.montecarlo.processes.taus.spins import antiparticles, orient_decays
 from bumphunt.montecarlo.radiation.initial_state import InitialState
 from bumphunt.montecarlo.radiation.radiative_return import return_to_resonance
 
-__all__ = ["DARK_PHOTON", "FINAL_STATES", "LIGHTEST", "generate"]
+__all__ = ["FINAL_STATES", "LIGHTEST", "generate"]
 
 Array = NDArray[np.float64]
 Products = tuple[NDArray[np.int32], Array, Array]
 """PDG numbers (N, P), laboratory momenta (N, P, 4), weights (N,)."""
 
-DARK_PHOTON = 32
-"""PDG number of a new vector boson, and of what is invisible here."""
 LIGHTEST = 1e-3
 """Lowest mass that is generated [GeV]."""
 
@@ -49,7 +44,7 @@ FINAL_STATES: Mapping[str, tuple[int, float]] = {
     "mumu": (13, M_MUON),
     "tautau": (15, M_TAU),
     "pipi": (-211, M_PION),
-    "invisible": (DARK_PHOTON, 0.0),
+    "invisible": (INVISIBLE, 0.0),
 }
 """Final states of the A': PDG number of the negative particle, and its mass [GeV]."""
 
@@ -91,7 +86,7 @@ def generate(
     radiation
         Whether any number of photons is radiated; otherwise one, at tree level.
     mode_enrichment
-        How often each decay mode of a tau is drawn, compared with nature (`tau_decays.sample_modes`).
+        How often each decay mode of a tau is drawn, compared with nature (`modes.sample_modes`).
 
     Raises
     ------
@@ -112,10 +107,9 @@ def generate(
         pdgid, p4, weight = _taus(initial, mass, mode_enrichment, rng)
     else:
         pdgid, p4, weight = _two_products(initial, mass, final_state, radiation, rng)
-    vertex = None
-    if lifetime != 0:
-        vertex = np.zeros((n, p4.shape[1] + 2, 3))
-        vertex[:, :-2] = decay_vertices(initial.pair, mass=mass, lifetime=lifetime, rng=rng)[:, np.newaxis]
+    vertex = decay_vertices(
+        initial.pair, mass=mass, lifetime=lifetime, slots=p4.shape[1] + 2, products=slice(-2), rng=rng
+    )
     # sigma(e+e- -> A') = 12 pi^2 Gamma_ee / m delta(s - m^2), Gamma_ee = alpha eps^2 m / 3
     peak = 4 * np.pi**2 * ALPHA * coupling**2 * GEV2_TO_FB
     photon_id = np.where(initial.photons[..., 0] > 0, 22, 0).astype(np.int32)
@@ -155,6 +149,7 @@ def _taus(
     n = initial.weight.size
     modes = [sample_modes(n, enrichment=mode_enrichment, rng=rng) for _ in range(2)]
     minus, plus = (decay_at_rest(mode, rng=rng) for mode, _ in modes)
-    orient_decays(initial.pair, initial.axis, minus.p4, plus.p4, minus.polarimeter, plus.polarimeter, rng)
+    legs = ((minus.p4, minus.polarimeter), (plus.p4, plus.polarimeter))
+    orient_decays(initial.pair, initial.axis, *legs, rng)
     pdgid = np.concatenate([minus.pdgid, antiparticles(plus.pdgid)], axis=1)
     return pdgid, np.concatenate([minus.p4, plus.p4], axis=1), modes[0][1] * modes[1][1]

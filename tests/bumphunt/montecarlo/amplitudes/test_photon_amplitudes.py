@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from bumphunt.constants import M_ELECTRON
+from bumphunt.kinematics.compiled import massless_product
 from bumphunt.kinematics.momenta import boost
 from bumphunt.montecarlo.amplitudes import radiative_bhabha as bhabha
 from bumphunt.montecarlo.amplitudes import three_photons as photons
-from bumphunt.montecarlo.radiation.vacuum_polarisation import running
-from bumphunt.montecarlo.scalar_kinematics import massless_product, phase_space
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import running
+from bumphunt.montecarlo.phase_space.decays import many_body
 
 METRIC = np.diag([1.0, -1, -1, -1])
 PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
@@ -38,7 +39,7 @@ def point(energy, masses, seed):
     """Return beams along z and three particles, flat in phase space."""
     rng = np.random.default_rng(seed)
     out = np.empty((3, 4))
-    phase_space(2 * energy, np.array(masses), 3, (2 * energy) ** 2, rng, out)
+    many_body(2 * energy, np.array(masses), (2 * energy) ** 2, rng, out)
     p = np.sqrt(energy**2 - M_ELECTRON**2)
     return np.array([energy, 0, 0, p]), np.array([energy, 0, 0, -p]), *out
 

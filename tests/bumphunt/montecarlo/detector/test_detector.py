@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from bumphunt.errors import InputError, unknown_name
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2, DETECTORS, preset
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2, DETECTORS, preset
 from bumphunt.montecarlo.detector.trigger_lines import PhotonTrigger
 
 

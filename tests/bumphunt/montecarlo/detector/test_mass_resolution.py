@@ -9,7 +9,7 @@ from bumphunt.constants import M_MUON
 from bumphunt.kinematics.beam_fit import beam_constrained
 from bumphunt.kinematics.momenta import BEAMS, boost, four_momentum, mass_squared, polar_angle, recoil_mass_squared
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.response import (
     angle_resolution,

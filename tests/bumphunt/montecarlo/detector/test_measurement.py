@@ -9,14 +9,10 @@ from scipy import stats
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import four_momentum
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BELLE2
-from bumphunt.montecarlo.detector.measurement import (
-    background_clusters,
-    distance_of_closest_approach,
-    energy_after_radiation,
-    measure,
-    wrap,
-)
+from bumphunt.montecarlo.detector.measured import wrap
+from bumphunt.montecarlo.detector.measurement import distance_of_closest_approach, energy_after_radiation, measure
+from bumphunt.montecarlo.detector.photon_views import background_clusters
+from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.response import in_ecl, photon_time_resolution
 from bumphunt.montecarlo.events import Events

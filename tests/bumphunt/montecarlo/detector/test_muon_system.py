@@ -7,8 +7,8 @@ import pytest
 
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BELLE2
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS
+from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.events import Events
 from bumphunt.montecarlo.processes.photons import diphoton

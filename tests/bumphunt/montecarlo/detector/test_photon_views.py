@@ -5,9 +5,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bumphunt.montecarlo.detector.detector import BELLE2
-from bumphunt.montecarlo.detector.measurement import Clusters
+from bumphunt.montecarlo.detector.measured import Clusters
 from bumphunt.montecarlo.detector.photon_views import add_background, photon_views
+from bumphunt.montecarlo.detector.presets import BELLE2
 
 
 def clusters_of(event, energy=None):

@@ -8,8 +8,9 @@ from scipy import stats
 
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import four_momentum
-from bumphunt.montecarlo.detector.detector import BELLE2
-from bumphunt.montecarlo.detector.reconstruction import photon_variable, reconstruct
+from bumphunt.montecarlo.detector.columns import photon_variable
+from bumphunt.montecarlo.detector.presets import BELLE2
+from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.response import angle_resolution, muon_probability, transverse_momentum_resolution
 from bumphunt.montecarlo.events import Events
 

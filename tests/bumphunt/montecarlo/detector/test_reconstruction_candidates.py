@@ -9,10 +9,11 @@ from scipy import stats
 
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import four_momentum
-from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2
+from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
+from bumphunt.montecarlo.detector.columns import photon_variable
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS
-from bumphunt.montecarlo.detector.reconstruction import photon_variable, reconstruct
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
+from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.response import electron_probability, muon_probability
 from bumphunt.montecarlo.detector.trigger_lines import (
     BABAR_SINGLE_PHOTON,
@@ -216,3 +217,20 @@ def test_track_trigger_beside_other_lines_is_drawn():
     efficiency = QUIET.trigger_efficiency
     spread = np.sqrt(efficiency * (1 - efficiency) / n)
     assert np.mean(rows[TRACK_TRIGGER]) == pytest.approx(efficiency, abs=5 * spread)
+
+
+def test_any_number_of_tracks_and_photons_makes_a_candidate():
+    muons = ((-13, 2.0, 60.0, 10.0), (13, 1.8, 80.0, -150.0), (-13, 1.5, 100.0, 100.0), (13, 1.3, 95.0, -60.0))
+    candidate = Candidate(name="four_muons", daughters=("mu+", "mu-", "mu+", "mu-", "gamma"), photon_energy_min=0.5)
+    rows = reconstruct(
+        event(*muons, (22, 1.0, 70.0, 0.0), n=50), QUIET, candidate=candidate, rng=np.random.default_rng(1)
+    )
+    assert rows["__weight__"].size == 50
+    assert np.all(rows["nTracks"] == 4)
+    for i, (pdgid, p, *_) in enumerate(muons):
+        assert np.median(rows[f"daughter({i}, p)"]) == pytest.approx(p, rel=0.01)
+        assert np.all(rows[f"daughter({i}, charge)"] == -np.sign(pdgid))
+    assert np.median(rows["daughter(4, E)"]) == pytest.approx(1.0, rel=0.02)
+    probability = np.prod([muon_probability(p, 13, QUIET) for _, p, *_ in muons])
+    assert rows["__weight__"] == pytest.approx(probability, rel=1e-2)
+    assert 0.5 < np.mean(rows[TRACK_TRIGGER]) < 1.0  # any two of them may fire it

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.response import (
     angle_resolution,
     electron_probability,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bumphunt.kinematics.momenta import BEAMS, boost, four_momentum
-from bumphunt.montecarlo.detector.detector import BABAR, BELLE2
-from bumphunt.montecarlo.detector.measurement import Clusters
+from bumphunt.montecarlo.detector.measured import Clusters
+from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.trigger_lines import (
     BABAR_SINGLE_PHOTON,
     ENERGY_TRIGGER,

@@ -6,8 +6,8 @@ import pytest
 from bumphunt.constants import M_TAU
 from bumphunt.errors import BumphuntError, InputError
 from bumphunt.kinematics.momenta import BEAMS
-from bumphunt.montecarlo.processes import pythia
 from bumphunt.montecarlo.processes.process import Parameter
+from bumphunt.montecarlo.processes.quarks import pythia
 from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
 from bumphunt.theory import alp, dark_photon, zprime
 

@@ -4,19 +4,13 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from bumphunt.constants import ALPHA, M_ELECTRON, M_MUON, M_TAU
+from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, Beams, mass_squared
 from bumphunt.montecarlo.events import beam_particles
-from bumphunt.montecarlo.radiation.initial_state import (
-    INITIAL_SHARES,
-    angular_weight,
-    draw_lost_fractions,
-    emit_photon,
-    initial_state_without_radiation,
-    radiate_initial_state,
-)
-from bumphunt.montecarlo.radiation.vacuum_polarisation import running, vacuum_polarisation
+from bumphunt.montecarlo.radiation.initial_state import INITIAL_SHARES, radiate_initial_state
+from bumphunt.montecarlo.radiation.lost_fractions import draw_lost_fractions
+from bumphunt.montecarlo.radiation.photon_angles import angular_weight, emit_photon
 from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
 BELLE2 = BEAMS["belle2"]
@@ -134,7 +128,7 @@ def test_no_event_weighs_much_more_than_the_mean(initial):
 def test_axis_is_the_beam_line_when_photons_are_soft(initial):
     """At rest, with the crossing angle of the laboratory, the electron defines the axis."""
     electron, positron, state = initial
-    plain = initial_state_without_radiation(electron, positron)
+    plain = radiate_initial_state(electron, positron, minimum_mass=1.0, rng=np.random.default_rng(1), radiation=False)
     soft = state.photons[..., 0].sum(axis=1) < 1e-6
     assert soft.sum() > 1000
     np.testing.assert_allclose(state.axis[soft], plain.axis[soft], atol=1e-6)
@@ -159,42 +153,3 @@ def test_minimum_mass_outside_the_range_raises_and_is_named(minimum):
     electron, positron = beams.electron[np.newaxis], beams.positron[np.newaxis]
     with pytest.raises(InputError, match=f"minimum_mass = {minimum} GeV"):
         radiate_initial_state(electron, positron, minimum_mass=minimum, rng=np.random.default_rng(1))
-
-
-@pytest.mark.parametrize("sqrt_s", [1.0, 2.9, 10.58])
-def test_vacuum_polarisation_is_that_of_pythia_6(sqrt_s):
-    """PYTHIA 6.4's PYALEM, with leptons as constants and whole logarithms; the tau only far above its threshold."""
-    q2 = sqrt_s**2
-    a = ALPHA / (3 * np.pi)
-    if q2 < 9:
-        shift = a * (16.3200 + 2 * np.log(q2)) + 0.00238 * np.log(1 + 3.927 * q2)
-    else:
-        shift = a * (13.4955 + 3 * np.log(q2)) + 0.00165 + 0.00299 * np.log(1 + q2)
-    assert vacuum_polarisation(q2) == pytest.approx(1 / (1 - shift) ** 2, rel=2e-4)
-
-
-def test_vacuum_polarisation_is_continuous_and_grows():
-    edges = np.array([0.09, 9.0])
-    np.testing.assert_allclose(vacuum_polarisation(edges * (1 - 1e-9)), vacuum_polarisation(edges), rtol=1e-4)
-    assert np.all(np.diff(vacuum_polarisation(np.geomspace(0.01, 1000, 50))) > 0)
-
-
-@pytest.mark.parametrize("q2", [-1.0, -30.0, -100.0])
-def test_vacuum_polarisation_at_space_like_momenta_is_that_of_lepton_loops_and_burkhardt(q2):
-    """(2 alpha / pi) Int x (1 - x) ln(1 + x (1 - x) Q^2 / m^2) dx for each lepton, Peskin and Schroeder eq. 7.90.
-
-    The tau, which the code takes far above its threshold, makes 5e-4 at most.
-    """
-    leptons = sum(
-        quad(lambda x, m=m: x * (1 - x) * np.log1p(x * (1 - x) * -q2 / m**2), 0, 1)[0]
-        for m in (M_ELECTRON, M_MUON, M_TAU)
-    )
-    hadrons = 0.00238 * np.log1p(-3.927 * q2) if -q2 < 9 else 0.00165 + 0.00299 * np.log1p(-q2)
-    expected = 1 / (1 - 2 * ALPHA / np.pi * leptons - hadrons)
-    assert running(q2) == pytest.approx(expected, rel=5e-4)
-    assert vacuum_polarisation(q2) == pytest.approx(running(q2) ** 2)
-
-
-def test_alpha_does_not_run_far_below_the_electron_mass():
-    assert running(-1e-9) == pytest.approx(1.0, abs=1e-9)
-    assert running(0.0) == pytest.approx(1.0, abs=1e-9)

@@ -6,6 +6,7 @@ from scipy.integrate import dblquad, quad
 
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import invariants
+from bumphunt.montecarlo.phase_space.decays import many_body
 from bumphunt.montecarlo.radiation.soft_photons import (
     bhabha_exponent,
     bhabha_factor,
@@ -13,7 +14,6 @@ from bumphunt.montecarlo.radiation.soft_photons import (
     diphoton_factor,
     pair_exponent,
 )
-from bumphunt.montecarlo.scalar_kinematics import phase_space
 from bumphunt.theory.structure_function import radiator_exponent
 
 
@@ -36,9 +36,8 @@ def test_exponent_is_the_eikonal_integral_over_all_charges(seed):
     """At 1.5 MeV, where the integrand is smooth; with a hard photon, which takes away momentum and no charge."""
     energy = 1.5e-3
     out = np.empty((3, 4))
-    phase_space(
-        2 * energy, np.array([M_ELECTRON, M_ELECTRON, 0]), 3, 4 * energy**2, np.random.default_rng(seed), out
-    )  # fmt: skip
+    masses = np.array([M_ELECTRON, M_ELECTRON, 0])
+    many_body(2 * energy, masses, 4 * energy**2, np.random.default_rng(seed), out)
     p = np.sqrt(energy**2 - M_ELECTRON**2)
     p1, p2 = (energy, 0.0, 0.0, p), (energy, 0.0, 0.0, -p)
     x = invariants(p1, p2, *(tuple(float(c) for c in q) for q in out))

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.detector.detector import BELLE2
-from bumphunt.montecarlo.processes import pythia
+from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.processes.leptons import mumu
+from bumphunt.montecarlo.processes.quarks import pythia
 from bumphunt.montecarlo.validation import rates as validation_rates
 from bumphunt.montecarlo.validation import resolution as validation_resolution
-from bumphunt.montecarlo.validation import shapes as validation_shapes
-from bumphunt.montecarlo.validation.validation import STUDIES, run_study
+from bumphunt.montecarlo.validation import spectra as validation_shapes
+from bumphunt.montecarlo.validation.studies import STUDIES, run_study
 
 EVENTS = 20_000
 

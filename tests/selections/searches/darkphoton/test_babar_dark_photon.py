@@ -12,7 +12,7 @@ from bumphunt.models.background import BackgroundModel
 from bumphunt.models.shape_fit import fit_shapes
 from bumphunt.models.signal import signal_model
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BABAR
+from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.scan.scan import ScanRegion, ScanResult, scan_smooth

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BABAR
+from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.spectrum.smooth import smooth_spectrum
 from selections.searches.darkphoton.dilepton import SEARCH

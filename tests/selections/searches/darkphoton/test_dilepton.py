@@ -16,7 +16,7 @@ from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, four_momentum
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import BABAR, preset
+from bumphunt.montecarlo.detector.presets import BABAR, preset
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.theory import dark_photon
 from selections.objects import daughter

@@ -14,8 +14,8 @@ from bumphunt.cuts.tensor import satisfies
 from bumphunt.kinematics.escape import beam_holes, edge_energy
 from bumphunt.kinematics.momenta import BEAMS, Beams, four_momentum, momentum, polar_angle, to_laboratory
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import DETECTORS
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS
+from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.theory import alp, dark_photon

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
-from bumphunt.montecarlo.detector.detector import DETECTORS
+from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.objects import TOTAL_PHOTON_ENERGY, daughter, photon

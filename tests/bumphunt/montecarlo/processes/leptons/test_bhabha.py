@@ -11,10 +11,10 @@ from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, Beams, mass_squared, polar_angle, to_centre_of_mass
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import invariants, squared_amplitude, work_space
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import running
+from bumphunt.montecarlo.phase_space.bhabha_photon import both_seen, draw_point
 from bumphunt.montecarlo.processes.leptons import bhabha, single_photon_bhabha
-from bumphunt.montecarlo.processes.leptons.radiative_bhabha import both_seen, draw_point
 from bumphunt.montecarlo.radiation.soft_photons import bhabha_exponent, bhabha_factor
-from bumphunt.montecarlo.radiation.vacuum_polarisation import running
 
 BELLE2 = BEAMS["belle2"]
 E = 5.29

@@ -9,10 +9,10 @@ from scipy import integrate
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON, M_TAU
 from bumphunt.kinematics.momenta import BEAMS, Beams, boost, momentum, polar_angle, to_centre_of_mass
-from bumphunt.montecarlo.amplitudes.pair_photon import one_photon_matrix_element
+from bumphunt.montecarlo.amplitudes.pair_photon import from_beams, from_leptons, interference
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.processes.leptons import mumu
 from bumphunt.montecarlo.processes.taus import tautau
-from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
 from bumphunt.theory.lepton_pairs import born_cross_section
 from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent
 
@@ -91,7 +91,9 @@ def exact(low, high, mass, *, n=200_000, c0, soft, s=S):
         for sign in (1, -1)
     )
     beam = np.tile([np.sqrt(s) / 2, 0, 0, np.sqrt(s / 4 - M_ELECTRON**2)], (n, 1))
-    parts = one_photon_matrix_element(np.stack([beam, beam * [1, -1, -1, -1], one, two, k], axis=1), mass=mass)
+    events = zip(beam, beam * [1, -1, -1, -1], one, two, k, strict=True)
+    points = [tuple(tuple(map(float, q)) for q in event) for event in events]
+    parts = np.array([(from_beams(*e), from_leptons(*e, mass), interference(*e, mass)) for e in points])
     # |M|^2 / 4, flux 2s, k dk dcos / (8 pi^2), b / (8 pi) with dc / 2
     density = (4 * np.pi * ALPHA) ** 3 / 4 / (2 * s) * x * s / 4 / (8 * np.pi**2) * b / (8 * np.pi) / 2
     density *= x * np.log(high / low) * 2 * c0 * (1 - (b * c) ** 2) * length / b

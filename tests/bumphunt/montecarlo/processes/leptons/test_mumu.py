@@ -8,8 +8,8 @@ from scipy import integrate
 
 from bumphunt.constants import ALPHA, M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import BEAMS, Beams, mass_squared, momentum, polar_angle, to_centre_of_mass
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.processes.leptons import mumu
-from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
 from bumphunt.theory.lepton_pairs import born_cross_section
 
 BELLE2 = BEAMS["belle2"]

@@ -8,10 +8,11 @@ from numba import njit
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import boost_from_rest, breakup_momentum
 from bumphunt.kinematics.momenta import BEAMS, Beams, boost, mass_squared
 from bumphunt.montecarlo.amplitudes.emu_zprime import squared_amplitude
+from bumphunt.montecarlo.phase_space.decays import direction
 from bumphunt.montecarlo.processes.signals import emu_zprime
-from bumphunt.montecarlo.scalar_kinematics import boost_from_rest, breakup_momentum, direction
 
 SYMMETRIC = Beams(electron_energy=5.29, positron_energy=5.29)
 BELLE2 = BEAMS["belle2"]

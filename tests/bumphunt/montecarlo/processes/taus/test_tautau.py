@@ -8,6 +8,7 @@ from bumphunt.constants import M_MUON, M_TAU
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, Beams, boost, mass_squared, to_centre_of_mass
 from bumphunt.montecarlo.processes.taus import tautau
+from bumphunt.montecarlo.processes.taus.spins import spin_correlation
 
 BELLE2 = BEAMS["belle2"]
 SYMMETRIC = Beams(electron_energy=5.29, positron_energy=5.29)
@@ -116,7 +117,7 @@ def test_spin_correlation_equals_that_of_dirac_spinors(cos, sqrt_s):
         for j in range(3):
             rates = {(a, b): rate(cos, sqrt_s, a * unit[i], b * unit[j]) for a in (1, -1) for b in (1, -1)}
             expected[i, j] = sum(a * b * value for (a, b), value in rates.items()) / sum(rates.values())
-    assert np.abs(tautau.spin_correlation(cos, sqrt_s) - expected).max() < 1e-12
+    assert np.abs(spin_correlation(cos, 4 * M_TAU**2 / sqrt_s**2) - expected).max() < 1e-12
 
 
 def test_pions_show_the_spin_correlation_of_the_pair(pions):

@@ -17,10 +17,10 @@ import numpy as np
 from numba import njit
 
 from bumphunt.constants import ALPHA, M_ELECTRON
+from bumphunt.kinematics.compiled import P4, along, boost_from_rest, boost_to_rest
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import Work, invariants, squared_amplitude
-from bumphunt.montecarlo.radiation.poles import double_pole, double_pole_density, pole, pole_density
+from bumphunt.montecarlo.phase_space.poles import double_pole, double_pole_density, pole, pole_density
 from bumphunt.montecarlo.radiation.soft_photons import bhabha_exponent, bhabha_factor
-from bumphunt.montecarlo.scalar_kinematics import P4, along, boost_from_rest
 
 __all__ = ["LOWEST_SEEN_ENERGY", "Point", "Proposal", "both_seen", "draw_point", "weigh"]
 
@@ -242,14 +242,14 @@ def draw_point(p: Proposal, lowest: float, energy: float, rng: np.random.Generat
     k, products, photon_density = _photon(p, lowest, energy, late, rng)
     # the rest frame of the two electrons, and what is in it
     left, momentum = 2 * energy - k[0], np.sqrt(energy * energy - m2)
-    pair, back = (left, -k[1], -k[2], -k[3]), (left, k[1], k[2], k[3])
+    pair = (left, -k[1], -k[2], -k[3])
     half = np.sqrt(energy * (energy - k[0]))
     size = np.sqrt(half * half - m2)
     gap = m2 / (half * (half + size))
-    photon = boost_from_rest(k, back, 2 * half)
+    photon = boost_to_rest(k, pair, 2 * half)
     beams = (
-        boost_from_rest((energy, 0.0, 0.0, momentum), back, 2 * half),
-        boost_from_rest((energy, 0.0, 0.0, -momentum), back, 2 * half),
+        boost_to_rest((energy, 0.0, 0.0, momentum), pair, 2 * half),
+        boost_to_rest((energy, 0.0, 0.0, -momentum), pair, 2 * half),
     )
     lengths = np.sqrt(beams[0][0] ** 2 - m2), np.sqrt(beams[1][0] ** 2 - m2)
     scales = (

@@ -18,13 +18,13 @@ from scipy import integrate
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON, M_TAU
 from bumphunt.kinematics.momenta import boost, mass_squared, to_centre_of_mass
-from bumphunt.montecarlo.processes import pythia
+from bumphunt.montecarlo.amplitudes.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.processes.leptons import bhabha, mumu
 from bumphunt.montecarlo.processes.photons import diphoton
+from bumphunt.montecarlo.processes.quarks import pythia
 from bumphunt.montecarlo.processes.signals import dark_higgsstrahlung, photon_alp, photon_dark_photon
 from bumphunt.montecarlo.processes.taus import tautau
 from bumphunt.montecarlo.radiation.soft_photons import bhabha_factor, diphoton_factor, pair_exponent
-from bumphunt.montecarlo.radiation.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.validation.findings import (
     BELLE2_BEAMS,
     SYMMETRIC,

@@ -7,14 +7,13 @@ from scipy import stats
 from bumphunt.constants import M_MUON, M_TAU
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import boost, mass_squared
-from bumphunt.montecarlo.processes.signals.pair_decay import (
+from bumphunt.montecarlo.phase_space.vector_decays import (
     SCALAR_SLOPE_ACROSS,
+    boost_products,
     decay_to_pair,
     decay_to_products,
-    decay_vertices,
     fermion_slope_across,
     fermion_slope_along,
-    to_laboratory,
 )
 
 N = 100_000
@@ -61,7 +60,7 @@ def test_momenta_in_the_laboratory_are_boosted():
     pair = decay_to_pair(np.tile([0.0, 0, 1], (5, 1)), mass=2.0, product_mass=0.5, slope=1.0, rng=rng)
     velocity = np.array([0.3, -0.2, 0.8])
     parent = boost([2.0, 0, 0, 0], velocity)
-    np.testing.assert_allclose(to_laboratory(pair, np.tile(parent, (5, 1)), 2.0), boost(pair, velocity), rtol=1e-9)
+    np.testing.assert_allclose(boost_products(pair, np.tile(parent, (5, 1)), 2.0), boost(pair, velocity), rtol=1e-9)
 
 
 @pytest.mark.parametrize("mass", [0.3, 0.9, 5.0])
@@ -73,20 +72,6 @@ def test_radiation_of_products_changes_no_rate_and_conserves_momentum(mass):
     np.testing.assert_allclose(p4.sum(axis=1)[weight > 0], parent[weight > 0], rtol=1e-9, atol=1e-9)
     _, weight = decay_to_products(parent, axis, mass=mass, product_mass=0.1, slope=0.5, radiation=False, rng=rng)
     np.testing.assert_array_equal(weight, 1.0)
-
-
-def test_flight_is_exponential_along_the_momentum():
-    rng = np.random.default_rng(4)
-    p4 = np.tile([5.0, 0.0, 3.0, 0.0], (N, 1))
-    vertex = decay_vertices(p4, mass=4.0, lifetime=0.2, rng=rng)
-    assert not np.any(vertex[:, [0, 2]])
-    assert stats.kstest(vertex[:, 1], "expon", args=(0, 3 / 4 * 0.2)).pvalue > 1e-3
-
-
-@pytest.mark.parametrize("lifetime", [-1.0, np.nan, np.inf])
-def test_impossible_lifetime_raises(lifetime):
-    with pytest.raises(InputError, match=f"lifetime = {lifetime} cm"):
-        decay_vertices(np.ones((1, 4)), mass=1.0, lifetime=lifetime, rng=np.random.default_rng(1))
 
 
 @pytest.mark.parametrize(("product_mass", "slope"), [(2.5, 0.0), (-0.1, 0.0), (1.0, -1.1)])

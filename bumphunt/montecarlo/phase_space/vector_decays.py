@@ -1,4 +1,4 @@
-"""Decays of a polarised vector into two charged particles, and the place where a particle that lives long decays.
+"""Decays of a polarised vector into two charged particles.
 
 A vector with the spin state e decays to fermions of a vector current as 1 - (1 - r) (e.n)^2, r = 4 m^2 / M^2, and to
 two scalars as (e.n)^2, n the direction of one of the two. Polarised as e+e- make it, across an axis, fermions then go
@@ -16,17 +16,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.kinematics.compiled import along, boost_from_rest, breakup_momentum, ray, row
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
-from bumphunt.montecarlo.scalar_kinematics import along, boost_from_rest, breakup_momentum
 
 __all__ = [
     "SCALAR_SLOPE_ACROSS",
+    "boost_products",
     "decay_to_pair",
     "decay_to_products",
-    "decay_vertices",
     "fermion_slope_across",
     "fermion_slope_along",
-    "to_laboratory",
 ]
 
 Array = NDArray[np.float64]
@@ -67,9 +66,8 @@ def _decay(axis: Array, mass: float, product: float, slope: float, rng: np.rando
         while most * rng.random() > 1 + slope * cos * cos:
             cos = 2 * rng.random() - 1
         sin, phi = np.sqrt(1 - cos * cos), 2 * np.pi * rng.random()
-        x, y, z = along((1.0, axis[i, 0], axis[i, 1], axis[i, 2]), sin * np.cos(phi), sin * np.sin(phi), cos)
-        out[i, 0, 0], out[i, 0, 1], out[i, 0, 2], out[i, 0, 3] = energy, p * x, p * y, p * z
-        out[i, 1, 0], out[i, 1, 1], out[i, 1, 2], out[i, 1, 3] = energy, -p * x, -p * y, -p * z
+        x, y, z = along(ray(axis, i), sin * np.cos(phi), sin * np.sin(phi), cos)
+        out[i, 0], out[i, 1] = (energy, p * x, p * y, p * z), (energy, -p * x, -p * y, -p * z)
 
 
 def decay_to_pair(axis: Array, *, mass: float, product_mass: float, slope: float, rng: np.random.Generator) -> Array:
@@ -136,12 +134,12 @@ def decay_to_products(
         mean = weight.mean() if n else 1.0
         return p4, weight / mean if mean > 0 else weight
     p4 = np.zeros((n, 4, 4))
-    p4[:, :2] = to_laboratory(charged, parent, mass)
+    p4[:, :2] = boost_products(charged, parent, mass)
     return p4, np.ones(n)
 
 
 @njit(cache=True)
-def to_laboratory(momenta: Array, parent: Array, mass: float) -> Array:
+def boost_products(momenta: Array, parent: Array, mass: float) -> Array:
     """Return momenta, given in the rest frame of their parent, in the laboratory [GeV], shape (N, P, 4).
 
     Parameters
@@ -155,37 +153,7 @@ def to_laboratory(momenta: Array, parent: Array, mass: float) -> Array:
     """
     out = np.empty_like(momenta)
     for i in range(momenta.shape[0]):
-        frame = (parent[i, 0], parent[i, 1], parent[i, 2], parent[i, 3])
+        frame = row(parent, i)
         for j in range(momenta.shape[1]):
-            q = momenta[i, j]
-            out[i, j, 0], out[i, j, 1], out[i, j, 2], out[i, j, 3] = boost_from_rest(
-                (q[0], q[1], q[2], q[3]), frame, mass
-            )
+            out[i, j] = boost_from_rest(row(momenta[i], j), frame, mass)
     return out
-
-
-def decay_vertices(p4: Array, *, mass: float, lifetime: float, rng: np.random.Generator) -> Array:
-    """Return where particles decay, relative to where they start [cm], laboratory, shape (N, 3).
-
-    The way is beta gamma c t, with t exponential.
-
-    Parameters
-    ----------
-    p4
-        Their momenta [GeV], shape (N, 4).
-    mass
-        Their mass [GeV].
-    lifetime
-        Mean proper decay length c tau [cm].
-    rng
-        Source of randomness.
-
-    Raises
-    ------
-    InputError
-        If the lifetime is negative or not finite.
-    """
-    if not 0 <= lifetime < np.inf:
-        msg = f"lifetime = {lifetime} cm; c tau must be finite and not negative"
-        raise InputError(msg)
-    return np.asarray(p4[:, 1:] / mass * rng.exponential(lifetime, (p4.shape[0], 1)))

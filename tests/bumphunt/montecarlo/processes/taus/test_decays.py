@@ -8,8 +8,8 @@ from scipy.stats import kstest
 from bumphunt.constants import M_ELECTRON, M_MUON, M_PION, M_PION0, M_TAU
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import mass_squared
-from bumphunt.montecarlo.processes.taus import tau_decays
-from bumphunt.montecarlo.processes.taus.tau_decays import MODES, decay_at_rest, mode_probabilities, sample_modes
+from bumphunt.montecarlo.processes.taus.decays import decay_at_rest
+from bumphunt.montecarlo.processes.taus.modes import MODES, mode_probabilities, sample_modes
 
 INDEX = {mode.name: index for index, mode in enumerate(MODES)}
 # PDG 2022 [%], with the mode of ours that holds it
@@ -178,6 +178,6 @@ def test_phase_space_mode_has_the_three_body_mass_spectrum():
 
 def test_same_seed_same_decays():
     mode = np.arange(len(MODES)).repeat(5)
-    one, two = (tau_decays.decay_at_rest(mode, rng=np.random.default_rng(9)) for _ in range(2))
+    one, two = (decay_at_rest(mode, rng=np.random.default_rng(9)) for _ in range(2))
     assert np.array_equal(one.p4, two.p4)
     assert np.array_equal(one.polarimeter, two.polarimeter)

@@ -13,7 +13,7 @@ import numpy as np
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.montecarlo.validation import rates as validation_rates
 from bumphunt.montecarlo.validation import resolution as validation_resolution
-from bumphunt.montecarlo.validation import shapes as validation_shapes
+from bumphunt.montecarlo.validation import spectra as validation_shapes
 from bumphunt.montecarlo.validation.findings import Findings
 
 __all__ = ["EVENTS", "STUDIES", "run_study"]

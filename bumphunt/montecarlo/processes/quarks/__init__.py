@@ -1,0 +1,1 @@
+"""Quark pairs: `pythia` makes them by Pythia, an optional extra."""
