@@ -19,9 +19,14 @@ from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.detector import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
-from bumphunt.scan.counts import TEMPLATE_STATISTICS, UNCOUNTED
-from bumphunt.scan.sources import Source, checked_sources
-from bumphunt.scan.windows import SIGNAL_STATISTICS, norm_source
+from bumphunt.scan.sources import (
+    SIGNAL_STATISTICS,
+    TEMPLATE_STATISTICS,
+    UNCOUNTED,
+    Source,
+    checked_sources,
+    norm_source,
+)
 from selections.search import Search
 from workflows.config.analysis import Analysis
 from workflows.config.regions import AnalysedRegion, signal_samples

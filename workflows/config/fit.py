@@ -5,10 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.models.background import BackgroundModel
+from bumphunt.scan.method import Method
 from bumphunt.scan.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
 
@@ -201,16 +203,16 @@ class Fit(Section):
         return self
 
     @property
-    def half_width(self) -> float:
-        """Half width of the window in units of the resolution."""
-        return self.window if self.window is not None else {"counting": 2.0}.get(self.method, 10.0)
-
-    @property
-    def smooth(self) -> BackgroundModel | None:
-        """The background that the data determine, as the library wants it; None if all of it is simulated."""
-        if self.background is None and self.method != "smooth":
-            return None
-        return (self.background or SmoothBackground()).model
+    def method_record(self) -> Method:
+        """How a mass is tested, as the library wants it."""
+        smooth = self.background or (SmoothBackground() if self.method == "smooth" else None)
+        return Method(
+            kind=self.method,
+            window=self.window,
+            bins_per_sigma=self.bins_per_sigma,
+            background=None if smooth is None else smooth.model,
+            templates_below=np.inf if self.templates_below is None else self.templates_below,
+        )
 
 
 class Systematic(Section):
