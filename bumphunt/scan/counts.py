@@ -1,9 +1,23 @@
 """Counts in narrow windows over simulated backgrounds: for few events.
 
 `counting_window` says what is counted in one region at one mass and what is uncertain about it. The limit on it is
-exact (`count_limit`). Several regions are as many bins of one likelihood (`counting_regions`), in which a source moves
-all that it moves together: their limits come from toys where the background is below the threshold of the settings,
-from the asymptotic formulae elsewhere.
+exact (`count_limit`):
+
+=====================  ==================================================  =============================================
+limits by              are                                                 `method` of the row
+=====================  ==================================================  =============================================
+"auto"                 CLs (`bumphunt.inference.counting`)                 "cls_counting"
+"bayesian"             Bayesian (`bumphunt.inference.bayesian`)            "bayesian_flat", "bayesian_1/sqrt"
+"feldman-cousins"      upper ends of the intervals                         "feldman_cousins"
+                       (`bumphunt.inference.feldman_cousins`)
+=====================  ==================================================  =============================================
+
+All average over what is uncertain about background and efficiency. Of a Feldman-Cousins interval that has a lower end
+too, the row has the upper one; that there is an excess is told by p0.
+
+Several regions are as many bins of one likelihood (`counting_regions`), in which a source moves all that it moves
+together: their limits come from toys where the background is below the threshold of the settings, from the asymptotic
+formulae elsewhere.
 """
 
 from __future__ import annotations
@@ -25,6 +39,7 @@ from bumphunt.inference.counting import (
     event_weight,
     simulated_background,
 )
+from bumphunt.inference.feldman_cousins import feldman_cousins_limit
 from bumphunt.inference.limits import UpperLimit
 from bumphunt.inference.method import LimitSettings
 from bumphunt.models.region import Region, Sample, region
@@ -265,10 +280,12 @@ def count_limit(found: CountingWindow, model: CountingModel, settings: LimitSett
     model
         Its background and what is uncertain, with all sources or without one.
     settings
-        The method, "bayesian" or exact CLs, and the confidence level.
+        The method, and the confidence level.
     """
     if settings.method == "bayesian":
         upper = _bayesian_limit(found.n_obs, model, settings.cl, settings.prior)
+    elif settings.method == "feldman-cousins":
+        upper = feldman_cousins_limit(found.n_obs, model, cl=settings.cl)
     else:
         upper = counting_limit(found.n_obs, model, cl=settings.cl)
     return replace(upper, observed=upper.observed / found.fraction, expected=upper.expected / found.fraction)

@@ -20,7 +20,8 @@ flag                           says
 "no_significance"              the data are impossible without signal, since no background is expected where they are:
                                q0, p0 and z0 are NaN
 "fit_..."                      how a fit ended (`bumphunt.engines.result.FitStatus`): at_boundary is a valid row
-others                         why a limit does not exist, or wants care: "no_root", "clb_underflow", "toys_failed", ...
+others                         why a limit does not exist, or wants care: "no_root", "clb_underflow", "toys_failed",
+                               "too_many_events" (for Feldman-Cousins intervals), ...
 =============================  =====================================================================================
 """
 

@@ -14,6 +14,9 @@ from bumphunt.scan.method import Method
 
 __all__ = ["ScanSetting", "scan_setting"]
 
+OF_COUNTS = ("auto", "bayesian", "feldman-cousins")
+"""How the limits of counts may be set."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanSetting:
@@ -71,8 +74,14 @@ def scan_setting(
     """
     counting = method.kind == "counting"
     settings = limits or LimitSettings(method="auto" if counting else "asymptotic")
-    if counting and settings.method not in ("auto", "bayesian"):
-        msg = f"limits on counts are exact: the method must be 'auto' or 'bayesian', got {settings.method!r}"
+    if counting and settings.method not in OF_COUNTS:
+        msg = f"limits on counts are exact: the method must be one of {OF_COUNTS}, got {settings.method!r}"
+        raise InputError(msg)
+    if settings.method == "feldman-cousins" and not (counting and n_regions == 1):
+        msg = (
+            f"limits by 'feldman-cousins' are those of one count, got {n_regions} regions and the method"
+            f" {method.kind!r}: scan regions apart by 'counting', or set limits by 'auto'"
+        )
         raise InputError(msg)
     random = settings.method != "asymptotic" and not (counting and n_regions == 1)
     if random and rng is None:

@@ -82,6 +82,12 @@ def _check_region_names(sections: Analysis, search: Search) -> None:
             f"regions: {', '.join(fitted)} are those of different experiments; name one, such as regions: [{fitted[0]}]"
         )
         raise ValueError(msg)
+    if sections.fit.limit == "feldman-cousins" and len(fitted) > 1:
+        msg = (
+            f"fit.limit: feldman-cousins is for one count, and {', '.join(fitted)} are fitted together; name one, such"
+            f" as regions: [{fitted[0]}], or want limit: auto"
+        )
+        raise ValueError(msg)
 
 
 def _check_bounds(sections: Analysis, search: Search) -> None:

@@ -179,8 +179,9 @@ class Fit(Section):
     """Bins of a second observable; one spectrum unless given."""
     cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
     """Confidence level of the limits."""
-    limit: Literal["auto", "asymptotic", "toys", "bayesian"] = "auto"
-    """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian."""
+    limit: Literal["auto", "asymptotic", "toys", "bayesian", "feldman-cousins"] = "auto"
+    """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian; for counts
+    also the upper end of the Feldman-Cousins interval."""
     prior: Literal["flat", "1/sqrt"] = "flat"
     """Prior of the signal in Bayesian limits."""
     toys: Count = 1000
@@ -191,7 +192,11 @@ class Fit(Section):
         if self.method == "counting" and self.limit in ("asymptotic", "toys"):
             msg = (
                 f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
+                " or 'feldman-cousins'"
             )
+            raise ValueError(msg)
+        if self.limit == "feldman-cousins" and (self.method != "counting" or self.slices is not None):
+            msg = "limit: feldman-cousins is for one count: want method: counting without slices, or limit: auto"
             raise ValueError(msg)
         beside = self.method == "templates" and self.background is not None
         if (self.templates or self.templates_below is not None) and not beside:

@@ -8,6 +8,7 @@ import pytest
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.feldman_cousins import feldman_cousins
 from bumphunt.inference.fit import fit, limit
 from bumphunt.inference.method import LimitSettings
 from bumphunt.models.background import BackgroundModel
@@ -262,6 +263,32 @@ def test_bayesian_rows_name_their_prior():
         assert count_row.n_sig_ul_exp_m2 < count_row.n_sig_ul_exp < count_row.n_sig_ul_exp_p2
         # a count in +-2 sigma and a fit of the same data cannot be far apart
         assert 0.5 < fit_row.n_sig_ul_obs / count_row.n_sig_ul_obs < 1.5
+
+
+def test_feldman_cousins_rows_are_the_upper_ends_of_the_intervals():
+    s, sources = spectra(scale=0.02), [Source(name="trigger", efficiency=0.1)]
+    settings = LimitSettings(method="feldman-cousins", cl=0.95)
+    (row,) = run(COUNTING, s, signal=signal_model(), masses=[5.0], sources=sources, limits=settings).points
+    found = counted(s, signal_model(), sources=sources)
+    assert (row.method, row.cl, row.valid, row.flags) == ("feldman_cousins", 0.95, True, ())
+    interval = feldman_cousins(found.n_obs, found.model(), cl=0.95)
+    assert row.n_sig_ul_obs == pytest.approx(interval.upper / found.fraction, rel=1e-9)
+    (exact,) = run(COUNTING, s, signal=signal_model(), masses=[5.0], sources=sources).points
+    assert (row.n_sig, row.p0, row.z0, row.q0) == (exact.n_sig, exact.p0, exact.z0, exact.q0)
+    many = run(COUNTING, spectra(scale=40.0), signal=signal_model(), masses=[5.0], limits=settings).points[0]
+    assert not many.valid
+    assert many.flags == ("too_many_events",)
+    assert np.isnan(many.n_sig_ul_obs)
+    assert many.p0 > 0.0
+
+
+def test_feldman_cousins_limits_are_refused_for_more_than_one_count():
+    s, settings = spectra(), LimitSettings(method="feldman-cousins")
+    with pytest.raises(InputError, match="got 1 regions and the method 'templates'"):
+        run(TEMPLATES, s, signal=signal_model(), masses=[4.0], limits=settings)
+    pair = [ScanRegion(name=name, spectra=s, signal=signal_model()) for name in ("a", "b")]
+    with pytest.raises(InputError, match="got 2 regions and the method 'counting'"):
+        scan_spectra(pair, masses=[4.0], method=COUNTING, limits=settings)
 
 
 def test_limits_that_need_random_numbers_say_so():

@@ -130,6 +130,17 @@ def test_shipped_examples_load():
         ("search:", "fit: {method: counting, limit: toys}\nsearch:", [":9:", "limit: toys is an approximation"]),
         (
             "search:",
+            "fit: {limit: feldman-cousins}\nsearch:",
+            [":9:", "feldman-cousins is for one count", "want method: counting"],
+        ),
+        (
+            "search:",
+            "fit: {method: counting, limit: feldman-cousins, slices: {observable: recoil_theta, edges: [0, 1, 2]}}"
+            "\nsearch:",
+            [":9:", "feldman-cousins is for one count", "without slices"],
+        ),
+        (
+            "search:",
             "fit: {method: counting, background: {order: 2}}\nsearch:",
             [":9:", "counts take their backgrounds from the samples"],
         ),
@@ -221,6 +232,12 @@ def test_expectation_injects_the_simulated_signal_only(write):
     wrong = message(write(text.replace("simulate: {}", inject % "5.0")))
     assert "data.simulate.inject[0].parameters.lifetime = 5.0" in wrong
     assert "draw from events" in wrong
+
+
+def test_feldman_cousins_limit_of_several_regions_is_refused(write):
+    text = GOOD.replace("zprime-invisible", "darkphoton-dilepton")
+    text = text.replace("search:", "fit: {method: counting, limit: feldman-cousins}\nsearch:")
+    assert "ee, mumu are fitted together; name one, such as regions: [ee]" in message(write(text))
 
 
 def test_region_that_sees_no_mass_of_the_search_is_named(write):

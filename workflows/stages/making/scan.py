@@ -59,11 +59,12 @@ def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int
     for number, task in enumerate(setup.fits):
         regions, sources = scan_regions(setup, task, selected, signals)
         scan = partial(scan_spectra, regions, method=fit.method_record, sources=sources, limits=limit_settings(fit))
+        # counts are made faster than a process is started, but for Feldman-Cousins intervals
         rows = _in_blocks(
             scan,
             _grid(setup.masses, [region.signal for region in regions]),
             seed=(setup.seed, SCAN_STREAM, number),
-            workers=1 if fit.method == "counting" else workers,  # counts are made faster than a process is started
+            workers=workers if fit.method != "counting" or fit.limit == "feldman-cousins" else 1,
             progress=partial(progress, f"mass hypotheses {task.title}"),
         )
         write_table(folder, task.file("scan"), rows.columns())
