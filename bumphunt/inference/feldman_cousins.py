@@ -31,7 +31,7 @@ from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, background_nodes, band_counts, lognormal_nodes
 from bumphunt.inference.limits import UpperLimit, checked_cl, failed_limit
 
-__all__ = ["ConfidenceInterval", "accepted", "feldman_cousins", "feldman_cousins_limit"]
+__all__ = ["ConfidenceInterval", "feldman_cousins", "feldman_cousins_limit"]
 
 Array = NDArray[np.float64]
 
@@ -133,44 +133,16 @@ def _log_best(model: CountingModel, candidates: _Signals) -> Array:
 
 
 def _accepted(n_obs: int, signals: _Signals, model: CountingModel, log_best: Array, cl: float) -> NDArray[np.bool_]:
-    """Return whether a count is accepted for tested signals; as `accepted`."""
+    """Return whether a count is in the acceptance region of each tested signal, shape ``(S,)``.
+
+    Counts n are taken in the order of the ratio R = P(n | s) / P(n | s_best) until their probabilities sum to the
+    confidence level or more (FC section IV.A, eq. 4.1; with averaged probabilities Conrad et al., section II).
+    """
     p = _probabilities(signals, model)
     with np.errstate(divide="ignore"):
         log_r = np.log(p) - log_best  # ln of eq. 4.1
     before = np.sum(p * (log_r > log_r[:, [n_obs]] + TIE), axis=1)  # probability of what is taken before n_obs
     return np.asarray(before < cl)
-
-
-def accepted(n_obs: int, n_sig: Array, model: CountingModel, cl: float) -> NDArray[np.bool_]:
-    """Return whether a count is in the acceptance region of each tested signal.
-
-    Counts n are taken in the order of the ratio R = P(n | s) / P(n | s_best), s_best >= 0 the best signal for n, until
-    their probabilities sum to the confidence level or more.
-
-    Parameters
-    ----------
-    n_obs
-        The count.
-    n_sig
-        Tested signals [events], not negative, shape ``(N,)``.
-    model
-        Background and uncertainties.
-    cl
-        Confidence level.
-
-    References
-    ----------
-    FC section IV.A, eq. 4.1; with uncertainties Conrad et al., section II.
-
-    Examples
-    --------
-    >>> accepted(0, np.array([0.95, 0.96]), CountingModel(background=3.0), 0.9)
-    array([ True, False])
-    """
-    tested = np.asarray(n_sig, dtype=np.float64)
-    top = _top(n_obs, float(tested.max()), model)
-    log_best = _log_best(model, _best_candidates(model.efficiency_sigma, top))
-    return _accepted(n_obs, _signals(tested, model.efficiency_sigma, top), model, log_best, cl)
 
 
 def _top(n_obs: int, n_sig: float, model: CountingModel) -> int:

@@ -20,5 +20,5 @@ file            what it is for
 ==============  ===============================================================================================
 
 What happens at one mass: `regions.scan_masses` says what is looked at, `fits`, `channels` or `counts` what the data
-say of it (`rows.Tested`), `rows.scan_row` makes the row.
+say of it (`rows.Outcome`), `rows.scan_row` makes the row.
 """

@@ -25,11 +25,11 @@ from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.scan.likelihoods import smooth_window
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import Part, ScanMass
-from bumphunt.scan.rows import NO_BACKGROUND, WITHOUT_SOURCES, Tested
+from bumphunt.scan.rows import NO_BACKGROUND, WITHOUT_SOURCES, Outcome
 from bumphunt.scan.setting import ScanSetting
 from bumphunt.scan.windows import core_fractions
 
-__all__ = ["is_channel", "tested_block", "tested_without_background"]
+__all__ = ["block_outcomes", "is_channel", "outcome_without_background"]
 
 Array = NDArray[np.float64]
 
@@ -50,7 +50,7 @@ def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
     )
 
 
-def tested_block(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict[int, Tested]:
+def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict[int, Outcome]:
     """Return what the data say of masses that are channels, by their numbers; without those that cannot be finished.
 
     Parameters
@@ -84,11 +84,11 @@ def tested_block(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict[i
         limit, rng = limit_of(result, channel, cl=setting.limits.cl), setting.rng(index)
         if random and rng is not None and limit.valid:
             limit = toy_limit(channel, rng=rng, n_toys=setting.limits.n_toys, cl=setting.limits.cl).limit
-        found[index] = _tested(mass.parts, edges, channel, result, limit, core=core)
+        found[index] = _outcome(mass.parts, edges, channel, result, limit, core=core)
     return found
 
 
-def tested_without_background(mass: ScanMass, setting: ScanSetting) -> Tested:
+def outcome_without_background(mass: ScanMass, setting: ScanSetting) -> Outcome:
     """Return what the data say of a mass whose windows no background reaches: all events are taken for signal."""
     counts, edges = [], []
     for part in mass.parts:
@@ -105,10 +105,10 @@ def tested_without_background(mass: ScanMass, setting: ScanSetting) -> Tested:
     (result,) = infer([channel], cl=setting.limits.cl)
     limit = limit_of(result, channel, cl=setting.limits.cl)
     flags = (NO_BACKGROUND, WITHOUT_SOURCES) if mass.sources else (NO_BACKGROUND,)
-    return _tested(mass.parts, edges, channel, result, limit, core=0.0, flags=flags)
+    return _outcome(mass.parts, edges, channel, result, limit, core=0.0, flags=flags)
 
 
-def _tested(
+def _outcome(
     parts: Sequence[Part],
     edges: Sequence[Array],
     channel: Channel,
@@ -117,7 +117,7 @@ def _tested(
     *,
     core: float,
     flags: tuple[str, ...] = (),
-) -> Tested:
+) -> Outcome:
     """Return what the fits of a channel say."""
     best, null = result.best, result.null
     q0 = np.nan
@@ -128,7 +128,7 @@ def _tested(
     if best.status.usable:
         n_bkg = float(channel.expected(0.0, best.background).sum())
         error = best.n_sig_error if np.isfinite(best.n_sig_error) else result.background_error
-    return Tested(
+    return Outcome(
         parts=parts,
         edges=edges,
         n_obs=float(channel.counts.sum()),

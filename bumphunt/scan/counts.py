@@ -47,7 +47,7 @@ from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
 from bumphunt.scan.likelihoods import Windows
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import Part, ScanMass, reshared
-from bumphunt.scan.rows import NO_BACKGROUND, Tested
+from bumphunt.scan.rows import NO_BACKGROUND, Outcome
 from bumphunt.scan.setting import ScanSetting
 from bumphunt.scan.sources import (
     SIGNAL_STATISTICS,
@@ -62,9 +62,9 @@ from bumphunt.scan.spectra import Spectra
 __all__ = [
     "CountingWindow",
     "count_limit",
+    "count_outcome",
     "counting_regions",
     "counting_window",
-    "tested_by_count",
 ]
 
 Array = NDArray[np.float64]
@@ -247,7 +247,7 @@ def _one_bin(part: Part, found: CountingWindow, n_parts: int) -> Region:
     )
 
 
-def tested_by_count(mass: ScanMass, setting: ScanSetting) -> Tested:
+def count_outcome(mass: ScanMass, setting: ScanSetting) -> Outcome:
     """Return what the count in the one region that sees a mass says."""
     (part,) = mass.parts
     found = counting_window(part, setting.method, mass.sources)
@@ -255,7 +255,7 @@ def tested_by_count(mass: ScanMass, setting: ScanSetting) -> Tested:
     n_obs = model.background if found.n_obs is None else found.n_obs
     p0 = counting_p0(n_obs, model)
     z0 = max(float(asymptotics.z_score(p0)), 0.0) + 0.0  # no negative zero
-    return Tested(
+    return Outcome(
         parts=mass.parts,
         edges=[found.edges],
         n_obs=n_obs,

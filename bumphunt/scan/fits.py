@@ -11,16 +11,16 @@ from bumphunt.inference.marginal import bayesian_region_limit
 from bumphunt.inference.method import bayesian_upper_limit, profile_upper_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.likelihood import likelihood
-from bumphunt.scan.channels import tested_without_background
+from bumphunt.scan.channels import outcome_without_background
 from bumphunt.scan.counts import counting_regions
 from bumphunt.scan.likelihoods import Windows, background_error, window_regions
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import ScanMass
-from bumphunt.scan.rows import REGION_WITHOUT_BACKGROUND, Tested
+from bumphunt.scan.rows import REGION_WITHOUT_BACKGROUND, Outcome
 from bumphunt.scan.setting import ScanSetting
 from bumphunt.scan.windows import core_fractions
 
-__all__ = ["fitted_windows", "tested_by_fits"]
+__all__ = ["fit_outcome", "fitted_windows"]
 
 
 def fitted_windows(mass: ScanMass, method: Method) -> Windows:
@@ -28,7 +28,7 @@ def fitted_windows(mass: ScanMass, method: Method) -> Windows:
     return counting_regions(mass, method) if method.kind == "counting" else window_regions(mass, method)
 
 
-def tested_by_fits(mass: ScanMass, setting: ScanSetting, index: int) -> Tested:
+def fit_outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
     """Return what the data say of one mass, by fits of its regions.
 
     Parameters
@@ -42,7 +42,7 @@ def tested_by_fits(mass: ScanMass, setting: ScanSetting, index: int) -> Tested:
     """
     windows = fitted_windows(mass, setting.method)
     if not windows.regions:
-        return tested_without_background(mass, setting)
+        return outcome_without_background(mass, setting)
     profile = Profile(likelihood(windows.regions), setting.engine)
     significance, best = profile_significance(profile), profile.free
     core = _core(windows, setting.method, profile)
@@ -51,7 +51,7 @@ def tested_by_fits(mass: ScanMass, setting: ScanSetting, index: int) -> Tested:
         q0, p0 = significance.q0, significance.p0
         n_bkg = float(model.expected(np.append(0.0, best.values[1:]))[: model.n_bins].sum())
         error = error if np.isfinite(error) else background_error(windows.regions)
-    return Tested(
+    return Outcome(
         parts=windows.parts,
         edges=[region.edges for region in windows.regions],
         n_obs=float(sum(region.counts.sum() for region in windows.regions)),

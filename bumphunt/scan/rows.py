@@ -1,7 +1,7 @@
 """Rows: what a scan says of each mass, made in one place whatever method and engine tested it.
 
-A method hands over what it found as `Tested`; `scan_row` makes the row of it, and decides what is valid and which
-flags it carries. A further column is a field of `ScanPoint`, of `Tested` where a method has to find it, and a line of
+A method hands over what it found as `Outcome`; `scan_row` makes the row of it, and decides what is valid and which
+flags it carries. A further column is a field of `ScanPoint`, of `Outcome` where a method has to find it, and a line of
 `scan_row`.
 
 A hypothesis whose fit failed is a row like the others: ``valid`` is False, ``flags`` names the reason, and what could
@@ -43,9 +43,9 @@ __all__ = [
     "NO_BACKGROUND",
     "REGION_WITHOUT_BACKGROUND",
     "WITHOUT_SOURCES",
+    "Outcome",
     "ScanPoint",
     "ScanResult",
-    "Tested",
     "scan_row",
 ]
 
@@ -57,7 +57,7 @@ REGION_WITHOUT_BACKGROUND = "region_without_background"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tested:
+class Outcome:
     """What the data of one mass say of a signal, before it is a row; NaN for what could not be determined.
 
     Parameters
@@ -178,7 +178,7 @@ class ScanResult:
         return max(known, key=lambda point: point.z0, default=None)
 
 
-def scan_row(found: Tested, setting: ScanSetting) -> ScanPoint:
+def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
     """Return the row of one mass.
 
     A row is valid if its limit is, and its significance is known or, without any background, cannot exist.

@@ -23,12 +23,12 @@ from numpy.typing import ArrayLike
 
 from bumphunt.inference.method import LimitSettings
 from bumphunt.inference.profile import Engine
-from bumphunt.scan.channels import is_channel, tested_block
-from bumphunt.scan.counts import tested_by_count
-from bumphunt.scan.fits import tested_by_fits
+from bumphunt.scan.channels import block_outcomes, is_channel
+from bumphunt.scan.counts import count_outcome
+from bumphunt.scan.fits import fit_outcome
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import ScanMass, ScanRegion, blinded, checked_regions, scan_masses
-from bumphunt.scan.rows import ScanPoint, ScanResult, Tested, scan_row
+from bumphunt.scan.rows import Outcome, ScanPoint, ScanResult, scan_row
 from bumphunt.scan.setting import ScanSetting, scan_setting
 from bumphunt.scan.sources import Sources
 
@@ -94,18 +94,18 @@ def scan_spectra(
     for first in range(0, len(everything), BLOCK):
         block = dict(enumerate(everything[first : first + BLOCK], first))
         fast = {index: mass for index, mass in block.items() if is_channel(mass, setting)}
-        found = tested_block(fast, setting)
+        found = block_outcomes(fast, setting)
         unfinished = replace(setting, engine="auto")
         for index, mass in block.items():
-            tested = found.get(index) or _tested(mass, unfinished if index in fast else setting, index)
-            points.append(scan_row(tested, setting))
+            outcome = found.get(index) or _outcome(mass, unfinished if index in fast else setting, index)
+            points.append(scan_row(outcome, setting))
             if progress is not None:
                 progress()
     return ScanResult(points=tuple(points))
 
 
-def _tested(mass: ScanMass, setting: ScanSetting, index: int) -> Tested:
+def _outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
     """Return what the data say of one mass by itself."""
     if setting.method.kind == "counting" and len(mass.parts) == 1:
-        return tested_by_count(mass, setting)
-    return tested_by_fits(mass, setting, index)
+        return count_outcome(mass, setting)
+    return fit_outcome(mass, setting, index)

@@ -7,7 +7,14 @@ from scipy import optimize, stats
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.inference.feldman_cousins import accepted, feldman_cousins, feldman_cousins_limit
+from bumphunt.inference.feldman_cousins import (
+    _accepted,
+    _best_candidates,
+    _log_best,
+    _signals,
+    feldman_cousins,
+    feldman_cousins_limit,
+)
 
 BACKGROUNDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
 TABLE = {
@@ -28,6 +35,12 @@ def test_intervals_are_those_of_the_published_table(n):
         interval = feldman_cousins(n, CountingModel(background=b))
         # two decimals, on a grid of 0.005 events
         np.testing.assert_allclose([interval.lower, interval.upper], ends, atol=0.0085)
+
+
+def accepted(n_obs, n_sig, model, cl, top=160):
+    """Whether a count is in the acceptance region of each tested signal."""
+    log_best = _log_best(model, _best_candidates(model.efficiency_sigma, top))
+    return _accepted(n_obs, _signals(n_sig, model.efficiency_sigma, top), model, log_best, cl)
 
 
 def accepted_counts(s, b, cl):
