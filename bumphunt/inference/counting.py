@@ -30,6 +30,7 @@ from bumphunt.inference.limits import UpperLimit, bracketed_root, checked_cl, fa
 
 __all__ = [
     "CountingModel",
+    "band_counts",
     "counting_cls",
     "counting_limit",
     "counting_p0",
@@ -308,6 +309,18 @@ def quantile(probability: float, model: CountingModel) -> int:
     return _quantile(probability, model, background_nodes(model))
 
 
+def band_counts(model: CountingModel) -> list[int]:
+    """Return the counts at the quantiles of an expected band: -2 ... +2 standard deviations without signal.
+
+    Examples
+    --------
+    >>> band_counts(CountingModel(background=3.0))
+    [0, 1, 3, 5, 7]
+    """
+    nodes = background_nodes(model)
+    return [_quantile(float(ndtr(z)), model, nodes) for z in BAND]
+
+
 def _quantile(probability: float, model: CountingModel, nodes: tuple[Array, Array]) -> int:
     """Return a quantile of the count, from brackets around that of a normal distribution."""
     sigma = np.sqrt(model.background + model.background_sigma**2)
@@ -379,7 +392,7 @@ def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9
         raise InputError(msg)
     limits: dict[float, float] = {}
     nodes = background_nodes(model)
-    counts = [_quantile(float(ndtr(z)), model, nodes) for z in BAND]
+    counts = band_counts(model)
     try:
         for n in dict.fromkeys([*counts, counts[2] if n_obs is None else n_obs]):
             limits[n] = _limit(n, model, alpha, nodes)

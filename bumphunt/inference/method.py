@@ -49,7 +49,7 @@ class LimitSettings:
     Parameters
     ----------
     method
-        "asymptotic" or "toys" (CLs), "auto" (whichever holds), or "bayesian".
+        "asymptotic" or "toys" (CLs), "auto" (whichever holds), "bayesian", or, of one count, "feldman-cousins".
     cl
         Confidence level, or credibility.
     n_toys
@@ -65,14 +65,14 @@ class LimitSettings:
         If the method or prior is unknown, the level not in (0, 1), or a number not positive.
     """
 
-    method: Literal["asymptotic", "toys", "auto", "bayesian"] = "asymptotic"
+    method: Literal["asymptotic", "toys", "auto", "bayesian", "feldman-cousins"] = "asymptotic"
     cl: float = 0.9
     n_toys: int = 1000
     prior: Prior = "flat"
     threshold: float = ASYMPTOTIC_FROM
 
     def __post_init__(self) -> None:
-        if self.method != "bayesian":
+        if self.method not in ("bayesian", "feldman-cousins"):
             _checked_method(self.method)
         checked_cl(self.cl)
         prior_power(self.prior)

@@ -1,70 +1,76 @@
-"""The mass scan that counts events in narrow windows, over simulated backgrounds: for few events."""
+"""Counts in narrow windows over simulated backgrounds: for few events.
+
+`counting_window` says what is counted in one region at one mass and what is uncertain about it. The limit on it is
+exact (`count_limit`):
+
+=====================  ==================================================  =============================================
+limits by              are                                                 `method` of the row
+=====================  ==================================================  =============================================
+"auto"                 CLs (`bumphunt.inference.counting`)                 "cls_counting"
+"bayesian"             Bayesian (`bumphunt.inference.bayesian`)            "bayesian_flat", "bayesian_1/sqrt"
+"feldman-cousins"      upper ends of the intervals                         "feldman_cousins"
+                       (`bumphunt.inference.feldman_cousins`)
+=====================  ==================================================  =============================================
+
+All average over what is uncertain about background and efficiency. Of a Feldman-Cousins interval that has a lower end
+too, the row has the upper one; that there is an excess is told by p0.
+
+Several regions are as many bins of one likelihood (`counting_regions`), in which a source moves all that it moves
+together: their limits come from toys where the background is below the threshold of the settings, from the asymptotic
+formulae elsewhere.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import ndtr
+from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.bayesian import Prior, bayesian_counting_limit
 from bumphunt.inference.counting import (
     CountingModel,
+    band_counts,
     counting_limit,
     counting_p0,
     event_weight,
-    quantile,
     simulated_background,
 )
+from bumphunt.inference.feldman_cousins import feldman_cousins_limit
 from bumphunt.inference.limits import UpperLimit
 from bumphunt.inference.method import LimitSettings
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
-from bumphunt.scan.grid import window_edges
-from bumphunt.scan.regions import (
-    Part,
-    ScanRegion,
-    blinded,
-    checked_regions,
-    chosen_regions,
-    parts_at,
-    reshared,
-    scan_sources,
+from bumphunt.scan.likelihoods import Windows
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import Part, ScanMass, reshared
+from bumphunt.scan.rows import NO_BACKGROUND, Outcome
+from bumphunt.scan.setting import ScanSetting
+from bumphunt.scan.sources import (
+    SIGNAL_STATISTICS,
+    TEMPLATE_STATISTICS,
+    UNCOUNTED,
+    Source,
+    norm_source,
+    signal_statistics,
 )
-from bumphunt.scan.result import ScanPoint, ScanResult, scan_row
-from bumphunt.scan.rows import (
-    ScanSetting,
-    row_without_background,
-    scan_setting,
-    simulated_core,
-    window_row,
-)
-from bumphunt.scan.sources import Source, Sources
 from bumphunt.scan.spectra import Spectra
-from bumphunt.scan.windows import SIGNAL_STATISTICS, WindowSetting, norm_source
 
 __all__ = [
-    "TEMPLATE_STATISTICS",
-    "UNCOUNTED",
     "CountingWindow",
+    "count_limit",
+    "count_outcome",
     "counting_regions",
     "counting_window",
-    "scan_counting",
-    "window_limit",
 ]
 
 Array = NDArray[np.float64]
 
 NEARBY = 10.0
 """Half width [standard deviations] of the region that the typical weight of a template's events is taken from."""
-TEMPLATE_STATISTICS = "template_statistics"
-"""Name of the source for the simulated background events in the window."""
-UNCOUNTED = ("background_slope", "spurious_signal")
-"""What a source may move in a fit, but not in a window that is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,8 +81,6 @@ class CountingWindow:
     ----------
     edges
         The two ends of the window in the unit of the axis.
-    sigma, efficiency
-        Resolution in the unit of the axis, and branching ratio times total signal efficiency.
     n_obs
         Events counted; None if blinded.
     background
@@ -90,8 +94,6 @@ class CountingWindow:
     """
 
     edges: Array
-    sigma: float
-    efficiency: float
     n_obs: float | None
     background: float
     fraction: float
@@ -99,7 +101,11 @@ class CountingWindow:
     signal_shifts: Mapping[str, float]
 
     def model(self, *, without: str | None = None) -> CountingModel:
-        """Return the counting model, with all sources or without one."""
+        """Return the counting model, with all sources or without one.
+
+        The background has a gamma distribution with the sum of the squared shifts as variance, the efficiency a
+        log-normal one; that a source moves both is left out.
+        """
         background, signal = (
             np.array([shift for name, shift in shifts.items() if name != without])
             for shifts in (self.background_shifts, self.signal_shifts)
@@ -111,87 +117,53 @@ class CountingWindow:
         )
 
 
-def scan_counting(
-    regions: ScanRegion | Sequence[ScanRegion],
-    *,
-    masses: ArrayLike,
-    only: Sequence[str] | None = None,
-    sources: Sources = (),
-    window: float = 2.0,
-    limits: LimitSettings | None = None,
-    rng: np.random.Generator | None = None,
-    progress: Callable[[], object] | None = None,
-) -> ScanResult:
-    """Return the scan of spectra that counts events in a window around every mass.
+def counting_window(part: Part, method: Method, sources: Sequence[Source] = ()) -> CountingWindow:
+    """Return what is counted of one region at one mass.
 
     The background is the sum of the templates in the window, each with its statistical uncertainty, which is never
     below that of an empty window (`bumphunt.inference.counting.simulated_background`).
 
-    In one region it has a gamma distribution with the sum of these variances and of the squared shifts by the sources.
-    The signal efficiency has a log-normal distribution; that a source moves both is left out. The events counted are
-    divided by the fraction of the peak inside the window, and the limit is exact.
-
-    Several regions are as many bins of one likelihood (`counting_regions`), in which a source moves all that it moves
-    together. Limits come from toys where the background is below the threshold of the settings, from the asymptotic
-    formulae elsewhere; q0 and p0 are asymptotic.
-
     Parameters
     ----------
-    regions, masses, only, progress
-        As in `bumphunt.scan.scan.scan_templates`.
+    part
+        The region at the mass.
+    method
+        Half width of the window.
     sources
-        What else is uncertain, as there; it cannot move the shape of a background.
-    window
-        Half width of the window in units of the resolution.
-    limits
-        "auto" (by default) or "bayesian", and the confidence level.
-    rng
-        For the limits of several regions.
-
-    Returns
-    -------
-    ScanResult
-        One point a mass; `method` is "cls_counting", "bayesian_flat" or "bayesian_1/sqrt", or that of a fit where
-        several regions see the mass.
+        What else is uncertain.
 
     Raises
     ------
     InputError
-        As `scan_templates`; if a relative uncertainty is None, if a source moves what only a fit can use, the method of
-        the limits is an approximation, or there are several regions and no generator.
-    """
-    settings = LimitSettings(method="auto") if limits is None else limits
-    if settings.method not in ("auto", "bayesian"):
-        msg = f"limits on counts are exact: the method must be 'auto' or 'bayesian', got {settings.method!r}"
-        raise InputError(msg)
-    several, m = checked_regions(regions), np.atleast_1d(np.asarray(masses, dtype=np.float64))
-    chosen, fits = chosen_regions(several, only), None
-    if len(chosen) > 1:
-        windows = WindowSetting(window=window, bins_per_sigma=None)
-        fits = scan_setting(windows, settings, rng, "auto", blinded=blinded(chosen))
-    known, points = scan_sources(sources, m, several, chosen), []
-    for index, parts in enumerate(parts_at(chosen, m)):
-        if fits is None or len(parts) == 1:
-            found = counting_window(parts[0], window=window, sources=known[index])
-            points.append(_count_point(found, parts[0], settings))
-        else:
-            points.append(_counts_row(fits, parts, known[index], index))
-        if progress is not None:
-            progress()
-    return ScanResult(points=tuple(points))
-
-
-def counting_window(part: Part, *, window: float, sources: Sequence[Source] = ()) -> CountingWindow:
-    """Return what is counted of one region at one mass.
-
-    Parameters
-    ----------
-    part
-        The region and the mass (`bumphunt.scan.regions.parts_at`).
-    window, sources
-        As in `scan_counting`.
+        If the relative uncertainty of a template is None, or a source moves what only a fit can use.
     """
     spectra, at = part.region.spectra, part.at
+    _check_countable(spectra, sources)
+    here = [source for source in sources if source.applies(part.region.name)]
+    edges = part.window(method.half_width)
+    inside, nearby = spectra.cut(edges), spectra.cut(part.window(NEARBY))
+    b, b_error = simulated_background(
+        inside.templates.sum(axis=1), inside.variances.sum(axis=1), _event_weights(nearby, spectra)
+    )
+    background_shifts = {TEMPLATE_STATISTICS: float(np.sqrt(b_error @ b_error))}
+    for name, relative, yield_ in zip(spectra.names, spectra.uncertainties, b, strict=True):
+        background_shifts[norm_source(name)] = float(relative or 0.0) * float(yield_)
+    for source in here:
+        background_shifts[source.name] = float(
+            sum(source.background.get(name, 0.0) * float(yield_) for name, yield_ in zip(spectra.names, b, strict=True))
+        )
+    return CountingWindow(
+        edges=edges,
+        n_obs=None if spectra.blinded or inside.counts is None else float(inside.counts.sum()),
+        background=float(b.sum()),
+        fraction=float(at.fractions(edges).sum()),
+        background_shifts=background_shifts,
+        signal_shifts=_signal_shifts(part, edges, here),
+    )
+
+
+def _check_countable(spectra: Spectra, sources: Sequence[Source]) -> None:
+    """Raise an `InputError` for what a count cannot use."""
     if None in spectra.uncertainties:
         msg = "counting needs a number for the uncertainty of every template, got None: use the template fit"
         raise InputError(msg)
@@ -200,26 +172,19 @@ def counting_window(part: Part, *, window: float, sources: Sequence[Source] = ()
             if what in source.moves:
                 msg = f"source {source.name!r} has a {what}, which a count cannot use: fit templates, or remove it"
                 raise InputError(msg)
-    edges, wide = (
-        window_edges(part.edges, at.position, at.sigma, half_width=half_width, bins_per_sigma=None)
-        for half_width in (window, NEARBY)
-    )
-    inside, nearby = spectra.cut(edges), spectra.cut(wide)
-    b, b_error = simulated_background(
-        inside.templates.sum(axis=1), inside.variances.sum(axis=1), _event_weights(nearby, spectra)
-    )
-    background_shifts = {TEMPLATE_STATISTICS: float(np.sqrt(b_error @ b_error))}
-    for name, relative, yield_ in zip(spectra.names, spectra.uncertainties, b, strict=True):
-        background_shifts[norm_source(name)] = float(relative or 0.0) * float(yield_)
-    statistical = at.efficiency_error / at.efficiency if at.efficiency > 0.0 else 0.0
-    signal_shifts = {SIGNAL_STATISTICS: statistical}
+
+
+def _event_weights(nearby: Spectra, spectra: Spectra) -> Array:
+    """Return the typical weight of a simulated event of each template, shape ``(K,)``: nearby, or else anywhere."""
+    local, overall = (event_weight(s.templates.sum(axis=1), s.variances.sum(axis=1)) for s in (nearby, spectra))
+    return np.where(nearby.templates.sum(axis=1) > 0.0, local, overall)
+
+
+def _signal_shifts(part: Part, edges: Array, sources: Sequence[Source]) -> dict[str, float]:
+    """Return the relative change of the signal in a window by its simulated events and each source."""
+    at, shifts = part.at, {SIGNAL_STATISTICS: part.statistical}
     fraction = float(at.fractions(edges).sum())
     for source in sources:
-        if not source.applies(part.region.name):
-            continue
-        background_shifts[source.name] = float(
-            sum(source.background.get(name, 0.0) * float(yield_) for name, yield_ in zip(spectra.names, b, strict=True))
-        )
         moved = [
             float(
                 at.fractions(
@@ -232,23 +197,12 @@ def counting_window(part: Part, *, window: float, sources: Sequence[Source] = ()
         ]
         # a shift of the peak lowers the fraction on either side: the larger change counts
         shape = max((change / fraction - 1.0 for change in moved), key=abs)
-        signal_shifts[source.name] = source.efficiency + shape
-    return CountingWindow(
-        edges=edges,
-        sigma=at.sigma,
-        efficiency=part.efficiency,
-        n_obs=None if inside.counts is None else float(inside.counts.sum()),
-        background=float(b.sum()),
-        fraction=fraction,
-        background_shifts=background_shifts,
-        signal_shifts=signal_shifts,
-    )
+        shifts[source.name] = source.efficiency + shape
+    return shifts
 
 
-def counting_regions(
-    parts: Sequence[Part], *, window: float, sources: Sequence[Source] = ()
-) -> tuple[tuple[Part, ...], tuple[Region, ...]]:
-    """Return the windows of one mass as regions of one bin, to be fitted together, and their parts.
+def counting_regions(mass: ScanMass, method: Method) -> Windows:
+    """Return the windows of one mass as regions of one bin, to be fitted together.
 
     The background of a region is alpha times a Poisson mean that N simulated events constrain, with alpha N and
     alpha^2 N as large as its expectation and its statistical variance. Sources and normalisations are log-normal
@@ -256,18 +210,19 @@ def counting_regions(
 
     Parameters
     ----------
-    parts
-        The regions that see the mass (`bumphunt.scan.regions.parts_at`).
-    window, sources
-        As in `scan_counting`.
+    mass
+        The regions that see it, and the sources there.
+    method
+        Half width of the window.
     """
-    counted = [counting_window(part, window=window, sources=sources) for part in parts]
+    counted = [counting_window(part, method, mass.sources) for part in mass.parts]
     reached = [k for k, found in enumerate(counted) if found.background > 0.0]
-    kept = reshared([parts[k] for k in reached]) if reached else ()
-    return kept, tuple(_one_bin(part, counted[k]) for part, k in zip(kept, reached, strict=True))
+    kept = reshared([mass.parts[k] for k in reached]) if reached else ()
+    regions = tuple(_one_bin(part, counted[k], len(mass.parts)) for part, k in zip(kept, reached, strict=True))
+    return Windows(parts=kept, regions=regions, complete=len(kept) == len(mass.parts))
 
 
-def _one_bin(part: Part, found: CountingWindow) -> Region:
+def _one_bin(part: Part, found: CountingWindow, n_parts: int) -> Region:
     """Return a window as a region of one bin."""
     name, b = part.region.name, found.background
     background: list[Uncertainty] = []
@@ -279,7 +234,7 @@ def _one_bin(part: Part, found: CountingWindow) -> Region:
         if source != TEMPLATE_STATISTICS and shift != 0.0
     ]
     signal: list[Uncertainty] = [
-        LogNormal(f"{SIGNAL_STATISTICS}_{name}" if source == SIGNAL_STATISTICS else source, shift)
+        LogNormal(signal_statistics(name, n_parts) if source == SIGNAL_STATISTICS else source, shift)
         for source, shift in found.signal_shifts.items()
         if shift != 0.0
     ]
@@ -292,25 +247,45 @@ def _one_bin(part: Part, found: CountingWindow) -> Region:
     )
 
 
-def _counts_row(setting: ScanSetting, parts: Sequence[Part], sources: Sequence[Source], index: int) -> ScanPoint:
-    """Return the row of one mass from the counts of several regions."""
-    kept, found = counting_regions(parts, window=setting.windows.window, sources=sources)
-    if not found:
-        return row_without_background(setting, parts, sources)
-    row = window_row(setting, kept, found, index, core=simulated_core(kept))
-    return row if len(kept) == len(parts) else replace(row, flags=(*row.flags, "region_without_background"))
+def count_outcome(mass: ScanMass, setting: ScanSetting) -> Outcome:
+    """Return what the count in the one region that sees a mass says."""
+    (part,) = mass.parts
+    found = counting_window(part, setting.method, mass.sources)
+    model = found.model()
+    n_obs = model.background if found.n_obs is None else found.n_obs
+    p0 = counting_p0(n_obs, model)
+    z0 = max(float(asymptotics.z_score(p0)), 0.0) + 0.0  # no negative zero
+    return Outcome(
+        parts=mass.parts,
+        edges=[found.edges],
+        n_obs=n_obs,
+        n_bkg=model.background,
+        n_sig=(n_obs - model.background) / found.fraction,
+        n_sig_error=float(np.sqrt(n_obs + model.background_sigma**2)) / found.fraction,
+        q0=z0**2,
+        p0=p0,
+        limit=count_limit(found, model, setting.limits),
+        core=np.inf,
+        flags=(NO_BACKGROUND,) if model.background == 0.0 else (),
+    )
 
 
-def _event_weights(nearby: Spectra, spectra: Spectra) -> Array:
-    """Return the typical weight of a simulated event of each template, shape ``(K,)``: nearby, or else anywhere."""
-    local, overall = (event_weight(s.templates.sum(axis=1), s.variances.sum(axis=1)) for s in (nearby, spectra))
-    return np.where(nearby.templates.sum(axis=1) > 0.0, local, overall)
+def count_limit(found: CountingWindow, model: CountingModel, settings: LimitSettings) -> UpperLimit:
+    """Return the limit on the signal events in the whole peak [events], by the method of the settings.
 
-
-def window_limit(found: CountingWindow, model: CountingModel, settings: LimitSettings) -> UpperLimit:
-    """Return the limit on the signal events in the whole peak [events], by the method of the settings."""
+    Parameters
+    ----------
+    found
+        The count, and the fraction of the peak in its window.
+    model
+        Its background and what is uncertain, with all sources or without one.
+    settings
+        The method, and the confidence level.
+    """
     if settings.method == "bayesian":
         upper = _bayesian_limit(found.n_obs, model, settings.cl, settings.prior)
+    elif settings.method == "feldman-cousins":
+        upper = feldman_cousins_limit(found.n_obs, model, cl=settings.cl)
     else:
         upper = counting_limit(found.n_obs, model, cl=settings.cl)
     return replace(upper, observed=upper.observed / found.fraction, expected=upper.expected / found.fraction)
@@ -318,7 +293,7 @@ def window_limit(found: CountingWindow, model: CountingModel, settings: LimitSet
 
 def _bayesian_limit(n_obs: float | None, model: CountingModel, cl: float, prior: Prior) -> UpperLimit:
     """Return the Bayesian limit on a count, with those for the quantiles of the count without signal."""
-    counts = [float(quantile(float(ndtr(z)), model)) for z in asymptotics.BAND]
+    counts = [float(n) for n in band_counts(model)]
     observed = counts[2] if n_obs is None else n_obs
     found = {n: bayesian_counting_limit(n, model, cl=cl, prior=prior) for n in dict.fromkeys([*counts, observed])}
     return UpperLimit(
@@ -328,26 +303,4 @@ def _bayesian_limit(n_obs: float | None, model: CountingModel, cl: float, prior:
         cl=cl,
         valid=found[observed].valid,
         flags=(*found[observed].flags, *(("blinded",) if n_obs is None else ())),
-    )
-
-
-def _count_point(found: CountingWindow, part: Part, settings: LimitSettings) -> ScanPoint:
-    """Return the row of one mass from a count."""
-    model = found.model()
-    limit = window_limit(found, model, settings)
-    flags = (*limit.flags, *(("no_background",) if model.background == 0.0 else ()))
-    n_obs = model.background if found.n_obs is None else found.n_obs
-    p0 = 0.5 if found.n_obs is None else counting_p0(n_obs, model)
-    z0 = max(float(asymptotics.z_score(p0)), 0.0) + 0.0  # no negative zero
-    return scan_row(
-        [part],
-        [found.edges],
-        replace(limit, flags=flags),
-        n_obs=n_obs,
-        n_bkg=model.background,
-        n_sig=(n_obs - model.background) / found.fraction,
-        n_sig_error=float(np.sqrt(n_obs + model.background_sigma**2)) / found.fraction,
-        q0=z0**2,
-        p0=p0,
-        z0=z0,
     )

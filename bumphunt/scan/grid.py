@@ -1,19 +1,16 @@
-"""The hypotheses of a scan, and the window of the spectrum around each.
-
-Hypotheses are masses [GeV]; a spectrum is made of positions on a mass axis (`bumphunt.spectrum.axis`).
-"""
+"""The hypotheses of a scan: masses [GeV], spaced by the resolution on the axis of the spectrum."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.models.signal import SignalModel
 
-__all__ = ["mass_grid", "window_edges"]
+__all__ = ["mass_grid"]
 
 Array = NDArray[np.float64]
 
@@ -87,52 +84,3 @@ def _allowed(mass: float, excluded: Sequence[tuple[float, float]]) -> float:
         if first <= mass < last:
             mass = last
     return mass
-
-
-def window_edges(
-    edges: ArrayLike, centre: float, sigma: float, *, half_width: float, bins_per_sigma: float | None
-) -> Array:
-    """Return the bin edges of a window, a subset of those of the spectrum.
-
-    The window ``centre +- half_width sigma`` is shifted at the ends of the spectrum so that it keeps its width, and
-    snapped to the nearest edges.
-
-    Parameters
-    ----------
-    edges
-        Edges of the spectrum, rising, shape ``(B + 1,)``.
-    centre, sigma
-        Of the peak, in the unit of the edges.
-    half_width
-        In units of sigma.
-    bins_per_sigma
-        Neighbouring bins are joined until there are about this many in one sigma; None keeps only the two ends.
-
-    Returns
-    -------
-    ndarray
-        Edges of the window, at least two, rising.
-
-    Raises
-    ------
-    InputError
-        If the peak is outside the spectrum, or a width is not positive.
-    """
-    x = np.asarray(edges, dtype=np.float64)
-    if not x[0] <= centre <= x[-1]:
-        msg = f"the peak at {centre} is outside the spectrum, which reaches from {x[0]} to {x[-1]}"
-        raise InputError(msg)
-    if not (sigma > 0.0 and half_width > 0.0 and (bins_per_sigma is None or bins_per_sigma > 0.0)):
-        msg = f"resolution {sigma}, half width {half_width} and bins per sigma {bins_per_sigma} must be positive"
-        raise InputError(msg)
-    width = 2.0 * half_width * sigma
-    low = min(max(centre - 0.5 * width, float(x[0])), max(float(x[-1]) - width, float(x[0])))
-    high = min(low + width, float(x[-1]))
-    n_bins = 1 if bins_per_sigma is None else max(1, round((high - low) / sigma * bins_per_sigma))
-    wanted = np.linspace(low, high, n_bins + 1)
-    upper = np.clip(np.searchsorted(x, wanted), 1, x.size - 1)
-    nearest = np.where(wanted - x[upper - 1] < x[upper] - wanted, upper - 1, upper)
-    nearest = nearest[np.append(True, np.diff(nearest) > 0)]
-    if nearest.size == 1:  # narrower than a bin: that bin
-        nearest = np.array([nearest[0] - 1, nearest[0]]) if nearest[0] > 0 else np.array([0, 1])
-    return x[nearest]

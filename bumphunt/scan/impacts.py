@@ -2,7 +2,8 @@
 
 The signal is fitted again with a source held one standard deviation above and below its best value. The limit is
 found again with the source held at its best value: the difference is what the source costs. `impacts` does that for
-regions, `counting_impacts` for a count, where nothing is fitted and the limit is found again without the source.
+regions, `counting_impacts` for a count, where nothing is fitted and the limit is found again without the source, and
+`impacts_at` for what a scan looks at at one mass.
 
 References
 ----------
@@ -17,15 +18,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bumphunt.engines.model_fit import ModelFit
-from bumphunt.errors import FitError
+from bumphunt.errors import FitError, InputError
 from bumphunt.inference.limits import checked_cl
 from bumphunt.inference.method import LimitSettings
 from bumphunt.inference.profile import Engine, Profile, profile_limit
 from bumphunt.likelihood.likelihood import Likelihood, held_at, likelihood
 from bumphunt.models.region import Region
-from bumphunt.scan.counts import CountingWindow, window_limit
+from bumphunt.scan.counts import CountingWindow, count_limit, counting_window
+from bumphunt.scan.fits import fitted_windows
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import ScanRegion, checked_regions, scan_masses
+from bumphunt.scan.sources import Sources
 
-__all__ = ["Impact", "Impacts", "counting_impacts", "impacts"]
+__all__ = ["Impact", "Impacts", "counting_impacts", "impacts", "impacts_at"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +151,42 @@ def _largest_first(rows: list[Impact]) -> tuple[Impact, ...]:
     return tuple(sorted(rows, key=lambda row: -row.n_sig_error if np.isfinite(row.n_sig_error) else np.inf))
 
 
+def impacts_at(
+    regions: ScanRegion | Sequence[ScanRegion],
+    *,
+    mass: float,
+    method: Method,
+    sources: Sources = (),
+    limits: LimitSettings,
+) -> Impacts:
+    """Return what each source does at one mass of a scan.
+
+    Parameters
+    ----------
+    regions, method, sources
+        As in `bumphunt.scan.scan.scan_spectra`.
+    mass
+        Hypothesis [GeV].
+    limits
+        How limits are set. Those of fits are asymptotic, with its confidence level.
+
+    Raises
+    ------
+    InputError
+        As `scan_spectra`, and if no background reaches the window.
+    FitError
+        If the fit with all sources failed.
+    """
+    (seen,) = scan_masses(checked_regions(regions), mass, method, sources)
+    if method.kind == "counting" and len(seen.parts) == 1:
+        return counting_impacts(counting_window(seen.parts[0], method, seen.sources), limits=limits)
+    windows = fitted_windows(seen, method)
+    if not windows.regions:
+        msg = f"no simulated background reaches the window at {mass} GeV, so there is nothing to fit"
+        raise InputError(msg)
+    return impacts(windows.regions, cl=limits.cl)
+
+
 def counting_impacts(found: CountingWindow, *, limits: LimitSettings | None = None) -> Impacts:
     """Return what each source of uncertainty does to a counted signal and to its limit.
 
@@ -161,14 +202,14 @@ def counting_impacts(found: CountingWindow, *, limits: LimitSettings | None = No
     settings = LimitSettings(method="auto") if limits is None else limits
     n_obs = found.background if found.n_obs is None else found.n_obs
     n_sig = (n_obs - found.background) / found.fraction
-    upper = window_limit(found, found.model(), settings)
+    upper = count_limit(found, found.model(), settings)
     rows = []
     for name in dict.fromkeys((*found.background_shifts, *found.signal_shifts)):
         background, signal = found.background_shifts.get(name, 0.0), found.signal_shifts.get(name, 0.0)
         if background == 0.0 and signal == 0.0:
             continue
         up, down = ((n_obs - found.background - s * background) / found.fraction / (1.0 + s * signal) for s in (1, -1))
-        without = window_limit(found, found.model(without=name), settings)
+        without = count_limit(found, found.model(without=name), settings)
         rows.append(
             Impact(
                 source=name,

@@ -4,7 +4,8 @@ A region sees the share BR_r(m) eff_r(m) of the signal that is produced. With on
 with several the sum over them, expected in proportion to their shares. In either case n_sig over luminosity and
 the sum of BR_r eff_r is the cross section of the production.
 
-A region is left out at masses outside of the range of its signal model, and where its share is zero.
+A region is left out at masses outside of the range of its signal model, and where its share is zero. `scan_masses`
+says of every mass which regions see it, and what is uncertain there.
 """
 
 from __future__ import annotations
@@ -15,22 +16,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.errors import InputError, unknown_name
+from bumphunt.errors import InputError
 from bumphunt.models.signal import Hypothesis, SignalModel
-from bumphunt.scan.sources import Source, Sources, sources_at
+from bumphunt.scan.method import Method
+from bumphunt.scan.sources import Source, Sources, signal_sources, sources_at
 from bumphunt.scan.spectra import Spectra
+from bumphunt.scan.windows import CORE, window_edges
 
-__all__ = [
-    "Part",
-    "ScanRegion",
-    "blinded",
-    "checked_regions",
-    "chosen_regions",
-    "every_decay",
-    "parts_at",
-    "reshared",
-    "scan_sources",
-]
+__all__ = ["Part", "ScanMass", "ScanRegion", "blinded", "checked_regions", "every_decay", "reshared", "scan_masses"]
 
 Array = NDArray[np.float64]
 
@@ -70,6 +63,10 @@ class ScanRegion:
         m = np.asarray(masses, dtype=np.float64)
         return np.asarray((m >= self.signal.masses[0]) & (m <= self.signal.masses[-1]))
 
+    def without_templates(self) -> ScanRegion:
+        """Return the region as it is where a smooth background stands for all samples."""
+        return replace(self, spectra=self.spectra.without_templates())
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -105,9 +102,41 @@ class Part:
                 last = min(last, int(np.searchsorted(x, start, side="left")))
         return x[first : last + 1]
 
+    def window(self, half_width: float, bins_per_sigma: float | None = None) -> Array:
+        """Return the edges of a window around the peak (`bumphunt.scan.windows.window_edges`), one bin unless told."""
+        return window_edges(
+            self.edges, self.at.position, self.at.sigma, half_width=half_width, bins_per_sigma=bins_per_sigma
+        )
+
     def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
         """Return the fraction of n_sig in each bin; arguments as in `SignalModel.fractions`."""
         return self.share * self.at.fractions(edges, shift=shift, stretch=stretch)
+
+    @property
+    def simulated_core(self) -> float:
+        """Simulated background within `CORE` standard deviations of the peak [events]."""
+        return float(self.region.spectra.cut(self.window(CORE)).templates.sum())
+
+    @property
+    def statistical(self) -> float:
+        """Relative error of the efficiency by the simulated signal events."""
+        return self.at.efficiency_error / self.at.efficiency if self.at.efficiency > 0.0 else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanMass:
+    """One mass of a scan before it is tested.
+
+    Parameters
+    ----------
+    parts
+        The regions that see it; their shares sum to 1.
+    sources
+        What is uncertain there, each source in at least one of the regions of the scan.
+    """
+
+    parts: tuple[Part, ...]
+    sources: tuple[Source, ...]
 
 
 def checked_regions(regions: ScanRegion | Sequence[ScanRegion]) -> tuple[ScanRegion, ...]:
@@ -121,53 +150,53 @@ def checked_regions(regions: ScanRegion | Sequence[ScanRegion]) -> tuple[ScanReg
 
 
 def blinded(regions: Sequence[ScanRegion]) -> bool:
-    """Return whether there are no counts; raise an `InputError` if only some regions have them."""
-    without = [region.name for region in regions if region.spectra.counts is None]
+    """Return whether nothing observed is there; raise an `InputError` if only some regions have observed counts."""
+    without = [region.name for region in regions if region.spectra.blinded]
     if without and len(without) < len(regions):
         msg = f"regions {', '.join(without)} have no counts, the others do: blind all of them, or none"
         raise InputError(msg)
     return bool(without)
 
 
-def chosen_regions(regions: Sequence[ScanRegion], only: Sequence[str] | None) -> tuple[ScanRegion, ...]:
-    """Return the regions of some names, all for None; raise an `InputError` if a name is unknown, or there is none."""
-    if only is None:
-        return tuple(regions)
-    names = (only,) if isinstance(only, str) else tuple(only)
-    known = [region.name for region in regions]
-    for name in names:
-        if name not in known:
-            raise InputError(unknown_name("region", name, known))
-    if not names:
-        msg = f"only = {only!r} leaves no region to scan; there are {', '.join(known)}"
-        raise InputError(msg)
-    return tuple(region for region in regions if region.name in names)
+def scan_masses(
+    regions: Sequence[ScanRegion], masses: ArrayLike, method: Method, sources: Sources = ()
+) -> list[ScanMass]:
+    """Return what is tested at each mass.
 
+    Where a smooth background stands for all samples, templates and what sources do to them are left out.
 
-def scan_sources(
-    sources: Sources, masses: Array, regions: Sequence[ScanRegion], chosen: Sequence[ScanRegion]
-) -> list[tuple[Source, ...]]:
-    """Return the sources at each mass that apply to one of the chosen regions, checked against all regions.
+    Parameters
+    ----------
+    regions
+        The regions of the scan.
+    masses
+        Hypotheses [GeV], shape ``(N,)``.
+    method
+        How they are tested.
+    sources
+        What is uncertain, the same at every mass or a function of mass [GeV].
 
     Raises
     ------
     InputError
-        As `bumphunt.scan.sources.sources_at`.
+        If a mass is outside the range of every signal model, a branching ratio is not in [0, 1], no region has a
+        share of a mass, or a source moves a sample that there is not (`bumphunt.scan.sources.sources_at`).
     """
-    samples = {region.name: region.spectra.names for region in regions}
-    found = sources_at(sources, masses.tolist(), samples)
-    return [tuple(source for source in there if any(source.applies(r.name) for r in chosen)) for there in found]
+    m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
+    samples = {region.name: () if method.kind == "smooth" else region.spectra.names for region in regions}
+    known = sources_at(sources, m.tolist(), samples)
+    bare = {region.name: region.without_templates() for region in regions}
+    found = []
+    for mass, parts, there in zip(m.tolist(), _parts_at(regions, m), known, strict=True):
+        if method.smooth_at(mass):
+            parts = tuple(replace(part, region=bare[part.region.name]) for part in parts)
+            there = signal_sources(there)
+        found.append(ScanMass(parts=parts, sources=there))
+    return found
 
 
-def parts_at(regions: Sequence[ScanRegion], masses: Array) -> list[tuple[Part, ...]]:
-    """Return the parts of the regions that see each mass.
-
-    Raises
-    ------
-    InputError
-        If a mass is outside the range of every signal model, a branching ratio is not in [0, 1], or no region has a
-        share of a mass.
-    """
+def _parts_at(regions: Sequence[ScanRegion], masses: Array) -> list[tuple[Part, ...]]:
+    """Return the parts of the regions that see each mass; errors as in `scan_masses`."""
     found: list[list[Part]] = [[] for _ in masses]
     for region in regions:
         inside = np.flatnonzero(region.covers(masses))

@@ -1,217 +1,230 @@
-"""One row of a scan: from the fits of regions by any engine, or from those of a channel by the convex one."""
+"""Rows: what a scan says of each mass, made in one place whatever method and engine tested it.
+
+A method hands over what it found as `Outcome`; `scan_row` makes the row of it, and decides what is valid and which
+flags it carries. A further column is a field of `ScanPoint`, of `Outcome` where a method has to find it, and a line of
+`scan_row`.
+
+A hypothesis whose fit failed is a row like the others: ``valid`` is False, ``flags`` names the reason, and what could
+not be determined is NaN (an empty cell in the table). Without observed counts (a blinded search) the background
+expectation takes the place of the data, and every row carries the flag "blinded".
+
+=============================  =====================================================================================
+flag                           says
+=============================  =====================================================================================
+"blinded"                      the counts are an expectation: q0 = 0, p0 = 0.5
+"low_counts"                   fewer than `ASYMPTOTIC_FROM` expected background events within +-2 sigma of the mass:
+                               asymptotic formulae are not to be trusted, use counting
+"no_background"                no template reaches into the window: all events are taken for signal
+"without_sources"              that limit leaves out the sources of uncertainty
+"region_without_background"    the same in one of several regions, which is left out of the row
+"no_significance"              the data are impossible without signal, since no background is expected where they are:
+                               q0, p0 and z0 are NaN
+"fit_..."                      how a fit ended (`bumphunt.engines.result.FitStatus`): at_boundary is a valid row
+others                         why a limit does not exist, or wants care: "no_root", "clb_underflow", "toys_failed",
+                               "too_many_events" (for Feldman-Cousins intervals), ...
+=============================  =====================================================================================
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.errors import FitError, InputError
+from bumphunt.errors import InputError
 from bumphunt.inference import asymptotics
-from bumphunt.inference.batch import Inference, infer
-from bumphunt.inference.fit import profile_significance
-from bumphunt.inference.limits import UpperLimit, failed_limit, limit_of
-from bumphunt.inference.marginal import bayesian_region_limit
-from bumphunt.inference.method import LimitMethod, LimitSettings, bayesian_upper_limit, profile_upper_limit
-from bumphunt.inference.profile import Engine, Profile
-from bumphunt.inference.toys import child_seed, seed_of
-from bumphunt.likelihood.likelihood import likelihood
-from bumphunt.likelihood.linear import Channel
-from bumphunt.models.region import Region
-from bumphunt.scan.grid import window_edges
+from bumphunt.inference.limits import UpperLimit
 from bumphunt.scan.regions import Part
-from bumphunt.scan.result import ScanPoint, scan_row
-from bumphunt.scan.sources import Source
-from bumphunt.scan.windows import WindowSetting, background_error
+from bumphunt.scan.setting import ScanSetting
 
 __all__ = [
-    "ScanSetting",
-    "channel_row",
-    "core_fractions",
-    "row_without_background",
-    "scan_setting",
-    "simulated_core",
-    "window_row",
+    "NO_BACKGROUND",
+    "REGION_WITHOUT_BACKGROUND",
+    "WITHOUT_SOURCES",
+    "Outcome",
+    "ScanPoint",
+    "ScanResult",
+    "scan_row",
 ]
 
 Array = NDArray[np.float64]
 
-CORE = 2.0
-"""Half width [standard deviations] of the region that `asymptotics.ASYMPTOTIC_FROM` speaks of."""
-WITHOUT_SOURCES = "without_sources"
-"""Flag of a row whose window no background reaches: its limit leaves out the sources of uncertainty."""
+NO_BACKGROUND, WITHOUT_SOURCES = "no_background", "without_sources"
+REGION_WITHOUT_BACKGROUND = "region_without_background"
+"""Flags of windows that no background reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ScanSetting:
-    """What all masses of a scan share: windows, limits, the seed of random numbers, engine, whether it is blinded."""
+class Outcome:
+    """What the data of one mass say of a signal, before it is a row; NaN for what could not be determined.
 
-    windows: WindowSetting
-    limits: LimitSettings
-    seed: np.random.SeedSequence | None
-    engine: Engine
-    blinded: bool
+    Parameters
+    ----------
+    parts
+        The regions that were looked at.
+    edges
+        Edges of the window in each of them, in the unit of its axis: at least the two ends.
+    n_obs, n_bkg, n_sig, n_sig_error, q0, p0
+        As in `ScanPoint`, of the counts as they are, blinded or not.
+    limit
+        The limit on the signal events in the whole peak.
+    core
+        Expected background within two standard deviations of the peak, in all regions [events]; inf where nothing
+        rests on asymptotic formulae.
+    flags
+        What the fits and the windows have to say.
+    """
 
-    def rng(self, index: int) -> np.random.Generator | None:
-        """Return the generator of the mass with a given number: it does not depend on the other masses."""
-        return None if self.seed is None else np.random.default_rng(child_seed(self.seed, index))
-
-
-def scan_setting(
-    windows: WindowSetting,
-    limits: LimitSettings | None,
-    rng: np.random.Generator | None,
-    engine: Engine,
-    *,
-    blinded: bool,
-) -> ScanSetting:
-    """Return the shared part of a scan; raise an `InputError` if its limits need a generator and there is none."""
-    settings = LimitSettings() if limits is None else limits
-    if settings.method != "asymptotic" and rng is None:
-        msg = f"limits by the method {settings.method!r} need random numbers: give rng=numpy.random.default_rng(seed)"
-        raise InputError(msg)
-    seed = None if rng is None else seed_of(rng)
-    return ScanSetting(windows=windows, limits=settings, seed=seed, engine=engine, blinded=blinded)
-
-
-def core_fractions(edges: Array, part: Part) -> Array:
-    """Return the fraction of each bin that lies within `CORE` standard deviations of the peak, shape ``(B,)``."""
-    position, sigma = part.at.position, part.at.sigma
-    ends = np.clip(edges, position - CORE * sigma, position + CORE * sigma)
-    return np.diff(ends) / np.diff(edges)
+    parts: Sequence[Part]
+    edges: Sequence[Array]
+    n_obs: float
+    n_bkg: float
+    n_sig: float
+    n_sig_error: float
+    q0: float
+    p0: float
+    limit: UpperLimit
+    core: float
+    flags: tuple[str, ...]
 
 
-def simulated_core(parts: Sequence[Part]) -> float:
-    """Return the simulated background within `CORE` standard deviations of the peak, in all regions [events]."""
-    total = 0.0
-    for part in parts:
-        spectra, at = part.region.spectra, part.at
-        edges = window_edges(part.edges, at.position, at.sigma, half_width=CORE, bins_per_sigma=None)
-        total += float(spectra.cut(edges).templates.sum())
-    return total
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanPoint:
+    """The result for one mass hypothesis.
+
+    Parameters
+    ----------
+    mass
+        Hypothesis [GeV].
+    window_lo, window_hi
+        Ends of the window in mass [GeV]; of a squared mass the roots of its ends, negative for negative squares. With
+        several regions the window is that of the region with the largest share of the signal.
+    n_obs, n_bkg
+        Observed events in the windows, and background events in them: fitted together with the signal, or expected
+        (counting). Blinded: `n_obs` is the expected background.
+    n_sig, n_sig_error
+        Fitted signal events in the whole peak, inside the window or not, and in all regions; negative for a deficit.
+        At the boundary of the fit the error is that of the background-only expectation.
+    q0, p0, z0
+        Discovery statistic, local p-value and significance, z0 = sqrt(q0). Fits: asymptotic, p0 = 0.5 for a deficit.
+        Counting: p0 = P(N >= n_obs), and z0 = 0 for p0 > 0.5.
+    efficiency
+        Branching ratio times total signal efficiency, summed over the regions.
+    resolution
+        Resolution in mass [GeV]: that on the axis over the slope of the axis; of the region with the largest share.
+    n_sig_ul_obs, n_sig_ul_exp_m2, n_sig_ul_exp_m1, n_sig_ul_exp, n_sig_ul_exp_p1, n_sig_ul_exp_p2
+        Upper limits on the signal events in the whole peak.
+    method, cl, valid, flags
+        As in `bumphunt.inference.limits.UpperLimit`; flags as in the head of this module.
+    """
+
+    mass: float
+    window_lo: float
+    window_hi: float
+    n_obs: float
+    n_bkg: float
+    n_sig: float
+    n_sig_error: float
+    q0: float
+    p0: float
+    z0: float
+    efficiency: float
+    resolution: float
+    n_sig_ul_obs: float
+    n_sig_ul_exp_m2: float
+    n_sig_ul_exp_m1: float
+    n_sig_ul_exp: float
+    n_sig_ul_exp_p1: float
+    n_sig_ul_exp_p2: float
+    method: str
+    cl: float
+    valid: bool
+    flags: tuple[str, ...]
 
 
-def window_row(
-    setting: ScanSetting, parts: Sequence[Part], found: Sequence[Region], index: int, *, core: float | None = None
-) -> ScanPoint:
-    """Return the row of one mass from the fits of its regions; without `core` the fit tells the background there."""
-    limits, rng = setting.limits, setting.rng(index)
-    model = likelihood(found)
-    profile = Profile(model, setting.engine)
-    significance, best = profile_significance(profile), profile.free
-    bins = slice(0, model.n_bins)
-    if core is None:
-        try:
-            inside = np.concatenate([core_fractions(r.edges, part) for r, part in zip(found, parts, strict=True)])
-            core = float(model.expected(profile.at(0.0).values)[bins] @ inside)
-        except FitError:  # the row says so: without this fit there is neither significance nor limit
-            core = np.nan
-    method: LimitMethod = "toys" if limits.random(core) else "asymptotic"
-    if not best.status.usable:
-        upper = failed_limit("cls_asymptotic", limits.cl, best.status.flag)
-    elif limits.method == "bayesian" and rng is not None:
-        upper = bayesian_upper_limit(
-            bayesian_region_limit(found, rng=rng, cl=limits.cl, prior=limits.prior, engine=setting.engine)
-        )
-    else:
-        upper = profile_upper_limit(
-            profile, rng=rng, method=method, cl=limits.cl, n_toys=limits.n_toys, threshold=limits.threshold
-        )
-    flags = [*upper.flags, *significance.flags]
-    if not core >= limits.threshold:
-        flags.append("low_counts")
-    n_bkg = np.nan
-    if best.status.usable:
-        n_bkg = float(model.expected(np.append(0.0, best.values[1:]))[bins].sum())
-    error = best.n_sig_error
-    if best.status.usable and not np.isfinite(error):
-        error = background_error(found)
-    known = significance.valid and best.status.usable
-    if setting.blinded:
-        flags.append("blinded")
-    q0 = 0.0 if setting.blinded and known else significance.q0
-    return scan_row(
-        parts,
-        [r.edges for r in found],
-        replace(upper, flags=tuple(dict.fromkeys(flags)), valid=upper.valid and known),
-        n_obs=float(sum(r.counts.sum() for r in found)),
-        n_bkg=n_bkg,
-        n_sig=best.n_sig,
-        n_sig_error=error,
-        q0=q0 if known else np.nan,
-        p0=(0.5 if setting.blinded else significance.p0) if known else np.nan,
-        z0=float(asymptotics.z0_from_q0(q0)) if known else np.nan,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanResult:
+    """The results of a scan, one `ScanPoint` a mass hypothesis, in the order of the masses."""
+
+    points: tuple[ScanPoint, ...]
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def column(self, name: str) -> NDArray[np.generic]:
+        """Return one field of all points as an array, shape ``(N,)``; flags are joined by ";".
+
+        Raises
+        ------
+        InputError
+            If there is no such field.
+        """
+        if name not in (field.name for field in fields(ScanPoint)):
+            msg = f"a scan has no column {name!r}: it has {[field.name for field in fields(ScanPoint)]}"
+            raise InputError(msg)
+        values = [getattr(point, name) for point in self.points]
+        return np.array([";".join(v) for v in values] if name == "flags" else values)
+
+    def columns(self) -> dict[str, NDArray[np.generic]]:
+        """Return all columns by name, in the order of the limit table."""
+        return {field.name: self.column(field.name) for field in fields(ScanPoint)}
+
+    @property
+    def most_significant(self) -> ScanPoint | None:
+        """The valid point with the largest local significance; None if there is none."""
+        known = (point for point in self.points if point.valid and np.isfinite(point.z0))
+        return max(known, key=lambda point: point.z0, default=None)
+
+
+def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
+    """Return the row of one mass.
+
+    A row is valid if its limit is, and its significance is known or, without any background, cannot exist.
+
+    Parameters
+    ----------
+    found
+        What its data say.
+    setting
+        Whether they are blinded, and from which background on the formulae are trusted.
+    """
+    known, limit = not np.isnan(found.q0), found.limit
+    alone = NO_BACKGROUND in found.flags
+    q0, p0 = (0.0, 0.5) if setting.blinded and known else (found.q0, found.p0)
+    flags = (
+        *limit.flags,
+        *found.flags,
+        *(["no_significance"] if limit.valid and not known and alone else []),
+        *([] if found.core >= setting.limits.threshold else ["low_counts"]),
+        *(["blinded"] if setting.blinded else []),
     )
-
-
-def row_without_background(setting: ScanSetting, parts: Sequence[Part], sources: Sequence[Source]) -> ScanPoint:
-    """Return the row of a mass whose windows no background reaches: all events are taken for signal."""
-    counts, edges = [], []
-    for part in parts:
-        spectra, at = part.region.spectra, part.at
-        edges.append(
-            window_edges(
-                part.edges,
-                at.position,
-                at.sigma,
-                half_width=setting.windows.window,
-                bins_per_sigma=setting.windows.bins_per_sigma,
-            )
-        )
-        inside = spectra.cut(edges[-1])
-        counts.append(inside.templates.sum(axis=0) if inside.counts is None else inside.counts)
-    channel = Channel(
-        counts=np.concatenate(counts),
-        signal=np.concatenate([part.fractions(x) for part, x in zip(parts, edges, strict=True)]),
-        templates=np.empty((0, sum(x.size - 1 for x in edges))),
-        centres=np.empty(0),
-        sigmas=np.empty(0),
-    )
-    (result,) = infer([channel], cl=setting.limits.cl)
-    flags = ("no_background", *((WITHOUT_SOURCES,) if sources else ()))
-    upper = limit_of(result, channel, cl=setting.limits.cl)
-    return channel_row(setting, parts, edges, channel, result, upper, 0.0, flags)
-
-
-def channel_row(
-    setting: ScanSetting,
-    parts: Sequence[Part],
-    edges: Sequence[Array],
-    channel: Channel,
-    result: Inference,
-    upper: UpperLimit,
-    core: float,
-    more_flags: tuple[str, ...] = (),
-) -> ScanPoint:
-    """Return the row of one mass from the fits of the convex engine."""
-    best, null = result.best, result.null
-    flags = [*upper.flags, *more_flags]
-    if not core >= setting.limits.threshold:
-        flags.append("low_counts")
-    if setting.blinded:
-        flags.append("blinded")
-    usable = best.status.usable and null.status.usable
-    if upper.valid and not usable:
-        flags.append("no_significance")
-    elif not usable:
-        flags.extend(fit.status.flag for fit in (best, null) if not fit.status.usable)
-    q0 = float(asymptotics.q0(null.nll, best.nll, best.n_sig)) if usable else np.nan
-    if setting.blinded and usable:
-        q0 = 0.0
-    z0 = float(asymptotics.z0_from_q0(q0))
-    error = best.n_sig_error if np.isfinite(best.n_sig_error) else result.background_error
-    known = best.status.usable and (usable or upper.valid)
-    return scan_row(
-        parts,
-        edges,
-        replace(upper, flags=tuple(dict.fromkeys(flags))),
-        n_obs=float(channel.counts.sum()),
-        n_bkg=float(channel.expected(0.0, best.background).sum()) if known else np.nan,
-        n_sig=best.n_sig,
-        n_sig_error=error if known else np.nan,
+    m2, m1, median, p1, p2 = limit.expected.tolist()
+    leading = int(np.argmax([part.share for part in found.parts]))
+    at = found.parts[leading].at
+    low, high = at.axis.signed_mass(found.edges[leading][[0, -1]]).tolist()
+    return ScanPoint(
+        mass=at.mass,
+        window_lo=low,
+        window_hi=high,
+        n_obs=found.n_obs,
+        n_bkg=found.n_bkg,
+        n_sig=found.n_sig,
+        n_sig_error=found.n_sig_error,
         q0=q0,
-        p0=float(asymptotics.p_value(z0)),
-        z0=z0,
+        p0=p0,
+        z0=float(asymptotics.z0_from_q0(q0)),
+        efficiency=sum(part.efficiency for part in found.parts),
+        resolution=at.mass_resolution,
+        n_sig_ul_obs=limit.observed,
+        n_sig_ul_exp_m2=m2,
+        n_sig_ul_exp_m1=m1,
+        n_sig_ul_exp=median,
+        n_sig_ul_exp_p1=p1,
+        n_sig_ul_exp_p2=p2,
+        method=limit.method,
+        cl=limit.cl,
+        valid=limit.valid and (known or alone),
+        flags=tuple(dict.fromkeys(flags)),
     )

@@ -2,7 +2,7 @@
 
 A collaboration's table of systematic uncertainties has a row for each cause: "trigger 6 %", "tau veto 22 %". A `Source`
 is such a row. What it moves at one standard deviation is given in units that make sense at every mass, so that one
-description serves a whole scan; `bumphunt.scan.windows` turns it into the uncertainties of a region.
+description serves a whole scan; `bumphunt.scan.likelihoods` turns it into the uncertainties of a region.
 
 ====================  ==================================================================================
 a source may move     by
@@ -18,18 +18,42 @@ a source may move     by
 Where several regions are fitted together, a source is one nuisance parameter in all of them, and moves the samples of a
 name in all of them. What it moves in some regions only, or by another amount, is told by a source of the same name with
 `regions`. A source whose effect changes with mass is given to a scan as a function from the mass to all sources.
+
+The numbers of simulated events, and the normalisations of samples, are sources that are there without being given;
+their names are taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from bumphunt.errors import InputError
 
-__all__ = ["Source", "Sources", "checked_sources", "sources_at"]
+__all__ = [
+    "SIGNAL_STATISTICS",
+    "TEMPLATE_STATISTICS",
+    "UNCOUNTED",
+    "Source",
+    "Sources",
+    "checked_sources",
+    "norm_source",
+    "signal_sources",
+    "signal_statistics",
+    "sources_at",
+]
+
+OF_SAMPLES = {"background", "background_slope"}
+"""What a source moves of samples, and not of the signal."""
+UNCOUNTED = ("background_slope", "spurious_signal")
+"""What a source may move in a fit, but not in a window that is counted."""
+SIGNAL_STATISTICS = "signal_statistics"
+"""Name of the source for the simulated signal events that the efficiency was counted with; with several regions the
+name of each is appended, since their events are not the same."""
+TEMPLATE_STATISTICS = "template_statistics"
+"""Name of the source for the simulated background events in a window that is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,3 +209,19 @@ def sources_at(
             )
             raise InputError(msg)
     return found
+
+
+def signal_sources(sources: Sequence[Source]) -> tuple[Source, ...]:
+    """Return what sources do where there are no samples: those that move more, without what they do to samples."""
+    moving = (source for source in sources if set(source.moves) - OF_SAMPLES)
+    return tuple(replace(source, background={}, background_slope={}) for source in moving)
+
+
+def norm_source(sample: str) -> str:
+    """Return the name of the source for the normalisation of a sample."""
+    return f"norm_{sample}"
+
+
+def signal_statistics(name: str, n_parts: int) -> str:
+    """Return the name of the source for the simulated signal events of a region that is fitted with others."""
+    return SIGNAL_STATISTICS if n_parts == 1 else f"{SIGNAL_STATISTICS}_{name}"

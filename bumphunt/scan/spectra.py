@@ -1,4 +1,8 @@
-"""Spectra: the histograms that a scan reads, checked once and cut to a window many times."""
+"""Spectra: what a scan reads of one region, checked once and cut to a window many times.
+
+Data and expected backgrounds are arrays on one set of edges, whatever histogram they came from: cutting and joining
+bins is all that a scan does with them, once a mass.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spectra:
-    """Checked input of a scan.
+    """Data and expected backgrounds of one region.
 
     Parameters
     ----------
@@ -31,6 +35,8 @@ class Spectra:
         Bin edges in the unit of the mass axis, shape ``(B + 1,)``.
     names
         Of the backgrounds, K of them, all different.
+    expectation
+        Whether the counts are an expectation in place of blinded data: every row of a scan then is "blinded".
 
     Raises
     ------
@@ -44,6 +50,7 @@ class Spectra:
     uncertainties: tuple[float | None, ...]
     edges: Array
     names: tuple[str, ...]
+    expectation: bool = False
 
     def __post_init__(self) -> None:
         n_bins, shape = self.edges.size - 1, self.templates.shape
@@ -72,6 +79,11 @@ class Spectra:
             if value is not None and not 0.0 <= value < np.inf:
                 msg = f"relative uncertainties must be numbers >= 0, or None for a free normalisation, got {value}"
                 raise InputError(msg)
+
+    @property
+    def blinded(self) -> bool:
+        """Whether nothing that was observed is here."""
+        return self.counts is None or self.expectation
 
     def without_templates(self) -> Spectra:
         """Return the data alone, for a smooth background."""
@@ -107,8 +119,10 @@ def checked_spectra(
     uncertainties: Sequence[float | None],
     edges: ArrayLike,
     names: Sequence[str] | None = None,
+    *,
+    expectation: bool = False,
 ) -> Spectra:
-    """Return the input of a scan as checked arrays; without names the backgrounds are ``background_0``, ..."""
+    """Return `Spectra` of anything like arrays; without names the backgrounds are ``background_0``, ..."""
     x = np.asarray(edges, dtype=np.float64)
     t = np.asarray(templates, dtype=np.float64).reshape(-1, x.size - 1)
     return Spectra(
@@ -118,4 +132,5 @@ def checked_spectra(
         uncertainties=tuple(uncertainties),
         edges=x,
         names=tuple(f"background_{k}" for k in range(t.shape[0])) if names is None else tuple(names),
+        expectation=expectation,
     )

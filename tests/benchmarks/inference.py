@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -30,7 +31,9 @@ from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.systematics import LogNormal
-from bumphunt.scan.scan import ScanRegion, scan_smooth
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import ScanRegion
+from bumphunt.scan.scan import scan_spectra
 from bumphunt.scan.sources import Source
 from bumphunt.scan.spectra import checked_spectra
 from bumphunt.spectrum.axis import reduced
@@ -103,10 +106,11 @@ def dilepton_scan(n_masses: int) -> Callable[[], object]:
     counts = np.random.default_rng(2).poisson(100.0 * np.exp(-edges[1:] / 40.0))
     masses = np.sqrt(np.linspace(1.0, 96.0, n_masses))
     width = float(signal.resolution(5.0))
-    setting = {"window": 0.25 / width, "bins_per_sigma": 400.0 * width, "background": BackgroundModel("bernstein", 3)}
+    cubic = BackgroundModel("bernstein", 3)
+    method = Method(kind="smooth", window=0.25 / width, bins_per_sigma=400.0 * width, background=cubic)
     spectra = checked_spectra(counts, [], [], (), edges)
     region = ScanRegion(name="dilepton", spectra=spectra, signal=signal)
-    return lambda: scan_smooth(region, masses=masses, **setting)
+    return lambda: scan_spectra(region, masses=masses, method=method)
 
 
 def dilepton_regions() -> list[ScanRegion]:
@@ -140,11 +144,13 @@ def regions_scan(n_masses: int) -> Callable[[], object]:
         Source(name="electrons", efficiency=0.02, regions=("ee",)),
         Source(name="muons", efficiency=0.03, regions=("mumu",)),
     ]
-    regions, masses = dilepton_regions(), np.linspace(0.22, 10.2, n_masses)
-    setting = {"sources": sources, "background": BackgroundModel("bernstein", 3), "window": 20.0}
-    return lambda: [
-        scan_smooth(regions, masses=masses, only=only, **setting) for only in (("ee",), ("mumu",), ("ee", "mumu"))
-    ]
+    both, masses = dilepton_regions(), np.linspace(0.22, 10.2, n_masses)
+    method = Method(kind="smooth", window=20.0, background=BackgroundModel("bernstein", 3))
+    fits = []
+    for regions in (both[:1], both[1:], both):
+        here = [source for source in sources if any(source.applies(region.name) for region in regions)]
+        fits.append(partial(scan_spectra, regions, masses=masses, method=method, sources=here))
+    return lambda: [fit() for fit in fits]
 
 
 def peers() -> dict[str, dict[str, float | None]]:

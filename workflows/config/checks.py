@@ -19,9 +19,14 @@ from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
-from bumphunt.scan.counts import TEMPLATE_STATISTICS, UNCOUNTED
-from bumphunt.scan.sources import Source, checked_sources
-from bumphunt.scan.windows import SIGNAL_STATISTICS, norm_source
+from bumphunt.scan.sources import (
+    SIGNAL_STATISTICS,
+    TEMPLATE_STATISTICS,
+    UNCOUNTED,
+    Source,
+    checked_sources,
+    norm_source,
+)
 from selections.search import Search
 from workflows.config.analysis import Analysis
 from workflows.config.regions import AnalysedRegion, signal_samples
@@ -75,6 +80,12 @@ def _check_region_names(sections: Analysis, search: Search) -> None:
     if search.alternatives and len(fitted) > 1:
         msg = (
             f"regions: {', '.join(fitted)} are those of different experiments; name one, such as regions: [{fitted[0]}]"
+        )
+        raise ValueError(msg)
+    if sections.fit.limit == "feldman-cousins" and len(fitted) > 1:
+        msg = (
+            f"fit.limit: feldman-cousins is for one count, and {', '.join(fitted)} are fitted together; name one, such"
+            f" as regions: [{fitted[0]}], or want limit: auto"
         )
         raise ValueError(msg)
 

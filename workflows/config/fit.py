@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
+import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.models.background import BackgroundModel
+from bumphunt.scan.method import Method
 from bumphunt.scan.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
 
@@ -218,8 +220,9 @@ class Fit(Section):
     """Bins of a second observable; one spectrum unless given."""
     cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
     """Confidence level of the limits."""
-    limit: Literal["auto", "asymptotic", "toys", "bayesian"] = "auto"
-    """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian."""
+    limit: Literal["auto", "asymptotic", "toys", "bayesian", "feldman-cousins"] = "auto"
+    """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian; for counts
+    also the upper end of the Feldman-Cousins interval."""
     prior: Literal["flat", "1/sqrt"] = "flat"
     """Prior of the signal in Bayesian limits."""
     toys: Count = 1000
@@ -230,7 +233,11 @@ class Fit(Section):
         if self.method == "counting" and self.limit in ("asymptotic", "toys"):
             msg = (
                 f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
+                " or 'feldman-cousins'"
             )
+            raise ValueError(msg)
+        if self.limit == "feldman-cousins" and (self.method != "counting" or self.slices is not None):
+            msg = "limit: feldman-cousins is for one count: want method: counting without slices, or limit: auto"
             raise ValueError(msg)
         beside = self.method == "templates" and self.background is not None
         if (self.templates or self.templates_below is not None) and not beside:
@@ -242,16 +249,16 @@ class Fit(Section):
         return self
 
     @property
-    def half_width(self) -> float:
-        """Half width of the window in units of the resolution."""
-        return self.window if self.window is not None else {"counting": 2.0}.get(self.method, 10.0)
-
-    @property
-    def smooth(self) -> BackgroundModel | None:
-        """The background that the data determine, as the library wants it; None if all of it is simulated."""
-        if self.background is None and self.method != "smooth":
-            return None
-        return (self.background or SmoothBackground()).model
+    def method_record(self) -> Method:
+        """How a mass is tested, as the library wants it."""
+        smooth = self.background or (SmoothBackground() if self.method == "smooth" else None)
+        return Method(
+            kind=self.method,
+            window=self.window,
+            bins_per_sigma=self.bins_per_sigma,
+            background=None if smooth is None else smooth.model,
+            templates_below=np.inf if self.templates_below is None else self.templates_below,
+        )
 
 
 class Systematic(Section):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -11,8 +10,8 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.regions import ScanRegion
-from bumphunt.scan.sources import Source, Sources
+from bumphunt.scan.regions import ScanRegion, every_decay
+from bumphunt.scan.sources import Sources
 from bumphunt.scan.spectra import Spectra, checked_spectra
 from bumphunt.spectrum.histogram import add
 from workflows.config.records import ScanSetup
@@ -21,7 +20,7 @@ from workflows.config.tasks import FitTask
 from workflows.fitting.sources import sources_of
 from workflows.products.selected import Selected, Unit
 
-__all__ = ["scan_regions", "without_templates"]
+__all__ = ["scan_regions"]
 
 RATIO_POINTS = 20_001
 """Masses between which branching ratios are interpolated."""
@@ -59,7 +58,7 @@ def scan_regions(
             signal=signals[unit.name],
             branching_ratio=_ratio(region, signals[unit.name], selected.luminosities[region.name] / luminosity)
             if task.combined
-            else np.ones_like,
+            else every_decay,
             excluded=setup.masses.excluded,
         )
         for region, unit in units
@@ -83,7 +82,8 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
             msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
             raise InputError(msg)
     counts = None if setup.blinded else unit.data.values()
-    if counts is None and setup.fit.smooth is not None:
+    expectation = setup.blinded and setup.fit.method_record.background is not None
+    if expectation:
         counts = add(unit.after.values()).values()
     names = [name for name in unit.after if name in setup.templates]
     edges = unit.data.axes[0].edges
@@ -93,7 +93,8 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
         np.array([unit.after[name].variances() for name in names]).reshape(-1, edges.size - 1),
         [setup.uncertainties[name] for name in names],
         edges,
-        tuple(names),
+        names,
+        expectation=expectation,
     )
 
 
@@ -110,21 +111,3 @@ def _interpolated(
 ) -> NDArray[np.float64]:
     """Return values at masses, linear between those that are known."""
     return np.asarray(np.interp(masses, known, values))
-
-
-def without_templates(regions: Sequence[ScanRegion], sources: Sources) -> tuple[list[ScanRegion], Sources]:
-    """Return regions and sources as they are where a smooth background stands for all samples."""
-    only = [replace(region, spectra=region.spectra.without_templates()) for region in regions]
-    return only, partial(_signal_only, sources)
-
-
-def _signal_only(sources: Sources, mass: float) -> tuple[Source, ...]:
-    """Return what the sources at a mass do where there are no templates."""
-    there = sources(mass) if callable(sources) else sources
-    found = (replace(source, background={}, background_slope={}) for source in there if _moves_signal(source))
-    return tuple(found)
-
-
-def _moves_signal(source: Source) -> bool:
-    """Return whether a source moves more than the yields and slopes of samples."""
-    return any(what not in ("background", "background_slope") for what in source.moves)

@@ -52,16 +52,17 @@ def sources_of(
     signals
         The signal models, by unit.
     """
+    method = setup.fit.method_record
     measured = [found for unit in units for found in _measured(unit, setup.templates)]
-    given = _given(setup, units)
+    given = _given(setup.sources, setup.templates, units)
     if not measured:
         return _Constant(given)
     return _Sources(
         given=given,
         measured=tuple(measured),
         signals=dict(signals),
-        half_width=setup.fit.half_width,
-        slopes=setup.fit.method != "counting",
+        half_width=method.half_width,
+        slopes=method.kind != "counting",
     )
 
 
@@ -109,13 +110,13 @@ class _Sources:
         )
 
 
-def _given(setup: ScanSetup, units: Sequence[Unit]) -> tuple[Source, ...]:
-    """Return the sources of the YAML, each for the samples that the units have."""
+def _given(sources: Sequence[Source], templates: Sequence[str], units: Sequence[Unit]) -> tuple[Source, ...]:
+    """Return the sources of the YAML, each for the templates that the units have."""
     found = []
-    for source in setup.sources:
+    for source in sources:
         for unit in units:
             kept = {
-                key: {s: value for s, value in getattr(source, key).items() if s in setup.templates and s in unit.after}
+                key: {s: value for s, value in getattr(source, key).items() if s in templates and s in unit.after}
                 for key in ("background", "background_slope")
             }
             here = _replaced(source, unit.name, kept)

@@ -18,7 +18,9 @@ from bumphunt.inference.counting import (
     simulated_background,
 )
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.scan import ScanRegion, scan_counting
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import ScanRegion
+from bumphunt.scan.scan import scan_spectra
 from bumphunt.scan.spectra import checked_spectra
 
 TABLE = [
@@ -278,7 +280,8 @@ def test_scan_over_an_empty_simulation_has_an_uncertain_background():
 
     def counted(n, scale):
         spectra = checked_spectra(n, scale * templates, scale * variances, (0.1, 0.1), edges)
-        return scan_counting(ScanRegion(name="all", spectra=spectra, signal=signal), masses=[3.0]).points
+        one = ScanRegion(name="all", spectra=spectra, signal=signal)
+        return scan_spectra(one, masses=[3.0], method=Method(kind="counting")).points
 
     (point,) = counted(np.eye(600)[180], 1.0)
     assert point.valid

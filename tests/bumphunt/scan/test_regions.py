@@ -14,10 +14,12 @@ from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Sample, region
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.systematics import LogNormal
-from bumphunt.scan.grid import window_edges
-from bumphunt.scan.scan import ScanRegion, scan_counting, scan_smooth, scan_templates
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import ScanRegion
+from bumphunt.scan.scan import scan_spectra
 from bumphunt.scan.sources import Source
 from bumphunt.scan.spectra import checked_spectra
+from bumphunt.scan.windows import window_edges
 from bumphunt.spectrum.axis import MASS, MassAxis, reduced
 
 EDGES = np.arange(0.0, 5.0001, 0.01)
@@ -25,6 +27,8 @@ CENTRES = 0.5 * (EDGES[1:] + EDGES[:-1])
 MUONS = reduced(0.2113)
 CUBIC = BackgroundModel("bernstein", 3)
 WIDE = {"window": 12.0, "bins_per_sigma": 2.0}
+SMOOTH, TEMPLATES = Method(kind="smooth", background=CUBIC, **WIDE), Method(kind="templates", **WIDE)
+COUNTING = Method(kind="counting")
 
 
 def signal(axis: MassAxis, efficiency: float, sigma: float, error: float = 0.0, low: float = 0.25, high: float = 4.9):
@@ -114,7 +118,7 @@ def smooth_by_hand(regions, mass, sources):
 @pytest.mark.parametrize("sources", [(), SOURCES])
 def test_smooth_combination_is_that_of_regions_written_down_by_hand(produced, sources):
     regions = pair(produced=produced)
-    (row,) = scan_smooth(regions, masses=[2.0], background=CUBIC, sources=sources, **WIDE).points
+    (row,) = scan_spectra(regions, masses=[2.0], method=SMOOTH, sources=sources).points
     by_hand = smooth_by_hand(regions, 2.0, sources)
     best, upper = fit(by_hand), limit(by_hand)
     assert best.engine == ("newton" if sources else "convex")
@@ -135,20 +139,27 @@ def test_no_window_reaches_into_excluded_masses(mass):
     for r in clean:
         inside = (float(r.signal.axis.position(1.92)) < CENTRES) & (float(r.signal.axis.position(2.08)) > CENTRES)
         dirty.append(replace(r, spectra=replace(r.spectra, counts=r.spectra.counts + 1e6 * inside)))
-    rows = [scan_smooth(r, masses=[mass], background=CUBIC, **WIDE).points[0] for r in (clean, dirty)]
+    rows = [scan_spectra(r, masses=[mass], method=SMOOTH).points[0] for r in (clean, dirty)]
     assert rows[0] == rows[1]
     assert rows[0].valid
-    untouched = [scan_smooth([replace(r, excluded=()) for r in x], masses=[mass], background=CUBIC, **WIDE).points[0]
-                 for x in (clean, dirty)]  # fmt: skip
+    untouched = [
+        scan_spectra([replace(r, excluded=()) for r in x], masses=[mass], method=SMOOTH).points[0]
+        for x in (clean, dirty)
+    ]
     assert untouched[0].n_obs < untouched[1].n_obs
 
 
+def of(sources, regions):
+    """The sources that apply to some of these regions."""
+    return [source for source in sources if any(source.applies(r.name) for r in regions)]
+
+
 def test_fast_and_general_engines_give_the_same_rows():
-    regions = pair(produced=300.0, error=0.05)
-    setting = {"masses": [0.3, 1.0, 2.0, 3.5], "background": CUBIC, "sources": SOURCES, **WIDE}
-    for only in (None, ["ee"], "mumu"):
-        ours = scan_smooth(regions, only=only, **setting)
-        theirs = scan_smooth(regions, only=only, engine="newton", **setting)
+    both = pair(produced=300.0, error=0.05)
+    for regions in (both, both[:1], both[1:]):
+        setting = {"masses": [0.3, 1.0, 2.0, 3.5], "method": SMOOTH, "sources": of(SOURCES, regions)}
+        ours = scan_spectra(regions, **setting)
+        theirs = scan_spectra(regions, engine="newton", **setting)
         assert ours.column("valid").all()
         for name in ("n_sig_ul_obs", "n_sig_ul_exp_m2", "n_sig_ul_exp", "n_sig_ul_exp_p2", "efficiency", "n_bkg"):
             np.testing.assert_allclose(ours.column(name), theirs.column(name), rtol=1e-4)
@@ -158,20 +169,20 @@ def test_fast_and_general_engines_give_the_same_rows():
 
 
 def test_spurious_signals_of_the_fast_engine_are_those_of_the_general_one():
-    regions = pair(produced=300.0, error=0.05)
+    both = pair(produced=300.0, error=0.05)
     sources = [
         *SOURCES,
         Source(name="fake", spurious_signal=0.5),
         Source(name="it", spurious_signal=0.3, regions=("ee",)),
     ]
-    setting = {"masses": [0.3, 2.0], "background": CUBIC, "sources": sources, **WIDE}
-    for only in (None, ["mumu"]):
-        ours = scan_smooth(regions, only=only, **setting)
-        theirs = scan_smooth(regions, only=only, engine="newton", **setting)
+    for regions in (both, both[1:]):
+        setting = {"masses": [0.3, 2.0], "method": SMOOTH, "sources": of(sources, regions)}
+        ours = scan_spectra(regions, **setting)
+        theirs = scan_spectra(regions, engine="newton", **setting)
         for name in ("n_sig_ul_obs", "n_sig_ul_exp_m2", "n_sig_ul_exp_p2", "n_bkg"):
             np.testing.assert_allclose(ours.column(name), theirs.column(name), rtol=1e-4)
         np.testing.assert_allclose(ours.column("n_sig"), theirs.column("n_sig"), atol=1e-3)
-        plain = scan_smooth(regions, only=only, **{**setting, "sources": SOURCES})
+        plain = scan_spectra(regions, **{**setting, "sources": of(SOURCES, regions)})
         assert np.all(ours.column("n_sig_error") > 1.02 * plain.column("n_sig_error"))
 
 
@@ -179,8 +190,8 @@ def test_combination_measures_the_production_and_is_better_than_its_parts():
     produced = 4000.0
     regions = pair(produced=produced, seed=5)
     rows = {
-        only: scan_smooth(regions, masses=[2.0], background=CUBIC, only=only, **WIDE).points[0]
-        for only in (("ee",), ("mumu",), ("ee", "mumu"))
+        tuple(r.name for r in some): scan_spectra(some, masses=[2.0], method=SMOOTH).points[0]
+        for some in (regions[:1], regions[1:], regions)
     }
     for only, row in rows.items():
         assert abs(row.n_sig / row.efficiency - produced) < 3.0 * row.n_sig_error / row.efficiency, only
@@ -196,8 +207,8 @@ def test_combination_measures_the_production_and_is_better_than_its_parts():
 def test_a_region_that_does_not_cover_a_mass_is_left_out():
     ee, mumu = pair()
     short = replace(mumu, signal=signal(MUONS, 0.3, 0.02, low=1.0, high=3.0))
-    setting = {"masses": [0.5, 2.0, 4.0], "background": CUBIC, **WIDE}
-    both, alone = scan_smooth([ee, short], **setting), scan_smooth(ee, **setting)
+    setting = {"masses": [0.5, 2.0, 4.0], "method": SMOOTH}
+    both, alone = scan_spectra([ee, short], **setting), scan_spectra(ee, **setting)
     for k, same in enumerate((True, False, True)):
         assert (both.points[k].n_sig_ul_obs == pytest.approx(alone.points[k].n_sig_ul_obs, rel=1e-6)) == same
         assert (both.points[k].efficiency == pytest.approx(alone.points[k].efficiency)) == same
@@ -248,12 +259,11 @@ def pyhf_limits(regions, mass, window, unit):
 def test_template_combination_agrees_with_pyhf():
     """One bin a region: a normalisation and a source that both share, and their own simulated events."""
     regions = pair(seed=4)
-    (row,) = scan_templates(
+    (row,) = scan_spectra(
         regions,
         masses=[2.0],
         sources=[Source(name="luminosity", efficiency=0.1)],
-        window=2.0,
-        bins_per_sigma=0.1,
+        method=Method(kind="templates", window=2.0, bins_per_sigma=0.1),
     ).points
     observed, band = pyhf_limits(regions, 2.0, 2.0, 10.0)
     assert row.n_sig_ul_obs == pytest.approx(observed, rel=2e-3)
@@ -265,22 +275,23 @@ def test_counting_combination_agrees_with_pyhf_and_one_region_stays_exact():
     no_pseudo_count = [
         replace(r, spectra=replace(r.spectra, variances=1e-3 * r.spectra.variances)) for r in regions
     ]  # then the floor of half an event is negligible
-    setting = {"masses": [2.0], "sources": [Source(name="luminosity", efficiency=0.1)]}
-    (row,) = scan_counting(no_pseudo_count, rng=np.random.default_rng(1), **setting).points
+    setting = {"masses": [2.0], "method": COUNTING, "sources": [Source(name="luminosity", efficiency=0.1)]}
+    (row,) = scan_spectra(no_pseudo_count, rng=np.random.default_rng(1), **setting).points
     assert row.method == "cls_asymptotic"
     observed, band = pyhf_limits(no_pseudo_count, 2.0, 2.0, 100.0)
     assert row.n_sig_ul_obs == pytest.approx(observed, rel=2e-3)
     assert row.n_sig_ul_exp == pytest.approx(band[2], rel=2e-3)
-    (exact,) = scan_counting(regions, only=["ee"], **setting).points
+    (exact,) = scan_spectra(regions[:1], **setting).points
     assert exact.method == "cls_counting"
     with pytest.raises(InputError, match="need random numbers"):
-        scan_counting(regions, **setting)
+        scan_spectra(regions, **setting)
 
 
 def test_few_counts_of_several_regions_have_limits_by_toys():
     regions = [replace(r, spectra=replace(r.spectra, counts=0.0 * r.spectra.counts)) for r in pair(scale=0.01)]
     settings = LimitSettings(method="auto", n_toys=2000)
-    (row,) = scan_counting(regions, masses=[2.0], limits=settings, rng=np.random.default_rng(3)).points
+    setting = {"method": COUNTING, "limits": settings, "rng": np.random.default_rng(3)}
+    (row,) = scan_spectra(regions, masses=[2.0], **setting).points
     assert row.valid
     assert row.method == "cls_toys"
     assert "low_counts" in row.flags
@@ -291,22 +302,22 @@ def test_few_counts_of_several_regions_have_limits_by_toys():
 def test_region_without_simulated_background_is_left_out_and_said_so():
     ee, mumu = pair()
     empty = replace(mumu, spectra=replace(mumu.spectra, templates=np.zeros((1, CENTRES.size))))
-    for scan, more in ((scan_templates, WIDE), (scan_counting, {"rng": np.random.default_rng(1)})):
-        (row,) = scan([ee, empty], masses=[2.0], **more).points
+    for method in (TEMPLATES, COUNTING):
+        (row,) = scan_spectra([ee, empty], masses=[2.0], method=method, rng=np.random.default_rng(1)).points
         assert row.flags[-1] == "region_without_background"
         assert row.efficiency == pytest.approx(2.0 / 3.0 * 0.1)
-    (alone,) = scan_templates(ee, masses=[2.0], **WIDE).points
-    (row,) = scan_templates([ee, empty], masses=[2.0], **WIDE).points
+    (alone,) = scan_spectra(ee, masses=[2.0], method=TEMPLATES).points
+    (row,) = scan_spectra([ee, empty], masses=[2.0], method=TEMPLATES).points
     assert row.n_sig_ul_obs == pytest.approx(alone.n_sig_ul_obs, rel=1e-6)
 
 
 def test_blinded_combination_shows_the_expectation_only():
     blind = [replace(r, spectra=replace(r.spectra, counts=None)) for r in pair()]
-    (row,) = scan_templates(blind, masses=[2.0], **WIDE).points
+    (row,) = scan_spectra(blind, masses=[2.0], method=TEMPLATES).points
     assert "blinded" in row.flags
     assert row.n_sig_ul_obs == pytest.approx(row.n_sig_ul_exp, rel=1e-6)
     with pytest.raises(InputError, match=r"regions ee have no counts, the others do"):
-        scan_templates([blind[0], pair()[1]], masses=[2.0], **WIDE)
+        scan_spectra([blind[0], pair()[1]], masses=[2.0], method=TEMPLATES)
 
 
 def test_sources_that_change_with_mass():
@@ -315,17 +326,16 @@ def test_sources_that_change_with_mass():
     def at(mass):
         return [Source(name="trigger", efficiency=0.1 * mass)]
 
-    setting = {"background": CUBIC, **WIDE}
-    both = scan_smooth(regions, masses=[1.0, 3.0], sources=at, **setting)
+    both = scan_spectra(regions, masses=[1.0, 3.0], method=SMOOTH, sources=at)
     for k, mass in enumerate((1.0, 3.0)):
-        (same,) = scan_smooth(regions, masses=[mass], sources=at(mass), **setting).points
+        (same,) = scan_spectra(regions, masses=[mass], method=SMOOTH, sources=at(mass)).points
         assert both.points[k].n_sig_ul_obs == pytest.approx(same.n_sig_ul_obs, rel=1e-9)
     with pytest.raises(InputError, match=r"the sources at 3.0 GeV are other, those at 1.0 GeV it"):
-        scan_smooth(
+        scan_spectra(
             regions,
             masses=[1.0, 3.0],
+            method=SMOOTH,
             sources=lambda m: [Source(name="it" if m < 2.0 else "other", efficiency=0.1)],
-            **setting,
         )
 
 
@@ -337,45 +347,41 @@ def test_template_beside_a_polynomial_is_what_minuit_says(uncertainty):
     counts = rng.poisson(30.0 + 5.0 * CENTRES + bump + 200.0 * model.fractions(2.0, EDGES)).astype(float)
     spectra = checked_spectra(counts, [bump], [0.0 * bump], (uncertainty,), EDGES, ("peaking",))
     one = ScanRegion(name="photon", spectra=spectra, signal=model)
-    setting = {"masses": [2.0], "background": BackgroundModel("chebyshev", 2), **WIDE}
-    (ours,) = scan_templates(one, **setting).points
-    (theirs,) = scan_templates(one, engine="minuit", **setting).points
+    method = Method(kind="templates", background=BackgroundModel("chebyshev", 2), **WIDE)
+    (ours,) = scan_spectra(one, masses=[2.0], method=method).points
+    (theirs,) = scan_spectra(one, masses=[2.0], method=method, engine="minuit").points
     assert ours.n_sig == pytest.approx(theirs.n_sig, rel=1e-3)
     assert ours.n_sig_ul_obs == pytest.approx(theirs.n_sig_ul_obs, rel=1e-4)
     assert ours.n_sig_ul_exp == pytest.approx(theirs.n_sig_ul_exp, rel=1e-4)
     assert abs(ours.n_sig - 200.0) < 3.0 * ours.n_sig_error
     few = replace(one, spectra=replace(spectra, variances=0.5 * spectra.templates))
-    (simulated,) = scan_templates(few, **setting).points
+    (simulated,) = scan_spectra(few, masses=[2.0], method=method).points
     assert simulated.n_sig_error > ours.n_sig_error  # two events of the simulation for one of the data
-    (without,) = scan_templates(one, masses=[2.0], **WIDE).points
+    (without,) = scan_spectra(one, masses=[2.0], method=TEMPLATES).points
     assert "fit_infeasible" in without.flags  # the template alone expects nothing where there are data
-    (blind,) = scan_templates(one, expectation=True, **setting).points
+    asimov = replace(one, spectra=replace(spectra, expectation=True))
+    (blind,) = scan_spectra(asimov, masses=[2.0], method=method).points
     assert "blinded" in blind.flags
 
 
 def test_windows_with_few_events_are_valid_rows_with_a_flag():
     regions = [replace(r, spectra=r.spectra.without_templates()) for r in pair(scale=0.004, seed=8, error=0.05)]
-    result = scan_smooth(
-        regions, masses=np.linspace(0.26, 4.8, 40), background=BackgroundModel("bernstein", 1), sources=SOURCES, **WIDE
+    masses, method = (
+        np.linspace(0.26, 4.8, 40),
+        Method(kind="smooth", background=BackgroundModel("bernstein", 1), **WIDE),
     )
+    result = scan_spectra(regions, masses=masses, method=method, sources=SOURCES)
     assert result.column("valid").all()
     assert all("low_counts" in point.flags for point in result.points)
     assert np.all(result.column("n_sig_ul_obs") > 1.0)
-    general = scan_smooth(
-        regions,
-        masses=np.linspace(0.26, 4.8, 40)[::8],
-        background=BackgroundModel("bernstein", 1),
-        sources=SOURCES,
-        engine="newton",
-        **WIDE,
-    )
+    general = scan_spectra(regions, masses=masses[::8], method=method, sources=SOURCES, engine="newton")
     np.testing.assert_allclose(result.column("n_sig_ul_obs")[::8], general.column("n_sig_ul_obs"), rtol=1e-4)
 
 
 def test_threshold_of_a_reduced_axis_is_a_mass_like_others():
     _, mumu = pair()
     at_threshold = replace(mumu, signal=signal(MUONS, 0.3, 0.02, low=0.2113))
-    (row,) = scan_smooth(at_threshold, masses=[0.2113], background=CUBIC, **WIDE).points
+    (row,) = scan_spectra(at_threshold, masses=[0.2113], method=SMOOTH).points
     assert row.valid
     assert row.resolution == 0.0
     assert row.window_lo == 0.2113
@@ -387,18 +393,16 @@ def zero(masses):
 
 def test_what_cannot_be_scanned_raises():
     ee, mumu = pair()
-    setting = {"masses": [2.0], "background": CUBIC, **WIDE}
+    setting = {"masses": [2.0], "method": SMOOTH}
     with pytest.raises(InputError, match=r"regions with different names, got \['ee', 'ee'\]"):
-        scan_smooth([ee, ee], **setting)
-    with pytest.raises(InputError, match="taumu"):
-        scan_smooth([ee, mumu], only=["taumu"], **setting)
-    with pytest.raises(InputError, match="leaves no region"):
-        scan_smooth([ee, mumu], only=[], **setting)
+        scan_spectra([ee, ee], **setting)
+    with pytest.raises(InputError, match=r"regions with different names, got \[\]"):
+        scan_spectra([], **setting)
     with pytest.raises(InputError, match=r"must be between 0 and 1, got 2.0"):
-        scan_smooth([ee, replace(mumu, branching_ratio=lambda _: 2.0)], **setting)
+        scan_spectra([ee, replace(mumu, branching_ratio=lambda _: 2.0)], **setting)
     with pytest.raises(InputError, match=r"no region sees a signal of 2.0 GeV"):
-        scan_smooth([replace(r, branching_ratio=zero) for r in (ee, mumu)], **setting)
+        scan_spectra([replace(r, branching_ratio=zero) for r in (ee, mumu)], **setting)
     with pytest.raises(InputError, match=r"outside the simulated range 0.25 to 4.9, 0.25 to 4.9"):
-        scan_smooth([ee, mumu], **{**setting, "masses": [6.0]})
+        scan_spectra([ee, mumu], **{**setting, "masses": [6.0]})
     with pytest.raises(InputError, match="'it' is in the region 'tau'; there are ee, mumu"):
-        scan_smooth([ee, mumu], sources=[Source(name="it", efficiency=0.1, regions=("tau",))], **setting)
+        scan_spectra([ee, mumu], sources=[Source(name="it", efficiency=0.1, regions=("tau",))], **setting)

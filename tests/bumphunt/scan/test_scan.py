@@ -2,20 +2,23 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.grid import mass_grid, window_edges
-from bumphunt.scan.scan import ScanPoint, ScanRegion, scan_counting, scan_smooth, scan_templates
+from bumphunt.scan.grid import mass_grid
+from bumphunt.scan.likelihoods import window_regions
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import ScanRegion, scan_masses
+from bumphunt.scan.rows import ScanPoint
+from bumphunt.scan.scan import scan_spectra
 from bumphunt.scan.spectra import checked_spectra
 
 EDGES = np.arange(-6.0, 100.0, 0.05)
 CENTRES = 0.5 * (EDGES[1:] + EDGES[:-1])
 SIGMA = 0.3
+TEMPLATES, COUNTING = Method(kind="templates"), Method(kind="counting")
 
 
 def gaussian_signal(tail_fraction=0.0):
@@ -32,14 +35,15 @@ def gaussian_signal(tail_fraction=0.0):
     )
 
 
-def run(scan, counts, templates, variances, relative_uncertainties, edges, *, signal, names=None, **setting):
+def run(method, counts, templates, variances, relative_uncertainties, edges, *, signal, names=None, **setting):
     """A scan of one region."""
     spectra = checked_spectra(counts, templates, variances, relative_uncertainties, edges, names)
-    return scan(ScanRegion(name="all", spectra=spectra, signal=signal), **setting)
+    return scan_spectra(ScanRegion(name="all", spectra=spectra, signal=signal), method=method, **setting)
 
 
-def run_smooth(counts, edges, *, signal, **setting):
-    return run(scan_smooth, counts, [], [], (), edges, signal=signal, **setting)
+def run_smooth(counts, edges, background, *, signal, masses, **windows):
+    method = Method(kind="smooth", background=background, **windows)
+    return run(method, counts, [], [], (), edges, signal=signal, masses=masses)
 
 
 def backgrounds(scale=1.0):
@@ -60,30 +64,13 @@ def test_impossible_grids_raise(low, high, step):
         mass_grid(low, high, gaussian_signal(), step=step)
 
 
-@settings(max_examples=50, deadline=None, derandomize=True)
-@given(st.floats(-6.0, 99.9), st.floats(0.05, 2.0), st.sampled_from([2.0, 10.0]), st.sampled_from([None, 1.0, 5.0]))
-def test_windows_keep_their_width_and_share_the_edges(centre, sigma, half_width, bins):
-    window = window_edges(EDGES, centre, sigma, half_width=half_width, bins_per_sigma=bins)
-    assert np.all(np.isin(window, EDGES))
-    assert window.size >= 2
-    assert np.all(np.diff(window) > 0.0)
-    assert abs((window[-1] - window[0]) - 2.0 * half_width * sigma) <= 0.051
-
-
-def test_window_outside_the_spectrum_raises():
-    with pytest.raises(InputError, match=r"peak at 200.0 is outside"):
-        window_edges(EDGES, 200.0, 0.3, half_width=10.0, bins_per_sigma=5.0)
-    with pytest.raises(InputError, match="must be positive"):
-        window_edges(EDGES, 20.0, 0.0, half_width=10.0, bins_per_sigma=5.0)
-
-
 def test_planted_peak_is_found_where_and_as_large_as_it_is():
     templates, variances = backgrounds()
     signal = gaussian_signal()
     rng = np.random.default_rng(17)
     counts = rng.poisson(templates.sum(axis=0) + 250.0 * signal.fractions(4.0, EDGES))
     masses = mass_grid(2.0, 6.0, signal)
-    result = run(scan_templates, counts, templates, variances, (None, 0.1), EDGES, signal=signal, masses=masses)
+    result = run(TEMPLATES, counts, templates, variances, (None, 0.1), EDGES, signal=signal, masses=masses)
     best = result.most_significant
     assert best is not None
     assert abs(best.mass - 4.0) < 2.0 * SIGMA / 8.0
@@ -102,9 +89,7 @@ def test_scan_of_background_has_flat_p_values():
     z = []
     for _ in range(8):
         counts = rng.poisson(templates.sum(axis=0))
-        result = run(
-            scan_templates, counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=signal, masses=masses
-        )
+        result = run(TEMPLATES, counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=signal, masses=masses)
         z.extend(np.sign(result.column("n_sig")) * result.column("z0"))
     assert np.mean(np.array(z) > 0.0) == pytest.approx(0.5, abs=0.15)
     assert np.mean(np.array(z) > 1.0) == pytest.approx(0.159, abs=0.1)
@@ -114,18 +99,18 @@ def test_engines_give_the_same_rows():
     templates, variances = backgrounds()
     counts = np.random.default_rng(2).poisson(templates.sum(axis=0))
     arguments = (counts, templates, variances, (None, 0.1), EDGES)
-    setting = {"masses": [2.0, 5.0], "window": 5.0, "bins_per_sigma": 2.0}
-    ours = run(scan_templates, *arguments, signal=gaussian_signal(), **setting)
-    theirs = run(scan_templates, *arguments, signal=gaussian_signal(), engine="minuit", **setting)
+    method, masses = Method(kind="templates", window=5.0, bins_per_sigma=2.0), [2.0, 5.0]
+    ours = run(method, *arguments, signal=gaussian_signal(), masses=masses)
+    theirs = run(method, *arguments, signal=gaussian_signal(), masses=masses, engine="minuit")
     for name in ("n_sig_ul_obs", "n_sig_ul_exp_m2", "n_sig_ul_exp_p2"):
         np.testing.assert_allclose(ours.column(name), theirs.column(name), rtol=1e-4)
     np.testing.assert_allclose(ours.column("q0"), theirs.column("q0"), atol=2e-6)
 
 
-@pytest.mark.parametrize("scan", [scan_templates, scan_counting])
-def test_blinded_rows_hold_only_expectation(scan):
+@pytest.mark.parametrize("method", [TEMPLATES, COUNTING])
+def test_blinded_rows_hold_only_expectation(method):
     templates, variances = backgrounds()
-    result = run(scan, None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
+    result = run(method, None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
     (point,) = result.points
     assert "blinded" in point.flags
     assert point.n_sig_ul_obs == pytest.approx(point.n_sig_ul_exp, rel=1e-6)
@@ -138,7 +123,7 @@ def test_counting_row_is_the_counting_limit_over_the_fraction():
     templates, variances = backgrounds(0.02)
     counts = np.random.default_rng(4).poisson(templates.sum(axis=0))
     (point,) = run(
-        scan_counting, counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=gaussian_signal(), masses=[5.0]
+        COUNTING, counts, templates, 0.0 * variances, (0.0, 0.0), EDGES, signal=gaussian_signal(), masses=[5.0]
     ).points
     inside = (CENTRES > 25.0 - 0.6) & (CENTRES < 25.0 + 0.6)
     b = templates[:, inside].sum()
@@ -154,9 +139,9 @@ def test_counting_row_is_the_counting_limit_over_the_fraction():
 def test_statistical_error_of_templates_weakens_the_limit():
     templates, variances = backgrounds(0.5)
     counts = np.random.default_rng(4).poisson(templates.sum(axis=0))
-    for scan in (scan_templates, scan_counting):
+    for method in (TEMPLATES, COUNTING):
         exact, poor = (
-            run(scan, counts, templates, v, (0.05, 0.05), EDGES, signal=gaussian_signal(), masses=[5.0]).points[0]
+            run(method, counts, templates, v, (0.05, 0.05), EDGES, signal=gaussian_signal(), masses=[5.0]).points[0]
             for v in (0.0 * variances, 400.0 * variances)
         )
         assert poor.n_sig_ul_exp > exact.n_sig_ul_exp
@@ -166,14 +151,14 @@ def test_low_counts_are_flagged_and_no_background_handled():
     templates, variances = backgrounds(0.001)
     counts = np.zeros(CENTRES.size)
     arguments = {"signal": gaussian_signal(), "masses": [5.0]}
-    (low,) = run(scan_templates, counts, templates, variances, (0.1, 0.1), EDGES, **arguments).points
+    (low,) = run(TEMPLATES, counts, templates, variances, (0.1, 0.1), EDGES, **arguments).points
     assert "low_counts" in low.flags
     assert low.valid
-    (none,) = run(scan_templates, counts, np.zeros((0, CENTRES.size)), [], (), EDGES, **arguments).points
+    (none,) = run(TEMPLATES, counts, np.zeros((0, CENTRES.size)), [], (), EDGES, **arguments).points
     assert none.valid
     assert "no_background" in none.flags
     (counted,) = run(
-        scan_counting, counts, np.zeros((1, CENTRES.size)), np.zeros((1, CENTRES.size)), (0.2,), EDGES, **arguments
+        COUNTING, counts, np.zeros((1, CENTRES.size)), np.zeros((1, CENTRES.size)), (0.2,), EDGES, **arguments
     ).points
     assert counted.valid
     assert counted.n_sig_ul_obs == pytest.approx(2.302585 / 0.9545, rel=1e-2)
@@ -184,7 +169,7 @@ def test_broken_fit_is_a_row_without_numbers():
     twice = np.vstack([templates[1], templates[1]])  # two free copies of one template: no unique fit
     counts = np.random.default_rng(1).poisson(templates.sum(axis=0))
     result = run(
-        scan_templates,
+        TEMPLATES,
         counts,
         twice,
         np.vstack([variances[1]] * 2),
@@ -205,7 +190,7 @@ def test_broken_fit_is_a_row_without_numbers():
 def test_data_without_any_background_model_are_an_invalid_row():
     counts = np.ones(CENTRES.size)
     (point,) = run(
-        scan_templates,
+        TEMPLATES,
         counts,
         np.zeros((1, CENTRES.size)),
         np.zeros((1, CENTRES.size)),
@@ -222,7 +207,7 @@ def test_events_without_a_background_model_are_taken_for_signal():
     signal = gaussian_signal(tail_fraction=0.2)
     counts = np.random.default_rng(3).poisson(6.0 * signal.fractions(3.0, EDGES))
     none = np.zeros((1, CENTRES.size))
-    (point,) = run(scan_templates, counts, none, none, (0.1,), EDGES, signal=signal, masses=[3.0]).points
+    (point,) = run(TEMPLATES, counts, none, none, (0.1,), EDGES, signal=signal, masses=[3.0]).points
     assert point.valid
     assert {"no_background", "no_significance"} <= set(point.flags)
     assert point.n_sig == pytest.approx(counts.sum(), rel=0.05)
@@ -237,9 +222,7 @@ def test_rows_do_not_depend_on_what_is_scanned_with_them():
     masses = np.linspace(0.6, 8.8, 70)  # more than a block
 
     def rows(some):
-        return run(
-            scan_templates, counts, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=some
-        )
+        return run(TEMPLATES, counts, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=some)
 
     together = rows(masses)
     for index in (0, 63, 64, 69):
@@ -255,7 +238,7 @@ def test_smooth_scan_finds_a_planted_peak_over_an_unknown_background():
     counts = np.random.default_rng(17).poisson(templates.sum(axis=0) + 300.0 * signal.fractions(4.0, EDGES))
     masses = mass_grid(3.0, 5.0, signal)
     best = [
-        run_smooth(counts, EDGES, signal=signal, masses=masses, background=BackgroundModel(family, 3)).most_significant
+        run_smooth(counts, EDGES, BackgroundModel(family, 3), signal=signal, masses=masses).most_significant
         for family in ("bernstein", "chebyshev")
     ]
     assert abs(best[0].mass - 4.0) < 2.0 * SIGMA / 8.0
@@ -267,9 +250,7 @@ def test_smooth_scan_finds_a_planted_peak_over_an_unknown_background():
 
 def test_smooth_scan_of_few_events_is_flagged():
     counts = np.random.default_rng(1).poisson(0.02, size=CENTRES.size)
-    result = run_smooth(
-        counts, EDGES, signal=gaussian_signal(), masses=[3.0, 6.0], background=BackgroundModel("bernstein", 2)
-    )
+    result = run_smooth(counts, EDGES, BackgroundModel("bernstein", 2), signal=gaussian_signal(), masses=[3.0, 6.0])
     assert all("low_counts" in point.flags for point in result.points)
 
 
@@ -278,7 +259,7 @@ def test_smooth_scan_with_the_exponential_of_a_polynomial_agrees_with_polynomial
     signal = gaussian_signal()
     counts = np.random.default_rng(19).poisson(templates.sum(axis=0) + 200.0 * signal.fractions(4.0, EDGES))
     (exponential,), (polynomial,) = (
-        run_smooth(counts, EDGES, signal=signal, masses=[4.0], background=BackgroundModel(family, 3)).points
+        run_smooth(counts, EDGES, BackgroundModel(family, 3), signal=signal, masses=[4.0]).points
         for family in ("exponential", "bernstein")
     )
     assert exponential.valid
@@ -291,23 +272,21 @@ def test_smooth_scan_with_more_terms_than_bins_raises():
         run_smooth(
             np.ones(CENTRES.size),
             EDGES,
+            BackgroundModel("bernstein", 3),
             signal=gaussian_signal(),
             masses=[3.0],
             window=1.0,
             bins_per_sigma=1.0,
-            background=BackgroundModel("bernstein", 3),
         )
 
 
 def test_bins_of_few_simulated_events_are_joined():
-    from bumphunt.scan.spectra import checked_spectra
-    from bumphunt.scan.windows import template_region
-
     rng = np.random.default_rng(2)
     simulated = rng.poisson(1.0, CENTRES.size)  # one event a bin, of weight 0.1
     counts = rng.poisson(0.1, CENTRES.size)
     spectra = checked_spectra(counts, 0.1 * simulated[None], 0.01 * simulated[None], (0.1,), EDGES)
-    found = template_region(spectra, signal=gaussian_signal(), mass=5.0, window=10.0, bins_per_sigma=5.0)
+    one = ScanRegion(name="all", spectra=spectra, signal=gaussian_signal())
+    (found,) = window_regions(scan_masses([one], [5.0], TEMPLATES)[0], TEMPLATES).regions
     events = np.asarray(found.backgrounds[0].shape) / 0.1
     assert events.min() >= 4.0
     assert np.median(events) < 8.0
@@ -323,7 +302,7 @@ def test_empty_background_bins_are_joined_to_a_neighbour():
     counts = np.random.default_rng(5).poisson(templates.sum(axis=0))
     mass = float(np.sqrt(EDGES[705]))
     (point,) = run(
-        scan_templates, counts, holes, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[mass]
+        TEMPLATES, counts, holes, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[mass]
     ).points
     assert point.valid
 
@@ -332,7 +311,7 @@ def test_progress_is_called_once_a_mass():
     templates, variances = backgrounds()
     calls = []
     run(
-        scan_counting,
+        COUNTING,
         None,
         templates,
         variances,
@@ -369,17 +348,17 @@ def test_bad_input_raises_with_the_value(change, message):
         "masses": [3.0],
     }
     with pytest.raises(InputError, match=message):
-        run(scan_templates, **{**arguments, **change})
+        run(TEMPLATES, **{**arguments, **change})
 
 
 def test_counting_without_an_uncertainty_raises():
     templates, variances = backgrounds()
     with pytest.raises(InputError, match="got None"):
-        run(scan_counting, None, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
+        run(COUNTING, None, templates, variances, (None, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
 
 
 def test_unknown_column_raises():
     templates, variances = backgrounds()
-    result = run(scan_counting, None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
+    result = run(COUNTING, None, templates, variances, (0.1, 0.1), EDGES, signal=gaussian_signal(), masses=[3.0])
     with pytest.raises(InputError, match="no column 'limit'"):
         result.column("limit")

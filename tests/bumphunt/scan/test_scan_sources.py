@@ -8,6 +8,7 @@ import pytest
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.feldman_cousins import feldman_cousins
 from bumphunt.inference.fit import fit, limit
 from bumphunt.inference.method import LimitSettings
 from bumphunt.models.background import BackgroundModel
@@ -16,17 +17,20 @@ from bumphunt.models.region import Sample, region
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.systematics import PeakPosition, PeakWidth
 from bumphunt.scan.counts import counting_window
-from bumphunt.scan.impacts import counting_impacts, impacts
-from bumphunt.scan.regions import parts_at
-from bumphunt.scan.scan import ScanRegion, scan_counting, scan_smooth, scan_templates
+from bumphunt.scan.impacts import counting_impacts, impacts, impacts_at
+from bumphunt.scan.likelihoods import background_error, window_regions
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import ScanRegion, scan_masses
+from bumphunt.scan.scan import scan_spectra
 from bumphunt.scan.sources import Source
 from bumphunt.scan.spectra import checked_spectra
-from bumphunt.scan.windows import background_error, smooth_region, template_region
 
 EDGES = np.arange(-6.0, 100.0, 0.1)
 CENTRES = 0.5 * (EDGES[1:] + EDGES[:-1])
 SIGMA = 0.4
-WINDOW = {"window": 5.0, "bins_per_sigma": 2.0}
+TEMPLATES = Method(kind="templates", window=5.0, bins_per_sigma=2.0)
+SMOOTH = Method(kind="smooth", window=5.0, bins_per_sigma=2.0, background=BackgroundModel("bernstein", 2))
+COUNTING = Method(kind="counting")
 
 
 def signal_model(efficiency_error=0.0):
@@ -48,14 +52,25 @@ def spectra(*, scale=1.0, errors=0.0, uncertainties=(0.1, 0.2), seed=3):
     return checked_spectra(counts, templates, errors * templates, uncertainties, EDGES, ("tau", "mu"))
 
 
-def part(spectra, signal):
-    """One region at a mass of 5 GeV."""
-    return parts_at([ScanRegion(name="all", spectra=spectra, signal=signal)], np.array([5.0]))[0][0]
+def seen(spectra, signal, method, *, mass=4.0, sources=()):
+    """What is looked at in one region at one mass."""
+    return scan_masses([ScanRegion(name="all", spectra=spectra, signal=signal)], [mass], method, sources)[0]
 
 
-def run(scan, spectra, *, signal, **setting):
+def counted(spectra, signal, *, sources=()):
+    """The counting window at 5 GeV."""
+    return counting_window(seen(spectra, signal, COUNTING, mass=5.0).parts[0], COUNTING, sources)
+
+
+def fitted(spectra, signal, method=TEMPLATES, *, mass=4.0, sources=()):
+    """The region that is fitted at one mass."""
+    (found,) = window_regions(seen(spectra, signal, method, mass=mass, sources=sources), method).regions
+    return found
+
+
+def run(method, spectra, *, signal, **setting):
     """A scan of one region."""
-    return scan(ScanRegion(name="all", spectra=spectra, signal=signal), **setting)
+    return scan_spectra(ScanRegion(name="all", spectra=spectra, signal=signal), method=method, **setting)
 
 
 SOURCES = (
@@ -103,7 +118,7 @@ def pyhf_model(found, inside):
 
 def test_template_window_with_sources_agrees_with_pyhf():
     s = spectra()
-    found = template_region(s, signal=signal_model(), mass=4.0, sources=SOURCES, **WINDOW)
+    found = fitted(s, signal_model(), sources=SOURCES)
     model, data = pyhf_model(found, s.cut(found.edges))
     pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=1e-4))
     ours = limit(found)
@@ -125,7 +140,7 @@ def test_template_window_with_sources_agrees_with_pyhf():
 )
 def test_moved_peaks_are_those_of_a_peak_with_free_position_and_width(source, uncertainty):
     s = spectra(scale=5.0, uncertainties=(0.0, 0.0))
-    found = template_region(s, signal=signal_model(), mass=4.0, sources=[source], **WINDOW)
+    found = fitted(s, signal_model(), sources=[source])
     inside = s.cut(found.edges)
     moving = region(
         "same",
@@ -141,30 +156,28 @@ def test_moved_peaks_are_those_of_a_peak_with_free_position_and_width(source, un
 def test_spurious_signal_is_in_units_of_the_error_without_signal():
     s = spectra(scale=100.0)
     plain, faked = (
-        template_region(s, signal=signal_model(), mass=4.0, sources=sources, **WINDOW)
-        for sources in ((), [Source(name="fake", spurious_signal=0.75)])
+        fitted(s, signal_model(), sources=sources) for sources in ((), [Source(name="fake", spurious_signal=0.75)])
     )
     assert background_error(plain) == pytest.approx(fit(plain).n_sig_error, rel=0.02)
     assert fit(faked).n_sig_error / fit(plain).n_sig_error == pytest.approx(np.sqrt(1.0 + 0.75**2), rel=0.02)
 
 
 def test_error_of_the_efficiency_is_a_source_of_every_fit():
-    arguments = {"mass": 4.0, "window": 5.0, "bins_per_sigma": 2.0}
-    exact, poor = (limit(template_region(spectra(), signal=signal_model(error), **arguments)) for error in (0.0, 0.02))
+    exact, poor = (limit(fitted(spectra(), signal_model(error))) for error in (0.0, 0.02))
     assert poor.observed > 1.005 * exact.observed
 
 
 def test_counting_sources_add_in_quadrature_and_within_a_source_linearly():
     s = spectra(scale=0.1, uncertainties=(0.1, 0.0))
     sources = [Source(name="veto", efficiency=0.1, background={"tau": 0.2, "mu": 0.3})]
-    found = counting_window(part(s, signal_model(0.005)), window=2.0, sources=sources)
+    found = counted(s, signal_model(0.005), sources=sources)
     low, high = np.searchsorted(EDGES, found.edges)
     tau, mu = s.templates[:, low:high].sum(axis=1)
     model = found.model()
     assert model.background == pytest.approx(tau + mu)
     assert model.background_sigma == pytest.approx(np.hypot(0.1 * tau, 0.2 * tau + 0.3 * mu))
     assert model.efficiency_sigma == pytest.approx(np.hypot(0.1, 0.05))
-    (point,) = run(scan_counting, s, signal=signal_model(0.005), masses=[5.0], sources=sources).points
+    (point,) = run(COUNTING, s, signal=signal_model(0.005), masses=[5.0], sources=sources).points
     same = CountingModel(
         background=tau + mu,
         background_sigma=np.hypot(0.1 * tau, 0.2 * tau + 0.3 * mu),
@@ -176,7 +189,7 @@ def test_counting_sources_add_in_quadrature_and_within_a_source_linearly():
 def test_counting_width_and_mean_lower_the_fraction_of_a_peak_in_its_window():
     s = spectra(scale=0.1)
     source = Source(name="resolution", signal_width=0.2)
-    found = counting_window(part(s, signal_model()), window=2.0, sources=[source])
+    found = counted(s, signal_model(), sources=[source])
     from scipy.special import erf
 
     half = 0.5 * np.ptp(found.edges) / SIGMA / np.sqrt(2.0)
@@ -187,7 +200,7 @@ def test_counting_width_and_mean_lower_the_fraction_of_a_peak_in_its_window():
 def test_counting_impacts_are_the_derivatives_of_the_count():
     s = spectra(scale=1.0, uncertainties=(0.1, 0.0))
     sources = [Source(name="trigger", efficiency=0.1)]
-    found = counting_window(part(s, signal_model()), window=2.0, sources=sources)
+    found = counted(s, signal_model(), sources=sources)
     table = counting_impacts(found)
     rows = {row.source: row for row in table.rows}
     assert set(rows) == {"norm_tau", "trigger"}
@@ -199,7 +212,7 @@ def test_counting_impacts_are_the_derivatives_of_the_count():
 
 
 def test_impacts_of_a_window_name_every_source():
-    found = template_region(spectra(errors=0.01), signal=signal_model(0.002), mass=4.0, sources=SOURCES, **WINDOW)
+    found = fitted(spectra(errors=0.01), signal_model(0.002), sources=SOURCES)
     table = impacts(found)
     names = {row.source for row in table.rows}
     assert names == {"trigger", "shape", "veto", "norm_tau", "norm_mu", "signal_statistics", "mc_4 GeV"}
@@ -210,21 +223,10 @@ def test_impacts_of_a_window_name_every_source():
 def test_smooth_window_with_an_efficiency_scales_the_limit_as_a_template_window_does():
     s = checked_spectra(spectra(scale=4.0).counts, [], [], (), EDGES)
     plain, uncertain = (
-        limit(
-            smooth_region(
-                s,
-                signal=signal_model(),
-                mass=5.0,
-                background=BackgroundModel("bernstein", 2),
-                sources=sources,
-                **WINDOW,
-            )
-        )
+        limit(fitted(s, signal_model(), SMOOTH, mass=5.0, sources=sources))
         for sources in ((), [Source(name="efficiency", efficiency=0.2)])
     )
-    (channel,) = run(
-        scan_smooth, s, signal=signal_model(), masses=[5.0], background=BackgroundModel("bernstein", 2), **WINDOW
-    ).points
+    (channel,) = run(SMOOTH, s, signal=signal_model(), masses=[5.0]).points
     assert channel.n_sig_ul_obs == pytest.approx(plain.observed, rel=1e-5)  # the convex engine's own way
     assert uncertain.observed > 1.01 * plain.observed
 
@@ -234,30 +236,16 @@ def test_toys_replace_the_formulae_where_counts_are_low_and_do_not_depend_on_the
     settings = LimitSettings(method="auto", n_toys=300)
 
     def rows(masses):
-        return run(
-            scan_templates,
-            s,
-            signal=signal_model(),
-            masses=masses,
-            limits=settings,
-            rng=np.random.default_rng(5),
-            **WINDOW,
-        ).points
+        rng = np.random.default_rng(5)
+        return run(TEMPLATES, s, signal=signal_model(), masses=masses, limits=settings, rng=rng).points
 
     first, second = rows([3.0, 4.0])
     assert first.method == second.method == "cls_toys"
     assert "low_counts" in first.flags
     assert rows([3.0])[0].n_sig_ul_obs == first.n_sig_ul_obs
     high = spectra()
-    (point,) = run(
-        scan_templates,
-        high,
-        signal=signal_model(),
-        masses=[4.0],
-        limits=settings,
-        rng=np.random.default_rng(5),
-        **WINDOW,
-    ).points
+    rng = np.random.default_rng(5)
+    (point,) = run(TEMPLATES, high, signal=signal_model(), masses=[4.0], limits=settings, rng=rng).points
     assert point.method == "cls_asymptotic"
     assert "low_counts" not in point.flags
 
@@ -266,28 +254,78 @@ def test_bayesian_rows_name_their_prior():
     s = spectra(scale=0.3, uncertainties=(0.01, 0.01))
     for prior in ("flat", "1/sqrt"):
         settings = LimitSettings(method="bayesian", prior=prior)
-        (fitted,) = run(
-            scan_templates,
-            s,
-            signal=signal_model(),
-            masses=[4.0],
-            limits=settings,
-            rng=np.random.default_rng(5),
-            **WINDOW,
-        ).points
-        (counted,) = run(scan_counting, s, signal=signal_model(), masses=[4.0], limits=settings).points
-        assert fitted.method == counted.method == f"bayesian_{prior}"
-        assert fitted.valid
-        assert np.isnan(fitted.n_sig_ul_exp)
-        assert counted.n_sig_ul_exp_m2 < counted.n_sig_ul_exp < counted.n_sig_ul_exp_p2
+        setting = {"signal": signal_model(), "masses": [4.0], "limits": settings}
+        (fit_row,) = run(TEMPLATES, s, rng=np.random.default_rng(5), **setting).points
+        (count_row,) = run(COUNTING, s, **setting).points
+        assert fit_row.method == count_row.method == f"bayesian_{prior}"
+        assert fit_row.valid
+        assert np.isnan(fit_row.n_sig_ul_exp)
+        assert count_row.n_sig_ul_exp_m2 < count_row.n_sig_ul_exp < count_row.n_sig_ul_exp_p2
         # a count in +-2 sigma and a fit of the same data cannot be far apart
-        assert 0.5 < fitted.n_sig_ul_obs / counted.n_sig_ul_obs < 1.5
+        assert 0.5 < fit_row.n_sig_ul_obs / count_row.n_sig_ul_obs < 1.5
+
+
+def test_feldman_cousins_rows_are_the_upper_ends_of_the_intervals():
+    s, sources = spectra(scale=0.02), [Source(name="trigger", efficiency=0.1)]
+    settings = LimitSettings(method="feldman-cousins", cl=0.95)
+    (row,) = run(COUNTING, s, signal=signal_model(), masses=[5.0], sources=sources, limits=settings).points
+    found = counted(s, signal_model(), sources=sources)
+    assert (row.method, row.cl, row.valid, row.flags) == ("feldman_cousins", 0.95, True, ())
+    interval = feldman_cousins(found.n_obs, found.model(), cl=0.95)
+    assert row.n_sig_ul_obs == pytest.approx(interval.upper / found.fraction, rel=1e-9)
+    (exact,) = run(COUNTING, s, signal=signal_model(), masses=[5.0], sources=sources).points
+    assert (row.n_sig, row.p0, row.z0, row.q0) == (exact.n_sig, exact.p0, exact.z0, exact.q0)
+    many = run(COUNTING, spectra(scale=40.0), signal=signal_model(), masses=[5.0], limits=settings).points[0]
+    assert not many.valid
+    assert many.flags == ("too_many_events",)
+    assert np.isnan(many.n_sig_ul_obs)
+    assert many.p0 > 0.0
+
+
+def test_feldman_cousins_limits_are_refused_for_more_than_one_count():
+    s, settings = spectra(), LimitSettings(method="feldman-cousins")
+    with pytest.raises(InputError, match="got 1 regions and the method 'templates'"):
+        run(TEMPLATES, s, signal=signal_model(), masses=[4.0], limits=settings)
+    pair = [ScanRegion(name=name, spectra=s, signal=signal_model()) for name in ("a", "b")]
+    with pytest.raises(InputError, match="got 2 regions and the method 'counting'"):
+        scan_spectra(pair, masses=[4.0], method=COUNTING, limits=settings)
 
 
 def test_limits_that_need_random_numbers_say_so():
     s = spectra()
     with pytest.raises(InputError, match="'toys' need random numbers"):
-        run(scan_templates, s, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
+        run(TEMPLATES, s, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
+
+
+def test_impacts_at_a_mass_are_those_of_what_the_scan_looks_at_there():
+    """By fits, by a count, and beyond the masses that have templates, where sources of samples move nothing."""
+    few = Method(kind="templates", window=3.0, bins_per_sigma=1.0)
+    s, limits = spectra(), LimitSettings()
+    one = ScanRegion(name="all", spectra=s, signal=signal_model(0.002))
+    table = impacts_at(one, mass=4.0, method=few, sources=SOURCES[:1], limits=limits)
+    assert table == impacts(fitted(s, signal_model(0.002), few, sources=SOURCES[:1]))
+    table = impacts_at(one, mass=5.0, method=COUNTING, sources=SOURCES[:1], limits=LimitSettings(method="auto"))
+    assert table == counting_impacts(counted(s, signal_model(0.002), sources=SOURCES[:1]))
+    both = replace(few, background=BackgroundModel("bernstein", 1), templates_below=4.5)
+    below, above = (impacts_at(one, mass=m, method=both, sources=SOURCES, limits=limits) for m in (4.0, 5.0))
+    assert {"trigger", "veto", "shape", "norm_tau"} < {row.source for row in below.rows}
+    assert {row.source for row in above.rows} == {"trigger", "veto", "signal_statistics"}
+    empty = replace(one, spectra=replace(s, templates=0.0 * s.templates))
+    with pytest.raises(InputError, match=r"no simulated background reaches the window at 4.0 GeV"):
+        impacts_at(empty, mass=4.0, method=few, limits=limits)
+
+
+def test_smooth_background_stands_for_all_samples_above_a_mass():
+    """Its rows are those of a fit with templates below, and of a smooth one above."""
+    s = spectra(scale=4.0)
+    both = replace(TEMPLATES, background=SMOOTH.background, templates_below=4.5)
+    setting = {"signal": signal_model(0.002), "sources": SOURCES}
+    below, above = run(both, s, masses=[4.0, 5.0], **setting).points
+    assert below == run(replace(both, templates_below=np.inf), s, masses=[4.0], **setting).points[0]
+    of_signal = [Source(name="trigger", efficiency=0.1), Source(name="veto", efficiency=-0.05)]
+    assert above == run(SMOOTH, s, masses=[5.0], signal=signal_model(0.002), sources=of_signal).points[0]
+    with pytest.raises(InputError, match="moves the sample 'tau'; there are none"):
+        run(SMOOTH, s, masses=[5.0], **setting)
 
 
 @pytest.mark.parametrize(
@@ -309,29 +347,16 @@ def test_counting_refuses_what_only_a_fit_can_use():
     s = spectra()
     for source in (Source(name="it", spurious_signal=0.2), Source(name="it", background_slope={"tau": 0.1})):
         with pytest.raises(InputError, match="which a count cannot use: fit templates"):
-            run(scan_counting, s, signal=signal_model(), masses=[4.0], sources=[source])
+            run(COUNTING, s, signal=signal_model(), masses=[4.0], sources=[source])
     with pytest.raises(InputError, match="limits on counts are exact"):
-        run(scan_counting, s, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
+        run(COUNTING, s, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
 
 
 def test_blinded_smooth_scan_shows_the_expectation_only():
     s = spectra()
     with pytest.raises(InputError, match="determined by the data"):
-        smooth_region(
-            checked_spectra(None, s.templates, s.variances, (0.1, 0.1), EDGES),
-            signal=signal_model(),
-            mass=4.0,
-            background=BackgroundModel("bernstein", 2),
-            **WINDOW,
-        )
-    (point,) = run(
-        scan_smooth,
-        replace(s, counts=s.templates.sum(axis=0)),
-        signal=signal_model(),
-        masses=[4.0],
-        background=BackgroundModel("bernstein", 2),
-        expectation=True,
-        **WINDOW,
-    ).points
+        run(SMOOTH, replace(s, counts=None), signal=signal_model(), masses=[4.0])
+    expected = replace(s, counts=s.templates.sum(axis=0), expectation=True)
+    (point,) = run(SMOOTH, expected, signal=signal_model(), masses=[4.0]).points
     assert "blinded" in point.flags
     assert (point.q0, point.p0, point.z0) == (0.0, 0.5, 0.0)

@@ -48,7 +48,7 @@ def test_good_file_loads_with_defaults(write):
     analysis = load(write(GOOD))
     assert analysis.about.luminosity == 0.276
     assert analysis.scan.fit.cl == 0.90
-    assert analysis.scan.fit.half_width == 10.0
+    assert analysis.scan.fit.method_record.half_width == 10.0
     assert analysis.about.pseudo
     assert not analysis.about.blinded
     assert analysis.about.sqrt_s == pytest.approx(10.5796, abs=1e-4)
@@ -138,6 +138,17 @@ def test_shipped_examples_load():
             ["systematics.fake: a count cannot use a spurious_signal"],
         ),
         ("search:", "fit: {method: counting, limit: toys}\nsearch:", [":9:", "limit: toys is an approximation"]),
+        (
+            "search:",
+            "fit: {limit: feldman-cousins}\nsearch:",
+            [":9:", "feldman-cousins is for one count", "want method: counting"],
+        ),
+        (
+            "search:",
+            "fit: {method: counting, limit: feldman-cousins, slices: {observable: recoil_theta, edges: [0, 1, 2]}}"
+            "\nsearch:",
+            [":9:", "feldman-cousins is for one count", "without slices"],
+        ),
         (
             "search:",
             "fit: {method: counting, background: {order: 2}}\nsearch:",
@@ -262,6 +273,12 @@ def test_expectation_injects_the_simulated_signal_only(write):
     wrong = message(write(text.replace("simulate: {}", inject % "5.0")))
     assert "data.simulate.inject[0].parameters.lifetime = 5.0" in wrong
     assert "draw from events" in wrong
+
+
+def test_feldman_cousins_limit_of_several_regions_is_refused(write):
+    text = GOOD.replace("zprime-invisible", "darkphoton-dilepton")
+    text = text.replace("search:", "fit: {method: counting, limit: feldman-cousins}\nsearch:")
+    assert "ee, mumu are fitted together; name one, such as regions: [ee]" in message(write(text))
 
 
 def test_region_that_sees_no_mass_of_the_search_is_named(write):

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.models.signal import SignalModel
 from bumphunt.scan.grid import mass_grid
-from bumphunt.scan.scan import ScanPoint, ScanRegion, ScanResult, scan_counting, scan_smooth, scan_templates
-from bumphunt.scan.sources import Sources
-from workflows.config.fit import Fit
-from workflows.config.records import ScanSetup
-from workflows.config.tasks import FitTask
-from workflows.fitting.regions import scan_regions, without_templates
+from bumphunt.scan.rows import ScanPoint, ScanResult
+from bumphunt.scan.scan import scan_spectra
+from workflows.config.records import ScanSetup, SearchedMasses
+from workflows.fitting.regions import scan_regions
 from workflows.fitting.settings import limit_settings
 from workflows.fitting.signals import fit_signal
 from workflows.products.selected import Selected, read_selected
@@ -58,69 +55,64 @@ def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int
             signals[unit.name] = fit_signal(region, unit.signals, progress=progress)
             names[unit.name] = region.file("signal_model") + unit.name.removeprefix(region.name)
     write_signal_models(signals, names, folder)
+    fit = setup.fit
     for number, task in enumerate(setup.fits):
-        rows = _scan(setup, task, selected, signals, number, workers, progress)
+        regions, sources = scan_regions(setup, task, selected, signals)
+        scan = partial(scan_spectra, regions, method=fit.method_record, sources=sources, limits=limit_settings(fit))
+        # counts are made faster than a process is started, but for Feldman-Cousins intervals
+        rows = _in_blocks(
+            scan,
+            _grid(setup.masses, [region.signal for region in regions]),
+            seed=(setup.seed, SCAN_STREAM, number),
+            workers=workers if fit.method != "counting" or fit.limit == "feldman-cousins" else 1,
+            progress=partial(progress, f"mass hypotheses {task.title}"),
+        )
         write_table(folder, task.file("scan"), rows.columns())
 
 
-def _scan(
-    setup: ScanSetup,
-    task: FitTask,
-    selected: Selected,
-    signals: Mapping[str, SignalModel],
-    number: int,
+def _grid(masses: SearchedMasses, signals: Sequence[SignalModel]) -> NDArray[np.float64]:
+    """Return the hypotheses [GeV], as far as some signal was simulated."""
+    low = max(masses.low, min(float(signal.masses[0]) for signal in signals))
+    high = min(masses.high, max(float(signal.masses[-1]) for signal in signals))
+    return mass_grid(low, high, signals, step=masses.step, excluded=masses.excluded)
+
+
+def _in_blocks(
+    scan: Callable[..., ScanResult],
+    masses: NDArray[np.float64],
+    *,
+    seed: tuple[int, ...],
     workers: int,
-    progress: Progress,
+    progress: Callable[[int, int], None],
 ) -> ScanResult:
-    """Return the scan of one fit with the method that the YAML names, in blocks of masses."""
-    regions, sources = scan_regions(setup, task, selected, signals)
-    models, fit = [region.signal for region in regions], setup.fit
-    low = max(setup.masses.low, min(float(model.masses[0]) for model in models))
-    high = min(setup.masses.high, max(float(model.masses[-1]) for model in models))
-    masses = mass_grid(low, high, models, step=setup.masses.step, excluded=setup.masses.excluded)
+    """Return a scan that is shared out to processes in blocks of masses, whose random numbers depend on their number.
+
+    Parameters
+    ----------
+    scan
+        `scan_spectra` with all that it wants but masses and random numbers.
+    masses
+        Hypotheses [GeV].
+    seed
+        What the seeds of the blocks begin with.
+    workers
+        Processes to use.
+    progress
+        Called with the number of masses that are done, and of all.
+    """
     blocks = [masses[first : first + BLOCK] for first in range(0, masses.size, BLOCK)]
-    expectation = setup.blinded and fit.smooth is not None
-    tasks = [
-        partial(_scan_block, fit, regions, sources, block, (setup.seed, SCAN_STREAM, number, place), expectation)
-        for place, block in enumerate(blocks)
-    ]
+    tasks = [partial(_block, scan, block, (*seed, number)) for number, block in enumerate(blocks)]
     points: list[ScanPoint] = []
-    # counts are made faster than a process is started
-    with in_order(tasks, workers=1 if fit.method == "counting" else workers) as results:
+    with in_order(tasks, workers=workers) as results:
         for result in results:
             points.extend(result.points)
-            progress(f"mass hypotheses {task.title}", len(points), masses.size)
+            progress(len(points), masses.size)
     return ScanResult(points=tuple(points))
 
 
-def _scan_block(
-    fit: Fit,
-    regions: Sequence[ScanRegion],
-    sources: Sources,
-    masses: NDArray[np.float64],
-    entropy: tuple[int, ...],
-    expectation: bool,
-) -> ScanResult:
-    """Return the rows of one block, whose random numbers depend on the seed and its number."""
-    shared: dict[str, Any] = {"masses": masses, "sources": sources, "window": fit.half_width}
-    shared |= {"limits": limit_settings(fit), "rng": np.random.default_rng(np.random.SeedSequence(entropy))}
-    if fit.method == "counting":
-        return scan_counting(regions, **shared)
-    shared |= {"bins_per_sigma": fit.bins_per_sigma, "expectation": expectation}
-    if fit.smooth is None:
-        return scan_templates(regions, **shared)
-    if fit.method == "smooth":
-        return scan_smooth(regions, background=fit.smooth, **shared)
-    below = masses < (np.inf if fit.templates_below is None else fit.templates_below)
-    points: list[ScanPoint] = []
-    if np.any(below):
-        points += scan_templates(regions, background=fit.smooth, **{**shared, "masses": masses[below]}).points
-    if not np.all(below):
-        only, known = without_templates(regions, sources)
-        points += scan_smooth(
-            only, background=fit.smooth, **{**shared, "masses": masses[~below], "sources": known}
-        ).points
-    return ScanResult(points=tuple(points))
+def _block(scan: Callable[..., ScanResult], masses: NDArray[np.float64], seed: tuple[int, ...]) -> ScanResult:
+    """Return the rows of one block."""
+    return scan(masses=masses, rng=np.random.default_rng(np.random.SeedSequence(seed)))
 
 
 def _make(job: Job, folder: Path) -> None:

@@ -10,69 +10,21 @@ import numpy as np
 
 from bumphunt.errors import ConfigError
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.counts import counting_regions, counting_window
-from bumphunt.scan.impacts import Impact, Impacts, counting_impacts, impacts
-from bumphunt.scan.regions import parts_at
-from bumphunt.scan.sources import sources_at
-from bumphunt.scan.windows import WindowSetting, window_regions
+from bumphunt.scan.impacts import Impact, impacts_at
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
 from workflows.figures.impacts import impacts as draw_impacts
 from workflows.figures.style import save
-from workflows.fitting.regions import scan_regions, without_templates
+from workflows.fitting.regions import scan_regions
 from workflows.fitting.settings import limit_settings
 from workflows.products.selected import Selected, read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.results import write_csv, write_json
 from workflows.stages.stage import RESULTS, Job, Stage
 
-__all__ = ["IMPACTS", "impacts_at", "impacts_stage", "run_impacts"]
+__all__ = ["IMPACTS", "impacts_stage", "run_impacts"]
 
 IMPACTS = "impacts"
 """Name of the table, without its suffix."""
-
-
-def impacts_at(setup: ScanSetup, mass: float, *, selected: Selected, signals: Mapping[str, SignalModel]) -> Impacts:
-    """Return the impacts of all sources at one mass [GeV], by the method of the analysis, on its main fit.
-
-    Limits are those of the asymptotic formulae for fits, exact ones for counts in one region.
-
-    Parameters
-    ----------
-    setup
-        How hypotheses are tested.
-    mass
-        Hypothesis [GeV].
-    selected
-        The spectra.
-    signals
-        The signal models, by unit.
-
-    Raises
-    ------
-    ConfigError
-        If no background reaches the window.
-    FitError
-        If the fit with all sources failed.
-    """
-    regions, sources = scan_regions(setup, setup.fits[0], selected, signals)
-    fit = setup.fit
-    if fit.templates_below is not None and mass >= fit.templates_below:
-        regions, sources = without_templates(regions, sources)
-    (parts,) = parts_at(regions, np.array([mass]))
-    (known,) = sources_at(sources, [mass], {region.name: region.spectra.names for region in regions})
-    if fit.method == "counting" and len(parts) == 1:
-        return counting_impacts(
-            counting_window(parts[0], window=fit.half_width, sources=known), limits=limit_settings(fit)
-        )
-    if fit.method == "counting":
-        _, found = counting_regions(parts, window=fit.half_width, sources=known)
-    else:
-        setting = WindowSetting(window=fit.half_width, bins_per_sigma=fit.bins_per_sigma, background=fit.smooth)
-        _, found = window_regions(parts, setting, known)
-    if not found:
-        msg = f"--mass {mass}: no simulated background reaches the window there, so there is nothing to fit"
-        raise ConfigError(msg)
-    return impacts(found, cl=fit.cl)
 
 
 def run_impacts(
@@ -84,8 +36,35 @@ def run_impacts(
     signals: Mapping[str, SignalModel],
     folder: Path,
 ) -> None:
-    """Write the impacts at one mass as ``impacts.csv``, ``.json``, ``.png`` and ``.pdf``; arguments as `impacts_at`."""
-    table = impacts_at(setup, mass, selected=selected, signals=signals)
+    """Write the impacts at one mass as ``impacts.csv``, ``.json``, ``.png`` and ``.pdf``: those of the main fit.
+
+    Limits are those of the asymptotic formulae for fits, exact ones for counts in one region.
+
+    Parameters
+    ----------
+    setup
+        How hypotheses are tested.
+    about
+        What is searched for, for the figure.
+    mass
+        Hypothesis [GeV].
+    selected
+        The spectra.
+    signals
+        The signal models, by unit.
+    folder
+        Where the files go.
+
+    Raises
+    ------
+    InputError
+        If no background reaches the window.
+    FitError
+        If the fit with all sources failed.
+    """
+    regions, sources = scan_regions(setup, setup.fits[0], selected, signals)
+    method, limits = setup.fit.method_record, limit_settings(setup.fit)
+    table = impacts_at(regions, mass=mass, method=method, sources=sources, limits=limits)
     columns = {name: [getattr(row, name) for row in table.rows] for name in Impact.__dataclass_fields__}
     write_csv(folder / f"{IMPACTS}.csv", columns)
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}

@@ -15,7 +15,10 @@ from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.simulation import simulate_chunk
-from bumphunt.scan.scan import ScanRegion, ScanResult, scan_smooth
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import ScanRegion
+from bumphunt.scan.rows import ScanResult
+from bumphunt.scan.scan import scan_spectra
 from bumphunt.scan.spectra import checked_spectra
 from bumphunt.theory import dark_photon
 from selections.searches.darkphoton.single_photon import BABAR_PHOTON, DARK_PHOTON_INVISIBLE, selection
@@ -66,15 +69,11 @@ def scan() -> ScanResult:
     none = np.empty((0, EDGES.size - 1))
     region = ScanRegion(
         name="babar",
-        spectra=checked_spectra(np.round(background), none, none, (), EDGES),
+        spectra=checked_spectra(np.round(background), none, none, (), EDGES, expectation=True),
         signal=signal_model(shapes, efficiency, error),
     )
-    return scan_smooth(
-        region,
-        masses=list(PUBLISHED),
-        background=BackgroundModel("exponential", 3),
-        expectation=True,
-    )
+    method = Method(kind="smooth", background=BackgroundModel("exponential", 3))
+    return scan_spectra(region, masses=list(PUBLISHED), method=method)
 
 
 def coupling(scan: ScanResult) -> NDArray[np.float64]:

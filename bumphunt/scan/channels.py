@@ -1,0 +1,244 @@
+"""Windows as channels of the convex engine, which fits a block of masses together: the fast way through a scan.
+
+A window is a channel where its smooth background is linear in its coefficients, and its sources move the yield of the
+signal or fake a signal, but leave its shape alone. Nothing is approximated: what the engine cannot finish (limits by
+toys with uncertain yields, a few failed fits) is left to `bumphunt.scan.fits`. A window without any background is a
+channel too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.engines.stacks import UncertainYield
+from bumphunt.inference import asymptotics
+from bumphunt.inference.batch import Inference, background_errors, infer
+from bumphunt.inference.limits import UpperLimit, limit_of
+from bumphunt.inference.toys import toy_limit
+from bumphunt.likelihood.linear import Channel
+from bumphunt.models.background import BackgroundModel, basis_cdf
+from bumphunt.scan.likelihoods import smooth_window
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import Part, ScanMass
+from bumphunt.scan.rows import NO_BACKGROUND, WITHOUT_SOURCES, Outcome
+from bumphunt.scan.setting import ScanSetting
+from bumphunt.scan.windows import core_fractions
+
+__all__ = ["block_outcomes", "is_channel", "outcome_without_background"]
+
+Array = NDArray[np.float64]
+
+OF_CHANNELS = {"efficiency", "spurious_signal"}
+"""What a source may move so that a window stays linear but for the yield of its signal."""
+
+
+def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
+    """Return whether the convex engine can, and may, test a mass as a channel."""
+    background = setting.method.background
+    return (
+        background is not None
+        and background.linear
+        and setting.method.smooth_at(mass.parts[0].at.mass)
+        and setting.engine in ("auto", "convex")
+        and setting.limits.method != "bayesian"
+        and not any(set(source.moves) - OF_CHANNELS for source in mass.sources)
+    )
+
+
+def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict[int, Outcome]:
+    """Return what the data say of masses that are channels, by their numbers; without those that cannot be finished.
+
+    Parameters
+    ----------
+    masses
+        Some masses of a scan by their numbers (`is_channel`): a few tens, which are fitted together.
+    setting
+        What all share.
+    """
+    method, background, terms = setting.method, setting.method.background, dict[bytes, Array]()
+    if background is None:
+        return {}
+
+    def channel_of(parts: Sequence[Part]) -> tuple[list[Array], Channel]:
+        return _smooth_channel(parts, method, background, terms)
+
+    def errors_of(parts: Sequence[Part]) -> Array:
+        return background_errors([channel_of((replace(part, share=1.0),))[1] for part in parts])
+
+    windows = {index: channel_of(mass.parts) for index, mass in masses.items()}
+    channels = _with_fakes(masses, windows, errors_of)
+    yields = {index: _uncertain_yield(masses[index], windows[index][0], channel) for index, channel in channels.items()}
+    results = infer(list(channels.values()), cl=setting.limits.cl, yields=list(yields.values()))
+    found = {}
+    for (index, channel), result in zip(channels.items(), results, strict=True):
+        mass, edges = masses[index], windows[index][0]
+        core = _core(mass.parts, edges, channel, result)
+        random = setting.limits.random(core)
+        if yields[index] is not None and (random or result.failure):
+            continue
+        limit, rng = limit_of(result, channel, cl=setting.limits.cl), setting.rng(index)
+        if random and rng is not None and limit.valid:
+            limit = toy_limit(channel, rng=rng, n_toys=setting.limits.n_toys, cl=setting.limits.cl).limit
+        found[index] = _outcome(mass.parts, edges, channel, result, limit, core=core)
+    return found
+
+
+def outcome_without_background(mass: ScanMass, setting: ScanSetting) -> Outcome:
+    """Return what the data say of a mass whose windows no background reaches: all events are taken for signal."""
+    counts, edges = [], []
+    for part in mass.parts:
+        edges.append(part.window(setting.method.half_width, setting.method.bins))
+        inside = part.region.spectra.cut(edges[-1])
+        counts.append(inside.templates.sum(axis=0) if inside.counts is None else inside.counts)
+    channel = Channel(
+        counts=np.concatenate(counts),
+        signal=np.concatenate([part.fractions(x) for part, x in zip(mass.parts, edges, strict=True)]),
+        templates=np.empty((0, sum(x.size - 1 for x in edges))),
+        centres=np.empty(0),
+        sigmas=np.empty(0),
+    )
+    (result,) = infer([channel], cl=setting.limits.cl)
+    limit = limit_of(result, channel, cl=setting.limits.cl)
+    flags = (NO_BACKGROUND, WITHOUT_SOURCES) if mass.sources else (NO_BACKGROUND,)
+    return _outcome(mass.parts, edges, channel, result, limit, core=0.0, flags=flags)
+
+
+def _outcome(
+    parts: Sequence[Part],
+    edges: Sequence[Array],
+    channel: Channel,
+    result: Inference,
+    limit: UpperLimit,
+    *,
+    core: float,
+    flags: tuple[str, ...] = (),
+) -> Outcome:
+    """Return what the fits of a channel say."""
+    best, null = result.best, result.null
+    q0 = np.nan
+    if best.status.usable and null.status.usable:
+        q0 = float(asymptotics.q0(null.nll, best.nll, best.n_sig))
+    failed = () if null.status.usable or limit.valid else (null.status.flag,)
+    n_bkg = error = np.nan
+    if best.status.usable:
+        n_bkg = float(channel.expected(0.0, best.background).sum())
+        error = best.n_sig_error if np.isfinite(best.n_sig_error) else result.background_error
+    return Outcome(
+        parts=parts,
+        edges=edges,
+        n_obs=float(channel.counts.sum()),
+        n_bkg=n_bkg,
+        n_sig=best.n_sig,
+        n_sig_error=error,
+        q0=q0,
+        p0=float(asymptotics.p_value(asymptotics.z0_from_q0(q0))),
+        limit=limit,
+        core=core,
+        flags=(*filter(None, [best.status.flag]), *failed, *flags),
+    )
+
+
+def _core(parts: Sequence[Part], edges: Sequence[Array], channel: Channel, result: Inference) -> float:
+    """Return the background in the core of the peaks by the fit without signal [events]; NaN where that failed."""
+    if not result.null.status.usable:
+        return np.nan
+    inside = [core_fractions(x, part.at.position, part.at.sigma) for x, part in zip(edges, parts, strict=True)]
+    return float(channel.expected(0.0, result.null.background) @ np.concatenate(inside))
+
+
+def _smooth_channel(
+    parts: Sequence[Part], method: Method, background: BackgroundModel, terms: dict[bytes, Array]
+) -> tuple[list[Array], Channel]:
+    """Return the edges of each region and one channel for all, with a linear family of its own in each.
+
+    `terms` keeps those of windows divided alike. Errors as in `bumphunt.scan.likelihoods.window_regions`.
+    """
+    n_terms = background.order + 1
+    windows = [smooth_window(part, method, background) for part in parts]
+    bins = np.cumsum([0, *(counts.size for _, counts in windows)])
+    templates, flat = np.zeros((n_terms * len(parts), int(bins[-1]))), np.zeros(n_terms)
+    flat[: n_terms if background.family == "bernstein" else 1] = 1.0
+    for k, (x, counts) in enumerate(windows):
+        unit = np.round((x - x[0]) / (x[-1] - x[0]), 9)
+        columns = terms.get(unit.tobytes())
+        if columns is None:
+            columns = terms[unit.tobytes()] = np.diff(basis_cdf(background, unit, (0.0, 1.0)), axis=-1)
+        scale = max(float(counts.sum()), 1.0) / float((flat @ columns).sum())
+        templates[k * n_terms : (k + 1) * n_terms, bins[k] : bins[k + 1]] = scale * columns
+    edges = [x for x, _ in windows]
+    return edges, Channel(
+        counts=np.concatenate([counts for _, counts in windows]),
+        signal=np.concatenate([part.fractions(x) for part, x in zip(parts, edges, strict=True)]),
+        templates=templates,
+        centres=np.tile(flat, len(parts)),
+        sigmas=np.full(templates.shape[0], np.inf),
+    )
+
+
+def _with_fakes(
+    masses: Mapping[int, ScanMass],
+    windows: Mapping[int, tuple[list[Array], Channel]],
+    errors_of: Callable[[list[Part]], Array],
+) -> dict[int, Channel]:
+    """Return the channels with the signals that backgrounds may fake, without those whose unit is unknown.
+
+    Parameters
+    ----------
+    errors_of
+        Gives the standard deviation of the signal events of each region alone on its Asimov data without signal.
+    """
+    faking = [index for index, mass in masses.items() if any(s.spurious_signal > 0.0 for s in mass.sources)]
+    errors = errors_of([part for index in faking for part in masses[index].parts]) if faking else np.empty(0)
+    channels, first = {index: channel for index, (_, channel) in windows.items()}, 0
+    for index in faking:
+        own = errors[first : first + len(masses[index].parts)]
+        first += own.size
+        if np.all(np.isfinite(own)):
+            channels[index] = _with_spurious_signals(channels[index], masses[index], windows[index][0], own)
+        else:
+            del channels[index]
+    return channels
+
+
+def _with_spurious_signals(channel: Channel, mass: ScanMass, edges: Sequence[Array], errors: Array) -> Channel:
+    """Return a channel with the signals that the background may fake, one template a source, in units of `errors`."""
+    names = list(dict.fromkeys(source.name for source in mass.sources if source.spurious_signal > 0.0))
+    fakes = np.zeros((len(names), channel.counts.size))
+    for part, bins, x, error in zip(mass.parts, _slices(edges), edges, errors, strict=True):
+        for source in mass.sources:
+            if source.spurious_signal > 0.0 and source.applies(part.region.name):
+                fakes[names.index(source.name), bins] += source.spurious_signal * error * part.at.fractions(x)
+    return replace(
+        channel,
+        templates=np.concatenate([channel.templates, fakes]),
+        centres=np.append(channel.centres, np.zeros(len(names))),
+        sigmas=np.append(channel.sigmas, np.ones(len(names))),
+    )
+
+
+def _uncertain_yield(mass: ScanMass, edges: Sequence[Array], channel: Channel) -> UncertainYield | None:
+    """Return what is uncertain about the yields of a channel; None if nothing is.
+
+    The statistical errors of the efficiencies are independent.
+    """
+    names = list(dict.fromkeys(source.name for source in mass.sources))
+    responses = np.zeros((len(mass.parts), len(names) + len(mass.parts)))
+    spread = np.zeros((len(mass.parts), channel.counts.size))
+    for k, (part, bins) in enumerate(zip(mass.parts, _slices(edges), strict=True)):
+        for source in mass.sources:
+            if source.applies(part.region.name):
+                responses[k, names.index(source.name)] = np.log1p(source.efficiency)
+        responses[k, len(names) + k] = np.log1p(part.statistical)
+        spread[k, bins] = channel.signal[bins]
+    return UncertainYield(parts=spread, responses=responses) if np.any(responses != 0.0) else None
+
+
+def _slices(edges: Sequence[Array]) -> list[slice]:
+    """Return where the bins of each region are in a channel."""
+    ends = np.cumsum([0, *(x.size - 1 for x in edges)]).tolist()
+    return [slice(first, last) for first, last in pairwise(ends)]

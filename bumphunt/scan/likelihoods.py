@@ -1,0 +1,196 @@
+"""What is fitted at one mass: the windows of its regions as regions of a likelihood (`bumphunt.models.region`).
+
+Every question of `bumphunt.inference.fit` and the impacts can be asked of them. Backgrounds are simulated templates, a
+family of functions whose coefficients the data determine, or both. A smooth background that is linear in its
+coefficients has a faster way too (`bumphunt.scan.channels`); counts of several regions are one bin each
+(`bumphunt.scan.counts`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import FitError, InputError
+from bumphunt.inference.profile import Profile
+from bumphunt.likelihood.likelihood import likelihood
+from bumphunt.models.background import BackgroundModel
+from bumphunt.models.region import Region, Sample, region
+from bumphunt.models.systematics import Free, LogNormal, ShapeVariation, SpuriousSignal, Uncertainty
+from bumphunt.scan.method import Method
+from bumphunt.scan.regions import Part, ScanMass, reshared
+from bumphunt.scan.sources import Source, norm_source, signal_statistics
+from bumphunt.scan.spectra import Spectra
+from bumphunt.scan.windows import joined_sparse
+
+__all__ = [
+    "Windows",
+    "background_error",
+    "smooth_window",
+    "window_regions",
+]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """What is fitted together at one mass.
+
+    Parameters
+    ----------
+    parts
+        The regions of the scan that are in, their shares those of each other.
+    regions
+        Their windows, as many; none where no background reaches any window.
+    complete
+        Whether all that see the mass are in.
+    """
+
+    parts: tuple[Part, ...]
+    regions: tuple[Region, ...]
+    complete: bool
+
+
+def window_regions(mass: ScanMass, method: Method) -> Windows:
+    """Return what is fitted at one mass over simulated or smooth backgrounds.
+
+    A template has a log-normal factor for its own normalisation uncertainty (a free one for None), those of the
+    sources, and in each bin a factor for its simulated events, constrained by as many events as they are worth
+    (Barlow and Beeston; Conway). Bins are joined until four simulated events, or what weighs like them, say what is
+    expected in each: fewer have no shape, and an empty bin of the simulation is no bin without background. Beside a
+    smooth background, which is expected in every bin, they are not joined. Without counts the sum of the templates
+    takes their place.
+
+    A region whose window no background reaches is left out, and the shares are those of the others.
+
+    Parameters
+    ----------
+    mass
+        The regions that see it, and the sources: a name is one nuisance parameter in all regions.
+    method
+        Windows and smooth background.
+
+    Raises
+    ------
+    InputError
+        If a mass is outside a spectrum, or the smooth background has as many coefficients as the window bins, or no
+        counts: a background that the data determine cannot be known without them.
+    """
+    parts, background = mass.parts, method.background
+    inside = [_window(part, method) for part in parts]
+    reached = [k for k, window in enumerate(inside) if background is not None or np.any(window.templates > 0.0)]
+    kept = reshared([parts[k] for k in reached]) if reached else ()
+    regions = (
+        _fitted(part, inside[k], background, mass.sources, len(parts)) for part, k in zip(kept, reached, strict=True)
+    )
+    return Windows(parts=kept, regions=tuple(regions), complete=len(kept) == len(parts))
+
+
+def _window(part: Part, method: Method) -> Spectra:
+    """Return the spectra in the bins of the fit."""
+    spectra = part.region.spectra
+    if method.background is not None:
+        edges, counts = smooth_window(part, method, method.background)
+        return replace(spectra.cut(edges), counts=counts)
+    edges = part.window(method.half_width, method.bins)
+    inside = spectra.cut(edges)
+    return inside.cut(joined_sparse(edges, inside.templates.sum(axis=0), inside.variances.sum(axis=0)))
+
+
+def smooth_window(part: Part, method: Method, background: BackgroundModel) -> tuple[Array, Array]:
+    """Return the edges of a window and the counts in it, or raise if there are too few bins for a fit, or no counts."""
+    edges, spectra, n_terms = part.window(method.half_width, method.bins), part.region.spectra, background.order + 1
+    if edges.size - 1 <= n_terms:
+        msg = f"the window at {part.at.mass} GeV has {edges.size - 1} bins, too few for a peak and {n_terms} terms"
+        raise InputError(msg)
+    counts = spectra.counts_in(edges)
+    if counts is None:
+        msg = "a smooth background is determined by the data: a blinded scan needs pseudo-data, or templates"
+        raise InputError(msg)
+    return edges, counts
+
+
+def _fitted(
+    part: Part, inside: Spectra, background: BackgroundModel | None, sources: Sequence[Source], n_parts: int
+) -> Region:
+    """Return the region of one part: its peak and backgrounds with their uncertainties.
+
+    The width of a spurious signal is in units of an error that only the rest of the region can tell.
+    """
+    name, here = part.region.name, [source for source in sources if source.applies(part.region.name)]
+    samples = [_template(inside, int(k), here) for k in np.flatnonzero(inside.templates.sum(axis=1) > 0.0)]
+    if background is not None:
+        samples.append(Sample("smooth", background))
+    peak = Sample("peak", part.fractions(inside.edges), uncertainties=_of_peak(part, inside.edges, here, n_parts))
+    found = region(
+        f"{part.at.mass:g} GeV" if n_parts == 1 else f"{name} {part.at.mass:g} GeV",
+        counts=inside.templates.sum(axis=0) if inside.counts is None else inside.counts,
+        edges=inside.edges,
+        signal=peak,
+        backgrounds=samples,
+        mc_constraint="poisson",
+    )
+    spurious = [source for source in here if source.spurious_signal > 0.0]
+    if not spurious:
+        return found
+    unit = background_error([found])
+    fakes = [SpuriousSignal(source.name, source.spurious_signal * unit) for source in spurious]
+    return replace(found, signal=replace(peak, uncertainties=[*peak.uncertainties, *fakes]))
+
+
+def _of_peak(part: Part, edges: Array, sources: Sequence[Source], n_parts: int) -> list[Uncertainty]:
+    """Return what is uncertain about yield and shape of the peak of one part."""
+    sigma = part.at.sigma
+    uncertainties: list[Uncertainty] = []
+    for source in sources:
+        if source.efficiency != 0.0:
+            uncertainties.append(LogNormal(source.name, source.efficiency))
+        if source.signal_mean != 0.0 or source.signal_width != 0.0:
+            up, down = (
+                part.fractions(
+                    edges, shift=sign * source.signal_mean * sigma, stretch=(1.0 + source.signal_width) ** sign
+                )
+                for sign in (1.0, -1.0)
+            )
+            uncertainties.append(ShapeVariation(source.name, up, down))
+    if part.statistical > 0.0:
+        uncertainties.append(LogNormal(signal_statistics(part.region.name, n_parts), part.statistical))
+    return uncertainties
+
+
+def _template(inside: Spectra, k: int, sources: Sequence[Source]) -> Sample:
+    """Return template k of a window with its uncertainties."""
+    name, counts, own = inside.names[k], inside.templates[k], inside.uncertainties[k]
+    uncertainties: list[Uncertainty] = []
+    if own is None:
+        uncertainties.append(Free(norm_source(name)))
+    elif own > 0.0:
+        uncertainties.append(LogNormal(norm_source(name), own))
+    place = 2.0 * (0.5 * (inside.edges[1:] + inside.edges[:-1]) - inside.edges[0]) / np.ptp(inside.edges) - 1.0
+    for source in sources:
+        if source.background.get(name, 0.0) != 0.0:
+            uncertainties.append(LogNormal(source.name, source.background[name]))
+        if source.background_slope.get(name, 0.0) != 0.0:
+            tilt = source.background_slope[name] * place
+            uncertainties.append(ShapeVariation(source.name, counts * (1.0 + tilt), counts * (1.0 - tilt)))
+    return Sample(name, counts, uncertainties=uncertainties, errors=np.sqrt(inside.variances[k]))
+
+
+def background_error(found: Sequence[Region]) -> float:
+    """Return the standard deviation of n_sig on the Asimov data of the fit without signal [events].
+
+    Where that fit fails the row will say so; the nominal expectation gives the unit.
+    """
+    model = likelihood(found)
+    try:
+        null = Profile(model).at(0.0).values
+    except FitError:
+        null = model.start
+    _, _, information = model.asimov(null).nll_and_gradient(null)
+    scale = np.sqrt(np.diag(information))
+    covariance = np.linalg.pinv(information / np.outer(scale, scale), rcond=1e-12)
+    return float(np.sqrt(covariance[0, 0]) / scale[0])

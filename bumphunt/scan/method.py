@@ -1,0 +1,92 @@
+"""How a mass hypothesis is tested: what is cut out of the spectra, and what stands for the background there.
+
+============  ==============================================================================================
+kind          tests a mass with
+============  ==============================================================================================
+"templates"   a fit of a peak and simulated backgrounds, with a smooth one beside them if one is given
+"smooth"      a fit of a peak and a function whose coefficients the data determine
+"counting"    a count in a narrow window, over simulated backgrounds: for few events
+============  ==============================================================================================
+
+A scan and the impacts at one mass are given the same `Method`, so that both look at the same windows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from bumphunt.errors import InputError
+from bumphunt.models.background import BackgroundModel
+
+__all__ = ["Method"]
+
+FIT_WINDOW, COUNTING_WINDOW = 10.0, 2.0
+"""Half widths of a window unless given, in units of the resolution: fits see the background on either side of a peak,
+counts only what is under it (Belle II's search of 2018 counted within +-2 sigma, arXiv:1912.11276)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """How every mass of a scan is tested.
+
+    Parameters
+    ----------
+    kind
+        "templates", "smooth" or "counting".
+    window
+        Half width of the window in units of the resolution; 10 for fits and 2 for counts unless given.
+    bins_per_sigma
+        Bins of a fit per resolution, as far as the bins of the spectrum allow.
+    background
+        A smooth family in every region, its coefficients free: needed by "smooth", beside the templates if given
+        there. It cannot be blinded but by an expectation in place of the data.
+    templates_below
+        Mass [GeV] from which on the smooth background beside the templates stands for all of them.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, a width is not positive, or the kind has no use for the background, or none without it.
+    """
+
+    kind: Literal["templates", "smooth", "counting"]
+    window: float | None = None
+    bins_per_sigma: float = 5.0
+    background: BackgroundModel | None = None
+    templates_below: float = np.inf
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("templates", "smooth", "counting"):
+            msg = f"a mass is tested by 'templates', 'smooth' or 'counting', got {self.kind!r}"
+            raise InputError(msg)
+        if not (self.half_width > 0.0 and self.bins_per_sigma > 0.0):
+            msg = f"half width {self.half_width} and bins per sigma {self.bins_per_sigma} must be positive"
+            raise InputError(msg)
+        if self.kind == "smooth" and self.background is None:
+            msg = "the method 'smooth' needs a background, such as BackgroundModel('bernstein', 3)"
+            raise InputError(msg)
+        if self.kind == "counting" and self.background is not None:
+            msg = f"counts take their backgrounds from templates, got {self.background}: want 'templates' or 'smooth'"
+            raise InputError(msg)
+        if self.templates_below != np.inf and not (self.kind == "templates" and self.background is not None):
+            msg = f"templates below {self.templates_below} GeV need 'templates' and a smooth background for above"
+            raise InputError(msg)
+
+    @property
+    def half_width(self) -> float:
+        """Half width of the window in units of the resolution."""
+        if self.window is not None:
+            return self.window
+        return COUNTING_WINDOW if self.kind == "counting" else FIT_WINDOW
+
+    @property
+    def bins(self) -> float | None:
+        """Bins per resolution; None for the one bin of a count."""
+        return None if self.kind == "counting" else self.bins_per_sigma
+
+    def smooth_at(self, mass: float) -> bool:
+        """Return whether a smooth background stands for all templates at a mass [GeV]."""
+        return self.kind == "smooth" or mass >= self.templates_below

@@ -1,0 +1,91 @@
+"""What all masses of a scan share: how they are tested and limits are set, random numbers, whether they are blinded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bumphunt.errors import InputError
+from bumphunt.inference.method import LimitSettings
+from bumphunt.inference.profile import Engine
+from bumphunt.inference.toys import child_seed, seed_of
+from bumphunt.scan.method import Method
+
+__all__ = ["ScanSetting", "scan_setting"]
+
+OF_COUNTS = ("auto", "bayesian", "feldman-cousins")
+"""How the limits of counts may be set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanSetting:
+    """What all masses of a scan share.
+
+    Parameters
+    ----------
+    method
+        How a mass is tested.
+    limits
+        How limits are set.
+    seed
+        Of random numbers; None where none are needed.
+    engine
+        As in `bumphunt.inference.fit.fit`.
+    blinded
+        Whether the counts are an expectation.
+    """
+
+    method: Method
+    limits: LimitSettings
+    seed: np.random.SeedSequence | None
+    engine: Engine
+    blinded: bool
+
+    def rng(self, index: int) -> np.random.Generator | None:
+        """Return the generator of the mass with a given number: it does not depend on the other masses."""
+        return None if self.seed is None else np.random.default_rng(child_seed(self.seed, index))
+
+
+def scan_setting(
+    method: Method,
+    limits: LimitSettings | None,
+    rng: np.random.Generator | None,
+    engine: Engine,
+    *,
+    blinded: bool,
+    n_regions: int,
+) -> ScanSetting:
+    """Return the shared part of a scan.
+
+    Parameters
+    ----------
+    method, limits, rng, engine
+        As in `bumphunt.scan.scan.scan_spectra`.
+    blinded
+        Whether the counts are an expectation.
+    n_regions
+        How many regions there are: the counts of several are fitted.
+
+    Raises
+    ------
+    InputError
+        If limits need a generator and there is none, or are set in a way that the method has no use for.
+    """
+    counting = method.kind == "counting"
+    settings = limits or LimitSettings(method="auto" if counting else "asymptotic")
+    if counting and settings.method not in OF_COUNTS:
+        msg = f"limits on counts are exact: the method must be one of {OF_COUNTS}, got {settings.method!r}"
+        raise InputError(msg)
+    if settings.method == "feldman-cousins" and not (counting and n_regions == 1):
+        msg = (
+            f"limits by 'feldman-cousins' are those of one count, got {n_regions} regions and the method"
+            f" {method.kind!r}: scan regions apart by 'counting', or set limits by 'auto'"
+        )
+        raise InputError(msg)
+    random = settings.method != "asymptotic" and not (counting and n_regions == 1)
+    if random and rng is None:
+        msg = f"limits by the method {settings.method!r} need random numbers: give rng=numpy.random.default_rng(seed)"
+        raise InputError(msg)
+    seed = None if rng is None else seed_of(rng)
+    return ScanSetting(method=method, limits=settings, seed=seed, engine=engine, blinded=blinded)
