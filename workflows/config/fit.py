@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 
-import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.models.background import BackgroundModel
-from bumphunt.scan.method import Method
 from bumphunt.scan.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
 
@@ -247,18 +245,6 @@ class Fit(Section):
             msg = "background: counts take their backgrounds from the samples; want 'templates' or 'smooth'"
             raise ValueError(msg)
         return self
-
-    @property
-    def method_record(self) -> Method:
-        """How a mass is tested, as the library wants it."""
-        smooth = self.background or (SmoothBackground() if self.method == "smooth" else None)
-        return Method(
-            kind=self.method,
-            window=self.window,
-            bins_per_sigma=self.bins_per_sigma,
-            background=None if smooth is None else smooth.model,
-            templates_below=np.inf if self.templates_below is None else self.templates_below,
-        )
 
 
 class Systematic(Section):

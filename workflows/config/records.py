@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.scan.method import Method
 from bumphunt.scan.sources import Source
 from selections.events import CandidateRule
 from selections.search import Model, Search
@@ -223,8 +224,10 @@ class ScanSetup:
         What is fitted together: the main fit first.
     masses
         The hypotheses.
+    method
+        How a mass is tested.
     fit
-        The section of the YAML.
+        The section of the YAML, for how limits are set.
     templates
         Samples that are templates of the fit.
     uncertainties
@@ -239,6 +242,7 @@ class ScanSetup:
 
     fits: tuple[FitTask, ...]
     masses: SearchedMasses
+    method: Method
     fit: Fit
     templates: tuple[str, ...]
     uncertainties: Mapping[str, float]

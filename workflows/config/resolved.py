@@ -17,11 +17,13 @@ from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import DETECTORS, preset
 from bumphunt.montecarlo.processes.registry import find_process
+from bumphunt.scan.method import Method
 from bumphunt.scan.sources import Source
 from selections.events import REJECT, CandidateRule
 from selections.search import Model, Region, Search
 from workflows.config.analysis import Analysis, Ntuples
 from workflows.config.checks import check_names, check_regions, check_sources
+from workflows.config.fit import Fit, SmoothBackground
 from workflows.config.records import (
     About,
     ControlSetup,
@@ -340,10 +342,23 @@ def _scan(
     return ScanSetup(
         fits=fit_tasks(regions),
         masses=SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded),
+        method=_method(fit),
         fit=fit,
         templates=templates,
         uncertainties={name: sample.uncertainty for name, sample in sections.samples.items()},
         sources=sources,
         blinded=about.blinded,
         seed=sections.seed,
+    )
+
+
+def _method(fit: Fit) -> Method:
+    """Return how a mass is tested."""
+    smooth = fit.background or (SmoothBackground() if fit.method == "smooth" else None)
+    return Method(
+        kind=fit.method,
+        window=fit.window,
+        bins_per_sigma=fit.bins_per_sigma,
+        background=None if smooth is None else smooth.model,
+        templates_below=np.inf if fit.templates_below is None else fit.templates_below,
     )

@@ -82,7 +82,7 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
             msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
             raise InputError(msg)
     counts = None if setup.blinded else unit.data.values()
-    expectation = setup.blinded and setup.fit.method_record.background is not None
+    expectation = setup.blinded and setup.method.background is not None
     if expectation:
         counts = add(unit.after.values()).values()
     names = [name for name in unit.after if name in setup.templates]

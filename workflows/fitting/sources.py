@@ -52,7 +52,7 @@ def sources_of(
     signals
         The signal models, by unit.
     """
-    method = setup.fit.method_record
+    method = setup.method
     measured = [found for unit in units for found in _measured(unit, setup.templates)]
     given = _given(setup.sources, setup.templates, units)
     if not measured:

@@ -48,7 +48,7 @@ def test_good_file_loads_with_defaults(write):
     analysis = load(write(GOOD))
     assert analysis.about.luminosity == 0.276
     assert analysis.scan.fit.cl == 0.90
-    assert analysis.scan.fit.method_record.half_width == 10.0
+    assert analysis.scan.method.half_width == 10.0
     assert analysis.about.pseudo
     assert not analysis.about.blinded
     assert analysis.about.sqrt_s == pytest.approx(10.5796, abs=1e-4)

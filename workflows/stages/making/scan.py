@@ -58,7 +58,7 @@ def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int
     fit = setup.fit
     for number, task in enumerate(setup.fits):
         regions, sources = scan_regions(setup, task, selected, signals)
-        scan = partial(scan_spectra, regions, method=fit.method_record, sources=sources, limits=limit_settings(fit))
+        scan = partial(scan_spectra, regions, method=setup.method, sources=sources, limits=limit_settings(fit))
         # counts are made faster than a process is started, but for Feldman-Cousins intervals
         rows = _in_blocks(
             scan,

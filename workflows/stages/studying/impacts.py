@@ -63,8 +63,8 @@ def run_impacts(
         If the fit with all sources failed.
     """
     regions, sources = scan_regions(setup, setup.fits[0], selected, signals)
-    method, limits = setup.fit.method_record, limit_settings(setup.fit)
-    table = impacts_at(regions, mass=mass, method=method, sources=sources, limits=limits)
+    limits = limit_settings(setup.fit)
+    table = impacts_at(regions, mass=mass, method=setup.method, sources=sources, limits=limits)
     columns = {name: [getattr(row, name) for row in table.rows] for name in Impact.__dataclass_fields__}
     write_csv(folder / f"{IMPACTS}.csv", columns)
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}
