@@ -1,15 +1,70 @@
-"""Exceptions a caller may branch on.
+"""Exceptions a caller may branch on, and the flags of results.
 
 Every error of bumphunt derives from `BumphuntError`; its message is one line that names the offending value and says
-what would be right. Bad arguments of a library function raise `InputError`, which is a `ValueError` too.
+what would be right. Bad arguments of a library function raise `InputError`, which is a `ValueError` too. A result that
+does not exist, or asks for care, says why by a `Flag`; a `FitError` carries the flag of the result that it prevents.
 """
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from enum import StrEnum
 
-__all__ = ["BumphuntError", "ConfigError", "FitError", "IncompleteError", "InputError", "NtupleError", "unknown_name"]
+__all__ = [
+    "BumphuntError",
+    "ConfigError",
+    "FitError",
+    "Flag",
+    "IncompleteError",
+    "InputError",
+    "NtupleError",
+    "unknown_name",
+]
+
+
+class Flag(StrEnum):
+    """What went wrong with a result, or asks for care: the words in the column `flags` of a table.
+
+    Each is the text that it stands for: ``Flag.NO_ROOT == "no_root"``.
+    """
+
+    FIT_AT_BOUNDARY = "fit_at_boundary"
+    """The minimum lies where the expected count of an empty bin is zero: the fit has no errors, its limit is valid."""
+    FIT_SINGULAR = "fit_singular"
+    """The data and constraints do not determine the parameters."""
+    FIT_NOT_CONVERGED = "fit_not_converged"
+    """The iteration limit of a fit was reached."""
+    FIT_INFEASIBLE = "fit_infeasible"
+    """There are counts where nothing can be expected."""
+    NO_ROOT = "no_root"
+    """The equation for a limit has no solution."""
+    NO_LOWER_END = "no_lower_end"
+    """The likelihood does not fall below the level of an interval on its lower side."""
+    NO_UPPER_END = "no_upper_end"
+    """The same on its upper side."""
+    LOW_COUNTS = "low_counts"
+    """Too little background in the core of the signal for asymptotic formulae (`bumphunt.inference.core`)."""
+    CLB_UNDERFLOW = "clb_underflow"
+    """A count that is impossible under the background: CLs would be a ratio of underflows."""
+    TOO_MANY_EVENTS = "too_many_events"
+    """More events than an interval of Feldman and Cousins is made for."""
+    TOYS_FAILED = "toys_failed"
+    """More toys failed than their result can bear."""
+    POSTERIOR_NOT_NORMALISABLE = "posterior_not_normalisable"
+    """A Bayesian posterior that does not fall at large signals."""
+    FEW_EFFECTIVE_SAMPLES = "few_effective_samples"
+    """An importance sample whose error is not to be trusted: take more."""
+    BLINDED = "blinded"
+    """An expectation stands in the place of the data."""
+    NO_BACKGROUND = "no_background"
+    """No background is expected in the window."""
+    REGION_WITHOUT_BACKGROUND = "region_without_background"
+    """The same in one of several regions, which is left out."""
+    WITHOUT_SOURCES = "without_sources"
+    """The limit of a window that no background reaches leaves out the sources of uncertainty."""
+    NO_SIGNIFICANCE = "no_significance"
+    """The data are impossible without signal: there is a limit, but neither q0 nor p0."""
 
 
 class BumphuntError(Exception):
@@ -21,7 +76,23 @@ class InputError(BumphuntError, ValueError):
 
 
 class FitError(BumphuntError):
-    """A fit has no minimum that can be trusted, where the caller asked for a number and not for a status."""
+    """A fit or a root that cannot be trusted, where the caller asked for a number and not for a status.
+
+    Parameters
+    ----------
+    flag
+        Why; callers branch on it.
+    detail
+        What a person may want to know beside it: the offending value.
+    """
+
+    def __init__(self, flag: Flag, detail: str = "") -> None:
+        super().__init__(flag, detail)
+        self.flag, self.detail = flag, detail
+
+    def __str__(self) -> str:
+        """Return the flag, and the detail where there is one."""
+        return f"{self.flag}: {self.detail}" if self.detail else str(self.flag)
 
 
 class ConfigError(BumphuntError):

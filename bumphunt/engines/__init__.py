@@ -1,1 +1,19 @@
-"""Engines."""
+"""Engines: the maximum-likelihood fit of a likelihood, by one signature and with one record.
+
+==================  =======================================================================================
+file                what it is for
+==================  =======================================================================================
+`choose`            which engine fits a likelihood; all of them by name
+`result`            `FitResult`, what a fit says; `FitResults`, a row a fit; `FitStatus`, how it ended
+`start`             where fits start: with expectations that are positive
+`linear`            likelihoods that are linear in their parameters: one, or many data sets
+`linear_kernels`    its compiled steps
+`stacks`            the same for many models side by side: the windows of a scan
+`lanes`             a stack at tested signals: its profile likelihood
+`uncertain_yields`  a stack whose signals have uncertain yields: its best fit
+`newton`            any likelihood: one, or many data sets
+`minuit`            any likelihood by iminuit: the reference
+`zfit`              any likelihood by zfit: a peer, an extra
+`zfit_densities`    values, not bins, by zfit's own densities
+==================  =======================================================================================
+"""

@@ -1,4 +1,4 @@
-"""Newton and interior-point steps of the convex engine, compiled.
+"""Newton and interior-point steps of the linear engine, compiled.
 
 A fit is made by itself, and its sums over bins run in SIMD lanes: the result does not depend on what else is fitted.
 `fit_rows` makes many, for `bumphunt.engines.linear` and `bumphunt.inference.batch`, which say what is

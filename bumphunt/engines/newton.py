@@ -9,54 +9,22 @@ of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for thousa
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.engines.model_fit import ModelFit, model_fit
-from bumphunt.engines.result import FitStatus
+from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
+from bumphunt.engines.start import first_strength
 from bumphunt.likelihood import kernels as compiled
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["DataSetFits", "first_strength", "fit_data_sets", "fit_newton"]
+__all__ = ["fit_data_sets", "fit_newton"]
 
 Array = NDArray[np.float64]
 
 BLOCK = 64
 """Fits that go to one thread together."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataSetFits:
-    """Fits of the same model to many data sets: one row a fit.
-
-    Parameters
-    ----------
-    values
-        Fitted parameters, shape ``(N, P)``; held ones are copied through.
-    nll
-        Negative log-likelihood relative to the saturated model, constraints included; inf where the data are
-        impossible, NaN where the fit failed, shape ``(N,)``.
-    slopes
-        Derivative of the NLL in the strength at the fit, shape ``(N,)``: 0 where that was free.
-    status
-        `FitStatus` codes, shape ``(N,)``, int8.
-    steps
-        Steps taken, shape ``(N,)``.
-    """
-
-    values: Array
-    nll: Array
-    slopes: Array
-    status: NDArray[np.int8]
-    steps: NDArray[np.int32]
-
-    @property
-    def usable(self) -> NDArray[np.bool_]:
-        """Which fits have a minimum, shape ``(N,)``."""
-        return (self.status == FitStatus.CONVERGED) | (self.status == FitStatus.AT_BOUNDARY)
 
 
 def fit_data_sets(
@@ -68,7 +36,7 @@ def fit_data_sets(
     strength_free: bool,
     warm: bool = False,
     threads: bool = False,
-) -> DataSetFits:
+) -> FitResults:
     """Return the fits of a model to N data sets.
 
     Parameters
@@ -105,12 +73,21 @@ def fit_data_sets(
     else:
         with ThreadPoolExecutor(n_threads) as pool:
             list(pool.map(fit, (slice(k, k + BLOCK) for k in range(0, n_fits, BLOCK))))
-    return DataSetFits(values=theta, nll=nll, slopes=slopes, status=status, steps=steps)
+    return FitResults(
+        names=model.names,
+        values=theta,
+        errors=np.full_like(theta, np.nan),
+        nll=nll,
+        slopes=slopes,
+        status=status,
+        iterations=steps,
+        engine="newton",
+    )
 
 
 def fit_newton(
     model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
-) -> ModelFit:
+) -> FitResult:
     """Return the maximum-likelihood fit of a likelihood.
 
     Parameters
@@ -126,14 +103,15 @@ def fit_newton(
 
     Returns
     -------
-    ModelFit
+    FitResult
         With the status of the fit; its engine is "newton". There are no errors at the boundary.
     """
     theta = np.array(model.start if start is None else start)
     if strength is not None:
         theta[0] = strength
     elif not model.held[0]:
-        theta[0] = first_strength(model, theta, model.counts)
+        nu, slopes = model.expected_and_slopes(theta)
+        theta[0] = first_strength(nu, slopes[0], model.counts, float(theta[0]))
     fit = fit_data_sets(
         model,
         model.counts[None],
@@ -148,24 +126,15 @@ def fit_newton(
         free = ~model.held
         free[0] = free[0] and strength is None
         covariance = observed_covariance(model, values, free)
-    return model_fit(model.names, values, covariance, float(fit.nll[0]), status, int(fit.steps[0]), "newton")
-
-
-def first_strength(model: Likelihood, theta: Array, counts: Array) -> float:
-    """Return the strength to start with: positive if there are bins where only signal is expected.
-
-    Parameters
-    ----------
-    model
-        The likelihood.
-    theta
-        The parameters otherwise, shape ``(P,)``.
-    counts
-        Of the data to fit, shape ``(B,)``.
-    """
-    nu, slopes = model.expected_and_slopes(theta)
-    alone = (nu <= 0.0) & (slopes[0] > 0.0)
-    return max(1.0, float(counts[alone].sum())) if alone.any() else float(theta[0])
+    return fit_result(
+        model.names,
+        values,
+        covariance,
+        float(fit.nll[0]),
+        status,
+        engine="newton",
+        iterations=int(fit.iterations[0]),
+    )
 
 
 def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:

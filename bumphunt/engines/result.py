@@ -1,7 +1,7 @@
 """What a fit says: its parameters, and whether to believe them.
 
-Every engine of this room returns these records. A failed fit is a record with a status, never an exception and never
-a number that looks like a result.
+Every engine of this room returns a `FitResult`, and `FitResults`, a row a fit, where it was given many data sets. A
+failed fit is a record with a status, never an exception and never a number that looks like a result.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BatchFit", "FitResult", "FitStatus"]
+from bumphunt.errors import Flag, InputError
+
+__all__ = ["FitResult", "FitResults", "FitStatus", "fit_result"]
 
 Array = NDArray[np.float64]
 
@@ -34,70 +36,168 @@ class FitStatus(IntEnum):
     @property
     def usable(self) -> bool:
         """Whether the minimum itself (its likelihood) can be used."""
-        return self in (FitStatus.CONVERGED, FitStatus.AT_BOUNDARY)
+        return self <= FitStatus.AT_BOUNDARY
 
     @property
-    def flag(self) -> str:
-        """Name for the `flags` column of a table; empty for a plain success."""
-        return "" if self is FitStatus.CONVERGED else f"fit_{self.name.lower()}"
+    def flag(self) -> Flag | None:
+        """The word for the `flags` of a table; None for a plain success."""
+        return None if self is FitStatus.CONVERGED else Flag[f"FIT_{self.name}"]
+
+    @property
+    def flags(self) -> tuple[Flag, ...]:
+        """The same as a tuple, empty for a plain success."""
+        return () if self.flag is None else (self.flag,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FitResult:
-    """One maximum-likelihood fit of one channel.
+    """One maximum-likelihood fit.
 
     Parameters
     ----------
-    n_sig
-        Fitted (or tested) signal yield [events]; may be negative.
-    n_sig_error
-        Its standard deviation from the inverse Hessian [events]; 0 if it was held, NaN unless the fit converged.
-    background
-        Fitted coefficients of the background templates, shape ``(K,)``; 1 is the nominal expectation.
-    background_errors
-        Their standard deviations, shape ``(K,)``; NaN unless the fit converged.
+    names
+        Names of the parameters, P of them; the first is the signal strength.
+    values, errors
+        Fitted values and standard deviations from the inverse Hessian, shape ``(P,)``; an error is 0 for a parameter
+        that was held, NaN where it is not known or was not asked for. Normal parameters are in standard deviations.
+        All are NaN if the fit failed.
+    covariance
+        Shape ``(P, P)``; NaN where it is not known or was not asked for.
     nll
-        Negative log-likelihood relative to the saturated model, constraints included (half the deviance);
-        inf if the data are impossible under the model, NaN if the fit failed.
+        Negative log-likelihood relative to the saturated model, constraints included (half the deviance); inf if the
+        data are impossible under the model, NaN if the fit failed.
     status
         How the fit ended.
     iterations
-        Newton steps, or function calls for Minuit.
+        Steps of the minimiser, or Minuit's calls of the likelihood.
     engine
-        Which engine was used, "convex" or "minuit".
+        "linear", "newton", "minuit" or "zfit".
     """
 
-    n_sig: float
-    n_sig_error: float
-    background: Array
-    background_errors: Array
+    names: tuple[str, ...]
+    values: Array
+    errors: Array
+    covariance: Array
     nll: float
     status: FitStatus
     iterations: int
     engine: str
 
+    @property
+    def n_sig(self) -> float:
+        """The signal strength: events for a peak of scale 1."""
+        return float(self.values[0])
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchFit:
-    """Many fits of the same columns: one row a fit.
+    @property
+    def n_sig_error(self) -> float:
+        """Its standard deviation."""
+        return float(self.errors[0])
+
+    def value(self, name: str) -> float:
+        """Return the value of a parameter."""
+        return float(self.values[self._index(name)])
+
+    def error(self, name: str) -> float:
+        """Return the standard deviation of a parameter."""
+        return float(self.errors[self._index(name)])
+
+    def _index(self, name: str) -> int:
+        """Return the place of a parameter, or raise an `InputError` if there is none of that name."""
+        if name not in self.names:
+            msg = f"there is no parameter {name!r}: the fit has {self.names}"
+            raise InputError(msg)
+        return self.names.index(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FitResults:
+    """Fits of models with the same parameters: one row a fit; ``results[k]`` is the `FitResult` of row k.
 
     Parameters
     ----------
-    parameters
-        Fitted coefficients of the columns, shape ``(N, P)``; held ones are copied through.
+    names
+        Names of the parameters, P of them; the first is the signal strength.
+    values
+        Where the fits ended, shape ``(N, P)``; held parameters are copied through, failed fits are not NaN here.
     errors
         Standard deviations from the inverse Hessian, shape ``(N, P)``; 0 for held ones; NaN unless the fit converged
         and errors were asked for.
     nll
         As in `FitResult`, shape ``(N,)``.
+    slopes
+        Derivative of the NLL in the strength at the fit, shape ``(N,)``: 0 where that was free, NaN where it is not
+        known or the fit failed.
     status
         `FitStatus` codes, shape ``(N,)``, int8.
     iterations
-        Newton steps taken, shape ``(N,)``.
+        Steps taken, shape ``(N,)``.
+    engine
+        "linear" or "newton".
     """
 
-    parameters: Array
+    names: tuple[str, ...]
+    values: Array
     errors: Array
     nll: Array
+    slopes: Array
     status: NDArray[np.int8]
     iterations: NDArray[np.int32]
+    engine: str
+
+    def __len__(self) -> int:
+        return self.nll.size
+
+    def __getitem__(self, row: int) -> FitResult:
+        """Return one fit; its covariance is not known."""
+        status, n = FitStatus(int(self.status[row])), len(self.names)
+        known = status.usable
+        return FitResult(
+            names=self.names,
+            values=self.values[row] if known else np.full(n, np.nan),
+            errors=self.errors[row] if known else np.full(n, np.nan),
+            covariance=np.full((n, n), np.nan),
+            nll=float(self.nll[row]),
+            status=status,
+            iterations=int(self.iterations[row]),
+            engine=self.engine,
+        )
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Which fits have a minimum, shape ``(N,)``."""
+        return self.status <= int(FitStatus.AT_BOUNDARY)
+
+
+def fit_result(
+    names: tuple[str, ...],
+    values: Array,
+    covariance: Array | None,
+    nll: float,
+    status: FitStatus,
+    *,
+    engine: str,
+    iterations: int,
+) -> FitResult:
+    """Return the record of a fit, with NaN for what a failed one does not have.
+
+    Parameters
+    ----------
+    names, values, nll, status, engine, iterations
+        As in `FitResult`.
+    covariance
+        As there, the errors are the roots of its diagonal; None where it is not known or was not asked for.
+    """
+    n = len(names)
+    c = covariance if covariance is not None and status.usable else np.full((n, n), np.nan)
+    with np.errstate(invalid="ignore"):
+        errors = np.sqrt(np.diag(c))
+    return FitResult(
+        names=names,
+        values=values if status.usable else np.full(n, np.nan),
+        errors=errors,
+        covariance=c,
+        nll=nll if status.usable or status is FitStatus.INFEASIBLE else np.nan,
+        status=status,
+        iterations=iterations,
+        engine=engine,
+    )

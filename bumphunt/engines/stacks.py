@@ -1,4 +1,4 @@
-"""Stacks: many channels as arrays of one shape, to be fitted together by the convex engine.
+"""Stacks: many channels as arrays of one shape, to be fitted together by the linear engine.
 
 The signal of a channel may come in parts (one a region) whose yields are uncertain: see `UncertainYield`.
 """
@@ -11,12 +11,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.engines import start as starts
 from bumphunt.engines.linear_kernels import BOUNDARY_LEVEL, RUNNING, fit_rows
-from bumphunt.engines.result import BatchFit, FitResult, FitStatus
+from bumphunt.engines.result import FitResults, FitStatus
 from bumphunt.errors import InputError
 from bumphunt.likelihood.linear import Channel
 
-__all__ = ["Stack", "StackFits", "UncertainYield", "curvature", "fit_result", "lifted", "stack_fits", "stacked"]
+__all__ = ["Stack", "StackFits", "UncertainYield", "curvature", "lifted", "stack_fits", "stack_results", "stacked"]
 
 Array = NDArray[np.float64]
 
@@ -122,8 +123,7 @@ def stacked(channels: Sequence[Channel]) -> Stack:
         columns[m, place, :size], columns[m, held, :size] = channel.templates, channel.signal
         counts[m, :size], centres[m, place] = channel.counts, channel.centres
         precision[m, place] = np.divide(1.0, channel.sigmas**2, out=np.zeros(k), where=~channel.held)
-        alone = (channel.centres @ channel.templates <= 0.0) & (channel.signal > 0.0)
-        start[m] = max(1.0, float(channel.counts[alone].sum())) if alone.any() else 0.0
+        start[m] = starts.first_strength(channel.centres @ channel.templates, channel.signal, channel.counts)
     first = centres.copy()
     first[:, held] = start
     return Stack(
@@ -159,36 +159,65 @@ def stack_fits(stack: Stack) -> StackFits:
     """Return the fits of a stack with R = 1; those with a free signal begin at those without, where they can."""
     null_start = stack.start.copy()
     null_start[:, stack.held] = 0.0
-    null = _fit_rows(stack, null_start, stack.held + 1)
+    null = _fitted(stack, null_start, stack.held + 1)
     near = (null.status <= int(FitStatus.AT_BOUNDARY)) & (stack.start[:, stack.held] == 0.0)
-    best = _fit_rows(stack, np.where(near[:, None], null.parameters, stack.start), stack.held)
-    nu = np.einsum("mp,mpb->mb", null.parameters, stack.columns)
+    best = _fitted(stack, np.where(near[:, None], null.theta, stack.start), stack.held)
+    nu = np.einsum("mp,mpb->mb", null.theta, stack.columns)
     asimov = np.where(nu > BOUNDARY_LEVEL, nu, 0.0)
     both = (null, best)
     return StackFits(
-        theta=np.stack([fit.parameters for fit in both], axis=1),
+        theta=np.stack([fit.theta for fit in both], axis=1),
         errors=np.stack([fit.errors for fit in both], axis=1),
         nll=np.stack([fit.nll for fit in both], axis=1),
         status=np.stack([fit.status for fit in both], axis=1),
-        steps=np.stack([fit.iterations for fit in both], axis=1),
+        steps=np.stack([fit.steps for fit in both], axis=1),
         asimov=asimov,
         tangent=_tangent(stack, asimov),
     )
 
 
-def _fit_rows(stack: Stack, start: Array, held: int) -> BatchFit:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fitted:
+    """What the kernel fills: one index of axis 1 of `StackFits`."""
+
+    theta: Array
+    errors: Array
+    nll: Array
+    status: NDArray[np.int8]
+    steps: NDArray[np.int32]
+
+
+def _fitted(stack: Stack, start: Array, held: int) -> _Fitted:
     """Return the fits of each channel of a stack to its data with the first `held` parameters held."""
     theta, rows = start.copy(), np.arange(start.shape[0])
-    fit = BatchFit(
-        parameters=theta,
+    fit = _Fitted(
+        theta=theta,
         errors=np.full_like(theta, np.nan),
         nll=np.empty(rows.size),
         status=np.full(rows.size, RUNNING, np.int8),
-        iterations=np.zeros(rows.size, np.int32),
+        steps=np.zeros(rows.size, np.int32),
     )
     inputs = (stack.columns, rows, held, stack.counts, rows, theta, stack.centres, stack.precision, False, True)
-    fit_rows(*inputs, fit.nll, fit.errors, fit.status, fit.iterations)
+    fit_rows(*inputs, fit.nll, fit.errors, fit.status, fit.steps)
     return fit
+
+
+def stack_results(stack: Stack, fits: StackFits, which: int, names: tuple[str, ...]) -> FitResults:
+    """Return the fits of a stack with R = 1, a row a channel: 0 those without signal, 1 those with it free.
+
+    Parameters are the strength, and the coefficients in the order of each channel.
+    """
+    order = np.column_stack([np.full(stack.places.shape[0], stack.held), stack.places])
+    return FitResults(
+        names=names,
+        values=np.take_along_axis(fits.theta[:, which], order, axis=1),
+        errors=np.take_along_axis(fits.errors[:, which], order, axis=1),
+        nll=fits.nll[:, which],
+        slopes=np.full(len(order), np.nan),
+        status=fits.status[:, which],
+        iterations=fits.steps[:, which],
+        engine="linear",
+    )
 
 
 def _information(stack: Stack, weight: Array) -> tuple[Array, Array]:
@@ -226,15 +255,9 @@ def _tangent(stack: Stack, asimov: Array) -> Array:
 
 
 def lifted(stack: Stack, theta: Array) -> Array:
-    """Return parameters ``(N, L, P)`` whose expectations are positive: free templates are raised where they are not.
-
-    They are added in their nominal proportions, until each expected count has a tenth of them.
-    """
+    """Return parameters ``(N, L, P)`` whose expectations are positive: free templates are raised where they are not."""
     rising = np.where(np.arange(theta.shape[2]) < stack.signals.stop, 0.0, stack.centres)
-    unit, nu = (rising[:, None] @ stack.columns), theta @ stack.columns
-    lacking = (nu <= 0.0) & (unit > 0.0)
-    more = np.where(lacking, 0.1 - np.divide(nu, unit, out=np.zeros_like(nu), where=lacking), 0.0).max(axis=2)
-    return np.asarray(theta + more[:, :, None] * rising[:, None])
+    return starts.lifted(theta, rising, stack.columns)
 
 
 def curvature(stack: Stack, weight: Array) -> Array:
@@ -249,18 +272,3 @@ def curvature(stack: Stack, weight: Array) -> Array:
         outer = scale[good, :r, None] * scale[good, None, :r]
         second[good] = np.linalg.inv(np.linalg.inv(scaled[good])[:, :r, :r]) * outer
     return second
-
-
-def fit_result(stack: Stack, fits: StackFits, m: int, which: int) -> FitResult:
-    """Return one fit of channel m of a stack with R = 1: 0 without signal, 1 with it free."""
-    status, places = FitStatus(int(fits.status[m, which])), stack.places[m]
-    return FitResult(
-        n_sig=float(fits.theta[m, which, stack.held]) if status.usable else np.nan,
-        n_sig_error=float(fits.errors[m, which, stack.held]),
-        background=fits.theta[m, which, places],
-        background_errors=fits.errors[m, which, places],
-        nll=float(fits.nll[m, which]),
-        status=status,
-        iterations=int(fits.steps[m, which]),
-        engine="convex",
-    )

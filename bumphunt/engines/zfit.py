@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.minuit import whitening
-from bumphunt.engines.model_fit import ModelFit, model_fit
-from bumphunt.engines.newton import first_strength, fit_newton
-from bumphunt.engines.result import FitStatus
+from bumphunt.engines.newton import fit_newton
+from bumphunt.engines.result import FitResult, FitStatus, fit_result
+from bumphunt.engines.start import first_strength
 from bumphunt.engines.zfit_densities import unbinned_loss
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood
@@ -56,12 +56,12 @@ BARRIER = 1e-2
 
 def fit_zfit(
     model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
-) -> ModelFit:
+) -> FitResult:
     """Return the fit of a likelihood by zfit; arguments as in `bumphunt.engines.newton.fit_newton`.
 
     Returns
     -------
-    ModelFit
+    FitResult
         Its engine is "zfit".
 
     Raises
@@ -91,7 +91,7 @@ def fit_zfit(
     return _minimum(zfit, model, loss, strength=strength, start=start, errors=errors, own_gradient=True)
 
 
-def fit_densities(regions: Sequence[Region], model: Likelihood, *, strength: float | None = None) -> ModelFit:
+def fit_densities(regions: Sequence[Region], model: Likelihood, *, strength: float | None = None) -> FitResult:
     """Return the fit of values by zfit's own densities.
 
     Parameters
@@ -105,7 +105,7 @@ def fit_densities(regions: Sequence[Region], model: Likelihood, *, strength: flo
 
     Returns
     -------
-    ModelFit
+    FitResult
         Its engine is "zfit", its NLL that of the model.
 
     Raises
@@ -149,7 +149,7 @@ def _minimum(
     start: Array | None,
     errors: bool,
     own_gradient: bool,
-) -> ModelFit:
+) -> FitResult:
     """Return zfit's minimum of a loss.
 
     Parameters
@@ -170,7 +170,8 @@ def _minimum(
     value, _, information = model.nll_and_gradient(theta)
     if not np.isfinite(value) or not free.any():
         status = FitStatus.CONVERGED if np.isfinite(value) else FitStatus.INFEASIBLE
-        return model_fit(model.names, theta, np.zeros((theta.size, theta.size)), value, status, 0, "zfit")
+        nothing = np.zeros((theta.size, theta.size))
+        return fit_result(model.names, theta, nothing, value, status, engine="zfit", iterations=0)
     size = np.sqrt(np.diag(information))
     size = np.divide(FIRST_STEP, size, out=np.full(theta.size, FIRST_STEP), where=size > 0.0)
     with warnings.catch_warnings():
@@ -181,7 +182,8 @@ def _minimum(
         if status is FitStatus.CONVERGED and errors:
             covariance = np.zeros((theta.size, theta.size))
             covariance[np.ix_(free, free)] = _covariance(search, model, theta, free)
-    return model_fit(model.names, theta, covariance, model.nll(theta), status, search.calls, "zfit")
+    nll = model.nll(theta)
+    return fit_result(model.names, theta, covariance, nll, status, engine="zfit", iterations=search.calls)
 
 
 def _first(model: Likelihood, strength: float | None, start: Array | None) -> Array:
@@ -189,7 +191,8 @@ def _first(model: Likelihood, strength: float | None, start: Array | None) -> Ar
     theta = model.start
     for first in (model.start,) if start is None else (start, model.start):
         theta = np.array(first)
-        theta[0] = first_strength(model, theta, model.counts) if strength is None else strength
+        nu, slopes = model.expected_and_slopes(theta)
+        theta[0] = first_strength(nu, slopes[0], model.counts, float(theta[0])) if strength is None else strength
         if np.isfinite(model.nll(theta)):
             break
     return theta
@@ -241,7 +244,7 @@ class _Search:
 def _judged(search: _Search, model: Likelihood, start: Array, strength: float | None) -> tuple[Array, FitStatus]:
     """Return where the search ends, and its status, which does not hang on how well Minuit did."""
 
-    def settled(theta: Array, best: ModelFit) -> bool:
+    def settled(theta: Array, best: FitResult) -> bool:
         return best.status is FitStatus.CONVERGED and model.nll(theta) < best.nll + SETTLED
 
     theta = search.minimised(start, 0.0)
@@ -260,7 +263,7 @@ def _judged(search: _Search, model: Likelihood, start: Array, strength: float | 
     return theta, FitStatus.CONVERGED if settled(theta, best) else FitStatus.NOT_CONVERGED
 
 
-def _continued(model: Likelihood, theta: Array, start: Array, strength: float | None) -> ModelFit:
+def _continued(model: Likelihood, theta: Array, start: Array, strength: float | None) -> FitResult:
     """Return the minimum that the engine "newton" finds from a point or, where that is outside, from the start."""
     near = theta if np.isfinite(model.nll(theta)) else start
     return fit_newton(model, strength=strength, start=near, errors=False)

@@ -1,1 +1,23 @@
-"""What the spectrum says: fits, test statistics, limits and scans."""
+"""Inference: what spectra and counts say of a signal. The questions are asked in `fit`.
+
+===================  ======================================================================================
+file                 what it is for
+===================  ======================================================================================
+`fit`                the front: fit, limit, scan over masses
+`significance`       q0, p0 and z0; CLs of one strength
+`intervals`          confidence intervals, as MINOS
+`unbinned`           fits of values that are not binned
+`profile`            the fits that a question asks for, each made once
+`asymptotics`        test statistics and their distributions in large samples: the equations
+`core`               whether they hold: the background in the core of the signal
+`limits`             the record of a limit, how limits are set, and those of the asymptotic formulae
+`batch`              the same for the windows of a scan, side by side
+`toys`               limits from pseudo-experiments: how they are thrown and fitted
+`toy_limits`         the interpolation between tested signals, with its error
+`counting`           exact limits and p-values of a count
+`feldman_cousins`    intervals of a count with a known background
+`bayesian`           Bayesian limits of regions and of a count
+`posterior`          the integration of a posterior
+`roots`              roots of decreasing functions, one or many
+===================  ======================================================================================
+"""

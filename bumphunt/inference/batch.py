@@ -1,16 +1,11 @@
 """Fits, significances and CLs limits of many channels at once: the fast way through a scan.
 
-`infer` gives for every channel the fit with the signal free and the one without signal, and the upper limit of
-`bumphunt.inference.limits.asymptotic_limit`, with its band. The six equations of a channel (one observed limit, five
-expected) are solved side by side: at each round the likelihood of every channel is profiled at six tested yields,
-each fit starting from the last.
+`infer` gives for every channel the fit with the signal free and the one without signal, and the CLs limit from q~mu
+with its band. The six equations of a channel (one observed limit, five expected) are solved side by side: at each
+round the likelihood of every channel is profiled at six tested yields (`bumphunt.engines.lanes`).
 
-The roots are found by Newton's method inside a bracket: the slope of a profile likelihood in the tested yield is its
-partial derivative at the minimum, and needs no further fit.
-
-Where the yield of the signal is uncertain (an efficiency, a luminosity), the model is no longer linear, but it is
-still the linear one at other yields: with n = S exp(A z), z standard normal, the profile likelihood of S is the minimum
-of L(n) + z^2 / 2 over z, and the linear model gives L and its derivatives at any n. Nothing is approximated.
+The roots are found by Newton's method inside a bracket (`bumphunt.inference.roots.newton_roots`): the slope of a
+profile likelihood in the tested yield is its partial derivative at the minimum, and needs no further fit.
 
 References
 ----------
@@ -26,42 +21,35 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from bumphunt.engines.linear_kernels import RUNNING, fit_rows
+from bumphunt.engines.lanes import LaneData, Lanes
 from bumphunt.engines.result import FitResult, FitStatus
 from bumphunt.engines.stacks import (
     Stack,
     StackFits,
     UncertainYield,
     curvature,
-    fit_result,
-    lifted,
     stack_fits,
+    stack_results,
     stacked,
 )
-from bumphunt.engines.uncertain_yields import Best, certain_best, uncertain_best, yield_gradient
+from bumphunt.engines.uncertain_yields import Best, certain_best, uncertain_best
+from bumphunt.errors import Flag
 from bumphunt.inference import asymptotics
+from bumphunt.inference.roots import newton_roots
 from bumphunt.likelihood.linear import Channel
 
 __all__ = ["Inference", "background_errors", "infer"]
 
 Array = NDArray[np.float64]
+Codes = NDArray[np.int8]
 
 BLOCK = 64
 """Channels per block: their templates stay in the cache."""
-MAX_ROUNDS = 100
-"""Tested values before a root is said not to exist: sixty doublings would overflow no yield; four are usual."""
-LAST_STEP = 1e-6
-"""Relative step of Newton's method that is the last one: the next would be about its square."""
-NARROW = 1e-13
-"""Relative width of a bracket that cannot be halved."""
-MAX_PULLS, LARGEST_PULL = 30, 3.0
-"""Steps in z at a tested value before a limit is given up, two are usual; the largest of them."""
-PULL_TOLERANCE = 1e-4
-"""Gradient in z at which it is at its minimum: the NLL is off by its square."""
 DIFFERENCE = 1e-6
 """Relative step in the signal of the derivative of ln CLs, by a central difference."""
 LOWEST = -30.0
 """Deepest deficit [standard deviations] for the first guess of a limit."""
+USABLE = int(FitStatus.AT_BOUNDARY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,14 +59,14 @@ class Inference:
     Parameters
     ----------
     best, null
-        Fits with the signal free, and without signal.
+        Fits with the signal free, and without signal; parameters are the strength and the coefficients of the channel.
     background_error
         Standard deviation of the yield on the background-only Asimov set [events]; NaN if it has no information.
     observed, expected
         Upper limit [events] and its band at -2 ... +2 standard deviations, shape ``(5,)``; NaN if they do not exist or
         were not asked for.
     failure
-        Why there is no limit: the flag of a failed fit, or "no_root"; empty if there is one.
+        Why there is no limit: the flag of a failed fit, or `Flag.NO_ROOT`; None if there is one.
     """
 
     best: FitResult
@@ -86,7 +74,7 @@ class Inference:
     background_error: float
     observed: float
     expected: Array
-    failure: str
+    failure: Flag | None
 
 
 def infer(
@@ -146,30 +134,21 @@ def _infer(
         best = uncertain_best(stack, fits, mixing)
     else:
         stack, mixing, best = whole, np.zeros((len(channels), 1, 1)), certain_best(whole, fits)
-    limits = _Roots(stack, fits, best, mixing, alpha, expected)
-    limits.solve()
+    roots, failures = _limits(stack, fits, best, mixing, alpha, expected)
     with np.errstate(invalid="ignore"):
         errors = np.sqrt(fits.tangent[:, whole.held])
-    results = []
-    for m in range(len(channels)):
-        null, free = (fit_result(whole, fits, m, which) for which in (0, 1))
-        failure = FitStatus(int(limits.failure[m])).flag if limits.failure[m] >= 0 else ""
-        if not failure and limits.active[m].any():
-            failure = "no_root"
-        roots = np.full(6, np.nan)
-        if not failure:
-            roots[-limits.tested.shape[1] :] = limits.tested[m]
-        results.append(
-            Inference(
-                best=_pulled(free, stack, best, m) if yields else free,
-                null=null,
-                background_error=float(errors[m]),
-                observed=float(roots[5]),
-                expected=roots[:5],
-                failure=failure,
-            )
+    null, free = (stack_results(whole, fits, which, channels[0].names) for which in (0, 1))
+    return [
+        Inference(
+            best=_pulled(free[m], stack, best, m) if yields else free[m],
+            null=null[m],
+            background_error=float(errors[m]),
+            observed=float(roots[m, 5]),
+            expected=roots[m, :5],
+            failure=failures[m],
         )
-    return results
+        for m in range(len(channels))
+    ]
 
 
 def _pulled(linear: FitResult, stack: Stack, best: Best, m: int) -> FitResult:
@@ -177,197 +156,124 @@ def _pulled(linear: FitResult, stack: Stack, best: Best, m: int) -> FitResult:
     status = FitStatus(int(best.status[m]))
     return replace(
         linear,
-        n_sig=float(best.n_sig[m]) if status.usable else np.nan,
-        n_sig_error=float(best.error[m]),
-        background=best.theta[m, stack.places[m]],
+        values=np.append(best.n_sig[m], best.theta[m, stack.places[m]])
+        if status.usable
+        else np.full_like(linear.values, np.nan),
+        errors=np.append(best.error[m], linear.errors[1:]),
         nll=float(best.nll[m]),
         status=status,
     )
 
 
-class _Roots:
-    """The equations for the limits of a stack, solved together.
+def _limits(
+    stack: Stack, fits: StackFits, best: Best, mixing: Array, alpha: float, expected: bool
+) -> tuple[Array, list[Flag | None]]:
+    """Return the band and the observed limit of each channel, shape ``(N, 6)``, NaN if there are none, and why.
 
-    `tested` (N, 6) are the signals S under test: five for the expected band, if wanted, and the observed one as the
-    last. Each is fitted on the Asimov set, the observed one also on the data: 7 fits. The yields of the parts of the
-    signal are n = S exp(A z), and z (zero where yields are certain) is where L(n) + z^2 / 2 is smallest.
+    Each tested signal has a lane on the Asimov set, the observed one another on the data: 7 fits.
+    """
+    targets = asymptotics.expected_sqrt_qmu_asimov(alpha, asymptotics.BAND if expected else ())
+    n_roots = targets.size + 1
+    root_of_lane = np.append(np.arange(n_roots), n_roots - 1)
+    codes = _first_failure(stack, fits, best)
+    wanted = codes < 0
+    equations = _Equations(
+        alpha=alpha,
+        targets=targets,
+        s_hat=np.where(wanted, best.n_sig, 0.0),
+        reference=np.where(best.n_sig < 0.0, fits.nll[:, 0], best.nll),  # CCGV eq. 10
+    )
+    second = np.nan_to_num(curvature(stack, _inverse(fits.asimov))) if np.any(mixing != 0.0) else np.zeros_like(mixing)
+    lanes = Lanes(stack, mixing, _lane_data(stack, fits, best, equations.s_hat, n_roots, second))
+
+    def functions(tested: Array, active: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.bool_]]:
+        status = lanes.profile(tested[:, root_of_lane], active[:, root_of_lane])
+        worst = status.max(axis=1)
+        lost = worst > USABLE
+        codes[lost] = worst[lost]
+        with np.errstate(all="ignore"):  # rows without a limit hold NaN
+            return *equations.at(tested, lanes.nll, lanes.slopes), lost
+
+    first, low = equations.first_guess(stack, fits)
+    roots, found = newton_roots(functions, first, low, np.repeat(wanted[:, None], n_roots, axis=1))
+    whole = np.logical_and.reduce(found, axis=1)
+    limits = np.full((codes.size, 6), np.nan)
+    limits[:, 6 - n_roots :] = np.where(whole[:, None], roots, np.nan)
+    flags = [FitStatus(int(code)).flag if code >= 0 else Flag.NO_ROOT for code in codes]
+    return limits, [None if good else flag for good, flag in zip(whole, flags, strict=True)]
+
+
+def _lane_data(stack: Stack, fits: StackFits, best: Best, s_hat: Array, n_roots: int, second: Array) -> LaneData:
+    """Return what is fitted at the tested signals: Asimov sets from the fits without signal, data from the best ones.
+
+    The data of a deficit start from the fit without signal.
+    """
+    null, deficit = stack.spread(fits.theta[:, 0], stack.parts), s_hat[:, None] < 0.0
+    best_z = np.where(deficit, 0.0, best.z)
+    variance = fits.tangent[:, [stack.held]]
+    known = variance > 0.0
+    tangent = stack.spread(np.divide(fits.tangent, variance, out=np.zeros_like(fits.tangent), where=known), stack.parts)
+    n = s_hat.size
+    return LaneData(
+        counts=np.stack([fits.asimov, stack.counts], axis=1).reshape(2 * n, -1),
+        which=2 * np.arange(n)[:, None] + np.append(np.zeros(n_roots, np.int64), 1),
+        centres=np.stack([null] * n_roots + [stack.centres], axis=1),
+        base=np.stack([null] * n_roots + [np.where(deficit, null, best.theta)], axis=1),
+        base_signal=np.stack([0.0 * s_hat] * n_roots + [np.maximum(s_hat, 0.0)], axis=1),
+        base_z=np.stack([0.0 * best_z] * n_roots + [best_z], axis=1),
+        tangent=np.repeat(tangent[:, None], n_roots + 1, axis=1),
+        curvature=second,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Equations:
+    """The equations for the limits of N channels: those of the band, if wanted, and of the observed limit as the last.
+
+    `targets` are the roots of q~mu,A that the band must reach; s_hat and reference, shape ``(N,)``, the best signal
+    and the NLL that q~mu of the data is relative to.
     """
 
-    def __init__(self, stack: Stack, fits: StackFits, best: Best, mixing: Array, alpha: float, expected: bool) -> None:
-        self._stack, self._mixing, self._alpha = stack, mixing, alpha
-        self._uncertain = bool(np.any(mixing != 0.0))
-        band = asymptotics.BAND if expected else ()
-        self._targets = asymptotics.expected_sqrt_qmu_asimov(alpha, band)
-        n_roots = len(band) + 1
-        self._root_of_lane = np.append(np.arange(n_roots), n_roots - 1)
-        self._which = np.append(np.zeros(n_roots, np.int64), 1)  # Asimov set, ..., data
-        self.failure = _first_failure(stack, fits, best)
-        self.active = np.repeat((self.failure < 0)[:, None], n_roots, axis=1)
-        s_hat = np.where(self.failure < 0, best.n_sig, 0.0)
-        self._s_hat, self._reference = s_hat, np.where(s_hat < 0.0, fits.nll[:, 0], best.nll)  # CCGV eq. 10
-        self._data = np.stack([fits.asimov, stack.counts], axis=1).reshape(-1, stack.counts.shape[1])
-        null = stack.spread(fits.theta[:, 0], stack.parts)
-        self._centres = np.stack([null] * n_roots + [stack.centres], axis=1)
-        first = np.where(s_hat[:, None] < 0.0, null, best.theta)
-        self._base = np.stack([null] * n_roots + [first], axis=1)  # where the lanes begin, (N, L, P)
-        self._base_signal = np.stack([0.0 * s_hat] * n_roots + [np.maximum(s_hat, 0.0)], axis=1)  # (N, L)
-        at_best = np.where(s_hat[:, None] < 0.0, 0.0, best.z)
-        self._z = np.stack([0.0 * at_best] * n_roots + [at_best], axis=1)  # (N, L, parts)
-        self._z_slope = np.zeros_like(self._z)  # dz / d ln S
-        self._curvature = np.zeros_like(mixing)
-        if self._uncertain:
-            self._curvature = np.nan_to_num(curvature(stack, _inverse(fits.asimov)))
-        self._first_guess(fits)
+    alpha: float
+    targets: Array
+    s_hat: Array
+    reference: Array
 
-    def _first_guess(self, fits: StackFits) -> None:
-        """Set the tested values to those of a normal distribution, and the starts along the tangent."""
-        held, n_roots = self._stack.held, self.active.shape[1]
-        variance = fits.tangent[:, held]
-        known = variance > 0.0
-        rough = 1.0 / self._stack.columns[:, self._stack.signals].sum(axis=(1, 2))
-        sigma = np.sqrt(np.where(known, variance, rough**2))
-        self.tested = np.empty((sigma.size, n_roots))
-        self.tested[:, :-1] = sigma[:, None] * self._targets
-        deviation = np.maximum(self._s_hat / sigma, LOWEST)
-        self.tested[:, -1] = sigma * (deviation - ndtri(self._alpha * ndtr(deviation)))  # CCGV eq. 89 for CLs
-        self.low = np.zeros_like(self.tested)
-        if self._alpha < 0.5:  # CLs is at least 1/2 up to the best fit
-            self.low[:, -1] = np.maximum(self._s_hat, 0.0)
-        self.high = np.full_like(self.tested, np.inf)
-        self._before = np.full_like(self.tested, np.inf)
-        slope = np.divide(fits.tangent, variance[:, None], out=np.zeros_like(fits.tangent), where=known[:, None])
-        slope = self._stack.spread(slope, self._stack.parts)
-        distance = self.tested[:, self._root_of_lane] - self._base_signal
-        self._start = self._base + distance[:, :, None] * slope[:, None, :]
+    def first_guess(self, stack: Stack, fits: StackFits) -> tuple[Array, Array]:
+        """Return the limits of a normal distribution, and what lies below the limits, shape ``(N, roots)``."""
+        variance = fits.tangent[:, stack.held]
+        rough = 1.0 / stack.columns[:, stack.signals].sum(axis=(1, 2))
+        sigma = np.sqrt(np.where(variance > 0.0, variance, rough**2))
+        deviation = np.maximum(self.s_hat / sigma, LOWEST)
+        observed = sigma * (deviation - ndtri(self.alpha * ndtr(deviation)))  # CCGV eq. 89 for CLs
+        first = np.column_stack([sigma[:, None] * self.targets, observed])
+        low = np.zeros_like(first)
+        if self.alpha < 0.5:  # CLs is at least 1/2 up to the best fit
+            low[:, -1] = np.maximum(self.s_hat, 0.0)
+        return first, low
 
-    def solve(self) -> None:
-        """Move the tested values to the roots; those that are still `active` afterwards have none."""
-        shape = (self._s_hat.size, self._which.size)
-        self._nll, self._gradient = np.zeros(shape), np.ones((*shape, self._stack.parts))
-        for _ in range(MAX_ROUNDS):
-            if not self.active.any():
-                break
-            self._fit()
-            with np.errstate(all="ignore"):  # rows without a limit hold NaN; so do brackets without an upper end
-                self._move(*self._equations())
+    def at(self, tested: Array, nll: Array, slopes: Array) -> tuple[Array, Array]:
+        """Return functions that are positive below their roots, and their derivatives, shape ``(N, roots)``.
 
-    def _fit(self) -> None:
-        """Profile the likelihood at the tested values: in the background, and in z until it is at its minimum."""
-        wanted = self.active[:, self._root_of_lane]
-        for _ in range(MAX_PULLS):
-            self._fit_yields(wanted)
-            if not self._uncertain:
-                return
-            wanted = self._pull(self.active[:, self._root_of_lane])
-            if not wanted.any():
-                return
-        self._give_up(wanted, np.full(wanted.shape, int(FitStatus.NOT_CONVERGED), np.int8))
-
-    def _yields(self) -> Array:
-        """Return the yields of the parts at the tested values and z, shape ``(N, L, R)``."""
-        signal = self.tested[:, self._root_of_lane][:, :, None]
-        return np.asarray(signal * np.exp(self._z @ self._mixing.transpose(0, 2, 1)) if self._uncertain else signal)
-
-    def _pull(self, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Take a step of Newton's method in z where its gradient A^T (n dL/dn) + z is not zero; return where."""
-        a, yields = self._mixing[:, None], self._yields()
-        pull = yields * self._gradient
-        residual = (a.transpose(0, 1, 3, 2) @ pull[..., None])[..., 0] + self._z
-        wanted = wanted & ~(np.abs(residual).max(axis=2) <= PULL_TOLERANCE)
-        inner = yields[..., :, None] * self._curvature[:, None] * yields[..., None, :]
-        index = np.arange(self._stack.parts)
-        inner[..., index, index] += np.maximum(pull, 0.0)
-        hessian = a.transpose(0, 1, 3, 2) @ inner @ a
-        hessian[..., index, index] += 1.0
-        known = np.all(np.isfinite(hessian), axis=(2, 3)) & np.all(np.isfinite(residual), axis=2)
-        moved = (a.transpose(0, 1, 3, 2) @ inner.sum(axis=3)[..., None])[..., 0]  # what the gradient gains with ln S
-        sides = np.where(known[..., None, None], np.stack([residual, moved], axis=3), 0.0)
-        steps = np.linalg.solve(np.where(known[..., None, None], hessian, np.eye(index.size)), sides)
-        step = np.where(wanted[:, :, None], np.clip(steps[..., 0], -LARGEST_PULL, LARGEST_PULL), 0.0)
-        self._z, self._z_slope = self._z - step, -steps[..., 1]
-        return wanted
-
-    def _fit_yields(self, wanted: NDArray[np.bool_]) -> None:
-        """Fit the background at the tested values and z, once more from the base where that fails."""
-        signals, yields = self._stack.signals, self._yields()
-        base = self._base.copy()
-        base[:, :, signals] = yields
-        negative = np.any(self._start @ self._stack.columns < 0.0, axis=2)
-        if self._uncertain:
-            base = lifted(self._stack, base)
-        for start in (np.where(negative[:, :, None], base, self._start), base):
-            self._start = np.where(wanted[:, :, None], start, self._start)
-            self._start[:, :, signals] = yields
-            status = self._fit_lanes(wanted)
-            wanted = status > int(FitStatus.AT_BOUNDARY)
-            if not wanted.any():
-                return
-        self._give_up(wanted, status)
-
-    def _give_up(self, wanted: NDArray[np.bool_], status: NDArray[np.int8]) -> None:
-        """Keep the status of fits that failed: their channels have no limit."""
-        rows = wanted.any(axis=1)
-        self.failure[rows] = np.where(wanted, status, np.int8(-1)).max(axis=1)[rows]
-        self.active[rows] = False
-
-    def _fit_lanes(self, wanted: NDArray[np.bool_]) -> NDArray[np.int8]:
-        """Make the wanted fits from their starts; return the status of each, and keep NLL and its slopes in n."""
-        stack, (models, lanes, parameters) = self._stack, self._start.shape
-        status = np.where(wanted, RUNNING, int(FitStatus.CONVERGED)).astype(np.int8)
-        flat = (models * lanes, parameters)
-        steps, unused = np.zeros(flat[0], np.int32), np.empty((0, parameters))
-        data = (2 * np.arange(models)[:, None] + self._which).ravel()
-        inputs = (stack.columns, np.repeat(np.arange(models), lanes), stack.held + stack.parts, self._data, data)
-        start = np.ascontiguousarray(self._start).reshape(flat)
-        options = (stack.precision, True, False, self._nll.reshape(-1), unused)
-        fit_rows(*inputs, start, self._centres.reshape(flat), *options, status.reshape(-1), steps)
-        self._start = start.reshape(self._start.shape)
-        gradient = yield_gradient(stack, self._data, data.reshape(models, lanes), self._start, status)
-        self._gradient = np.where(wanted[:, :, None], gradient, self._gradient)
-        return status
-
-    def _equations(self) -> tuple[Array, Array]:
-        """Return the functions whose roots are wanted, positive below them, and their derivatives, shape ``(N, R)``."""
-        nll, all_slopes = self._nll + 0.5 * np.sum(self._z**2, axis=2), np.sum(self._yields() * self._gradient, axis=2)
-        all_slopes = all_slopes / self.tested[:, self._root_of_lane]
-        asimov, asimov_slope = nll[:, :-1], all_slopes[:, :-1]
-        a = np.sqrt(np.maximum(2.0 * asimov, 0.0))  # the Asimov set is saturated: its best NLL is 0
-        a_slope = asimov_slope / a
-        value, slope = np.empty_like(a), np.empty_like(a)
-        value[:, :-1], slope[:, :-1] = self._targets - a[:, :-1], -a_slope[:, :-1]
-        s = self.tested[:, -1]
-        q = np.where(s < self._s_hat, 0.0, np.maximum(2.0 * (nll[:, -1] - self._reference), 0.0))  # eq. 16
+        Parameters
+        ----------
+        tested
+            Signals, shape ``(N, roots)``.
+        nll, slopes
+            Profile likelihoods and their derivatives: of the Asimov set at each of them, and of the data at the last,
+            shape ``(N, roots + 1)``.
+        """
+        a = np.sqrt(np.maximum(2.0 * nll[:, :-1], 0.0))  # the Asimov set is saturated: its best NLL is 0
+        a_slope = slopes[:, :-1] / a
+        s = tested[:, -1]
+        q = np.where(s < self.s_hat, 0.0, np.maximum(2.0 * (nll[:, -1] - self.reference), 0.0))  # eq. 16
         r = np.sqrt(q)
-        r_slope = np.where(q > 0.0, all_slopes[:, -1] / r, 0.0)
+        r_slope = np.where(q > 0.0, slopes[:, -1] / r, 0.0)
         step = DIFFERENCE * s
         x = np.stack([-step, np.zeros_like(step), step])
         low, middle, high = np.log(asymptotics.cls(r + x * r_slope, a[:, -1] + x * a_slope[:, -1]))
-        value[:, -1], slope[:, -1] = middle - np.log(self._alpha), (high - low) / (2.0 * step)
-        return value, slope
-
-    def _move(self, value: Array, slope: Array) -> None:
-        """Narrow the brackets, and take a step of Newton's method, or half of the bracket where that is slow."""
-        tested, active = self.tested, self.active
-        self.low = np.where(active & (value > 0.0), tested, self.low)
-        self.high = np.where(active & (value <= 0.0), tested, self.high)
-        following = tested - value / slope
-        good = (following > self.low) & (following < self.high)
-        good &= (np.abs(value) < 0.5 * np.abs(self._before)) | np.isinf(self.high)
-        other = np.where(np.isinf(self.high), 2.0 * tested, 0.5 * (self.low + self.high))
-        following = np.where(good, following, other)
-        done = good & (np.abs(following - tested) <= LAST_STEP * following)
-        done |= np.isfinite(self.high) & (self.high - self.low <= NARROW * self.high)
-        done |= value == 0.0
-        following = np.where(value == 0.0, tested, following)
-        self._before = np.where(active, value, self._before)
-        base, lanes = self._base_signal, self._root_of_lane
-        ratio = np.where(active[:, lanes], (following[:, lanes] - base) / (tested[:, lanes] - base), 1.0)
-        self._start = self._base + np.where(np.isfinite(ratio), ratio, 1.0)[:, :, None] * (self._start - self._base)
-        if self._uncertain:
-            stretch = np.log(np.where(active, following / tested, 1.0))[:, lanes, None]
-            self._z = self._z + np.clip(np.nan_to_num(stretch * self._z_slope), -LARGEST_PULL, LARGEST_PULL)
-        self.tested = np.where(active, following, tested)
-        self.active = active & ~done
+        value = np.column_stack([self.targets - a[:, :-1], middle - np.log(self.alpha)])
+        return value, np.column_stack([-a_slope[:, :-1], (high - low) / (2.0 * step)])
 
 
 def _inverse(counts: Array) -> Array:

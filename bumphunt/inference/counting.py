@@ -6,7 +6,7 @@ log-normal one; both are averaged over (prior-predictive, Cousins and Highland),
 quadrature. With b and kappa known the limits are closed-form equations in the incomplete gamma function, and equal the
 Bayesian ones with a flat prior in s >= 0.
 
-Use it where events are few; for large windows with a shape use `bumphunt.inference.limits.asymptotic_limit`.
+Use it where events are few; for large windows with a shape use `bumphunt.inference.limits.profile_limit`.
 
 References
 ----------
@@ -24,14 +24,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammainc, gammaincc, ndtr, ndtri
 
-from bumphunt.errors import FitError, InputError
+from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.asymptotics import BAND
-from bumphunt.inference.limits import UpperLimit, bracketed_root, checked_cl, failed_limit
+from bumphunt.inference.limits import UpperLimit, checked_cl, failed_limit
+from bumphunt.inference.roots import bracketed_root
 
 __all__ = [
     "CountingModel",
     "band_counts",
-    "counting_cls",
     "counting_limit",
     "counting_p0",
     "event_weight",
@@ -293,17 +293,6 @@ def counting_p0(n_obs: float, model: CountingModel) -> float:
     return float(w @ gammainc(n_obs, b))  # the upper tail itself: no 1 - x
 
 
-def counting_cls(n_sig: float, n_obs: float, model: CountingModel) -> float:
-    """Return CLs = P(N <= n_obs | s) / P(N <= n_obs | 0).
-
-    Examples
-    --------
-    >>> round(counting_cls(2.302585, 0, CountingModel(background=5.0)), 6)
-    0.1
-    """
-    return float(probability_at_most(n_obs, n_sig, model) / probability_at_most(n_obs, 0.0, model))
-
-
 def quantile(probability: float, model: CountingModel) -> int:
     """Return the smallest n with P(N <= n) >= probability for background alone."""
     return _quantile(probability, model, background_nodes(model))
@@ -341,8 +330,7 @@ def _limit(n_obs: float, model: CountingModel, alpha: float, nodes: tuple[Array,
     """Return the CLs limit for one count; raise `FitError` if CLb underflows."""
     clb = _at_most(n_obs, 0.0, model, nodes)
     if clb < SMALLEST_CLB:
-        msg = f"CLb = {clb} for {n_obs} events over {model.background}"
-        raise FitError(msg)
+        raise FitError(Flag.CLB_UNDERFLOW, f"CLb = {clb} for {n_obs} events over {model.background}")
 
     def log_excess(n_sig: float) -> float:  # nearly a parabola: few steps
         return float(np.log(max(_at_most(n_obs, n_sig, model, nodes) / (alpha * clb), np.finfo(np.float64).tiny)))
@@ -396,13 +384,13 @@ def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9
     try:
         for n in dict.fromkeys([*counts, counts[2] if n_obs is None else n_obs]):
             limits[n] = _limit(n, model, alpha, nodes)
-    except FitError:
-        return failed_limit(method, cl, "clb_underflow")
+    except FitError as failure:
+        return failed_limit(method, cl, failure.flag)
     return UpperLimit(
         observed=limits[counts[2] if n_obs is None else n_obs],
         expected=np.array([limits[n] for n in counts]),
         method=method,
         cl=cl,
         valid=True,
-        flags=("blinded",) if n_obs is None else (),
+        flags=(Flag.BLINDED,) if n_obs is None else (),
     )

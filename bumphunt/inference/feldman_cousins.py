@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from scipy.linalg import toeplitz
 from scipy.special import gammaln, xlogy
 
-from bumphunt.errors import InputError
+from bumphunt.errors import Flag, InputError
 from bumphunt.inference.counting import CountingModel, background_nodes, band_counts, lognormal_nodes
 from bumphunt.inference.limits import UpperLimit, checked_cl, failed_limit
 
@@ -304,7 +304,7 @@ def feldman_cousins_limit(n_obs: float | None, model: CountingModel, *, cl: floa
     method, counts = "feldman_cousins", band_counts(model)
     observed = counts[2] if n_obs is None else n_obs
     if max(*counts, observed, model.background) > LARGEST:
-        return failed_limit(method, checked_cl(cl), "too_many_events")
+        return failed_limit(method, checked_cl(cl), Flag.TOO_MANY_EVENTS)
     upper = {n: feldman_cousins(n, model, cl=cl).upper for n in dict.fromkeys([*counts, observed])}
     return UpperLimit(
         observed=upper[observed],
@@ -312,5 +312,5 @@ def feldman_cousins_limit(n_obs: float | None, model: CountingModel, *, cl: floa
         method=method,
         cl=cl,
         valid=True,
-        flags=("blinded",) if n_obs is None else (),
+        flags=(Flag.BLINDED,) if n_obs is None else (),
     )

@@ -1,7 +1,7 @@
 """CLs limits from statistics that toys gave: interpolation between tested values, with its statistical error.
 
 Nothing here knows what a toy is: `limit_from_toys` takes a function that returns the statistic q~mu of the data and of
-toys at a tested signal (`bumphunt.inference.toys` for a channel, `bumphunt.inference.region_toys` for regions).
+toys at a tested signal (`bumphunt.inference.toys`).
 
 References
 ----------
@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_ndtr, ndtr, ndtri
 
-from bumphunt.errors import FitError, InputError
+from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import UpperLimit, checked_cl, failed_limit
 
-__all__ = ["MAX_FAILED", "TIE", "ToyLimit", "ToyStatistics", "failed_toy_limit", "limit_from_toys"]
+__all__ = ["MAX_FAILED", "ToyLimit", "ToyStatistics", "failed_toy_limit", "limit_from_toys"]
 
 Array = NDArray[np.float64]
 
@@ -251,19 +251,19 @@ def limit_from_toys(
     lines: list[_Line] = []
     estimates: list[tuple[float, float, float | None]] = []
     wanted: list[float] = [0.7 * guess, guess, 1.4 * guess]
-    flag = ""
+    flag: Flag | None = None
     while wanted and not flag:
         try:
             for value in wanted:
                 found[value] = statistics(value, len(found))
         except FitError as failure:
-            flag = str(failure)
+            flag = failure.flag
             break
         lines = _lines(found, expected)
         estimates = [_estimate(line, alpha, 1.0 + 4.0 / (8.0 + len(found))) for line in lines]
         wanted = sorted({value for _, _, value in estimates if value is not None})
         if len(found) > MAX_TESTED:
-            flag = "no_root" if np.isnan([value for value, _, _ in estimates]).any() else ""
+            flag = Flag.NO_ROOT if np.isnan([value for value, _, _ in estimates]).any() else None
             break
     return _record(found, lines, estimates, cl, flag, seed)
 
@@ -294,19 +294,19 @@ def _record(
     lines: list[_Line],
     estimates: list[tuple[float, float, float | None]],
     cl: float,
-    flag: str,
+    flag: Flag | None,
     seed: np.random.SeedSequence,
 ) -> ToyLimit:
     """Return the record of the tested values; its limit is failed if there is a flag."""
     n_toys, n_failed = (sum(getattr(s, name) for s in found.values()) for name in ("n_toys", "n_failed"))
     if not flag and n_failed > MAX_FAILED * n_toys:
-        flag = "toys_failed"
+        flag = Flag.TOYS_FAILED
     if flag and not lines:
         return failed_toy_limit(failed_limit("cls_toys", cl, flag), seed)
     data = lines[0]
     roots = np.full((6, 2), np.nan)
-    limit = failed_limit("cls_toys", cl, flag)
-    if not flag:
+    limit = failed_limit("cls_toys", cl, *([] if flag is None else [flag]))
+    if flag is None:
         roots[: len(estimates)] = [estimate[:2] for estimate in estimates]
         roots[1:, 1] = np.hypot(roots[1:, 1], _quantile_errors(roots[1:, 0], float(data.n_background[0])))
         limit = UpperLimit(

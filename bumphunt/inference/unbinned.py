@@ -17,10 +17,11 @@ from dataclasses import replace
 
 from numpy.typing import ArrayLike
 
-from bumphunt.engines.model_fit import ModelFit
+from bumphunt.engines.choose import Engine, fit_likelihood
+from bumphunt.engines.result import FitResult
 from bumphunt.engines.zfit import fit_densities
 from bumphunt.errors import FitError
-from bumphunt.inference.profile import Engine, Profile
+from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.narrow_bins import unbinned_constant, unbinned_likelihood
 from bumphunt.models.region import Region
 
@@ -53,7 +54,7 @@ def unbinned_nll(regions: Region | Sequence[Region], theta: ArrayLike) -> float:
 
 def fit_unbinned(
     regions: Region | Sequence[Region], *, strength: float | None = None, engine: Engine = "auto"
-) -> ModelFit:
+) -> FitResult:
     """Return the unbinned extended maximum-likelihood fit.
 
     Parameters
@@ -67,7 +68,7 @@ def fit_unbinned(
 
     Returns
     -------
-    ModelFit
+    FitResult
         `nll` is that of `unbinned_nll`, which has no saturated reference. A minimum where the density would become
         negative between the values has the status AT_BOUNDARY.
 
@@ -93,15 +94,14 @@ def fit_unbinned(
     ... )
     >>> result = fit_unbinned(peak)
     >>> result.engine, round(result.n_sig), round(result.n_sig_error)
-    ('convex', 102, 19)
+    ('linear', 102, 19)
     """
     model = unbinned_likelihood(regions)
     several = (regions,) if isinstance(regions, Region) else tuple(regions)
     if engine == "zfit" and any(r.values is not None and r.values.size > 0 for r in several):
         found = fit_densities(several, model, strength=strength)
     else:
-        profile = Profile(model, engine)
-        found = profile.free if strength is None else profile._fit(strength, None, errors=True)
+        found = fit_likelihood(model, engine, strength=strength)
     return replace(found, nll=found.nll + unbinned_constant(model))
 
 

@@ -2,7 +2,7 @@
 
 `likelihood` turns regions into expected counts nu(theta) in all their bins, with derivatives. Poisson constraints are
 further bins with an expectation tau theta; normal constraints have a centre and a precision. Asimov data are then
-nothing but other counts and centres. `linear_channel` gives the same model as a `Channel` for the convex engine
+nothing but other counts and centres. `linear_channel` gives the same model as a `Channel` for the linear engine
 where it is linear in its parameters.
 """
 
@@ -397,7 +397,7 @@ def linear_channel(model: Likelihood) -> Channel:
         If the likelihood is not linear.
     """
     if not model.linear:
-        msg = f"the likelihood of {[r.name for r in model.regions]} is not linear in its parameters: use iminuit"
+        msg = f"the likelihood of {[r.name for r in model.regions]} is not linear in its parameters: use 'newton'"
         raise InputError(msg)
     nu, slopes = model.expected_and_slopes(model.start)
     offset = nu - model.start @ slopes

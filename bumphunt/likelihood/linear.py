@@ -11,14 +11,14 @@ the background templates. Each coefficient is free, held, or has a Gaussian cons
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 
-__all__ = ["Channel", "template_channel"]
+__all__ = ["Channel"]
 
 Array = NDArray[np.float64]
 
@@ -78,6 +78,11 @@ class Channel:
             raise InputError(msg)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the parameters: the strength, and the coefficients of the templates."""
+        return ("strength", *(f"coefficient[{k}]" for k in range(self.centres.size)))
+
+    @property
     def held(self) -> NDArray[np.bool_]:
         """Templates whose coefficient is held at its centre, shape ``(K,)``."""
         return self.sigmas == 0.0
@@ -86,54 +91,3 @@ class Channel:
         """Return the expected counts, shape ``(B,)``, for a signal yield and coefficients of shape ``(K,)``."""
         nu: Array = n_sig * self.signal + np.asarray(background, dtype=np.float64) @ self.templates
         return nu
-
-    def asimov(self, n_sig: float, background: ArrayLike) -> Channel:
-        """Return the channel with Asimov data: counts and constraint centres at their expectation (CCGV section 3).
-
-        Expected counts below zero (templates with negative entries) are set to zero. Coefficients that are held, or
-        free, keep their centres, which mean nothing there but a start.
-        """
-        theta = np.asarray(background, dtype=np.float64)
-        return replace(
-            self, counts=np.maximum(self.expected(n_sig, theta), 0.0), centres=np.where(self.held, self.centres, theta)
-        )
-
-
-def template_channel(
-    counts: ArrayLike,
-    signal: ArrayLike,
-    templates: ArrayLike,
-    relative_uncertainties: tuple[float | None, ...] | ArrayLike,
-) -> Channel:
-    """Return the channel of nominal templates, each with a relative normalisation uncertainty.
-
-    Parameters
-    ----------
-    counts, signal, templates
-        As in `Channel`: shapes ``(B,)``, ``(B,)``, ``(K, B)``; templates are not negative.
-    relative_uncertainties
-        One value per template: a number >= 0, or None for a normalisation that the data alone determine.
-
-    Raises
-    ------
-    InputError
-        As in `Channel`, and if a template has a negative entry.
-
-    Examples
-    --------
-    >>> channel = template_channel([3, 5], [0.5, 0.5], [[4.0, 4.0]], (0.1,))
-    >>> channel.expected(2.0, [1.0])
-    array([5., 5.])
-    """
-    t = np.asarray(templates, dtype=np.float64)
-    if np.any(t < 0.0):
-        msg = f"templates must not be negative, found {t.min()}"
-        raise InputError(msg)
-    sigmas = np.array([np.inf if u is None else u for u in relative_uncertainties], dtype=np.float64)  # type: ignore[union-attr]
-    return Channel(
-        counts=np.asarray(counts, dtype=np.float64),
-        signal=np.asarray(signal, dtype=np.float64),
-        templates=t,
-        centres=np.ones(t.shape[0]),
-        sigmas=sigmas,
-    )

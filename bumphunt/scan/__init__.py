@@ -13,7 +13,7 @@ file            what it is for
 `windows`       which bins are looked at around a peak
 `likelihoods`   windows as regions of a likelihood: what a fit is made of
 `fits`          a mass tested by fits of its own, with any engine
-`channels`      many masses tested together by the convex engine
+`channels`      many masses tested together by the linear engine
 `counts`        a mass tested by counting
 `rows`          the row of a mass: its columns, its flags, whether it is valid
 `impacts`       what each source does at one mass

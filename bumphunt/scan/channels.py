@@ -1,8 +1,8 @@
-"""Windows as channels of the convex engine, which fits a block of masses together: the fast way through a scan.
+"""Windows as channels of the linear engine, which fits a block of masses together: the fast way through a scan.
 
 A window is a channel where its smooth background is linear in its coefficients, and its sources move the yield of the
 signal or fake a signal, but leave its shape alone. Nothing is approximated: what the engine cannot finish (limits by
-toys with uncertain yields, a few failed fits) is left to `bumphunt.scan.fits`. A window without any background is a
+toys, a few fits that failed or found no limit) is left to `bumphunt.scan.fits`. A window without any background is a
 channel too.
 """
 
@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.stacks import UncertainYield
+from bumphunt.errors import Flag
 from bumphunt.inference import asymptotics
 from bumphunt.inference.batch import Inference, background_errors, infer
-from bumphunt.inference.limits import UpperLimit, limit_of
-from bumphunt.inference.toys import toy_limit
+from bumphunt.inference.core import core_background
+from bumphunt.inference.limits import limit_of
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.scan.likelihoods import smooth_window
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import Part, ScanMass
-from bumphunt.scan.rows import NO_BACKGROUND, WITHOUT_SOURCES, Outcome
+from bumphunt.scan.rows import Outcome
 from bumphunt.scan.setting import ScanSetting
-from bumphunt.scan.windows import core_fractions
 
 __all__ = ["block_outcomes", "is_channel", "outcome_without_background"]
 
@@ -38,13 +38,13 @@ OF_CHANNELS = {"efficiency", "spurious_signal"}
 
 
 def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
-    """Return whether the convex engine can, and may, test a mass as a channel."""
+    """Return whether the linear engine can, and may, test a mass as a channel."""
     background = setting.method.background
     return (
         background is not None
         and background.linear
         and setting.method.smooth_at(mass.parts[0].at.mass)
-        and setting.engine in ("auto", "convex")
+        and setting.engine in ("auto", "linear")
         and setting.limits.method != "bayesian"
         and not any(set(source.moves) - OF_CHANNELS for source in mass.sources)
     )
@@ -77,14 +77,10 @@ def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict
     found = {}
     for (index, channel), result in zip(channels.items(), results, strict=True):
         mass, edges = masses[index], windows[index][0]
-        core = _core(mass.parts, edges, channel, result)
-        random = setting.limits.random(core)
-        if yields[index] is not None and (random or result.failure):
-            continue
-        limit, rng = limit_of(result, channel, cl=setting.limits.cl), setting.rng(index)
-        if random and rng is not None and limit.valid:
-            limit = toy_limit(channel, rng=rng, n_toys=setting.limits.n_toys, cl=setting.limits.cl).limit
-        found[index] = _outcome(mass.parts, edges, channel, result, limit, core=core)
+        core = _core(edges, channel, result)
+        unfinished = result.failure is Flag.NO_ROOT if yields[index] is None else result.failure is not None
+        if not (unfinished or setting.limits.takes_toys(core)):
+            found[index] = _outcome(mass.parts, edges, channel, result, core=core, cl=setting.limits.cl)
     return found
 
 
@@ -103,9 +99,8 @@ def outcome_without_background(mass: ScanMass, setting: ScanSetting) -> Outcome:
         sigmas=np.empty(0),
     )
     (result,) = infer([channel], cl=setting.limits.cl)
-    limit = limit_of(result, channel, cl=setting.limits.cl)
-    flags = (NO_BACKGROUND, WITHOUT_SOURCES) if mass.sources else (NO_BACKGROUND,)
-    return _outcome(mass.parts, edges, channel, result, limit, core=0.0, flags=flags)
+    flags = (Flag.NO_BACKGROUND, Flag.WITHOUT_SOURCES) if mass.sources else (Flag.NO_BACKGROUND,)
+    return _outcome(mass.parts, edges, channel, result, core=0.0, cl=setting.limits.cl, flags=flags)
 
 
 def _outcome(
@@ -113,20 +108,20 @@ def _outcome(
     edges: Sequence[Array],
     channel: Channel,
     result: Inference,
-    limit: UpperLimit,
     *,
     core: float,
-    flags: tuple[str, ...] = (),
+    cl: float,
+    flags: tuple[Flag, ...] = (),
 ) -> Outcome:
     """Return what the fits of a channel say."""
-    best, null = result.best, result.null
+    best, null, limit = result.best, result.null, limit_of(result, cl=cl)
     q0 = np.nan
     if best.status.usable and null.status.usable:
         q0 = float(asymptotics.q0(null.nll, best.nll, best.n_sig))
-    failed = () if null.status.usable or limit.valid else (null.status.flag,)
+    failed = () if null.status.usable or limit.valid else null.status.flags
     n_bkg = error = np.nan
     if best.status.usable:
-        n_bkg = float(channel.expected(0.0, best.background).sum())
+        n_bkg = float(channel.expected(0.0, best.values[1:]).sum())
         error = best.n_sig_error if np.isfinite(best.n_sig_error) else result.background_error
     return Outcome(
         parts=parts,
@@ -139,16 +134,16 @@ def _outcome(
         p0=float(asymptotics.p_value(asymptotics.z0_from_q0(q0))),
         limit=limit,
         core=core,
-        flags=(*filter(None, [best.status.flag]), *failed, *flags),
+        flags=(*best.status.flags, *failed, *flags),
     )
 
 
-def _core(parts: Sequence[Part], edges: Sequence[Array], channel: Channel, result: Inference) -> float:
+def _core(edges: Sequence[Array], channel: Channel, result: Inference) -> float:
     """Return the background in the core of the peaks by the fit without signal [events]; NaN where that failed."""
     if not result.null.status.usable:
         return np.nan
-    inside = [core_fractions(x, part.at.position, part.at.sigma) for x, part in zip(edges, parts, strict=True)]
-    return float(channel.expected(0.0, result.null.background) @ np.concatenate(inside))
+    expected, bins = channel.expected(0.0, result.null.values[1:]), _slices(edges)
+    return core_background([channel.signal[inside] for inside in bins], [expected[inside] for inside in bins], edges)
 
 
 def _smooth_channel(

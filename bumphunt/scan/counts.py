@@ -28,9 +28,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.errors import InputError
+from bumphunt.errors import Flag, InputError
 from bumphunt.inference import asymptotics
-from bumphunt.inference.bayesian import Prior, bayesian_counting_limit
+from bumphunt.inference.bayesian import bayesian_counting_limit
 from bumphunt.inference.counting import (
     CountingModel,
     band_counts,
@@ -40,14 +40,13 @@ from bumphunt.inference.counting import (
     simulated_background,
 )
 from bumphunt.inference.feldman_cousins import feldman_cousins_limit
-from bumphunt.inference.limits import UpperLimit
-from bumphunt.inference.method import LimitSettings
+from bumphunt.inference.limits import LimitSettings, Prior, UpperLimit
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
 from bumphunt.scan.likelihoods import Windows
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import Part, ScanMass, reshared
-from bumphunt.scan.rows import NO_BACKGROUND, Outcome
+from bumphunt.scan.rows import Outcome
 from bumphunt.scan.setting import ScanSetting
 from bumphunt.scan.sources import (
     SIGNAL_STATISTICS,
@@ -266,7 +265,7 @@ def count_outcome(mass: ScanMass, setting: ScanSetting) -> Outcome:
         p0=p0,
         limit=count_limit(found, model, setting.limits),
         core=np.inf,
-        flags=(NO_BACKGROUND,) if model.background == 0.0 else (),
+        flags=(Flag.NO_BACKGROUND,) if model.background == 0.0 else (),
     )
 
 
@@ -302,5 +301,5 @@ def _bayesian_limit(n_obs: float | None, model: CountingModel, cl: float, prior:
         method=f"bayesian_{prior}",
         cl=cl,
         valid=found[observed].valid,
-        flags=(*found[observed].flags, *(("blinded",) if n_obs is None else ())),
+        flags=(*found[observed].flags, *((Flag.BLINDED,) if n_obs is None else ())),
     )

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bumphunt.engines.model_fit import ModelFit
-from bumphunt.errors import FitError, InputError
-from bumphunt.inference.limits import checked_cl
-from bumphunt.inference.method import LimitSettings
-from bumphunt.inference.profile import Engine, Profile, profile_limit
+from bumphunt.engines.choose import Engine
+from bumphunt.engines.result import FitResult
+from bumphunt.errors import FitError, Flag, InputError
+from bumphunt.inference.limits import LimitSettings, checked_cl, profile_limit
+from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.likelihood import Likelihood, held_at, likelihood
 from bumphunt.models.region import Region
 from bumphunt.scan.counts import CountingWindow, count_limit, counting_window
@@ -62,7 +62,7 @@ class Impact:
     n_sig_error: float
     limit_obs: float
     limit_exp: float
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +220,7 @@ def counting_impacts(found: CountingWindow, *, limits: LimitSettings | None = No
                 n_sig_error=0.5 * abs(up - down),
                 limit_obs=upper.observed - without.observed,
                 limit_exp=float(upper.expected[2] - without.expected[2]),
-                flags=tuple(flag for flag in without.flags if flag != "blinded"),
+                flags=tuple(flag for flag in without.flags if flag is not Flag.BLINDED),
             )
         )
     statistical = float(np.sqrt(n_obs)) / found.fraction
@@ -234,12 +234,12 @@ def counting_impacts(found: CountingWindow, *, limits: LimitSettings | None = No
     )
 
 
-def _frozen(names: list[str], model: Likelihood, best: ModelFit, engine: Engine) -> Profile:
+def _frozen(names: list[str], model: Likelihood, best: FitResult, engine: Engine) -> Profile:
     """Return the profile with parameters held at their best values."""
     return Profile(held_at(model, {name: best.value(name) for name in names}), engine)
 
 
-def _impact(source: str, names: list[str], model: Likelihood, best: ModelFit, engine: Engine) -> Impact:
+def _impact(source: str, names: list[str], model: Likelihood, best: FitResult, engine: Engine) -> Impact:
     """Return the row of a source, without its limits."""
     nan, flags = float("nan"), []
     pull, constraint, shifts = nan, nan, [nan, nan]
@@ -254,7 +254,7 @@ def _impact(source: str, names: list[str], model: Likelihood, best: ModelFit, en
                 moved = Profile(held_at(model, {names[0]: value + sign * step}), engine).best
                 shifts[k] = moved.n_sig - best.n_sig
             except FitError as failure:
-                flags.append(str(failure))
+                flags.append(failure.flag)
     return Impact(
         source=source,
         pull=float(pull),

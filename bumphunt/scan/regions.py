@@ -21,7 +21,7 @@ from bumphunt.models.signal import Hypothesis, SignalModel
 from bumphunt.scan.method import Method
 from bumphunt.scan.sources import Source, Sources, signal_sources, sources_at
 from bumphunt.scan.spectra import Spectra
-from bumphunt.scan.windows import CORE, window_edges
+from bumphunt.scan.windows import bins_near, window_edges
 
 __all__ = ["Part", "ScanMass", "ScanRegion", "blinded", "checked_regions", "every_decay", "reshared", "scan_masses"]
 
@@ -108,14 +108,13 @@ class Part:
             self.edges, self.at.position, self.at.sigma, half_width=half_width, bins_per_sigma=bins_per_sigma
         )
 
+    def near(self) -> Array:
+        """Return the edges of the bins of the spectrum around the peak (`bumphunt.scan.windows.bins_near`)."""
+        return bins_near(self.edges, self.at.position, self.at.sigma)
+
     def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
         """Return the fraction of n_sig in each bin; arguments as in `SignalModel.fractions`."""
         return self.share * self.at.fractions(edges, shift=shift, stretch=stretch)
-
-    @property
-    def simulated_core(self) -> float:
-        """Simulated background within `CORE` standard deviations of the peak [events]."""
-        return float(self.region.spectra.cut(self.window(CORE)).templates.sum())
 
     @property
     def statistical(self) -> float:

@@ -12,8 +12,8 @@ expectation takes the place of the data, and every row carries the flag "blinded
 flag                           says
 =============================  =====================================================================================
 "blinded"                      the counts are an expectation: q0 = 0, p0 = 0.5
-"low_counts"                   fewer than `ASYMPTOTIC_FROM` expected background events within +-2 sigma of the mass:
-                               asymptotic formulae are not to be trusted, use counting
+"low_counts"                   fewer than `ASYMPTOTIC_FROM` expected background events in the core of the peak
+                               (`bumphunt.inference.core`): asymptotic formulae are not to be trusted, use counting
 "no_background"                no template reaches into the window: all events are taken for signal
 "without_sources"              that limit leaves out the sources of uncertainty
 "region_without_background"    the same in one of several regions, which is left out of the row
@@ -33,27 +33,16 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.errors import InputError
+from bumphunt.errors import Flag, InputError
 from bumphunt.inference import asymptotics
+from bumphunt.inference.core import low_counts
 from bumphunt.inference.limits import UpperLimit
 from bumphunt.scan.regions import Part
 from bumphunt.scan.setting import ScanSetting
 
-__all__ = [
-    "NO_BACKGROUND",
-    "REGION_WITHOUT_BACKGROUND",
-    "WITHOUT_SOURCES",
-    "Outcome",
-    "ScanPoint",
-    "ScanResult",
-    "scan_row",
-]
+__all__ = ["Outcome", "ScanPoint", "ScanResult", "scan_row"]
 
 Array = NDArray[np.float64]
-
-NO_BACKGROUND, WITHOUT_SOURCES = "no_background", "without_sources"
-REGION_WITHOUT_BACKGROUND = "region_without_background"
-"""Flags of windows that no background reaches."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +60,8 @@ class Outcome:
     limit
         The limit on the signal events in the whole peak.
     core
-        Expected background within two standard deviations of the peak, in all regions [events]; inf where nothing
-        rests on asymptotic formulae.
+        Expected background in the core of the peak, in all regions [events]; inf where nothing rests on asymptotic
+        formulae, NaN where the fit without signal failed.
     flags
         What the fits and the windows have to say.
     """
@@ -87,7 +76,7 @@ class Outcome:
     p0: float
     limit: UpperLimit
     core: float
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +130,7 @@ class ScanPoint:
     method: str
     cl: float
     valid: bool
-    flags: tuple[str, ...]
+    flags: tuple[Flag, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,14 +180,14 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
         Whether they are blinded, and from which background on the formulae are trusted.
     """
     known, limit = not np.isnan(found.q0), found.limit
-    alone = NO_BACKGROUND in found.flags
+    alone = Flag.NO_BACKGROUND in found.flags
     q0, p0 = (0.0, 0.5) if setting.blinded and known else (found.q0, found.p0)
     flags = (
         *limit.flags,
         *found.flags,
-        *(["no_significance"] if limit.valid and not known and alone else []),
-        *([] if found.core >= setting.limits.threshold else ["low_counts"]),
-        *(["blinded"] if setting.blinded else []),
+        *([Flag.NO_SIGNIFICANCE] if limit.valid and not known and alone else []),
+        *([Flag.LOW_COUNTS] if low_counts(found.core, setting.limits.threshold) else []),
+        *([Flag.BLINDED] if setting.blinded else []),
     )
     m2, m1, median, p1, p2 = limit.expected.tolist()
     leading = int(np.argmax([part.share for part in found.parts]))

@@ -8,7 +8,7 @@ axis of their signal model, how a mass is tested (`bumphunt.scan.method`), and t
 a mass is tested by                   where
 ====================================  ===============================================================
 a count in one region                 `bumphunt.scan.counts`
-the convex engine, many at once       `bumphunt.scan.channels`: smooth backgrounds, several times as fast
+the linear engine, many at once       `bumphunt.scan.channels`: smooth backgrounds, several times as fast
 fits of its own, by any engine        `bumphunt.scan.fits`: all others
 ====================================  ===============================================================
 """
@@ -21,8 +21,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from bumphunt.inference.method import LimitSettings
-from bumphunt.inference.profile import Engine
+from bumphunt.engines.choose import Engine
+from bumphunt.inference.limits import LimitSettings
 from bumphunt.scan.channels import block_outcomes, is_channel
 from bumphunt.scan.counts import count_outcome
 from bumphunt.scan.fits import fit_outcome
@@ -35,7 +35,7 @@ from bumphunt.scan.sources import Sources
 __all__ = ["scan_spectra"]
 
 BLOCK = 64
-"""Masses that the convex engine fits together."""
+"""Masses that the linear engine fits together."""
 
 
 def scan_spectra(
@@ -70,7 +70,7 @@ def scan_spectra(
     rng
         For limits from toys or integrals: each mass has a child of its seed.
     engine
-        As in `bumphunt.inference.fit.fit`; "convex" fits uncertain yields of the signal too.
+        As in `bumphunt.inference.fit.fit`; "linear" fits uncertain yields of the signal too.
     progress
         Called after every hypothesis.
 

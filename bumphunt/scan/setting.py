@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bumphunt.engines.choose import Engine
 from bumphunt.errors import InputError
-from bumphunt.inference.method import LimitSettings
-from bumphunt.inference.profile import Engine
+from bumphunt.inference.limits import LimitSettings
 from bumphunt.inference.toys import child_seed, seed_of
 from bumphunt.scan.method import Method
 
@@ -84,8 +84,6 @@ def scan_setting(
         )
         raise InputError(msg)
     random = settings.method != "asymptotic" and not (counting and n_regions == 1)
-    if random and rng is None:
-        msg = f"limits by the method {settings.method!r} need random numbers: give rng=numpy.random.default_rng(seed)"
-        raise InputError(msg)
-    seed = None if rng is None else seed_of(rng)
+    generator = settings.checked_generator(rng) if random else rng
+    seed = None if generator is None else seed_of(generator)
     return ScanSetting(method=method, limits=settings, seed=seed, engine=engine, blinded=blinded)

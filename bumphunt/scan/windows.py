@@ -11,12 +11,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 
-__all__ = ["CORE", "core_fractions", "joined_sparse", "window_edges"]
+__all__ = ["bins_near", "joined_sparse", "window_edges"]
 
 Array = NDArray[np.float64]
 
-CORE = 2.0
-"""Half width [standard deviations] of the region that `asymptotics.ASYMPTOTIC_FROM` speaks of."""
+NEAR = 5.0
+"""Half width [standard deviations] of the stretch of a spectrum in which the core of a peak is looked for."""
 SPARSE = 0.5
 """Largest relative statistical error of the expected background of a bin: that of four simulated events."""
 
@@ -91,15 +91,15 @@ def joined_sparse(edges: Array, background: Array, variance: Array) -> Array:
     return np.array([*(kept[:-1] if len(kept) > 1 else kept), edges[-1]])
 
 
-def core_fractions(edges: Array, centre: float, sigma: float) -> Array:
-    """Return the fraction of each bin that lies within `CORE` standard deviations of a peak, ``(B + 1,)`` to ``(B,)``.
+def bins_near(edges: Array, centre: float, sigma: float) -> Array:
+    """Return the edges of all bins that reach within `NEAR` standard deviations of a peak.
 
     Parameters
     ----------
     edges
-        Bin edges, rising.
+        Edges of the spectrum, rising, shape ``(B + 1,)``.
     centre, sigma
-        Of the peak, in the unit of the edges.
+        Of the peak, which is inside, in the unit of the edges.
     """
-    ends = np.clip(edges, centre - CORE * sigma, centre + CORE * sigma)
-    return np.diff(ends) / np.diff(edges)
+    first = max(int(np.searchsorted(edges, centre - NEAR * sigma, side="right")) - 1, 0)
+    return edges[first : int(np.searchsorted(edges, centre + NEAR * sigma)) + 1]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import BSpline
 
-from bumphunt.errors import FitError, InputError
+from bumphunt.errors import FitError, Flag, InputError
 
 __all__ = ["Smoothed", "smooth_spectrum"]
 
@@ -144,10 +144,8 @@ def _mean_weight(counts: Array, squares: Array, which: NDArray[np.intp], place: 
     total = np.bincount(which, counts, minlength=cells.size - 1)
     if np.any(total <= 0):
         empty = int(np.argmin(total))
-        msg = (
-            f"no events between two knots, {np.exp(cells[empty]):.4g} and {np.exp(cells[empty + 1]):.4g} less the scale"
-        )
-        raise FitError(msg)
+        ends = f"{np.exp(cells[empty]):.4g} and {np.exp(cells[empty + 1]):.4g}"
+        raise FitError(Flag.FIT_SINGULAR, f"no events between two knots, {ends} less the scale")
     mean = np.bincount(which, squares, minlength=cells.size - 1) / total
     return np.asarray(np.interp(place, 0.5 * (cells[1:] + cells[:-1]), mean))
 
@@ -169,8 +167,7 @@ def _maximum(events: Array, basis: Array, exposure: Array) -> tuple[Array, Array
         c = c + length * step
         if np.max(np.abs(length * step)) < TOLERANCE:
             return c, np.linalg.pinv(information)
-    msg = f"the spline did not converge in {MOST_STEPS} steps; use fewer knots"
-    raise FitError(msg)
+    raise FitError(Flag.FIT_NOT_CONVERGED, f"the spline did not converge in {MOST_STEPS} steps; use fewer knots")
 
 
 def _likelihood(c: Array, events: Array, basis: Array, exposure: Array) -> float:

@@ -1,6 +1,6 @@
 """Speed of the engines against pyhf, iminuit and zfit on the same data: 100 bins, one peak, three backgrounds.
 
-The convex engine has the linear model, the engine "newton" one of 80 bins with log-normal uncertainties, of the
+The linear engine has the linear model, the engine "newton" one of 80 bins with log-normal uncertainties, of the
 luminosity and efficiency on the signal too, without and with statistical errors of the templates in each bin.
 Run as ``make bench``; it prints a table, writes ``bench/inference.json`` and ``bench/inference.png`` (time against the
 number of masses, toys and bins, with the exponents of fitted power laws), and collects nothing for pytest. One core.
@@ -20,17 +20,18 @@ from pathlib import Path
 
 import numpy as np
 
-from bumphunt.engines import linear as convex
-from bumphunt.engines import minuit
-from bumphunt.engines.newton import fit_data_sets
+from bumphunt.engines import linear, newton
+from bumphunt.engines.choose import fit_likelihood
+from bumphunt.inference.batch import infer
 from bumphunt.inference.fit import limit
-from bumphunt.inference.limits import asymptotic_limit, asymptotic_limits
-from bumphunt.likelihood.likelihood import likelihood
-from bumphunt.likelihood.linear import Channel, template_channel
+from bumphunt.inference.limits import profile_limit
+from bumphunt.inference.profile import Profile
+from bumphunt.likelihood.likelihood import Likelihood, likelihood, linear_channel
+from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.signal import SignalModel
-from bumphunt.models.systematics import LogNormal
+from bumphunt.models.systematics import Gaussian, LogNormal
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import ScanRegion
 from bumphunt.scan.scan import scan_spectra
@@ -47,10 +48,11 @@ N_MASSES = 256
 N_DILEPTON = 5704
 """Hypotheses of the BaBar dark photon search in electron and muon pairs (arXiv:1406.2980)."""
 FIRST_RESULT = """
-import numpy as np
-from bumphunt.inference.limits import asymptotic_limit
-from bumphunt.likelihood.linear import template_channel
-asymptotic_limit(template_channel([3, 5, 4], [0.2, 0.6, 0.2], [[4.0, 4.0, 4.0]], (0.1,)))
+from bumphunt.inference.fit import limit
+from bumphunt.models.region import Sample, region
+from bumphunt.models.systematics import Gaussian
+flat = Sample("b", [4.0, 4.0, 4.0], uncertainties=[Gaussian("b", 0.1)])
+limit(region("r", counts=[3, 5, 4], signal=[0.2, 0.6, 0.2], backgrounds=flat))
 """
 
 
@@ -78,18 +80,30 @@ def toys_of(n_toys: int, n_bins: int = N_BINS) -> np.ndarray:
     return np.random.default_rng(1).poisson(model(n_bins)[1].sum(axis=0), size=(n_toys, n_bins)).astype(float)
 
 
+def likelihoods_of(n_masses: int, n_bins: int = N_BINS) -> list[Likelihood]:
+    """Return likelihoods of different data: the masses of a scan."""
+    signal, templates, relative = model(n_bins)
+    backgrounds = [
+        Sample(f"b{k}", template, uncertainties=[Gaussian(f"norm{k}", float(sigma))])
+        for k, (template, sigma) in enumerate(zip(templates, relative, strict=True))
+    ]
+    return [
+        likelihood(region("r", counts=counts, signal=signal, backgrounds=backgrounds))
+        for counts in toys_of(n_masses, n_bins)
+    ]
+
+
 def channels_of(n_masses: int, n_bins: int = N_BINS) -> list[Channel]:
-    """Return channels with different data: the masses of a scan."""
-    return [template_channel(counts, *model(n_bins)) for counts in toys_of(n_masses, n_bins)]
+    """Return the same as the channels of a batch."""
+    return [linear_channel(one) for one in likelihoods_of(n_masses, n_bins)]
 
 
-def q0_toys(toys: np.ndarray, signal: np.ndarray, templates: np.ndarray, relative: np.ndarray) -> np.ndarray:
+def q0_toys(built: Likelihood, toys: np.ndarray) -> np.ndarray:
     """Return q0 of background-only toys, shape (N,), by two batched fits."""
-    columns, start = np.vstack([signal, templates]), [0.0, 1.0, 1.0, 1.0]
-    arguments = {"centres": start, "sigmas": [np.inf, *relative], "errors": False}
-    null = convex.fit_batch(toys, columns, held=1, start=start, **arguments)
-    best = convex.fit_batch(toys, columns, start=null.parameters, warm=True, **arguments)
-    return np.where(best.parameters[:, 0] > 0.0, 2.0 * (null.nll - best.nll), 0.0)
+    centres = np.tile(built.centres, (len(toys), 1))
+    null = linear.fit_data_sets(built, toys, centres, centres, strength_free=False)
+    best = linear.fit_data_sets(built, toys, centres, null.values, strength_free=True, warm=True)
+    return np.where(best.values[:, 0] > 0.0, 2.0 * (null.nll - best.nll), 0.0)
 
 
 def dilepton_scan(n_masses: int) -> Callable[[], object]:
@@ -156,18 +170,18 @@ def regions_scan(n_masses: int) -> Callable[[], object]:
 def peers() -> dict[str, dict[str, float | None]]:
     """Return seconds per fit, limit with band and toy, of those peers that are installed; None where it has none."""
     signal, templates, relative = model()
-    channel = channels_of(1)[0]
+    (built,) = likelihoods_of(1)
     found: dict[str, dict[str, float | None]] = {
         "iminuit": {
-            "one fit": seconds(lambda: minuit.fit_channel(channel), 20),
-            "limit with band": seconds(lambda: asymptotic_limit(channel, fitter=minuit.fit_channel), 1),
+            "one fit": seconds(lambda: fit_likelihood(built, "minuit"), 20),
+            "limit with band": seconds(lambda: profile_limit(Profile(built, "minuit")), 1),
             "q0 of one toy": None,
         }
     }
     if find_spec("pyhf") is not None:
         found["pyhf"] = _pyhf(signal, templates, relative)
     if find_spec("zfit") is not None:
-        found["zfit"] = _zfit(channel.counts)
+        found["zfit"] = _zfit(built.counts)
     return found
 
 
@@ -263,6 +277,9 @@ def not_linear_times() -> dict[str, dict[str, float]]:
         rows = (toys, np.tile(built.centres, (N_NOT_LINEAR, 1)), np.tile(built.start, (N_NOT_LINEAR, 1)))
         theirs: list[float] = []
 
+        def toy_fits(built: Likelihood = built, rows: tuple[np.ndarray, ...] = rows) -> object:
+            return newton.fit_data_sets(built, *rows, strength_free=True)
+
         def scan(peer: object = peer, data: list[float] = data, theirs: list[float] = theirs) -> None:
             got = pyhf.infer.intervals.upper_limits.toms748_scan(data, peer, 0.0, 5.0, level=0.1, rtol=1e-4)
             theirs.append(float(got[0]))
@@ -274,20 +291,20 @@ def not_linear_times() -> dict[str, dict[str, float]]:
             "pyhf": time.perf_counter() - start,
             "limit": limit(mine).observed,
             "limit of pyhf": theirs[0],
-            "one toy": seconds(lambda b=built, r=rows: fit_data_sets(b, *r, strength_free=True), 1) / N_NOT_LINEAR,
+            "one toy": seconds(toy_fits, 1) / N_NOT_LINEAR,
         }
     return found
 
 
 def ours() -> dict[str, float]:
-    """Return seconds per fit, limit with band and toy of the convex engine."""
-    channels, toys = channels_of(N_MASSES), toys_of(N_TOYS)
+    """Return seconds per fit, limit with band and toy of the linear engine."""
+    channels, toys, (built,) = channels_of(N_MASSES), toys_of(N_TOYS), likelihoods_of(1)
     return {
-        "one fit": seconds(lambda: convex.fit_channel(channels[0]), 100),
-        "limit with band": seconds(lambda: asymptotic_limit(channels[0]), 50),
-        "limit with band, in a scan": seconds(lambda: asymptotic_limits(channels), 1) / N_MASSES,
-        "limit, observed only, in a scan": seconds(lambda: asymptotic_limits(channels, expected=False), 1) / N_MASSES,
-        "q0 of one toy": seconds(lambda: q0_toys(toys, *model()), 1) / N_TOYS,
+        "one fit": seconds(lambda: fit_likelihood(built), 100),
+        "limit with band": seconds(lambda: profile_limit(Profile(built)), 50),
+        "limit with band, in a scan": seconds(lambda: infer(channels), 1) / N_MASSES,
+        "limit, observed only, in a scan": seconds(lambda: infer(channels, expected=False), 1) / N_MASSES,
+        "q0 of one toy": seconds(lambda: q0_toys(built, toys), 1) / N_TOYS,
     }
 
 
@@ -296,15 +313,15 @@ def scaling() -> dict[str, dict[str, object]]:
 
     def bins(n: int) -> Callable[[], object]:
         channels = channels_of(16, n)
-        return lambda: asymptotic_limits(channels)
+        return lambda: infer(channels)
 
     def masses(n: int) -> Callable[[], object]:
         channels = channels_of(n)
-        return lambda: asymptotic_limits(channels)
+        return lambda: infer(channels)
 
     def toys(n: int) -> Callable[[], object]:
-        counts = toys_of(n)
-        return lambda: q0_toys(counts, *model())
+        counts, (built,) = toys_of(n), likelihoods_of(1)
+        return lambda: q0_toys(built, counts)
 
     cases = {
         "masses": (masses, [64, 256, 1024, 4096]),
@@ -347,8 +364,8 @@ def draw(scalings: dict[str, dict[str, object]], path: Path) -> None:
 
 
 def table(mine: dict[str, float], theirs: dict[str, dict[str, float | None]]) -> str:
-    """Return times in milliseconds and, in brackets, how many times faster the convex engine is."""
-    lines = [f"{'[ms]':34}{'convex':>10}" + "".join(f"{name:>22}" for name in theirs)]
+    """Return times in milliseconds and, in brackets, how many times faster the linear engine is."""
+    lines = [f"{'[ms]':34}{'linear':>10}" + "".join(f"{name:>22}" for name in theirs)]
     for name, own in mine.items():
         line = f"{name:34}{1e3 * own:10.4f}"
         for times in theirs.values():
@@ -392,7 +409,7 @@ def main() -> None:
         )
     sys.stdout.write("\n".join(lines) + "\n")
     record = {
-        "convex": mine,
+        "linear": mine,
         "peers": theirs,
         "toys_per_second": 1.0 / mine["q0 of one toy"],
         "dilepton_scan_seconds": scan,

@@ -11,7 +11,9 @@ from scipy import optimize
 from bumphunt.engines import minuit
 from bumphunt.engines import zfit as zfit_engine
 from bumphunt.engines.result import FitStatus
-from bumphunt.inference.fit import fit, interval, limit, significance
+from bumphunt.inference.fit import fit, limit
+from bumphunt.inference.intervals import interval
+from bumphunt.inference.significance import significance
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import gaussian
@@ -50,16 +52,16 @@ def spectrum(seed, order, mean, sigma, level, family, hole, constrained):
 @given(**SPECTRA)
 def test_engines_agree_where_the_model_is_linear(**description):
     r = spectrum(**description)
-    convex, reference = fit(r), fit(r, engine="minuit")
-    assert (convex.engine, reference.engine) == ("convex", "minuit")
-    assert convex.status.usable
-    if convex.status is FitStatus.CONVERGED:
+    linear, reference = fit(r), fit(r, engine="minuit")
+    assert (linear.engine, reference.engine) == ("linear", "minuit")
+    assert linear.status.usable
+    if linear.status is FitStatus.CONVERGED:
         assert reference.status is FitStatus.CONVERGED
-        assert reference.nll == pytest.approx(convex.nll, abs=1e-6)
-        assert reference.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
-        assert reference.n_sig_error == pytest.approx(convex.n_sig_error, rel=1e-2)
+        assert reference.nll == pytest.approx(linear.nll, abs=1e-6)
+        assert reference.n_sig == pytest.approx(linear.n_sig, abs=1e-3 * linear.n_sig_error)
+        assert reference.n_sig_error == pytest.approx(linear.n_sig_error, rel=1e-2)
     elif reference.status.usable:
-        assert reference.nll == pytest.approx(convex.nll, abs=1e-3)  # what a barrier leaves
+        assert reference.nll == pytest.approx(linear.nll, abs=1e-3)  # what a barrier leaves
 
 
 @settings(max_examples=40, deadline=None, derandomize=True)
@@ -96,15 +98,15 @@ needs_zfit = pytest.mark.skipif(importlib.util.find_spec("zfit") is None, reason
 @given(**SPECTRA)
 def test_zfit_agrees_over_random_spectra(**description):
     r = spectrum(**description)
-    convex, zfit = fit(r), fit(r, engine="zfit")
+    linear, zfit = fit(r), fit(r, engine="zfit")
     assert zfit.engine == "zfit"
-    assert zfit.status is convex.status
-    if convex.status is FitStatus.CONVERGED:
-        assert zfit.nll == pytest.approx(convex.nll, abs=1e-6)
-        assert zfit.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
-        assert zfit.n_sig_error == pytest.approx(convex.n_sig_error, rel=1e-2)
+    assert zfit.status is linear.status
+    if linear.status is FitStatus.CONVERGED:
+        assert zfit.nll == pytest.approx(linear.nll, abs=1e-6)
+        assert zfit.n_sig == pytest.approx(linear.n_sig, abs=1e-3 * linear.n_sig_error)
+        assert zfit.n_sig_error == pytest.approx(linear.n_sig_error, rel=1e-2)
     else:
-        assert zfit.nll == pytest.approx(convex.nll, abs=1e-3)  # what the barrier leaves
+        assert zfit.nll == pytest.approx(linear.nll, abs=1e-3)  # what the barrier leaves
 
 
 HARD = {
@@ -209,7 +211,7 @@ def test_status_of_minuit_does_not_hang_on_its_last_steps(monkeypatch, tolerance
     r = spectrum(**CLOSE, family="bernstein", hole=1, constrained=True)
     model, want = likelihood(r), fit(r)
     for start in perturbed_starts(model, 6):
-        got = minuit.fit_likelihood(model, start=start)
+        got = minuit.fit_minuit(model, start=start)
         assert got.status is want.status is FitStatus.CONVERGED
         assert got.n_sig == pytest.approx(want.n_sig, abs=1e-3 * want.n_sig_error)
 

@@ -1,15 +1,15 @@
-"""The engine for likelihoods that are not linear: against Minuit, the convex engine, and models described twice."""
+"""The engine for likelihoods that are not linear: against Minuit, the linear engine, and models described twice."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bumphunt.engines import minuit
+from bumphunt.engines.linear import fit_linear
+from bumphunt.engines.minuit import fit_minuit
 from bumphunt.engines.newton import fit_data_sets, fit_newton
 from bumphunt.engines.result import FitStatus
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.profile import fit_convex
 from bumphunt.likelihood import kernels as compiled
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
@@ -72,9 +72,9 @@ def test_fit_is_that_of_minuit(seed, level, strength):
     got = fit_newton(model, strength=strength)
     assert got.engine == "newton"
     assert got.status.usable
-    theirs = minuit.fit_likelihood(model, strength=strength)
+    theirs = fit_minuit(model, strength=strength)
     if theirs.status.usable and theirs.nll > got.nll + 1e-6:  # there may be two minima: is ours one?
-        theirs = minuit.fit_likelihood(model, strength=strength, start=got.values)
+        theirs = fit_minuit(model, strength=strength, start=got.values)
     if theirs.status.usable and got.status is FitStatus.CONVERGED:
         assert got.nll == pytest.approx(theirs.nll, abs=1e-6)
         if strength is None:
@@ -89,7 +89,7 @@ def test_fit_is_that_of_minuit(seed, level, strength):
     strength=st.sampled_from([None, 0.0, 1.0]),
     order=st.sampled_from([None, 1, 2]),
 )
-def test_linear_fit_at_the_boundary_is_that_of_the_convex_engine(seed, level, strength, order):
+def test_linear_fit_at_the_boundary_is_that_of_the_linear_engine(seed, level, strength, order):
     rng = np.random.default_rng(seed)
     expectation = level * rng.uniform(0.5, 2.0, 12)
     backgrounds = [Sample("b", expectation, uncertainties=[Gaussian("b", 0.3)])]
@@ -98,12 +98,12 @@ def test_linear_fit_at_the_boundary_is_that_of_the_convex_engine(seed, level, st
     counts = rng.poisson(expectation)
     one = region("r", counts=counts, edges=np.linspace(0, 1, 13), signal=gaussian(0.5, 0.08), backgrounds=backgrounds)
     model = likelihood(one)
-    got, convex = fit_newton(model, strength=strength), fit_convex(model, strength=strength)
-    assert convex.status.usable
+    got, linear = fit_newton(model, strength=strength), fit_linear(model, strength=strength)
+    assert linear.status.usable
     assert got.status.usable
-    assert got.nll == pytest.approx(convex.nll, abs=1e-8)
-    if convex.status is FitStatus.CONVERGED and got.status is FitStatus.CONVERGED:
-        assert got.n_sig == pytest.approx(convex.n_sig, abs=1e-4 * max(convex.n_sig_error, 1e-3))
+    assert got.nll == pytest.approx(linear.nll, abs=1e-8)
+    if linear.status is FitStatus.CONVERGED and got.status is FitStatus.CONVERGED:
+        assert got.n_sig == pytest.approx(linear.n_sig, abs=1e-4 * max(linear.n_sig_error, 1e-3))
 
 
 def test_minimum_where_an_empty_bin_expects_nothing_is_at_the_boundary():

@@ -12,7 +12,9 @@ from bumphunt.engines.result import FitStatus
 from bumphunt.errors import InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.inference.fit import fit, hypotest, interval, limit, scan, significance
+from bumphunt.inference.fit import fit, limit, scan
+from bumphunt.inference.intervals import interval
+from bumphunt.inference.significance import hypotest, significance
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import gaussian
@@ -131,7 +133,7 @@ def test_two_bins_of_pyhf_test_suite():
         signal=[12.0, 11.0],
         backgrounds=Sample("background", [50.0, 52.0], uncertainties=[PerBin("b", [3.0, 7.0])]),
     )
-    for engine in ("convex", "newton", "minuit"):
+    for engine in ("linear", "newton", "minuit"):
         assert fit(two, engine=engine).engine == engine
         got = limit(two, cl=0.95, engine=engine)
         assert got.observed == pytest.approx(1.01156939, rel=1e-4)
@@ -200,13 +202,13 @@ def test_histogram_counts_and_values_are_the_same_data():
 
 def test_polynomial_families_and_engines_find_the_same_signal():
     reference = fit(dimuon())
-    assert reference.engine == "convex"
+    assert reference.engine == "linear"
     for other in (fit(dimuon(family="chebyshev")), fit(dimuon(), engine="minuit")):
         assert other.n_sig == pytest.approx(reference.n_sig, abs=1e-3 * reference.n_sig_error)
         assert other.nll == pytest.approx(reference.nll, abs=1e-6)
         assert other.n_sig_error == pytest.approx(reference.n_sig_error, rel=1e-4)
     with pytest.raises(InputError, match="not linear"):
-        fit(dimuon(family="exponential"), engine="convex")
+        fit(dimuon(family="exponential"), engine="linear")
     exponential = fit(dimuon(family="exponential"))
     assert exponential.engine == "newton"
     assert exponential.n_sig == pytest.approx(reference.n_sig, rel=0.03)
@@ -252,7 +254,7 @@ def test_position_of_a_peak_is_measured():
 
 def test_spurious_signal_adds_its_width_in_quadrature():
     plain, spurious = fit(dimuon()), fit(dimuon([SpuriousSignal("bias", 15.0)]))
-    assert spurious.engine == "convex"
+    assert spurious.engine == "linear"
     assert spurious.n_sig_error == pytest.approx(np.hypot(plain.n_sig_error, 15.0), rel=1e-3)
 
 
@@ -289,7 +291,7 @@ def test_scan_finds_the_injected_peak_and_reports_engines():
     assert max(points, key=lambda p: p.z0).mass == 5.0
     assert points[1].z0 == pytest.approx(significance(dimuon()).z0, rel=1e-6)
     assert points[1].limit.observed == pytest.approx(limit(dimuon()).observed, rel=1e-6)
-    assert {p.engine for p in points} == {"convex"}
+    assert {p.engine for p in points} == {"linear"}
 
 
 def test_asimov_significance_is_eq_97():
@@ -314,7 +316,7 @@ def test_broken_fit_is_flagged_and_has_no_numbers():
 
 def test_impossible_data_are_flagged():
     impossible = region("i", counts=[3.0, 4.0], signal=[1.0, 0.0], backgrounds=Sample("b", [1.0, 0.0]))
-    for engine in ("convex", "newton", "minuit"):
+    for engine in ("linear", "newton", "minuit"):
         assert fit(impossible, engine=engine).status is FitStatus.INFEASIBLE
         assert not limit(impossible, engine=engine).valid
 

@@ -3,12 +3,14 @@
 import numpy as np
 import pytest
 
-from bumphunt.engines import minuit
-from bumphunt.engines.linear import fit_channel
-from bumphunt.errors import FitError, InputError
+from bumphunt.errors import InputError
 from bumphunt.inference.asymptotics import cls
-from bumphunt.inference.limits import ProfiledFits, asymptotic_limit, bracketed_root, cross_section, failed_limit
-from bumphunt.likelihood.linear import Channel, template_channel
+from bumphunt.inference.fit import limit
+from bumphunt.inference.limits import LimitSettings, cross_section, failed_limit, profile_limit
+from bumphunt.inference.profile import Profile
+from bumphunt.likelihood.likelihood import likelihood
+from bumphunt.models.region import Sample, region
+from bumphunt.models.systematics import ControlRegion, Free, Gaussian
 
 TWO_BINS = (1.01156939, [0.55988, 0.75702, 1.06235, 1.50117, 2.05079])
 """95 % CLs limit and band of pyhf's two-bin example (tests/test_validation.py, "2bin_1channel")."""
@@ -16,23 +18,30 @@ TWO_BINS = (1.01156939, [0.55988, 0.75702, 1.06235, 1.50117, 2.05079])
 
 def two_bins():
     """Signal (12, 11), background (50 +- 3, 52 +- 7) with Poisson constraints: two more bins with tau = (b / db)^2."""
-    tau = np.array([50.0 / 3.0, 52.0 / 7.0]) ** 2
-    return Channel(
-        counts=np.array([51.0, 48.0, *tau]),
-        signal=np.array([12.0, 11.0, 0.0, 0.0]),
-        templates=np.array([[50.0, 0.0, tau[0], 0.0], [0.0, 52.0, 0.0, tau[1]]]),
-        centres=np.ones(2),
-        sigmas=np.full(2, np.inf),
-    )
+    backgrounds = []
+    for k, (b, db) in enumerate([(50.0, 3.0), (52.0, 7.0)]):
+        tau = (b / db) ** 2
+        counted = ControlRegion(f"side{k}", tau, alpha=b / tau)
+        backgrounds.append(Sample(f"b{k}", np.where(np.arange(2) == k, b, 0.0), uncertainties=[counted]))
+    return region("two", counts=[51, 48], signal=[12.0, 11.0], backgrounds=backgrounds)
 
 
-@pytest.mark.parametrize("fitter", [fit_channel, minuit.fit_channel])
-def test_two_bin_reference(fitter):
-    limit = asymptotic_limit(two_bins(), cl=0.95, fitter=fitter)
-    assert limit.observed == pytest.approx(TWO_BINS[0], rel=1e-5)
-    np.testing.assert_allclose(limit.expected, TWO_BINS[1], rtol=1.5e-5)
-    assert limit.valid
-    assert limit.flags == ()
+def described(counts, signal, templates, relative):
+    """Templates with Gaussian normalisation uncertainties: free for None, fixed for 0."""
+    backgrounds = []
+    for k, (template, sigma) in enumerate(zip(templates, relative, strict=True)):
+        constraint = [] if sigma == 0.0 else [Free(f"norm{k}") if sigma is None else Gaussian(f"norm{k}", sigma)]
+        backgrounds.append(Sample(f"b{k}", template, uncertainties=constraint))
+    return region("r", counts=counts, signal=signal, backgrounds=backgrounds)
+
+
+@pytest.mark.parametrize("engine", ["linear", "newton", "minuit"])
+def test_two_bin_reference(engine):
+    upper = limit(two_bins(), cl=0.95, engine=engine)
+    assert upper.observed == pytest.approx(TWO_BINS[0], rel=1e-5)
+    np.testing.assert_allclose(upper.expected, TWO_BINS[1], rtol=1.5e-5)
+    assert upper.valid
+    assert upper.flags == ()
 
 
 def random_templates(seed, n_bins, n_templates):
@@ -70,8 +79,7 @@ def test_limits_and_band_are_those_of_pyhf(seed):
     import pyhf
 
     counts, signal, templates, relative = random_templates(seed, n_bins=4 + seed, n_templates=1 + seed % 3)
-    channel = template_channel(counts, signal, templates, relative)
-    ours = asymptotic_limit(channel, cl=0.9)
+    ours = limit(described(counts, signal, templates, relative), cl=0.9)
     scale = float(ours.expected[2])
     model = pyhf_model(signal, templates, relative, scale)
     data = [*counts, *model.config.auxdata]
@@ -93,7 +101,7 @@ def test_statistic_is_that_of_pyhf():
     counts, signal, templates, relative = random_templates(21, 8, 2)
     model = pyhf_model(signal, templates, relative, 10.0)
     data = [*counts, *model.config.auxdata]
-    fits = ProfiledFits(template_channel(counts, signal, templates, relative), fit_channel)
+    profile = Profile(likelihood(described(counts, signal, templates, relative)))
     init, bounds, fixed = (
         model.config.suggested_init(),
         model.config.suggested_bounds(),
@@ -101,82 +109,86 @@ def test_statistic_is_that_of_pyhf():
     )
     for mu in (0.5, 2.0, 5.0):
         theirs = pyhf.infer.test_statistics.qmu_tilde(mu, data, model, init, bounds, fixed)
-        assert fits.qmu_tilde(10.0 * mu) == pytest.approx(float(theirs), abs=2e-5)
+        assert profile.qmu_tilde(10.0 * mu) == pytest.approx(float(theirs), abs=2e-5)
 
 
 def test_engines_agree_on_a_limit():
-    channel = template_channel(*random_templates(33, 40, 3))
-    ours, theirs = asymptotic_limit(channel), asymptotic_limit(channel, fitter=minuit.fit_channel)
+    r = described(*random_templates(33, 40, 3))
+    ours, theirs = limit(r), limit(r, engine="minuit")
     assert ours.observed == pytest.approx(theirs.observed, rel=1e-4)
     np.testing.assert_allclose(ours.expected, theirs.expected, rtol=1e-4)
 
 
 def test_band_rises_and_cls_at_the_limit_is_one_minus_cl():
-    channel = template_channel(*random_templates(40, 20, 2))
-    limit = asymptotic_limit(channel, cl=0.9)
-    assert np.all(np.diff(limit.expected) > 0.0)
-    data = ProfiledFits(channel, fit_channel)
-    asimov = ProfiledFits(channel.asimov(0.0, data.at(0.0).background), fit_channel)
-    q, a = (np.sqrt(f.qmu_tilde(limit.observed)) for f in (data, asimov))
+    r = described(*random_templates(40, 20, 2))
+    upper = limit(r, cl=0.9)
+    assert np.all(np.diff(upper.expected) > 0.0)
+    data = Profile(likelihood(r))
+    q, a = (np.sqrt(profile.qmu_tilde(upper.observed)) for profile in (data, data.asimov()))
     assert cls(q, a) == pytest.approx(0.1, rel=1e-5)
 
 
 def test_limit_of_a_large_background_is_gaussian():
     # one bin, b known: CLs of a Gaussian with sigma = sqrt(b), n = b: Phi^-1(1 - alpha / 2) sigma
-    channel = template_channel([1e8], [1.0], [[1e8]], (0.0,))
-    assert asymptotic_limit(channel, cl=0.9).observed == pytest.approx(1.644854 * 1e4, rel=1e-3)
+    assert limit(described([1e8], [1.0], [[1e8]], (0.0,)), cl=0.9).observed == pytest.approx(1.644854 * 1e4, rel=1e-3)
 
 
 def test_deficit_gives_a_limit_below_the_expected_one():
     _, signal, templates, relative = random_templates(8, 20, 1)
-    low = template_channel(np.round(templates.sum(axis=0) - 15.0 * signal), signal, templates, relative)
-    limit = asymptotic_limit(low)
-    assert limit.valid
-    assert limit.observed < limit.expected[2]
+    low = limit(described(np.round(templates.sum(axis=0) - 15.0 * signal), signal, templates, relative))
+    assert low.valid
+    assert low.observed < low.expected[2]
 
 
 def test_no_expected_band_on_request():
-    limit = asymptotic_limit(two_bins(), cl=0.95, expected=False)
-    assert np.isnan(limit.expected).all()
-    assert limit.observed == pytest.approx(TWO_BINS[0], rel=1e-5)
+    upper = limit(two_bins(), cl=0.95, expected=False)
+    assert np.isnan(upper.expected).all()
+    assert upper.observed == pytest.approx(TWO_BINS[0], rel=1e-5)
 
 
 def test_no_background_at_all_gives_the_asymptotic_value():
     # nu = s, n = 0: q = 2 s for data and Asimov set, CLs = Phi(-sqrt(2 s)) / 0.5 = 0.1 (the exact one is 2.303)
-    channel = template_channel([0.0, 0.0], [0.5, 0.5], np.empty((0, 2)), ())
-    limit = asymptotic_limit(channel)
-    assert limit.valid
-    assert limit.observed == pytest.approx(1.644854**2 / 2.0, rel=1e-5)
+    upper = limit(described([0.0, 0.0], [0.5, 0.5], [], ()))
+    assert upper.valid
+    assert upper.observed == pytest.approx(1.644854**2 / 2.0, rel=1e-5)
+
+
+@pytest.mark.parametrize("engine", ["linear", "newton"])
+def test_confidence_below_a_half_is_found_below_the_best_fit(engine):
+    # a large excess: at the best fit CLs is 1/2 already, so that the root of CLs = 0.7 lies below it, where q~mu = 0
+    upper = limit(described([130.0], [1.0], [[100.0]], (0.0,)), cl=0.3, engine=engine)
+    assert upper.valid
+    assert 0.0 < upper.observed < 30.0
+    a = np.sqrt(2.0 * (upper.observed - 100.0 * np.log1p(upper.observed / 100.0)))
+    assert cls(0.0, a) == pytest.approx(0.7, rel=1e-6)
 
 
 def test_failed_fit_is_an_invalid_limit_with_its_reason():
     template = [5.0, 6.0, 7.0]
-    singular = template_channel([5.0, 7.0, 8.0], [0.0, 1.0, 0.0], [template, template], (None, None))
-    infeasible = template_channel([5.0, 7.0], [0.0, 1.0], [[0.0, 4.0]], (0.1,))
-    for channel, flag in ((singular, "fit_singular"), (infeasible, "fit_infeasible")):
-        limit = asymptotic_limit(channel)
-        assert not limit.valid
-        assert limit.flags == (flag,)
-        assert np.isnan([limit.observed, *limit.expected]).all()
-
-
-def test_root_that_does_not_exist_raises():
-    with pytest.raises(FitError, match="no root below"):
-        bracketed_root(lambda x: 1.0, 0.0, 1.0)
-    with pytest.raises(FitError, match="positive is needed"):
-        bracketed_root(lambda x: -1.0, 0.0, 1.0)
-    with pytest.raises(FitError, match="NaN"):
-        bracketed_root(lambda x: 1.0 if x == 0.0 else np.nan, 0.0, 1.0)
-
-
-def test_root_at_the_lower_end_is_found():
-    assert bracketed_root(lambda x: -x, 0.0, 1.0) == 0.0
+    singular = described([5.0, 7.0, 8.0], [0.0, 1.0, 0.0], [template, template], (None, None))
+    infeasible = described([5.0, 7.0], [0.0, 1.0], [[0.0, 4.0]], (0.1,))
+    for r, flag in ((singular, "fit_singular"), (infeasible, "fit_infeasible")):
+        for engine in ("linear", "newton"):
+            upper = profile_limit(Profile(likelihood(r), engine))
+            assert not upper.valid
+            assert upper.flags == (flag,)
+            assert np.isnan([upper.observed, *upper.expected]).all()
 
 
 @pytest.mark.parametrize("cl", [0.0, 1.0, 90.0, np.nan])
 def test_confidence_level_outside_its_range_raises(cl):
     with pytest.raises(InputError, match="between 0 and 1"):
-        asymptotic_limit(two_bins(), cl=cl)
+        limit(two_bins(), cl=cl)
+
+
+def test_settings_say_when_toys_are_taken():
+    auto = LimitSettings(method="auto", threshold=5.0)
+    assert [auto.takes_toys(core) for core in (4.9, 5.0, np.nan)] == [True, False, False]
+    assert LimitSettings(method="toys").takes_toys(1e6)
+    assert not LimitSettings().takes_toys(0.0)
+    with pytest.raises(InputError, match="'auto' need random numbers"):
+        auto.checked_generator(None)
+    assert LimitSettings().checked_generator(None) is None
 
 
 def test_cross_section_divides_by_luminosity_and_efficiency():
@@ -194,6 +206,6 @@ def test_cross_section_refuses_negative_input():
 
 
 def test_failed_record_has_no_numbers():
-    limit = failed_limit("cls_toys", 0.9, "no_root")
-    assert (limit.valid, limit.flags) == (False, ("no_root",))
-    assert np.isnan(limit.observed)
+    upper = failed_limit("cls_toys", 0.9, "no_root")
+    assert (upper.valid, upper.flags) == (False, ("no_root",))
+    assert np.isnan(upper.observed)

@@ -13,7 +13,8 @@ from bumphunt.engines.result import FitStatus
 from bumphunt.engines.zfit import fit_densities
 from bumphunt.engines.zfit_densities import unbinned_loss
 from bumphunt.errors import InputError
-from bumphunt.inference.fit import fit, limit, significance
+from bumphunt.inference.fit import fit, limit
+from bumphunt.inference.significance import significance
 from bumphunt.inference.unbinned import fit_unbinned, unbinned_nll, unbinned_q0
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.likelihood.narrow_bins import narrow_bins, unbinned_likelihood
@@ -66,7 +67,7 @@ def test_fit_is_that_of_iminuit_cost(family):
     start = (100.0, 1500.0, 0.0, 0.0) if family == "chebyshev" else (100.0, 500.0, 500.0, 500.0)
     reference = cost_of_iminuit(VALUES, gaussian(5.0, 0.05), BackgroundModel(family, 2), start)
     got = fit_unbinned(dimuon(family=family))
-    assert (got.status, got.engine) == (FitStatus.CONVERGED, "convex")
+    assert (got.status, got.engine) == (FitStatus.CONVERGED, "linear")
     assert got.n_sig == pytest.approx(reference.values[0], abs=1e-3 * got.n_sig_error)
     assert got.n_sig_error == pytest.approx(reference.errors[0], rel=1e-3)
 
@@ -84,14 +85,14 @@ def test_engines_agree_over_random_values(seed, events, mean, sigma, order, fami
     r = dimuon(
         gaussian(mean, sigma), family, order, values=np.random.default_rng(seed).uniform(*SUPPORT, events), bins=20
     )
-    convex, minuit = fit_unbinned(r), fit_unbinned(r, engine="minuit")
-    assert convex.status.usable
-    if convex.status is FitStatus.CONVERGED:
+    linear, minuit = fit_unbinned(r), fit_unbinned(r, engine="minuit")
+    assert linear.status.usable
+    if linear.status is FitStatus.CONVERGED:
         assert minuit.status is FitStatus.CONVERGED
-        assert minuit.nll == pytest.approx(convex.nll, abs=1e-6)
-        assert minuit.n_sig == pytest.approx(convex.n_sig, abs=1e-3 * convex.n_sig_error)
+        assert minuit.nll == pytest.approx(linear.nll, abs=1e-6)
+        assert minuit.n_sig == pytest.approx(linear.n_sig, abs=1e-3 * linear.n_sig_error)
     elif minuit.status.usable:
-        assert minuit.nll == pytest.approx(convex.nll, abs=1e-3)  # what a barrier leaves
+        assert minuit.nll == pytest.approx(linear.nll, abs=1e-3)  # what a barrier leaves
 
 
 def test_fine_bins_lose_nothing():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from bumphunt.likelihood.linear import Channel, template_channel
+from bumphunt.likelihood.linear import Channel
 
 GOOD = {
     "counts": np.array([3.0, 5.0]),
@@ -17,12 +17,6 @@ GOOD = {
 
 def test_expectation_is_linear_in_yield_and_coefficients():
     np.testing.assert_allclose(Channel(**GOOD).expected(10.0, [2.0, 1.0]), [13.0, 13.0])
-
-
-def test_asimov_set_moves_constraints_but_not_held_coefficients():
-    asimov = Channel(**GOOD).asimov(0.0, [1.5, 1.0])
-    np.testing.assert_allclose(asimov.counts, [7.0, 6.0])
-    np.testing.assert_allclose(asimov.centres, [1.5, 1.0])
 
 
 @pytest.mark.parametrize(
@@ -41,12 +35,3 @@ def test_asimov_set_moves_constraints_but_not_held_coefficients():
 def test_bad_channels_raise_with_the_value(change, message):
     with pytest.raises(InputError, match=message):
         Channel(**{**GOOD, **change})
-
-
-def test_negative_template_raises():
-    with pytest.raises(InputError, match=r"templates must not be negative, found -4.0"):
-        template_channel([1.0], [1.0], [[-4.0]], (0.1,))
-
-
-def test_none_is_a_free_normalisation():
-    assert template_channel([1.0], [1.0], [[4.0]], (None,)).sigmas[0] == np.inf

@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from bumphunt.errors import InputError
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.method import LimitSettings
+from bumphunt.inference.limits import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Sample, region
 from bumphunt.models.signal import SignalModel
@@ -121,7 +121,7 @@ def test_smooth_combination_is_that_of_regions_written_down_by_hand(produced, so
     (row,) = scan_spectra(regions, masses=[2.0], method=SMOOTH, sources=sources).points
     by_hand = smooth_by_hand(regions, 2.0, sources)
     best, upper = fit(by_hand), limit(by_hand)
-    assert best.engine == ("newton" if sources else "convex")
+    assert best.engine == ("newton" if sources else "linear")
     assert row.n_sig == pytest.approx(best.n_sig, rel=1e-4, abs=1e-3)
     assert row.n_sig_error == pytest.approx(best.n_sig_error, rel=1e-3)
     assert row.n_sig_ul_obs == pytest.approx(upper.observed, rel=1e-4)

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bumphunt.inference.limits import UpperLimit, failed_limit
-from bumphunt.inference.method import LimitSettings
+from bumphunt.errors import Flag
+from bumphunt.inference.limits import LimitSettings, UpperLimit, failed_limit
 from bumphunt.models.signal import SignalModel
 from bumphunt.scan.method import Method
 from bumphunt.scan.regions import ScanRegion, scan_masses
-from bumphunt.scan.rows import NO_BACKGROUND, REGION_WITHOUT_BACKGROUND, Outcome, scan_row
+from bumphunt.scan.rows import Outcome, scan_row
 from bumphunt.scan.setting import ScanSetting
 from bumphunt.scan.spectra import checked_spectra
 
@@ -65,12 +65,12 @@ def test_row_holds_what_was_found_and_where():
 
 
 def test_blinded_row_shows_no_excess():
-    row = scan_row(outcome(flags=(REGION_WITHOUT_BACKGROUND,)), setting(blinded=True))
+    row = scan_row(outcome(flags=(Flag.REGION_WITHOUT_BACKGROUND,)), setting(blinded=True))
     assert (row.q0, row.p0, row.z0, row.valid) == (0.0, 0.5, 0.0, True)
-    assert row.flags == ("fit_at_boundary", REGION_WITHOUT_BACKGROUND, "blinded")
+    assert row.flags == ("fit_at_boundary", "region_without_background", "blinded")
 
 
-@pytest.mark.parametrize(("core", "low"), [(9.9, True), (10.0, False), (np.inf, False), (np.nan, True)])
+@pytest.mark.parametrize(("core", "low"), [(9.9, True), (10.0, False), (np.inf, False), (np.nan, False)])
 def test_few_background_events_are_flagged(core, low):
     assert ("low_counts" in scan_row(outcome(core=core), setting()).flags) == low
 
@@ -81,7 +81,7 @@ def test_unknown_significance_is_an_invalid_row_unless_nothing_is_expected(blind
     failed = scan_row(outcome(**unknown, flags=("fit_singular",)), setting(blinded=blinded))
     assert not failed.valid
     assert "no_significance" not in failed.flags
-    alone = scan_row(outcome(**unknown, core=0.0, flags=(NO_BACKGROUND,)), setting(blinded=blinded))
+    alone = scan_row(outcome(**unknown, core=0.0, flags=(Flag.NO_BACKGROUND,)), setting(blinded=blinded))
     assert alone.valid
     assert {"no_background", "no_significance", "low_counts"} <= set(alone.flags)
     for row in (failed, alone):

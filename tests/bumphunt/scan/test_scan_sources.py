@@ -10,7 +10,7 @@ from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.feldman_cousins import feldman_cousins
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.method import LimitSettings
+from bumphunt.inference.limits import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
@@ -227,7 +227,7 @@ def test_smooth_window_with_an_efficiency_scales_the_limit_as_a_template_window_
         for sources in ((), [Source(name="efficiency", efficiency=0.2)])
     )
     (channel,) = run(SMOOTH, s, signal=signal_model(), masses=[5.0]).points
-    assert channel.n_sig_ul_obs == pytest.approx(plain.observed, rel=1e-5)  # the convex engine's own way
+    assert channel.n_sig_ul_obs == pytest.approx(plain.observed, rel=1e-5)  # the linear engine's own way
     assert uncertain.observed > 1.01 * plain.observed
 
 
@@ -331,7 +331,10 @@ def test_smooth_background_stands_for_all_samples_above_a_mass():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"method": "exact"}, "must be 'auto', 'asymptotic' or 'toys', got 'exact'"),
+        (
+            {"method": "exact"},
+            "one of 'asymptotic', 'toys', 'auto', 'bayesian', 'feldman-cousins', got 'exact'",
+        ),
         ({"cl": 1.0}, r"1\.0"),
         ({"prior": "jeffreys"}, "must be 'flat' or '1/sqrt', got 'jeffreys'"),
         ({"n_toys": 0}, "must be positive, got 0"),

@@ -1,0 +1,102 @@
+"""The choice of the engine, and all engines by one signature.
+
+=========  =========================================================================================================
+"linear"   batched Newton and interior-point steps: likelihoods that are linear in their parameters
+"newton"   damped Newton steps: any likelihood
+"minuit"   iminuit, the reference: any likelihood, but not where its minimum is at the boundary of negative counts
+"zfit"     a peer, an extra (``pip install 'bumphunt[zfit]'``): any likelihood
+"auto"     "linear" where the likelihood is linear, "newton" elsewhere
+=========  =========================================================================================================
+"""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.engines import linear, newton
+from bumphunt.engines.linear import fit_linear
+from bumphunt.engines.minuit import fit_minuit
+from bumphunt.engines.newton import fit_newton
+from bumphunt.engines.result import FitResult, FitResults
+from bumphunt.engines.zfit import fit_zfit
+from bumphunt.errors import InputError
+from bumphunt.likelihood.likelihood import Likelihood
+
+__all__ = ["Engine", "chosen_engine", "fit_data_sets", "fit_likelihood"]
+
+Array = NDArray[np.float64]
+Engine = Literal["auto", "linear", "newton", "minuit", "zfit"]
+
+
+class Fit(Protocol):
+    """What every engine is: a function from a likelihood to its fit; arguments as in `newton.fit_newton`."""
+
+    def __call__(
+        self, model: Likelihood, *, strength: float | None = None, start: Array | None = None, errors: bool = True
+    ) -> FitResult:
+        """Return the fit."""
+
+
+ENGINES: dict[str, Fit] = {"linear": fit_linear, "newton": fit_newton, "minuit": fit_minuit, "zfit": fit_zfit}
+"""The engines by name."""
+
+
+def chosen_engine(model: Likelihood, engine: Engine) -> Literal["linear", "newton", "minuit", "zfit"]:
+    """Return the engine that fits a likelihood: the linear one for "auto" if the model allows it.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or "linear" is asked to fit what is not linear.
+    """
+    if engine != "auto" and engine not in ENGINES:
+        msg = f"unknown engine {engine!r}: want 'auto', {', '.join(repr(name) for name in ENGINES)}"
+        raise InputError(msg)
+    if engine == "linear" and not model.linear:
+        msg = "the linear engine cannot fit a likelihood that is not linear in its parameters: use 'auto' or 'newton'"
+        raise InputError(msg)
+    if engine == "auto":
+        return "linear" if model.linear else "newton"
+    return engine
+
+
+def fit_likelihood(
+    model: Likelihood,
+    engine: Engine = "auto",
+    *,
+    strength: float | None = None,
+    start: Array | None = None,
+    errors: bool = True,
+) -> FitResult:
+    """Return the fit of a likelihood by an engine.
+
+    Parameters
+    ----------
+    model
+        From `bumphunt.likelihood.likelihood.likelihood`.
+    engine
+        Its name.
+    strength
+        Signal strength to be held (a tested value); free by default.
+    start
+        Parameters near the minimum to start from, shape ``(P,)``; those of the model by default.
+    errors
+        Whether the covariance is wanted.
+
+    Raises
+    ------
+    InputError
+        As `chosen_engine`, and if zfit is not installed.
+    """
+    return ENGINES[chosen_engine(model, engine)](model, strength=strength, start=start, errors=errors)
+
+
+def fit_data_sets(
+    model: Likelihood, counts: Array, centres: Array, start: Array, *, strength_free: bool, threads: bool = False
+) -> FitResults:
+    """Return the fits of a likelihood to N data sets, by "linear" or "newton"; arguments as there."""
+    fit = linear.fit_data_sets if model.linear else newton.fit_data_sets
+    return fit(model, counts, centres, start, strength_free=strength_free, threads=threads)

@@ -1,0 +1,112 @@
+"""How unlikely the background alone is, and how unlikely a signal: q0 and CLs by asymptotic formulae.
+
+`significance` and `hypotest` are asked of regions; `profile_significance` of a profile whose fits are kept.
+
+References
+----------
+CCGV: G. Cowan, K. Cranmer, E. Gross, O. Vitells, EPJC 71 (2011) 1554, arXiv:1007.1727.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_ndtr
+
+from bumphunt.engines.choose import Engine
+from bumphunt.errors import FitError, Flag, InputError
+from bumphunt.inference import asymptotics
+from bumphunt.inference.profile import Profile
+from bumphunt.likelihood.likelihood import likelihood
+from bumphunt.models.region import Region
+
+__all__ = ["CLsTest", "Significance", "hypotest", "profile_significance", "significance"]
+
+Array = NDArray[np.float64]
+Regions = Region | Sequence[Region]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Significance:
+    """How unlikely the background alone is: discovery statistic, one-sided p-value and significance.
+
+    `n_sig` is negative for a deficit, whose q0 is 0 and p0 0.5. Numbers are NaN, and `valid` is False, if a fit
+    failed; `flags` says which way.
+    """
+
+    n_sig: float
+    q0: float
+    p0: float
+    z0: float
+    valid: bool
+    flags: tuple[Flag, ...]
+    engine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CLsTest:
+    """The test of one strength: CLs, its parts, and CLs expected at -2 ... +2 standard deviations, shape ``(5,)``."""
+
+    strength: float
+    observed: float
+    clsb: float
+    clb: float
+    expected: Array
+    qmu_tilde: float
+    valid: bool
+    flags: tuple[Flag, ...]
+
+
+def significance(regions: Regions, *, engine: Engine = "auto") -> Significance:
+    """Return the significance of the signal (CCGV eqs 12 and 52); arguments as in `bumphunt.inference.fit.fit`."""
+    return profile_significance(Profile(likelihood(regions), engine))
+
+
+def profile_significance(profile: Profile) -> Significance:
+    """Return the significance from a profile, whose fits are kept (CCGV eqs 12 and 52)."""
+    free = profile.free
+    try:
+        q0 = profile.q0()
+        z0 = float(asymptotics.z0_from_q0(q0))
+        flags = free.status.flags
+        p0 = float(asymptotics.p_value(z0))
+    except FitError as failure:
+        q0, z0, p0, flags = np.nan, np.nan, np.nan, (failure.flag,)
+    return Significance(
+        n_sig=free.n_sig, q0=q0, p0=p0, z0=z0, valid=bool(np.isfinite(q0)), flags=flags, engine=profile.engine
+    )
+
+
+def hypotest(regions: Regions, strength: float, *, engine: Engine = "auto") -> CLsTest:
+    """Return CLs of one signal strength, observed and expected, from q~mu (CCGV eqs 16, 65 and 66).
+
+    Raises
+    ------
+    InputError
+        As `bumphunt.inference.fit.fit`, and if the strength is not positive.
+    """
+    if not 0.0 < strength < np.inf:
+        msg = f"the tested strength must be positive, got {strength}"
+        raise InputError(msg)
+    data = Profile(likelihood(regions), engine)
+    try:
+        q, root_a = data.qmu_tilde(strength), float(np.sqrt(data.asimov().qmu_tilde(strength)))
+    except FitError as failure:
+        nothing = dict.fromkeys(("observed", "clsb", "clb", "qmu_tilde"), np.nan)
+        return CLsTest(strength=strength, **nothing, expected=np.full(5, np.nan), valid=False, flags=(failure.flag,))
+    clsb, clb = asymptotics.clsb_and_clb(np.sqrt(q), root_a)
+    n = np.array(asymptotics.BAND)
+    expected = np.exp(log_ndtr(n - root_a) - log_ndtr(n))  # q~mu = (root_a - n)^2, eq. 89
+    return CLsTest(
+        strength=strength,
+        observed=float(asymptotics.cls(np.sqrt(q), root_a)),
+        clsb=float(clsb),
+        clb=float(clb),
+        expected=expected,
+        qmu_tilde=q,
+        valid=True,
+        flags=(),
+    )
