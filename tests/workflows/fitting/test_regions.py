@@ -43,7 +43,7 @@ def test_region_with_less_data_sees_less_of_the_signal(tmp_path):
             efficiencies=np.full(3, 0.2),
             efficiency_errors=np.full(3, 1e-3),
             support=(0.0, 5.0),
-            tail=region.region.tail,
+            tail=region.definition.tail,
             axis=region.axis,
         )
         for region in combined.regions
@@ -54,7 +54,7 @@ def test_region_with_less_data_sees_less_of_the_signal(tmp_path):
     regions, _ = scan_regions(setup, combined, selected, signals)
     for found, region, share in zip(regions, combined.regions, (1.0, 0.4), strict=True):
         np.testing.assert_allclose(
-            found.branching_ratio(masses), share * region.region.branching_ratio(masses), rtol=1e-4
+            found.branching_ratio(masses), share * region.definition.branching_ratio(masses), rtol=1e-4
         )
     (alone,), _ = scan_regions(setup, mumu, selected, signals)
     np.testing.assert_array_equal(alone.branching_ratio(masses), 1.0)
