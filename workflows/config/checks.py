@@ -206,7 +206,7 @@ def _check_signal(sections: Analysis, region: AnalysedRegion, beams: Beams) -> N
     """Raise for a region whose signal cannot be simulated at the masses of the YAML."""
     if region.signal is None:
         return
-    process, masses, seen = region.signal.process, region.signal.masses, region.region.mass_range
+    process, masses, seen = region.signal.process, region.signal.masses, region.definition.mass_range
     high = min(sections.search.high, seen[1] if seen else sections.search.high)
     for key, mass in (("search.high", high), *(("signal masses", mass) for mass in masses)):
         if process.mass_range is not None:
@@ -321,7 +321,7 @@ def _check_factors_of_pseudodata(sections: Analysis, regions: Sequence[AnalysedR
             if not there:
                 continue
             factor = factor_on(sections.factors, sample, region.name)
-            first, other = seen.setdefault(region.region.candidate, (region.name, factor))
+            first, other = seen.setdefault(region.definition.candidate, (region.name, factor))
             if factor != other:
                 msg = (
                     f"factors: {sample!r} has {other:g} in region {first!r} and {factor:g} in {region.name!r}, which"

@@ -50,8 +50,8 @@ class AnalysedRegion:
 
     Parameters
     ----------
-    region
-        The region of the search.
+    definition
+        The region, as the search defines it.
     plan
         What is filled from the ntuples: cuts before the optimised ones, bins, slices.
     tree
@@ -62,7 +62,7 @@ class AnalysedRegion:
         Its signal; None in a control sample.
     """
 
-    region: Region
+    definition: Region
     plan: RegionPlan
     tree: str
     suffix: str
@@ -71,7 +71,7 @@ class AnalysedRegion:
     @property
     def name(self) -> str:
         """Name of the region."""
-        return self.region.name
+        return self.definition.name
 
     @property
     def axis(self) -> MassAxis:
@@ -106,7 +106,7 @@ def by_candidate(regions: Sequence[AnalysedRegion]) -> dict[str, tuple[AnalysedR
     """Return regions by the candidate whose rows they read."""
     found: dict[str, tuple[AnalysedRegion, ...]] = {}
     for region in regions:
-        candidate = region.region.candidate
+        candidate = region.definition.candidate
         found[candidate] = (*found.get(candidate, ()), region)
     return found
 

@@ -175,7 +175,7 @@ def _region(sections: Analysis, search: Search, region: Region, beams: Beams, *,
     ranked = (*(axis.name for axis in search.candidates), *search.features) if veto else ()
     tree = sections.ntuples.tree
     return AnalysedRegion(
-        region=region,
+        definition=region,
         plan=RegionPlan(
             name=region.name,
             selection=selection,

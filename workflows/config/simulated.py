@@ -45,7 +45,7 @@ def injected_into(injection: Injection, regions: Sequence[AnalysedRegion]) -> li
     """Return those among some regions that see an injected signal, with its process there."""
     found = []
     for region in regions:
-        low, high = region.region.mass_range or (0.0, float("inf"))
+        low, high = region.definition.mass_range or (0.0, float("inf"))
         if region.signal is not None and low <= injection.mass <= high:
             process = find_process(injection.process) if injection.process else region.signal.process
             found.append((region, process))

@@ -43,7 +43,7 @@ class FitTask:
         production = search.production
         if self.combined:
             return rf"\sigma({production})" if model is not None else rf"\varepsilon\,\sigma({production})"
-        decay = self.regions[0].region.decay
+        decay = self.regions[0].definition.decay
         visible = rf"\sigma({production})" + (rf"\,\mathcal{{B}}({decay})" if decay else "")
         return visible if model is not None else rf"\varepsilon\,{visible}"
 

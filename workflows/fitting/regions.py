@@ -103,7 +103,7 @@ def _ratio(
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the branching ratio of a region, times its share of the data, as a function for other processes."""
     masses = np.linspace(signal.masses[0], signal.masses[-1], RATIO_POINTS)
-    return partial(_interpolated, known=masses, values=share * region.region.branching_ratio(masses))
+    return partial(_interpolated, known=masses, values=share * region.definition.branching_ratio(masses))
 
 
 def _interpolated(

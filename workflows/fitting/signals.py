@@ -37,7 +37,7 @@ def fit_signal(region: AnalysedRegion, points: Sequence[FittedSignal], *, progre
         fits = fit_shapes(
             [(p.mass, p.shape.axes[0].edges, p.shape.values(), p.shape.variances()) for p in points],
             axis=region.axis,
-            tail=region.region.tail,
+            tail=region.definition.tail,
             progress=lambda done, total: progress(f"signal shapes {region.name}", done, total),
         )
     except InputError as error:

@@ -50,13 +50,13 @@ def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
         If a file of corrections cannot be used.
     """
     candidate = _candidate(setup, sample)
-    plans = [region.plan for region in setup.regions if region.region.candidate == candidate]
+    plans = [region.plan for region in setup.regions if region.definition.candidate == candidate]
     return needed_variables(plans, setup.rule, load_corrections(weights_on(setup, [sample])))
 
 
 def _candidate(setup: ReadingSetup, sample: InputSample) -> str:
     """Return the candidate whose rows a sample holds."""
-    return next(region.region.candidate for region in setup.regions if region.name == sample.regions[0])
+    return next(region.definition.candidate for region in setup.regions if region.name == sample.regions[0])
 
 
 def read_inputs(

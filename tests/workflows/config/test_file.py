@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from bumphunt.cuts import classifier
 from bumphunt.cuts.tensor import veto_axis
 from bumphunt.errors import ConfigError
 from selections.searches.zprime import tau_veto
 from workflows.config.file import load
-from workflows.inputs.samples import find_files
 
 GOOD = """\
 channel: zprime-invisible
@@ -250,6 +250,22 @@ def test_shipped_examples_load():
         ),
         ("zprime-invisible", "darkphoton-invisible", ["babar, belle2 are those of different experiments; name one"]),
         ("search:", "model: nothing\nsearch:", ["'nothing' names no function of a file"]),
+        (
+            "simulate: {}",
+            "simulate: {inject: [{mass: 9, coupling: 1, process: zpirme}]}",
+            ["data.simulate.inject[0].process = 'zpirme'", "did you mean 'zprime'"],
+        ),
+        (
+            "simulate: {}",
+            "simulate: {draw_from: expectation, inject: [{mass: 2.5, coupling: 1}]}",
+            ["data.simulate.inject[0]: zprime of 2.5 GeV is not among the simulated signals", "draw from events"],
+        ),
+        ("events: 1000, masses", "process: mumu, events: 1000, masses", ["signal.simulate.process = 'mumu'"]),
+        (
+            "search:",
+            "fit: {background: {order: 1}, templates: [tau]}\nsearch:",
+            ["fit.templates: sample 'tau'", "mumu"],
+        ),
         ("search:", "fit: {method: smooth, background: {order: 99}}\nsearch:", ["fit.background", "got 99"]),
         (
             "search:",
@@ -297,19 +313,6 @@ def test_empty_file_is_no_mapping(write):
     assert "must be a mapping" in message(write(""))
 
 
-def test_pattern_without_a_match_is_an_error(write):
-    with pytest.raises(ConfigError, match=r"samples\.mumu\.files: no file matches 'mc/\*\.root'"):
-        find_files(write(GOOD), "samples.mumu.files", ["mc/*.root"])
-
-
-def test_patterns_are_relative_to_the_yaml(write, tmp_path):
-    for name in ("b.root", "a.root"):
-        (tmp_path / name).touch()
-    path = write(GOOD)
-    assert find_files(path, "k", ["*.root", "a.root"]) == (tmp_path / "a.root", tmp_path / "b.root")
-    assert find_files(path, "k", [str(tmp_path / "a.root")]) == (tmp_path / "a.root",)
-
-
 def test_real_data_are_blinded_unless_asked(write):
     real = GOOD.replace("simulate: {}", "files: [data.root]").replace(
         "  mumu: {simulate: {events: 1000}}", "  mumu: {files: [mumu.root], luminosity: 10}"
@@ -324,3 +327,11 @@ def test_cross_section_and_generated_give_the_luminosity(write):
         "{simulate: {events: 1000}}", "{files: [m.root], cross_section: 1.148e6, generated: 2.296e6}"
     )
     assert load(write(text)).sections.samples["mumu"].mc_luminosity == pytest.approx(2.0)
+
+
+def test_classifier_needs_features_and_its_package(write, monkeypatch):
+    text = GOOD.replace("search:", "optimise: {classifier: true}\nsearch:")
+    without = message(write(text.replace("zprime-invisible", "zprime-lfv")))
+    assert "optimise.classifier: the search 'zprime-lfv' names no features to learn from" in without
+    monkeypatch.setattr(classifier, "MODULE", "no_such_package")
+    assert "optimise.classifier: the classifier needs scikit-learn" in message(write(text))

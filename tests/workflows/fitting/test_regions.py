@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hist
 import numpy as np
+import pytest
 
+from bumphunt.errors import InputError
 from bumphunt.models.signal import SignalModel
 from workflows.config.file import load
 from workflows.fitting.regions import scan_regions
@@ -41,7 +43,7 @@ def test_region_with_less_data_sees_less_of_the_signal(tmp_path):
             efficiencies=np.full(3, 0.2),
             efficiency_errors=np.full(3, 1e-3),
             support=(0.0, 5.0),
-            tail=region.region.tail,
+            tail=region.definition.tail,
             axis=region.axis,
         )
         for region in combined.regions
@@ -52,7 +54,21 @@ def test_region_with_less_data_sees_less_of_the_signal(tmp_path):
     regions, _ = scan_regions(setup, combined, selected, signals)
     for found, region, share in zip(regions, combined.regions, (1.0, 0.4), strict=True):
         np.testing.assert_allclose(
-            found.branching_ratio(masses), share * region.region.branching_ratio(masses), rtol=1e-4
+            found.branching_ratio(masses), share * region.definition.branching_ratio(masses), rtol=1e-4
         )
     (alone,), _ = scan_regions(setup, mumu, selected, signals)
     np.testing.assert_array_equal(alone.branching_ratio(masses), 1.0)
+
+
+def test_negative_number_of_events_in_a_bin_is_refused(tmp_path):
+    path = tmp_path / "analysis.yaml"
+    path.write_text(
+        ANALYSIS.replace("channel: darkphoton-dilepton\n", "channel: darkphoton-dilepton\nregions: [mumu]\n")
+    )
+    setup = load(path).scan
+    edges = np.linspace(0.0, 5.0, 101)
+    negative = hist.Hist.new.Var(edges, name="m").Weight(data=np.tile([-0.5, 1.0], (100, 1)))
+    unit = Unit(name="mumu", region="mumu", data=negative, before={}, after={"mumu": negative}, varied={}, signals=())
+    selected = Selected(units=(unit,), luminosities={"mumu": 10.0}, complete=True)
+    with pytest.raises(InputError, match=r"'mumu': its weights leave -0\.5 events in a bin"):
+        scan_regions(setup, setup.fits[0], selected, {"mumu": None})

@@ -125,7 +125,7 @@ def set_limits(
         luminosity=luminosity,
         sqrt_s=about.sqrt_s,
         model=model,
-        branching_ratio=1.0 if task.combined else task.regions[0].region.branching_ratio(masses),
+        branching_ratio=1.0 if task.combined else task.regions[0].definition.branching_ratio(masses),
     )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, INCOMPLETE])) for flags in table["flags"]])
