@@ -11,7 +11,7 @@ upper limit          `limit`
 all, over masses     `scan`
 Bayesian limit       `bumphunt.inference.bayesian.bayesian_limit`
 unbinned fit         `bumphunt.inference.unbinned.fit_unbinned`
-one source at a time `bumphunt.scan.impacts.impacts`
+one source at a time `bumphunt.scanning.impacts.impacts`
 ===================  ==========================================================
 
 Each takes one region or several with a shared signal strength (`bumphunt.models.region`), and says which engine it

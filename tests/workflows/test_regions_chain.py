@@ -21,7 +21,7 @@ from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import LogNormal
-from bumphunt.scan.windows import window_edges
+from bumphunt.scanning.windows import window_edges
 from bumphunt.theory import dark_photon
 from selections.searches.darkphoton.dilepton import EXCLUDED
 from workflows.chain import impacts, prepare, up_to

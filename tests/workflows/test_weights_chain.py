@@ -23,7 +23,7 @@ from bumphunt.cuts.tensor import CHOOSING
 from bumphunt.inference.fit import limit
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import LogNormal
-from bumphunt.scan.windows import window_edges
+from bumphunt.scanning.windows import window_edges
 from workflows import cli
 from workflows.chain import correct, hide_unblinded, prepare, up_to
 from workflows.config.file import load

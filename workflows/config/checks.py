@@ -19,7 +19,7 @@ from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
-from bumphunt.scan.sources import (
+from bumphunt.scanning.sources import (
     SIGNAL_STATISTICS,
     TEMPLATE_STATISTICS,
     UNCOUNTED,

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.models.background import BackgroundModel
-from bumphunt.scan.sources import Source
+from bumphunt.scanning.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
 
 __all__ = [
@@ -248,7 +248,7 @@ class Fit(Section):
 
 
 class Systematic(Section):
-    """One source of uncertainty: what it moves at one standard deviation (`bumphunt.scan.sources`)."""
+    """One source of uncertainty: what it moves at one standard deviation (`bumphunt.scanning.sources`)."""
 
     efficiency: Finite = 0.0
     """Relative change of the signal yield."""

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bumphunt.cuts.tensor import VetoAxis
-from bumphunt.scan.method import Method
-from bumphunt.scan.sources import Source
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.sources import Source
 from selections.events import CandidateRule
 from selections.search import Model, Search
 from workflows.config.analysis import Analysis

@@ -17,8 +17,8 @@ from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import DETECTORS, preset
 from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.scan.method import Method
-from bumphunt.scan.sources import Source
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.sources import Source
 from selections.events import REJECT, CandidateRule
 from selections.search import Model, Region, Search
 from workflows.config.analysis import Analysis, Ntuples

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.regions import ScanRegion, every_decay
-from bumphunt.scan.sources import Sources
-from bumphunt.scan.spectra import Spectra, checked_spectra
+from bumphunt.scanning.regions import ScanRegion, every_decay
+from bumphunt.scanning.sources import Sources
+from bumphunt.scanning.spectra import Spectra, checked_spectra
 from bumphunt.spectrum.histogram import add
 from workflows.config.records import ScanSetup
 from workflows.config.regions import AnalysedRegion

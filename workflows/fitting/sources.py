@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.sources import Source
+from bumphunt.scanning.sources import Source
 from workflows.config.records import ScanSetup
 from workflows.products.selected import Unit
 

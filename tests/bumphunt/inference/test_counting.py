@@ -17,10 +17,10 @@ from bumphunt.inference.counting import (
     simulated_background,
 )
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanRegion
-from bumphunt.scan.scan import scan_spectra
-from bumphunt.scan.spectra import checked_spectra
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanRegion
+from bumphunt.scanning.scan import scan_spectra
+from bumphunt.scanning.spectra import checked_spectra
 
 TABLE = [
     (0, 3.0, 2.303, 2.996),

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.grid import mass_grid
-from bumphunt.scan.rows import ScanPoint, ScanResult
-from bumphunt.scan.scan import scan_spectra
+from bumphunt.scanning.grid import mass_grid
+from bumphunt.scanning.rows import ScanPoint, ScanResult
+from bumphunt.scanning.scan import scan_spectra
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.fitting.regions import scan_regions
 from workflows.fitting.settings import limit_settings

@@ -10,7 +10,7 @@ import numpy as np
 
 from bumphunt.errors import ConfigError
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.impacts import Impact, impacts_at
+from bumphunt.scanning.impacts import Impact, impacts_at
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
 from workflows.figures.impacts import impacts as draw_impacts
 from workflows.figures.style import save

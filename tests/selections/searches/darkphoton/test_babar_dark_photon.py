@@ -15,11 +15,11 @@ from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.simulation import simulate_chunk
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanRegion
-from bumphunt.scan.rows import ScanResult
-from bumphunt.scan.scan import scan_spectra
-from bumphunt.scan.spectra import checked_spectra
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanRegion
+from bumphunt.scanning.rows import ScanResult
+from bumphunt.scanning.scan import scan_spectra
+from bumphunt.scanning.spectra import checked_spectra
 from bumphunt.theory import dark_photon
 from selections.searches.darkphoton.single_photon import BABAR_PHOTON, DARK_PHOTON_INVISIBLE, selection
 

@@ -2,7 +2,7 @@
 
 A collaboration's table of systematic uncertainties has a row for each cause: "trigger 6 %", "tau veto 22 %". A `Source`
 is such a row. What it moves at one standard deviation is given in units that make sense at every mass, so that one
-description serves a whole scan; `bumphunt.scan.likelihoods` turns it into the uncertainties of a region.
+description serves a whole scan; `bumphunt.scanning.likelihoods` turns it into the uncertainties of a region.
 
 ====================  ==================================================================================
 a source may move     by

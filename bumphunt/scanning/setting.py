@@ -10,7 +10,7 @@ from bumphunt.engines.choose import Engine
 from bumphunt.errors import InputError
 from bumphunt.inference.limits import LimitSettings
 from bumphunt.inference.toys import child_seed, seed_of
-from bumphunt.scan.method import Method
+from bumphunt.scanning.method import Method
 
 __all__ = ["ScanSetting", "scan_setting"]
 
@@ -61,7 +61,7 @@ def scan_setting(
     Parameters
     ----------
     method, limits, rng, engine
-        As in `bumphunt.scan.scan.scan_spectra`.
+        As in `bumphunt.scanning.scan.scan_spectra`.
     blinded
         Whether the counts are an expectation.
     n_regions

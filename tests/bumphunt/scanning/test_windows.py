@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bumphunt.errors import InputError
-from bumphunt.scan.windows import window_edges
+from bumphunt.scanning.windows import window_edges
 
 EDGES = np.arange(-6.0, 100.0, 0.05)
 

@@ -9,7 +9,7 @@ from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Free, Gaussian, LogNormal, PerBin
-from bumphunt.scan.impacts import impacts
+from bumphunt.scanning.impacts import impacts
 
 
 def count(*uncertainties, n=110.0):

@@ -16,14 +16,14 @@ from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.systematics import PeakPosition, PeakWidth
-from bumphunt.scan.counts import counting_window
-from bumphunt.scan.impacts import counting_impacts, impacts, impacts_at
-from bumphunt.scan.likelihoods import background_error, window_regions
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanRegion, scan_masses
-from bumphunt.scan.scan import scan_spectra
-from bumphunt.scan.sources import Source
-from bumphunt.scan.spectra import checked_spectra
+from bumphunt.scanning.counts import counting_window
+from bumphunt.scanning.impacts import counting_impacts, impacts, impacts_at
+from bumphunt.scanning.likelihoods import background_error, window_regions
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanRegion, scan_masses
+from bumphunt.scanning.scan import scan_spectra
+from bumphunt.scanning.sources import Source
+from bumphunt.scanning.spectra import checked_spectra
 
 EDGES = np.arange(-6.0, 100.0, 0.1)
 CENTRES = 0.5 * (EDGES[1:] + EDGES[:-1])

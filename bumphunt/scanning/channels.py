@@ -2,8 +2,8 @@
 
 A window is a channel where its smooth background is linear in its coefficients, and its sources move the yield of the
 signal or fake a signal, but leave its shape alone. Nothing is approximated: what the engine cannot finish (limits by
-toys, a few fits that failed or found no limit) is left to `bumphunt.scan.fits`. A window without any background is a
-channel too.
+toys, a few fits that failed or found no limit) is left to `bumphunt.scanning.fits`. A window without any background is
+a channel too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from bumphunt.inference.core import core_background
 from bumphunt.inference.limits import limit_of
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, basis_cdf
-from bumphunt.scan.likelihoods import smooth_window
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import Part, ScanMass
-from bumphunt.scan.rows import Outcome
-from bumphunt.scan.setting import ScanSetting
+from bumphunt.scanning.likelihoods import smooth_window
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import Part, ScanMass
+from bumphunt.scanning.rows import Outcome
+from bumphunt.scanning.setting import ScanSetting
 
 __all__ = ["block_outcomes", "is_channel", "outcome_without_background"]
 
@@ -151,7 +151,7 @@ def _smooth_channel(
 ) -> tuple[list[Array], Channel]:
     """Return the edges of each region and one channel for all, with a linear family of its own in each.
 
-    `terms` keeps those of windows divided alike. Errors as in `bumphunt.scan.likelihoods.window_regions`.
+    `terms` keeps those of windows divided alike. Errors as in `bumphunt.scanning.likelihoods.window_regions`.
     """
     n_terms = background.order + 1
     windows = [smooth_window(part, method, background) for part in parts]

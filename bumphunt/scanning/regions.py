@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.models.signal import Hypothesis, SignalModel
-from bumphunt.scan.method import Method
-from bumphunt.scan.sources import Source, Sources, signal_sources, sources_at
-from bumphunt.scan.spectra import Spectra
-from bumphunt.scan.windows import bins_near, window_edges
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.sources import Source, Sources, signal_sources, sources_at
+from bumphunt.scanning.spectra import Spectra
+from bumphunt.scanning.windows import bins_near, window_edges
 
 __all__ = ["Part", "ScanMass", "ScanRegion", "blinded", "checked_regions", "every_decay", "reshared", "scan_masses"]
 
@@ -42,7 +42,7 @@ class ScanRegion:
     name
         Its name, different from that of others; sources of uncertainty may be restricted to it.
     spectra
-        Data and expected backgrounds (`bumphunt.scan.spectra.checked_spectra`).
+        Data and expected backgrounds (`bumphunt.scanning.spectra.checked_spectra`).
     signal
         Shape, resolution, efficiency, and the axis of the spectra.
     branching_ratio
@@ -103,13 +103,14 @@ class Part:
         return x[first : last + 1]
 
     def window(self, half_width: float, bins_per_sigma: float | None = None) -> Array:
-        """Return the edges of a window around the peak (`bumphunt.scan.windows.window_edges`), one bin unless told."""
+        """Return the edges of a window around the peak (`bumphunt.scanning.windows.window_edges`), one bin unless
+        told."""
         return window_edges(
             self.edges, self.at.position, self.at.sigma, half_width=half_width, bins_per_sigma=bins_per_sigma
         )
 
     def near(self) -> Array:
-        """Return the edges of the bins of the spectrum around the peak (`bumphunt.scan.windows.bins_near`)."""
+        """Return the edges of the bins of the spectrum around the peak (`bumphunt.scanning.windows.bins_near`)."""
         return bins_near(self.edges, self.at.position, self.at.sigma)
 
     def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
@@ -179,7 +180,7 @@ def scan_masses(
     ------
     InputError
         If a mass is outside the range of every signal model, a branching ratio is not in [0, 1], no region has a
-        share of a mass, or a source moves a sample that there is not (`bumphunt.scan.sources.sources_at`).
+        share of a mass, or a source moves a sample that there is not (`bumphunt.scanning.sources.sources_at`).
     """
     m = np.atleast_1d(np.asarray(masses, dtype=np.float64))
     samples = {region.name: () if method.kind == "smooth" else region.spectra.names for region in regions}

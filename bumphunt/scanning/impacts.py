@@ -24,11 +24,11 @@ from bumphunt.inference.limits import LimitSettings, checked_cl, profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.likelihood import Likelihood, held_at, likelihood
 from bumphunt.models.region import Region
-from bumphunt.scan.counts import CountingWindow, count_limit, counting_window
-from bumphunt.scan.fits import fitted_windows
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanRegion, checked_regions, scan_masses
-from bumphunt.scan.sources import Sources
+from bumphunt.scanning.counts import CountingWindow, count_limit, counting_window
+from bumphunt.scanning.fits import fitted_windows
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanRegion, checked_regions, scan_masses
+from bumphunt.scanning.sources import Sources
 
 __all__ = ["Impact", "Impacts", "counting_impacts", "impacts", "impacts_at"]
 
@@ -164,7 +164,7 @@ def impacts_at(
     Parameters
     ----------
     regions, method, sources
-        As in `bumphunt.scan.scan.scan_spectra`.
+        As in `bumphunt.scanning.scan.scan_spectra`.
     mass
         Hypothesis [GeV].
     limits
@@ -195,7 +195,7 @@ def counting_impacts(found: CountingWindow, *, limits: LimitSettings | None = No
     Parameters
     ----------
     found
-        Counts, background and sources of one mass (`bumphunt.scan.counts.counting_window`).
+        Counts, background and sources of one mass (`bumphunt.scanning.counts.counting_window`).
     limits
         How limits are set: exact CLs at 90 % by default.
     """

@@ -1,7 +1,7 @@
 """Windows of a spectrum: which of its bins are looked at around a peak.
 
 Arrays of edges in, arrays of edges out; the edges of a window are always a subset of those of the spectrum, so that
-windows hold whole bins. What a window holds is cut out by `bumphunt.scan.spectra`.
+windows hold whole bins. What a window holds is cut out by `bumphunt.scanning.spectra`.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ import pytest
 
 from bumphunt.errors import InputError
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.grid import mass_grid
+from bumphunt.scanning.grid import mass_grid
 from bumphunt.spectrum.axis import MASS, SQUARED, MassAxis, reduced
 
 

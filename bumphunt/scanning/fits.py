@@ -11,13 +11,13 @@ from bumphunt.inference.limits import failed_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.significance import profile_significance
 from bumphunt.likelihood.likelihood import likelihood
-from bumphunt.scan.channels import outcome_without_background
-from bumphunt.scan.counts import counting_regions
-from bumphunt.scan.likelihoods import Windows, background_error, window_regions
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanMass
-from bumphunt.scan.rows import Outcome
-from bumphunt.scan.setting import ScanSetting
+from bumphunt.scanning.channels import outcome_without_background
+from bumphunt.scanning.counts import counting_regions
+from bumphunt.scanning.likelihoods import Windows, background_error, window_regions
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanMass
+from bumphunt.scanning.rows import Outcome
+from bumphunt.scanning.setting import ScanSetting
 
 __all__ = ["fit_outcome", "fitted_windows"]
 

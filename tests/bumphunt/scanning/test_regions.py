@@ -14,12 +14,12 @@ from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Sample, region
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.systematics import LogNormal
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanRegion
-from bumphunt.scan.scan import scan_spectra
-from bumphunt.scan.sources import Source
-from bumphunt.scan.spectra import checked_spectra
-from bumphunt.scan.windows import window_edges
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanRegion
+from bumphunt.scanning.scan import scan_spectra
+from bumphunt.scanning.sources import Source
+from bumphunt.scanning.spectra import checked_spectra
+from bumphunt.scanning.windows import window_edges
 from bumphunt.spectrum.axis import MASS, MassAxis, reduced
 
 EDGES = np.arange(0.0, 5.0001, 0.01)

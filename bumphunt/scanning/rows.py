@@ -37,8 +37,8 @@ from bumphunt.errors import Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.core import low_counts
 from bumphunt.inference.limits import UpperLimit
-from bumphunt.scan.regions import Part
-from bumphunt.scan.setting import ScanSetting
+from bumphunt.scanning.regions import Part
+from bumphunt.scanning.setting import ScanSetting
 
 __all__ = ["Outcome", "ScanPoint", "ScanResult", "scan_row"]
 

@@ -2,8 +2,8 @@
 
 Every question of `bumphunt.inference.fit` and the impacts can be asked of them. Backgrounds are simulated templates, a
 family of functions whose coefficients the data determine, or both. A smooth background that is linear in its
-coefficients has a faster way too (`bumphunt.scan.channels`); counts of several regions are one bin each
-(`bumphunt.scan.counts`).
+coefficients has a faster way too (`bumphunt.scanning.channels`); counts of several regions are one bin each
+(`bumphunt.scanning.counts`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import Free, LogNormal, ShapeVariation, SpuriousSignal, Uncertainty
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import Part, ScanMass, reshared
-from bumphunt.scan.sources import Source, norm_source, signal_statistics
-from bumphunt.scan.spectra import Spectra
-from bumphunt.scan.windows import joined_sparse
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import Part, ScanMass, reshared
+from bumphunt.scanning.sources import Source, norm_source, signal_statistics
+from bumphunt.scanning.spectra import Spectra
+from bumphunt.scanning.windows import joined_sparse
 
 __all__ = [
     "Windows",

@@ -1,15 +1,15 @@
 """The mass scan: one row of results per mass hypothesis.
 
-`scan_spectra` takes one region or several with one signal (`bumphunt.scan.regions`), whose spectra are on the mass
-axis of their signal model, how a mass is tested (`bumphunt.scan.method`), and the sources of uncertainty
-(`bumphunt.scan.sources`), and returns the rows (`bumphunt.scan.rows`).
+`scan_spectra` takes one region or several with one signal (`bumphunt.scanning.regions`), whose spectra are on the mass
+axis of their signal model, how a mass is tested (`bumphunt.scanning.method`), and the sources of uncertainty
+(`bumphunt.scanning.sources`), and returns the rows (`bumphunt.scanning.rows`).
 
 ====================================  ===============================================================
 a mass is tested by                   where
 ====================================  ===============================================================
-a count in one region                 `bumphunt.scan.counts`
-the linear engine, many at once       `bumphunt.scan.channels`: smooth backgrounds, several times as fast
-fits of its own, by any engine        `bumphunt.scan.fits`: all others
+a count in one region                 `bumphunt.scanning.counts`
+the linear engine, many at once       `bumphunt.scanning.channels`: smooth backgrounds, several times as fast
+fits of its own, by any engine        `bumphunt.scanning.fits`: all others
 ====================================  ===============================================================
 """
 
@@ -23,14 +23,14 @@ from numpy.typing import ArrayLike
 
 from bumphunt.engines.choose import Engine
 from bumphunt.inference.limits import LimitSettings
-from bumphunt.scan.channels import block_outcomes, is_channel
-from bumphunt.scan.counts import count_outcome
-from bumphunt.scan.fits import fit_outcome
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanMass, ScanRegion, blinded, checked_regions, scan_masses
-from bumphunt.scan.rows import Outcome, ScanPoint, ScanResult, scan_row
-from bumphunt.scan.setting import ScanSetting, scan_setting
-from bumphunt.scan.sources import Sources
+from bumphunt.scanning.channels import block_outcomes, is_channel
+from bumphunt.scanning.counts import count_outcome
+from bumphunt.scanning.fits import fit_outcome
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanMass, ScanRegion, blinded, checked_regions, scan_masses
+from bumphunt.scanning.rows import Outcome, ScanPoint, ScanResult, scan_row
+from bumphunt.scanning.setting import ScanSetting, scan_setting
+from bumphunt.scanning.sources import Sources
 
 __all__ = ["scan_spectra"]
 
@@ -51,8 +51,8 @@ def scan_spectra(
 ) -> ScanResult:
     """Return the scan of spectra: fit or count, significance and limit at every mass.
 
-    What is uncertain, and how it enters, is told by `bumphunt.scan.likelihoods.window_regions` for fits and by
-    `bumphunt.scan.counts.counting_window` for counts.
+    What is uncertain, and how it enters, is told by `bumphunt.scanning.likelihoods.window_regions` for fits and by
+    `bumphunt.scanning.counts.counting_window` for counts.
 
     Parameters
     ----------

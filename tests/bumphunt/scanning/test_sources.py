@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from bumphunt.scan.sources import Source, checked_sources
+from bumphunt.scanning.sources import Source, checked_sources
 
 
 @pytest.mark.parametrize(

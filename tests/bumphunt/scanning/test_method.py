@@ -5,7 +5,7 @@ import pytest
 
 from bumphunt.errors import InputError
 from bumphunt.models.background import BackgroundModel
-from bumphunt.scan.method import Method
+from bumphunt.scanning.method import Method
 
 CUBIC = BackgroundModel("bernstein", 3)
 

@@ -8,11 +8,11 @@ import pytest
 from bumphunt.errors import Flag
 from bumphunt.inference.limits import LimitSettings, UpperLimit, failed_limit
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanRegion, scan_masses
-from bumphunt.scan.rows import Outcome, scan_row
-from bumphunt.scan.setting import ScanSetting
-from bumphunt.scan.spectra import checked_spectra
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanRegion, scan_masses
+from bumphunt.scanning.rows import Outcome, scan_row
+from bumphunt.scanning.setting import ScanSetting
+from bumphunt.scanning.spectra import checked_spectra
 
 METHOD = Method(kind="templates")
 LIMIT = UpperLimit(

@@ -43,12 +43,12 @@ from bumphunt.inference.feldman_cousins import feldman_cousins_limit
 from bumphunt.inference.limits import LimitSettings, Prior, UpperLimit
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
-from bumphunt.scan.likelihoods import Windows
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import Part, ScanMass, reshared
-from bumphunt.scan.rows import Outcome
-from bumphunt.scan.setting import ScanSetting
-from bumphunt.scan.sources import (
+from bumphunt.scanning.likelihoods import Windows
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import Part, ScanMass, reshared
+from bumphunt.scanning.rows import Outcome
+from bumphunt.scanning.setting import ScanSetting
+from bumphunt.scanning.sources import (
     SIGNAL_STATISTICS,
     TEMPLATE_STATISTICS,
     UNCOUNTED,
@@ -56,7 +56,7 @@ from bumphunt.scan.sources import (
     norm_source,
     signal_statistics,
 )
-from bumphunt.scan.spectra import Spectra
+from bumphunt.scanning.spectra import Spectra
 
 __all__ = [
     "CountingWindow",

@@ -7,13 +7,13 @@ from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
-from bumphunt.scan.grid import mass_grid
-from bumphunt.scan.likelihoods import window_regions
-from bumphunt.scan.method import Method
-from bumphunt.scan.regions import ScanRegion, scan_masses
-from bumphunt.scan.rows import ScanPoint
-from bumphunt.scan.scan import scan_spectra
-from bumphunt.scan.spectra import checked_spectra
+from bumphunt.scanning.grid import mass_grid
+from bumphunt.scanning.likelihoods import window_regions
+from bumphunt.scanning.method import Method
+from bumphunt.scanning.regions import ScanRegion, scan_masses
+from bumphunt.scanning.rows import ScanPoint
+from bumphunt.scanning.scan import scan_spectra
+from bumphunt.scanning.spectra import checked_spectra
 
 EDGES = np.arange(-6.0, 100.0, 0.05)
 CENTRES = 0.5 * (EDGES[1:] + EDGES[:-1])
