@@ -2,6 +2,64 @@
 
 The library of the framework: kinematics, spectra, models, inference, cut optimisation, theory and Monte Carlo. It reads
 and writes no files; `selections` holds the searches, `workflows` everything that touches files, processes or screens.
+
+``import bumphunt as bh`` gives what questions to spectra need; each name is loaded when it is first used:
+
+============= ==========================================================================================================
+describe      `region` of `Sample` and `BackgroundModel`
+peaks         `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`
+uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `ShapeVariation`, `PeakPosition`, `PeakWidth`,
+              `SpuriousSignal`
+ask           `fit`, `fit_unbinned`, `interval`, `significance`, `hypotest`, `limit`, `bayesian_limit`, `scan`,
+              `impacts`
+errors        `BumphuntError`, `InputError`, `FitError`
+============= ==========================================================================================================
+
+The rooms are open too: `bumphunt.theory` says what a coupling predicts, `bumphunt.kinematics` what a recoil mass is.
 """
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+_ROOMS = {
+    "bumphunt.errors": ("BumphuntError", "FitError", "InputError"),
+    "bumphunt.inference.bayesian": ("bayesian_limit",),
+    "bumphunt.inference.fit": ("fit", "limit", "scan"),
+    "bumphunt.inference.intervals": ("interval",),
+    "bumphunt.inference.significance": ("hypotest", "significance"),
+    "bumphunt.inference.unbinned": ("fit_unbinned",),
+    "bumphunt.models.background": ("BackgroundModel",),
+    "bumphunt.models.peaks": ("crystal_ball", "crystal_ball_gaussian", "gaussian", "two_sided_crystal_ball"),
+    "bumphunt.models.region": ("Sample", "region"),
+    "bumphunt.models.systematics": (
+        "ControlRegion",
+        "Free",
+        "Gaussian",
+        "LogNormal",
+        "PeakPosition",
+        "PeakWidth",
+        "PerBin",
+        "ShapeVariation",
+        "SpuriousSignal",
+    ),
+    "bumphunt.scanning.impacts": ("impacts",),
+}
+"""Where each name is at home; ``__init__.pyi`` says the same to type checkers and editors."""
+_HOME = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> object:
+    """Return a name of the front door, loaded from the room where it is at home (PEP 562)."""
+    if name not in _HOME:
+        msg = f"module 'bumphunt' has no attribute {name!r}; it has {', '.join(__all__)}"
+        raise AttributeError(msg)
+    globals()[name] = value = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    """Return the names of the front door too, for tab completion."""
+    return sorted({*globals(), *__all__})

@@ -103,8 +103,7 @@ class Part:
         return x[first : last + 1]
 
     def window(self, half_width: float, bins_per_sigma: float | None = None) -> Array:
-        """Return the edges of a window around the peak (`bumphunt.scanning.windows.window_edges`), one bin unless
-        told."""
+        """Return the edges of a window around the peak (see `window_edges`), one bin unless told."""
         return window_edges(
             self.edges, self.at.position, self.at.sigma, half_width=half_width, bins_per_sigma=bins_per_sigma
         )

@@ -1,0 +1,32 @@
+"""What type checkers and editors are told of the front door; see ``__init__.py``."""
+
+from bumphunt.errors import BumphuntError as BumphuntError
+from bumphunt.errors import FitError as FitError
+from bumphunt.errors import InputError as InputError
+from bumphunt.inference.bayesian import bayesian_limit as bayesian_limit
+from bumphunt.inference.fit import fit as fit
+from bumphunt.inference.fit import limit as limit
+from bumphunt.inference.fit import scan as scan
+from bumphunt.inference.intervals import interval as interval
+from bumphunt.inference.significance import hypotest as hypotest
+from bumphunt.inference.significance import significance as significance
+from bumphunt.inference.unbinned import fit_unbinned as fit_unbinned
+from bumphunt.models.background import BackgroundModel as BackgroundModel
+from bumphunt.models.peaks import crystal_ball as crystal_ball
+from bumphunt.models.peaks import crystal_ball_gaussian as crystal_ball_gaussian
+from bumphunt.models.peaks import gaussian as gaussian
+from bumphunt.models.peaks import two_sided_crystal_ball as two_sided_crystal_ball
+from bumphunt.models.region import Sample as Sample
+from bumphunt.models.region import region as region
+from bumphunt.models.systematics import ControlRegion as ControlRegion
+from bumphunt.models.systematics import Free as Free
+from bumphunt.models.systematics import Gaussian as Gaussian
+from bumphunt.models.systematics import LogNormal as LogNormal
+from bumphunt.models.systematics import PeakPosition as PeakPosition
+from bumphunt.models.systematics import PeakWidth as PeakWidth
+from bumphunt.models.systematics import PerBin as PerBin
+from bumphunt.models.systematics import ShapeVariation as ShapeVariation
+from bumphunt.models.systematics import SpuriousSignal as SpuriousSignal
+from bumphunt.scanning.impacts import impacts as impacts
+
+__version__: str
