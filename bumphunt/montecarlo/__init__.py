@@ -9,5 +9,7 @@
 | `detector` | from generated particles to the columns of an ntuple |
 | `validation` | the Monte Carlo against published numbers and formulas |
 | `events` | the record of generated events, and the beams they start from |
-| `simulation` | chunks of samples: generator, detector, weights and seeds |
+| `setup` | what a chunk of events depends on, and its seed |
+| `simulation` | chunks of samples and of pseudo-data: generator, detector, weights |
+| `pseudodata` | how many events to generate for pseudo-data, and how often each is drawn |
 """

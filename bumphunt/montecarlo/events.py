@@ -57,6 +57,16 @@ class Events:
                 msg = f"{name} has shape {np.shape(getattr(self, name))}; with pdgid {(n, slots)} it must be {shape}"
                 raise InputError(msg)
 
+    def at(self, position: NDArray[np.intp], *, weight: Array | None = None) -> Events:
+        """Return the events at some positions, with other weights if they are given."""
+        return Events(
+            pdgid=self.pdgid[position],
+            p4=self.p4[position],
+            weight=self.weight[position] if weight is None else weight,
+            beams_p4=self.beams_p4[position],
+            vertex=None if self.vertex is None else self.vertex[position],
+        )
+
 
 def beam_particles(beams: Beams, n: int, *, rng: np.random.Generator) -> tuple[Array, Array]:
     """Return the four-momenta of `n` electrons and positrons with Gaussian energy spread [GeV], shape (n, 4) each."""

@@ -22,6 +22,7 @@ from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.quarks.pythia import is_installed
 from bumphunt.montecarlo.processes.registry import PROCESSES
+from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from workflows.config.file import load
 from workflows.simulation.files import simulate
@@ -50,20 +51,12 @@ def rate(name: str) -> float:
     process = PROCESSES[name]
     parameters = {key: PARAMETERS[key] for key, p in process.parameters.items() if p.default is None}
 
+    candidate = CANDIDATES[FINAL_STATES.get(name, "dimuon")]
+    setup = Setup(beams=BEAMS["belle2"], detector=DETECTORS["belle2"], seed=1, candidate=candidate)
+
     def chunk(number: int, n: int) -> float:
         start = time.process_time()
-        simulate_chunk(
-            name,
-            n=n,
-            chunk=number,
-            seed=1,
-            beams=BEAMS["belle2"],
-            detector=DETECTORS["belle2"],
-            luminosity=1.0,
-            total=n,
-            parameters=parameters,
-            candidate=CANDIDATES[FINAL_STATES.get(name, "dimuon")],
-        )
+        simulate_chunk(process, parameters, setup, n=n, chunk=number, luminosity=1.0, total=n)
         return time.process_time() - start
 
     chunk(0, min(1000, process.batch))
@@ -138,7 +131,7 @@ def template_plan() -> SimulationPlan:
     """Return the plan of the templates for 50 fb^-1, with the signals of the example."""
     plan = example_plan()
     signals = tuple(sample for sample in plan.samples if sample.name not in TEMPLATES)
-    backgrounds = tuple(SampleSpec(name=name, process=name, n=n) for name, n in TEMPLATES.items())
+    backgrounds = tuple(SampleSpec(name=name, process=PROCESSES[name], n=n) for name, n in TEMPLATES.items())
     return replace(plan, luminosity=LUMINOSITY, samples=(*backgrounds, *signals), pseudodata=(), injected=())
 
 

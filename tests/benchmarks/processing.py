@@ -30,8 +30,9 @@ import numpy as np
 import uproot
 
 from bumphunt.kinematics.momenta import BEAMS
-from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import DETECTORS
+from bumphunt.montecarlo.processes.registry import find_process
+from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.registry import SEARCHES
 from selections.searches.zprime.tau_veto import VETO
@@ -60,12 +61,12 @@ Times = dict[str, float]
 
 def simulated_rows(n: int) -> dict[str, np.ndarray]:
     """Return rows of mu mu (gamma) in the types of basf2, filled up with more branches."""
+    setup = Setup(beams=BEAMS["belle2"], detector=DETECTORS["belle2"], seed=1)
     parts, rows = [], 0
     while rows < n:
         chunk = simulate_chunk(
-            "mumu", n=100_000, chunk=len(parts), seed=1, beams=BEAMS["belle2"], detector=DETECTORS["belle2"],
-            luminosity=1.0, total=n, parameters={}, candidate=CANDIDATES["dimuon"],
-        ).columns  # fmt: skip
+            find_process("mumu"), {}, setup, n=100_000, chunk=len(parts), luminosity=1.0, total=n
+        ).columns
         chunk["__experiment__"] = np.full(len(chunk["__event__"]), len(parts))
         parts.append(chunk)
         rows += len(chunk["__event__"])

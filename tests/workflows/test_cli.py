@@ -15,6 +15,7 @@ import uproot
 
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.presets import DETECTORS
+from bumphunt.montecarlo.processes.registry import PROCESSES
 from selections.registry import SEARCHES
 from workflows import cli
 from workflows.ntuples.branches import escape
@@ -29,9 +30,9 @@ P_BRANCH = escape("daughter(0, p)")
 def ntuples(tmp_path_factory) -> Path:
     """Small simulated files, as a user would have them."""
     folder = tmp_path_factory.mktemp("ntuples")
-    samples = [SampleSpec(name="mumu", process="mumu", n=2000)]
+    samples = [SampleSpec(name="mumu", process=PROCESSES["mumu"], n=2000)]
     samples += [
-        SampleSpec(name=f"signal_{m:g}", process="zprime", n=3000, parameters={"mass": m, "coupling": 0.1})
+        SampleSpec(name=f"signal_{m:g}", process=PROCESSES["zprime"], n=3000, parameters={"mass": m, "coupling": 0.1})
         for m in MASSES
     ]
     plan = SimulationPlan(
@@ -40,7 +41,7 @@ def ntuples(tmp_path_factory) -> Path:
         seed=3,
         luminosity=0.001,
         samples=tuple(samples),
-        pseudodata=(DrawnSample(process="mumu"),),
+        pseudodata=(DrawnSample(process=PROCESSES["mumu"]),),
     )
     simulate(plan, folder)
     return folder

@@ -18,7 +18,7 @@ from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
-from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
+from bumphunt.montecarlo.processes.registry import find_process, known_processes
 from bumphunt.scanning.sources import (
     SIGNAL_STATISTICS,
     TEMPLATE_STATISTICS,
@@ -116,8 +116,8 @@ def _check_signals(sections: Analysis) -> None:
     if sections.signal.simulate is not None:
         named["signal.simulate.process ="] = sections.signal.simulate.process
     for key, wanted in named.items():
-        if wanted is not None and wanted not in signals():
-            raise ValueError(unknown_name(key, wanted, signals()))
+        if wanted is not None and wanted not in known_processes(signal=True):
+            raise ValueError(unknown_name(key, wanted, known_processes(signal=True)))
 
 
 def _injections(sections: Analysis) -> Iterator[tuple[str, Injection]]:
@@ -301,7 +301,7 @@ def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams:
         if not any(sample.fills(region.name) for sample in sections.samples.values()):
             msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
             raise ValueError(msg)
-    backgrounds = [name for name, process in PROCESSES.items() if not process.signal]
+    backgrounds = known_processes(signal=False)
     for name, sample in sections.samples.items():
         if sample.simulate is not None:
             process, key = sample.simulate.process or name, f"samples.{name}.simulate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.detector.candidates import CANDIDATES
+from bumphunt.montecarlo.detector.candidates import find_candidate
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import find_process
@@ -70,7 +70,7 @@ def simulation_plans(
                 samples=tuple(specs),
                 pseudodata=pseudodata,
                 injected=injected,
-                candidate=CANDIDATES[candidate],
+                candidate=find_candidate(candidate),
                 suffix=f"_{candidate}" if len(candidates) > 1 else "",
             )
             found.append(plan)
@@ -82,7 +82,7 @@ def _backgrounds(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[
     return [
         SampleSpec(
             name=name,
-            process=sample.simulate.process or name,
+            process=find_process(sample.simulate.process or name),
             n=sample.simulate.events,
             parameters=sample.simulate.parameters,
         )
@@ -99,7 +99,7 @@ def _signals(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[Samp
     return [
         SampleSpec(
             name=sample.name,
-            process=sample.process.name,
+            process=sample.process,
             n=simulated.events,
             parameters=signal_parameters(sections.signal, sample.mass),
         )
@@ -116,7 +116,7 @@ def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Drawn
         filled = [region.name for region in regions if sample.fills(region.name)]
         if sample.simulate is not None and filled:
             drawn = DrawnSample(
-                process=sample.simulate.process or name,
+                process=find_process(sample.simulate.process or name),
                 yield_factor=factor_on(sections.factors, name, filled[0]),
                 parameters=sample.simulate.parameters,
             )
@@ -135,7 +135,7 @@ def _injected(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Dr
     for number, injection in enumerate(sections.data.simulate.inject):
         for region, process in injected_into(injection, regions):
             found[process.name, number] = DrawnSample(
-                process=process.name,
+                process=process,
                 yield_factor=factor_on(sections.factors, SIGNAL, region.name),
                 parameters=injected_parameters(injection),
             )

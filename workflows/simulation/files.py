@@ -15,8 +15,9 @@ from functools import partial
 from pathlib import Path
 
 from bumphunt.errors import InputError
-from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.simulation import Chunk, draw_chunk, drawn_events, generation_for_draws, simulate_chunk
+from bumphunt.montecarlo.processes.process import Process
+from bumphunt.montecarlo.pseudodata import drawn_events, generation_for_draws
+from bumphunt.montecarlo.simulation import Chunk, draw_chunk, simulate_chunk
 from workflows.ntuples.simulation_record import Simulation
 from workflows.ntuples.writing import Columns, write_tree
 from workflows.running.progress import Progress
@@ -141,16 +142,13 @@ def _files(plan: SimulationPlan, run: Run) -> list[_File]:
             partial(
                 simulate_chunk,
                 sample.process,
+                sample.process.complete(sample.parameters),
+                plan.setup,
                 n=n,
                 chunk=chunk,
-                seed=plan.seed,
-                beams=plan.beams,
-                detector=plan.detector,
                 luminosity=plan.luminosity,
                 total=sample.n,
-                parameters=find_process(sample.process).complete(sample.parameters),
                 first_event=chunk * _chunk_size(sample.process),
-                candidate=plan.candidate,
             )
             for chunk, n in enumerate(_chunk_sizes(sample.n, sample.process))
         )
@@ -172,45 +170,32 @@ def _mean_drawn(plan: SimulationPlan, drawn: DrawnSample) -> int:
     """Return how many events to generate, on average, for one process of the pseudo-data."""
     return generation_for_draws(
         drawn.process,
+        drawn.process.complete(drawn.parameters),
+        plan.setup,
         expected_per_fb=_expected_per_fb(plan, drawn),
-        seed=plan.seed,
-        beams=plan.beams,
-        detector=plan.detector,
-        parameters=find_process(drawn.process).complete(drawn.parameters),
         repeated=plan.repeated,
         maximum=plan.maximum_drawn,
-        candidate=plan.candidate,
     )
 
 
 def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample, mean: int) -> tuple[int, tuple[Callable[[], Chunk], ...]]:
     """Return the number of events to generate for one process of the pseudo-data, and the tasks."""
-    parameters = find_process(drawn.process).complete(drawn.parameters)
-    n = drawn_events(mean, seed=plan.seed, process=drawn.process, parameters=parameters)
+    parameters = drawn.process.complete(drawn.parameters)
+    n = drawn_events(drawn.process, parameters, mean=mean, seed=plan.seed)
+    scale = _expected_per_fb(plan, drawn) / mean
     tasks = tuple(
-        partial(
-            draw_chunk,
-            drawn.process,
-            n=size,
-            chunk=chunk,
-            seed=plan.seed,
-            beams=plan.beams,
-            detector=plan.detector,
-            scale=_expected_per_fb(plan, drawn) / mean,
-            parameters=parameters,
-            candidate=plan.candidate,
-        )
+        partial(draw_chunk, drawn.process, parameters, plan.setup, n=size, chunk=chunk, scale=scale)
         for chunk, size in enumerate(_chunk_sizes(n, drawn.process))
     )
     return n, tasks
 
 
-def _chunk_size(process: str) -> int:
+def _chunk_size(process: Process) -> int:
     """Return the events of a full chunk of a process."""
-    return min(CHUNK, find_process(process).batch)
+    return min(CHUNK, process.batch)
 
 
-def _chunk_sizes(n: int, process: str) -> list[int]:
+def _chunk_sizes(n: int, process: Process) -> list[int]:
     """Return the sizes of the chunks that `n` events of a process make."""
     size = _chunk_size(process)
     return [size] * (n // size) + ([n % size] if n % size else [])
@@ -251,9 +236,9 @@ def _record(plan: SimulationPlan, file: _File, sums: _Sums) -> Simulation:
     mean = sums.weights / sums.generated
     variance = max(sums.squares / sums.generated - mean**2, 0.0)
     sample = file.sample
-    parameters = find_process(sample.process).complete(sample.parameters) if sample is not None else {}
+    parameters = sample.process.complete(sample.parameters) if sample is not None else {}
     return Simulation(
-        process=sample.process if sample is not None else PSEUDODATA,
+        process=sample.process.name if sample is not None else PSEUDODATA,
         mass=float(parameters.get("mass", math.nan)),
         coupling=float(parameters.get("coupling", math.nan)),
         cross_section=mean if sample is not None else math.nan,

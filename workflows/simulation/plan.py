@@ -10,8 +10,8 @@ from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
 from bumphunt.montecarlo.detector.parameters import Detector
-from bumphunt.montecarlo.processes.process import Value
-from bumphunt.montecarlo.processes.registry import find_process
+from bumphunt.montecarlo.processes.process import Process, Value
+from bumphunt.montecarlo.setup import Setup
 
 __all__ = ["PSEUDODATA", "DrawnSample", "SampleSpec", "SimulationPlan"]
 
@@ -26,20 +26,20 @@ class SampleSpec:
     Raises
     ------
     InputError
-        If the process or a parameter is unknown or wrong, `n` is not positive, or the name is none for a file.
+        If a parameter is unknown or wrong, `n` is not positive, or the name is none for a file.
     """
 
     name: str
     """Name of the sample, and of its file."""
-    process: str
-    """Name of the process, a key of `bumphunt.montecarlo.processes.registry.PROCESSES`."""
+    process: Process
+    """The process."""
     n: int
     """Events to generate."""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     """Parameters of the process that differ from its defaults, and the ``mass`` [GeV] of a signal."""
 
     def __post_init__(self) -> None:
-        find_process(self.process).complete(self.parameters)
+        self.process.complete(self.parameters)
         if not self.n > 0:
             msg = f"sample {self.name!r}: n = {self.n} events; it must be positive"
             raise InputError(msg)
@@ -55,27 +55,26 @@ class DrawnSample:
     Raises
     ------
     InputError
-        If the process or a parameter is unknown or wrong, or the factor negative or not finite.
+        If a parameter is unknown or wrong, or the factor negative or not finite.
     """
 
-    process: str
-    """Name of the process."""
+    process: Process
+    """The process."""
     yield_factor: float = 1.0
     """Factor on its cross section, such as a data / simulation ratio."""
     parameters: Mapping[str, Value] = field(default_factory=dict)
     """Parameters of the process that differ from its defaults."""
 
     def __post_init__(self) -> None:
-        find_process(self.process).complete(self.parameters)
+        self.process.complete(self.parameters)
         if not 0 <= self.yield_factor < math.inf:
-            msg = f"yield factor = {self.yield_factor} of {self.process}; it must be finite and not negative"
+            msg = f"yield factor = {self.yield_factor} of {self.process.name}; it must be finite and not negative"
             raise InputError(msg)
 
     @property
     def branching_ratio(self) -> float:
         """Branching ratio to the simulated final state, which the cross section leaves out."""
-        process = find_process(self.process)
-        return process.branching_ratio(process.complete(self.parameters))
+        return self.process.branching_ratio(self.process.complete(self.parameters))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +124,8 @@ class SimulationPlan:
                 msg = f"sample name {name!r} is used twice; each sample is a file of its own"
                 raise InputError(msg)
         for sample in self.samples:
-            find_process(sample.process).complete(sample.parameters, self.beams)
-        streams = [(d.process, find_process(d.process).complete(d.parameters, self.beams)) for d in self.drawn]
+            sample.process.complete(sample.parameters, self.beams)
+        streams = [(d.process.name, d.process.complete(d.parameters, self.beams)) for d in self.drawn]
         for process, parameters in streams:
             if streams.count((process, parameters)) > 1:
                 msg = f"pseudo-data: {process} with {parameters} is there twice, which would be the same events twice"
@@ -136,3 +135,8 @@ class SimulationPlan:
     def drawn(self) -> tuple[DrawnSample, ...]:
         """Processes of the pseudo-data, with the injected signals."""
         return (*self.pseudodata, *self.injected) if self.pseudodata else ()
+
+    @property
+    def setup(self) -> Setup:
+        """What every chunk of events depends on."""
+        return Setup(beams=self.beams, detector=self.detector, seed=self.seed, candidate=self.candidate)

@@ -97,19 +97,24 @@ def find_candidate(name: str, extra: Iterable[Candidate] = ()) -> Candidate:
     name
         Its name.
     extra
-        Candidates beside the shipped ones, which they may replace.
+        Candidates beside the shipped ones.
 
     Raises
     ------
     InputError
-        If there is none, with the nearest name.
+        If there is none, with the nearest name, or two.
 
     Examples
     --------
     >>> find_candidate("emu").daughters
     ('e-', 'mu+')
     """
-    known = CANDIDATES | {candidate.name: candidate for candidate in extra}
+    known = dict(CANDIDATES)
+    for candidate in extra:
+        if known.get(candidate.name, candidate) != candidate:
+            msg = f"candidate {candidate.name!r} is there already; give it another name"
+            raise InputError(msg)
+        known[candidate.name] = candidate
     if name not in known:
         raise InputError(unknown_name("candidate", name, known))
     return known[name]

@@ -127,14 +127,7 @@ def _with_enough_tracks(events: Events, candidate: Candidate, detector: Detector
     acceptance = (low, high, detector.tracking_pt_min)
     _count_charged(events.pdgid, events.p4, events.weight, acceptance, len(candidate.tracks), enough)
     position = np.flatnonzero(enough)
-    kept = Events(
-        pdgid=events.pdgid[position],
-        p4=events.p4[position],
-        weight=events.weight[position],
-        beams_p4=events.beams_p4[position],
-        vertex=None if events.vertex is None else events.vertex[position],
-    )
-    return kept, position
+    return events.at(position), position
 
 
 @njit(cache=True)

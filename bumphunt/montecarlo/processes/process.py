@@ -1,6 +1,8 @@
 """What a process of the Monte Carlo is: its generator, its parameters, and how far it can be trusted.
 
-`bumphunt.montecarlo.processes.registry` lists them all.
+Each module of a generator describes its `PROCESSES`, and `bumphunt.montecarlo.processes.registry` collects the shipped
+ones. A process of one's own is a `Process` too; it is given to whoever simulates, or looks one up. Records go to other
+computing processes, so what they hold can be pickled: functions of modules, not lambdas.
 """
 
 from __future__ import annotations
@@ -9,11 +11,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import Events
 
-__all__ = ["Parameter", "Parameters", "Process", "Value", "everything"]
+__all__ = ["Parameter", "Parameters", "Process", "Value", "beside", "everything"]
 
 Value = float | str | bool
 Parameters = Mapping[str, Value]
@@ -24,6 +28,24 @@ def everything(parameters: Parameters) -> float:
     """Return 1, the branching ratio of a process whose cross section leaves nothing out."""
     del parameters
     return 1.0
+
+
+def beside(parameters: Parameters, sqrt_s: float, *, recoil: float, lightest: float = 0.0) -> tuple[float, float]:
+    """Return the open interval of masses of what is made beside particles of the mass `recoil` [GeV].
+
+    Parameters
+    ----------
+    parameters
+        Those of the process, which say nothing here.
+    sqrt_s
+        Centre-of-mass energy [GeV].
+    recoil
+        Mass of what is beside it [GeV].
+    lightest
+        Lowest mass [GeV].
+    """
+    del parameters
+    return lightest, sqrt_s - recoil
 
 
 def nothing_needed() -> None:
@@ -137,3 +159,27 @@ class Process:
                 raise InputError(msg)
         self.require()
         return values
+
+    def events(self, n: int, *, beams: Beams, rng: np.random.Generator, parameters: Mapping[str, object]) -> Events:
+        """Return `n` generated events.
+
+        Parameters
+        ----------
+        n
+            Number of events.
+        beams
+            The collider.
+        rng
+            Source of randomness.
+        parameters
+            The parameters given; the others have their defaults.
+
+        Raises
+        ------
+        InputError
+            If a parameter is wrong, or no events are asked for.
+        """
+        if n < 1:
+            msg = f"n = {n} events of {self.name}; at least one must be generated"
+            raise InputError(msg)
+        return self.generate(n, beams=beams, rng=rng, **self.complete(parameters))

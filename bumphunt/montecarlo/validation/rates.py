@@ -127,7 +127,7 @@ def resonances(rng: np.random.Generator, n: int) -> Findings:
     checks = []
     for name in ("phi", "jpsi", "upsilon1s"):
         meson, s = isr_resonances.RESONANCES[name], SYMMETRIC.s
-        events = isr_resonances.generate(n // 2, beams=SYMMETRIC, rng=rng, resonances=[name])
+        events = isr_resonances.generate(n // 2, beams=SYMMETRIC, rng=rng, meson=name)
         value, error = mean_weight(events.weight)
         lost = 1 - meson.mass**2 / s
         peak = 12 * np.pi**2 * meson.electron_width * meson.branching[13] / meson.mass * GEV2_TO_FB

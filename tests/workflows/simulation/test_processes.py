@@ -16,6 +16,7 @@ from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.processes.quarks import pythia
+from bumphunt.montecarlo.processes.registry import PROCESSES
 from selections import registry
 from workflows import cli
 from workflows.config.file import load
@@ -56,8 +57,8 @@ def test_defaults_of_a_channel(write):
     assert plan.candidate == CANDIDATES["dimuon"]
     assert plan.detector == BELLE2
     signal = plan.samples[1]
-    assert (signal.name, signal.process, dict(signal.parameters)) == ("zprime_0.5", "zprime", {"mass": 0.5})
-    assert plan.injected == (DrawnSample(process="zprime", parameters={"mass": 2.0, "coupling": 1.0}),)
+    assert (signal.name, signal.process.name, dict(signal.parameters)) == ("zprime_0.5", "zprime", {"mass": 0.5})
+    assert plan.injected == (DrawnSample(process=PROCESSES["zprime"], parameters={"mass": 2.0, "coupling": 1.0}),)
 
 
 def test_any_process_with_parameters(write):
@@ -65,10 +66,12 @@ def test_any_process_with_parameters(write):
     new += "\n  peaks: {simulate: {process: isr_resonances_mumu, events: 100, parameters: {meson: jpsi}}}"
     new += "\n  all: {simulate: {process: eeee, events: 100, parameters: {multiperipheral_only: true}}}"
     (plan,) = load(write("{events: 2000}}", new)).simulation
-    assert plan.samples[1] == SampleSpec(name="pairs", process="eemumu", n=100, parameters={"minimum_mass": 1.0})
+    assert plan.samples[1] == SampleSpec(
+        name="pairs", process=PROCESSES["eemumu"], n=100, parameters={"minimum_mass": 1.0}
+    )
     assert plan.samples[2].parameters == {"meson": "jpsi"}
     assert plan.samples[3].parameters == {"multiperipheral_only": True}
-    assert [drawn.process for drawn in plan.pseudodata] == ["mumu", "eemumu", "isr_resonances_mumu", "eeee"]
+    assert [drawn.process.name for drawn in plan.pseudodata] == ["mumu", "eemumu", "isr_resonances_mumu", "eeee"]
 
 
 def test_another_signal_and_several_injected(write):
@@ -83,8 +86,8 @@ def test_another_signal_and_several_injected(write):
     assert plan.samples[1].name == "darkhiggs_mumu_0.5"
     assert plan.samples[1].parameters == {"higgs_mass": 0.4, "coupling": 1e-6, "mass": 0.5}
     first, second = plan.injected
-    assert (first.process, first.parameters["higgs_mass"]) == ("darkhiggs_mumu", 1.0)
-    assert (second.process, second.parameters["lifetime"]) == ("aprime_mumu", 0.2)
+    assert (first.process.name, first.parameters["higgs_mass"]) == ("darkhiggs_mumu", 1.0)
+    assert (second.process.name, second.parameters["lifetime"]) == ("aprime_mumu", 0.2)
     assert 0 < second.branching_ratio < 1
 
 
@@ -94,7 +97,7 @@ def test_candidate_and_signal_are_those_of_the_channel(write, monkeypatch):
     monkeypatch.setitem(registry.SEARCHES, "zprime-invisible", search)
     (plan,) = load(write()).simulation
     assert plan.candidate == CANDIDATES["emu"]
-    assert plan.samples[1].process == "zprime_lfv"
+    assert plan.samples[1].process.name == "zprime_lfv"
 
 
 def test_detector_by_name_or_with_other_numbers(write):
@@ -154,12 +157,12 @@ def photons(**kwargs) -> SimulationPlan:
         "luminosity": 0.001,
         "candidate": CANDIDATES["three_photons"],
         "samples": (
-            SampleSpec(name="gg", process="diphoton", n=6000),
-            SampleSpec(name="alp", process="alp_diphoton", n=3000, parameters={"mass": 3.0}),
+            SampleSpec(name="gg", process=PROCESSES["diphoton"], n=6000),
+            SampleSpec(name="alp", process=PROCESSES["alp_diphoton"], n=3000, parameters={"mass": 3.0}),
         ),
-        "pseudodata": (DrawnSample(process="diphoton"),),
+        "pseudodata": (DrawnSample(process=PROCESSES["diphoton"]),),
         "injected": tuple(
-            DrawnSample(process="alp_diphoton", parameters={"mass": m, "coupling": 0.1}) for m in (3.0, 6.0)
+            DrawnSample(process=PROCESSES["alp_diphoton"], parameters={"mass": m, "coupling": 0.1}) for m in (3.0, 6.0)
         ),
     }
     return SimulationPlan(**(arguments | kwargs))
@@ -189,7 +192,7 @@ def test_the_same_process_twice_in_the_pseudo_data_raises():
 
 
 def test_signal_that_is_too_heavy_for_the_beams_raises():
-    heavy = SampleSpec(name="alp", process="alp_diphoton", n=10, parameters={"mass": 10.6})
+    heavy = SampleSpec(name="alp", process=PROCESSES["alp_diphoton"], n=10, parameters={"mass": 10.6})
     with pytest.raises(InputError, match=r"mass of alp_diphoton = 10.6 GeV"):
         photons(samples=(heavy,))
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bumphunt.errors import ConfigError
-from bumphunt.montecarlo.detector.candidates import CANDIDATES
+from bumphunt.montecarlo.detector.candidates import find_candidate
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.simulation import simulated_variables
 from selections.search import Search
@@ -64,7 +64,7 @@ def check_simulated(
             for candidate, regions in by_candidate(setup.regions).items()
             if sample.regions[0] in {region.name for region in regions}
         )
-        there = simulated_variables(CANDIDATES[candidate], detector)
+        there = simulated_variables(find_candidate(candidate), detector)
         branches = {escape(name) for name in there}
         for variable in needed(setup, sample):
             if branch_name(variable, setup.names) not in branches:

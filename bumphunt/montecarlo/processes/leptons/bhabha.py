@@ -30,9 +30,11 @@ from bumphunt.montecarlo.amplitudes.radiative_bhabha import Work, work_space
 from bumphunt.montecarlo.amplitudes.vacuum_polarisation import running
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.phase_space.bhabha_photon import Point, Proposal, both_seen, draw_point, weigh
+from bumphunt.montecarlo.processes.parameters import ANGLE, RATES
+from bumphunt.montecarlo.processes.process import Process
 from bumphunt.montecarlo.radiation.soft_photons import bhabha_exponent, bhabha_factor
 
-__all__ = ["born_cross_section", "generate"]
+__all__ = ["PROCESSES", "born_cross_section", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -151,3 +153,15 @@ def _fill(
         weight[i] = w
         to_laboratory(point, row(electron, i), beams, p4[i])
     return drawn
+
+
+PROCESSES = (
+    Process(
+        name="bhabha",
+        summary="e+e- -> e+e- (gamma), both electrons at an angle",
+        generate=generate,
+        parameters={"minimum_angle": ANGLE},
+        accuracy="one hard photon exact; total 1 to 2 %",
+        reference=f"Berends, Kleiss, Nucl. Phys. B 228 (1983) 537; {RATES}",
+    ),
+)

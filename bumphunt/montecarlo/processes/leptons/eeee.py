@@ -24,9 +24,11 @@ import numpy as np
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.processes.leptons.two_photon_pairs import ProducedPair, generate_pairs
+from bumphunt.montecarlo.processes.leptons.two_photon_pairs import PAIR_MASS, ProducedPair, generate_pairs
+from bumphunt.montecarlo.processes.parameters import RATES
+from bumphunt.montecarlo.processes.process import Parameter, Process
 
-__all__ = ["generate"]
+__all__ = ["PROCESSES", "generate"]
 
 ISOTROPIC_SHARE = 0.4
 """Share of electrons drawn isotropic in the pair's rest frame, for level weights in total and in a detector."""
@@ -70,3 +72,20 @@ def generate(
     """
     produced = ProducedPair(M_ELECTRON, minimum_mass, True, bool(multiperipheral_only), ISOTROPIC_SHARE)
     return generate_pairs(n, beams=beams, rng=rng, produced=produced, pdgid=11)
+
+
+PROCESSES = (
+    Process(
+        name="eeee",
+        summary="e+e- -> e+e- e+e-, two-photon pairs",
+        generate=generate,
+        parameters={
+            "minimum_mass": PAIR_MASS,
+            "multiperipheral_only": Parameter(
+                meaning="whether exchange and bremsstrahlung diagrams are left out", default=False
+            ),
+        },
+        accuracy="all diagrams at tree level; no radiation",
+        reference=f"Berends, Daverveldt, Kleiss, Comput. Phys. Commun. 40 (1986) 285; {RATES}",
+    ),
+)

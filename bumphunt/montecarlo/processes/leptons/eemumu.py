@@ -20,9 +20,11 @@ import numpy as np
 from bumphunt.constants import M_MUON
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.processes.leptons.two_photon_pairs import ProducedPair, generate_pairs
+from bumphunt.montecarlo.processes.leptons.two_photon_pairs import PAIR_MASS, ProducedPair, generate_pairs
+from bumphunt.montecarlo.processes.parameters import RATES
+from bumphunt.montecarlo.processes.process import Parameter, Process
 
-__all__ = ["generate"]
+__all__ = ["PROCESSES", "generate"]
 
 ISOTROPIC_SHARE = 0.75
 """Share of muons drawn isotropic in the pair's rest frame, for level weights of those that a detector sees."""
@@ -66,3 +68,18 @@ def generate(
     """
     produced = ProducedPair(M_MUON, minimum_mass, False, bool(multiperipheral_only), ISOTROPIC_SHARE)
     return generate_pairs(n, beams=beams, rng=rng, produced=produced, pdgid=13)
+
+
+PROCESSES = (
+    Process(
+        name="eemumu",
+        summary="e+e- -> e+e- mu+ mu-, two-photon pairs",
+        generate=generate,
+        parameters={
+            "minimum_mass": PAIR_MASS,
+            "multiperipheral_only": Parameter(meaning="whether bremsstrahlung diagrams are left out", default=True),
+        },
+        accuracy="multiperipheral exact: 1 % at pair pT* below 1 GeV, 5 % to 2 GeV, 20 % above; no radiation",
+        reference=f"Budnev et al., Phys. Rep. 15 (1975) 181; {RATES}",
+    ),
+)

@@ -24,12 +24,14 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.phase_space.decays import dipole_cosine
+from bumphunt.montecarlo.processes.parameters import RATES
+from bumphunt.montecarlo.processes.process import Process
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
 from bumphunt.montecarlo.radiation.hardest_photon import hardest_photon_weight
 from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.theory.lepton_pairs import born_cross_section
 
-__all__ = ["back_to_back", "generate"]
+__all__ = ["PROCESSES", "back_to_back", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -84,3 +86,14 @@ def back_to_back(axis: Array, s: Array, mass: float, rng: np.random.Generator, c
         energy = np.sqrt(s[i]) / 2
         charged[i, 0] = (energy, p * nx, p * ny, p * nz)
         charged[i, 1] = (energy, -p * nx, -p * ny, -p * nz)
+
+
+PROCESSES = (
+    Process(
+        name="mumu",
+        summary="e+e- -> mu+ mu- (gamma)",
+        generate=generate,
+        accuracy="total 1 %, hardest photon exact to 10 %; a second hard photon at a wide angle to tens of per cent",
+        reference=f"Berends, Kleiss, Nucl. Phys. B 177 (1981) 237; {RATES}",
+    ),
+)

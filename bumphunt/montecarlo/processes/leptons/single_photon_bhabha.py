@@ -27,8 +27,10 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import work_space
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.phase_space.bhabha_photon import Proposal, both_seen, draw_point, weigh
+from bumphunt.montecarlo.processes.parameters import ANGLE
+from bumphunt.montecarlo.processes.process import Parameter, Process
 
-__all__ = ["generate"]
+__all__ = ["PROCESSES", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -113,3 +115,21 @@ def _fill(
         weight[i] = weigh(point, energy, work) * volume
         to_laboratory(point, row(electron, i), beams, p4[i])
     return drawn
+
+
+PROCESSES = (
+    Process(
+        name="single_photon_bhabha",
+        summary="e+e- -> (e+)(e-) gamma, an electron or both escape",
+        generate=generate,
+        parameters={
+            "minimum_energy": Parameter(
+                meaning="smallest energy of the photon in the centre of mass [GeV]", default=0.3, above=0.05, below=4.0
+            ),
+            "minimum_photon_angle": ANGLE,
+            "minimum_angle": ANGLE,
+        },
+        accuracy="one hard photon exact, electron mass included; a second hard photon is left out",
+        reference="Berends, Kleiss, Nucl. Phys. B 228 (1983) 537; Karlen, Nucl. Phys. B 289 (1987) 23",
+    ),
+)

@@ -37,12 +37,16 @@ from bumphunt.montecarlo.phase_space.virtual_photons import (
     scatter,
     smallest_virtuality,
 )
+from bumphunt.montecarlo.processes.process import Parameter
 
-__all__ = ["ProducedPair", "generate_pairs"]
+__all__ = ["PAIR_MASS", "ProducedPair", "generate_pairs"]
 
 Array = NDArray[np.float64]
 Photons = tuple[P4, P4, float, float]
 """Momenta of the two photons [GeV], and their virtualities Q^2 [GeV^2]."""
+
+PAIR_MASS = Parameter(meaning="lowest mass of the pair [GeV]", default=0.5, above=0.22)
+"""Parameter that the processes share."""
 
 MARGIN = 0.8
 """y1 y2 s starts at this fraction of the squared minimum mass (the mass of the pair is below y1 y2 s almost always)."""

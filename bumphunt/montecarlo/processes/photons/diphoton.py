@@ -34,9 +34,11 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.three_photons import Products, Work, squared_amplitude, work_space
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.phase_space.poles import pole, pole_density
+from bumphunt.montecarlo.processes.parameters import ANGLE, RATES
+from bumphunt.montecarlo.processes.process import Parameter, Process
 from bumphunt.montecarlo.radiation.soft_photons import diphoton_factor, pair_exponent
 
-__all__ = ["born_cross_section", "generate"]
+__all__ = ["PROCESSES", "born_cross_section", "generate"]
 
 Array = NDArray[np.float64]
 Point = tuple[P4, P4, P4]
@@ -274,3 +276,20 @@ def _fill(
         weight[i] = w
         to_laboratory(photons, row(electron, i), beams, p4[i])
     return drawn
+
+
+PROCESSES = (
+    Process(
+        name="diphoton",
+        summary="e+e- -> gamma gamma (gamma)",
+        generate=generate,
+        parameters={
+            "minimum_angle": ANGLE,
+            "minimum_energy": Parameter(
+                meaning="smallest energy of two photons in the centre of mass [GeV]", default=0.15, above=0.0, below=4.0
+            ),
+        },
+        accuracy="three photons exact, total 1 %; four hard photons are left out",
+        reference=f"Berends, Kleiss, Nucl. Phys. B 186 (1981) 22; {RATES}",
+    ),
+)

@@ -15,6 +15,7 @@ E. Kou et al. (Belle II), PTEP 2019 (2019) 123C01 (arXiv:1808.10567), table of c
 from __future__ import annotations
 
 import importlib.util
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,10 @@ import numpy as np
 from bumphunt.errors import BumphuntError, InputError, unknown_name
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import Events
+from bumphunt.montecarlo.processes.parameters import RATES
+from bumphunt.montecarlo.processes.process import Process
 
-__all__ = ["CROSS_SECTIONS", "FLAVOURS", "generate", "generator", "is_installed", "require"]
+__all__ = ["CROSS_SECTIONS", "FLAVOURS", "PROCESSES", "generate", "generator", "is_installed", "require"]
 
 MODULE = "pythia8mc"
 FLAVOURS = {"u": 2, "d": 1, "s": 3, "c": 4}
@@ -173,3 +176,17 @@ def _next(pythia: Any) -> list[tuple[float, ...]]:
             ]
     msg = f"Pythia failed on {MOST_FAILURES} events in a row; see its messages above"
     raise BumphuntError(msg)
+
+
+PROCESSES = tuple(
+    Process(
+        name=f"{flavour}{flavour}bar",
+        summary=f"e+e- -> {flavour} {flavour}bar (gamma), by Pythia",
+        generate=partial(generate, flavour=flavour),
+        require=require,
+        batch=1000,
+        accuracy="rate of the published table by construction, Pythia's hadronisation untuned at this energy",
+        reference=f"Pythia 8.3, arXiv:2203.11601; {RATES}",
+    )
+    for flavour in FLAVOURS
+)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,14 +33,17 @@ from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams, mass_squared
 from bumphunt.montecarlo.events import Events, beam_particles
 from bumphunt.montecarlo.processes.leptons.mumu import back_to_back
+from bumphunt.montecarlo.processes.process import Parameter, Process
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
 from bumphunt.montecarlo.radiation.initial_state import lose_fractions
 from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
 
-__all__ = ["RESONANCES", "Resonance", "breit_wigner", "generate"]
+__all__ = ["ALL", "PROCESSES", "RESONANCES", "Resonance", "breit_wigner", "generate"]
 
 Array = NDArray[np.float64]
 
+ALL = "all"
+"""Every meson that is light enough."""
 LEPTONS = {11: M_ELECTRON, 13: M_MUON}
 """Masses of the leptons [GeV] by PDG number."""
 HALF_WINDOW = 0.1
@@ -131,7 +135,7 @@ def generate(
     beams: Beams,
     rng: np.random.Generator,
     lepton: int = 13,
-    resonances: Sequence[str] | None = None,
+    meson: str = ALL,
 ) -> Events:
     """Return weighted events: l-, l+, the photons of l- and l+, those of electron and positron.
 
@@ -147,27 +151,27 @@ def generate(
         Source of randomness.
     lepton
         PDG number of the l-: 11 or 13.
-    resonances
-        Names of the mesons, keys of `RESONANCES`; all that are light enough if None.
+    meson
+        A key of `RESONANCES`, or `ALL` that are light enough.
 
     Raises
     ------
     InputError
-        If the lepton or a name is unknown, or a mass is within 0.2 GeV of the centre-of-mass energy, or there is none.
+        If the lepton or the meson is unknown, or a mass is within 0.2 GeV of the centre-of-mass energy.
     """
     if lepton not in LEPTONS:
         msg = f"lepton = {lepton}; known are {', '.join(map(str, LEPTONS))}"
         raise InputError(msg)
     highest = beams.sqrt_s - LOWEST_ENERGY
-    names = [k for k, v in RESONANCES.items() if v.mass < highest] if resonances is None else list(resonances)
-    wrong = [k for k in names if k not in RESONANCES or not RESONANCES[k].mass < highest]
-    if wrong or not names:
-        msg = f"resonances = {names}; want some of {', '.join(RESONANCES)} with masses below {highest:.3f} GeV"
+    light = {name: resonance for name, resonance in RESONANCES.items() if resonance.mass < highest}
+    if not light or (meson != ALL and meson not in light):
+        msg = f"meson = {meson!r}; want {ALL} or one of {', '.join(RESONANCES)}, with a mass below {highest:.3f} GeV"
         raise InputError(msg)
+    mesons = list(light.values()) if meson == ALL else [light[meson]]
     mass = LEPTONS[lepton]
     electron, positron = beam_particles(beams, n, rng=rng)
     s = mass_squared(electron + positron)
-    s_pair, line = _draw_masses([RESONANCES[k] for k in names], n, lepton, rng)
+    s_pair, line = _draw_masses(mesons, n, lepton, rng)
     lost, radiator = _share_loss(s_pair, s, rng)
     initial = lose_fractions(electron, positron, lost, rng=rng)
     charged, angular = np.empty((n, 2, 4)), np.empty(n)
@@ -212,3 +216,18 @@ def _share_loss(s_pair: Array, s: Array, rng: np.random.Generator) -> tuple[Arra
     first = rng.random(s.size) < 0.5
     lost = np.where(first[:, np.newaxis], u, u[:, ::-1])
     return np.ascontiguousarray(lost), 2 * K_FACTOR * soft * hard / s
+
+
+PROCESSES = tuple(
+    Process(
+        name=f"isr_resonances_{name}",
+        summary=f"e+e- -> gamma V, V = omega, phi, psi or Upsilon -> {name}",
+        generate=partial(generate, lepton=lepton),
+        parameters={
+            "meson": Parameter(meaning="name of the meson, or all", default=ALL, choices=(ALL, *RESONANCES)),
+        },
+        accuracy="PDG widths, rates 1 %; no interference with the continuum",
+        reference="Bonneau, Martin, Nucl. Phys. B 27 (1971) 381; Review of Particle Physics 2024",
+    )
+    for lepton, name in ((13, "mumu"), (11, "ee"))
+)

@@ -13,6 +13,7 @@ B. Batell, M. Pospelov, A. Ritz, Phys. Rev. D 79 (2009) 115008 (arXiv:0903.0363)
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numba import njit
@@ -25,10 +26,13 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
 from bumphunt.montecarlo.phase_space.decays import decay_vertices, direction
 from bumphunt.montecarlo.phase_space.vector_decays import decay_to_products, fermion_slope_along
+from bumphunt.montecarlo.processes.parameters import LIFETIME, MASS, coupling
+from bumphunt.montecarlo.processes.process import Parameter, Parameters, Process
 from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
+from bumphunt.theory import dark_photon
 from bumphunt.theory.dark_higgs import born_cross_section
 
-__all__ = ["FINAL_STATES", "generate"]
+__all__ = ["FINAL_STATES", "PROCESSES", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -140,3 +144,34 @@ def _produce(
         _, e1, e2, e3 = boost_to_rest(boost_from_rest((0.0, j1, j2, j3), frame, root), first, mass)
         norm = np.sqrt(e1 * e1 + e2 * e2 + e3 * e3)
         spin[i] = (e1 / norm, e2 / norm, e3 / norm)
+
+
+def _branching_ratio(parameters: Parameters, *, final_state: str) -> float:
+    """Return that of the A' without dark matter."""
+    return float(dark_photon.branching_ratio(float(parameters["mass"]), final_state))
+
+
+def _mass_range(parameters: Parameters, sqrt_s: float, *, lightest: float) -> tuple[float, float]:
+    """Return the masses of the A' that leave room for the h'."""
+    return lightest, sqrt_s - float(parameters.get("higgs_mass", 0.0))
+
+
+PROCESSES = tuple(
+    Process(
+        name=f"darkhiggs_{final_state}",
+        summary=f"e+e- -> A' h', A' -> {final_state}, h' escapes",
+        generate=partial(generate, final_state=final_state),
+        parameters={
+            "mass": MASS,
+            "higgs_mass": Parameter(meaning="mass of the h' [GeV]", above=0.0),
+            "coupling": coupling(1e-7, "eps^2 alpha_D"),
+            "lifetime": LIFETIME,
+        },
+        signal=True,
+        branching_ratio=partial(_branching_ratio, final_state=final_state),
+        mass_range=partial(_mass_range, lightest=2 * FINAL_STATES[final_state][1]),
+        accuracy="exact at tree level, one collinear photon from each beam; the coupling enters linearly, as eps^2",
+        reference="Batell, Pospelov, Ritz, arXiv:0903.0363",
+    )
+    for final_state in ("mumu", "ee")
+)

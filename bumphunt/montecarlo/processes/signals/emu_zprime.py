@@ -16,6 +16,8 @@ I. Adachi et al. (Belle II), Phys. Rev. Lett. 124 (2020) 141801 (arXiv:1912.1127
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -27,9 +29,11 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.emu_zprime import squared_amplitude
 from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
 from bumphunt.montecarlo.phase_space.decays import direction
+from bumphunt.montecarlo.processes.parameters import MASS, coupling
+from bumphunt.montecarlo.processes.process import Process, beside
 from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 
-__all__ = ["generate"]
+__all__ = ["PROCESSES", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -226,3 +230,17 @@ def _fill(
         for slot, q in enumerate((p3, p4, k)):
             x, y, z = along(beam, q[1], q[2], q[3])
             momenta[i, slot] = boost_from_rest((q[0], x, y, z), frame, root)
+
+
+PROCESSES = (
+    Process(
+        name="zprime_lfv",
+        summary="e+e- -> e- mu+ Z' and e+ mu- Z', Z' -> invisible",
+        generate=generate,
+        parameters={"mass": MASS, "coupling": coupling(0.1, "coupling g' to e mu")},
+        signal=True,
+        mass_range=partial(beside, recoil=M_ELECTRON + M_MUON, lightest=M_MUON),
+        accuracy="exact at tree level, one collinear photon from each beam",
+        reference="Galon, Kwa, Tanedo, arXiv:1610.08060",
+    ),
+)

@@ -11,6 +11,8 @@ B. Shuve, I. Yavin, Phys. Rev. D 89 (2014) 113004 (arXiv:1403.2727): the model a
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -21,10 +23,13 @@ from bumphunt.kinematics.compiled import along, boost_from_rest, row
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
 from bumphunt.montecarlo.phase_space.decays import direction
+from bumphunt.montecarlo.processes.parameters import MASS, coupling
+from bumphunt.montecarlo.processes.process import Parameters, Process, beside
 from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.theory.pair_and_vector import compiled_limits, transverse_current
+from bumphunt.theory.zprime import branching_ratio_invisible
 
-__all__ = ["generate"]
+__all__ = ["PROCESSES", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -120,3 +125,23 @@ def _decay(
         frame = row(pair, i)
         for slot, q in enumerate((q1, q2, q3)):
             momenta[i, slot] = boost_from_rest(q, frame, root)
+
+
+def _branching_ratio(parameters: Parameters) -> float:
+    """Return that of the Z' to neutrinos."""
+    return float(branching_ratio_invisible(float(parameters["mass"])))
+
+
+PROCESSES = (
+    Process(
+        name="zprime",
+        summary="e+e- -> mu+ mu- Z', Z' -> invisible",
+        generate=generate,
+        parameters={"mass": MASS, "coupling": coupling(0.1, "coupling g'")},
+        signal=True,
+        branching_ratio=_branching_ratio,
+        mass_range=partial(beside, recoil=2 * M_MUON),
+        accuracy="exact at tree level, one collinear photon from each beam; none from the muons",
+        reference="Shuve, Yavin, arXiv:1403.2727",
+    ),
+)

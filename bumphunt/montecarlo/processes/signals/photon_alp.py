@@ -10,6 +10,8 @@ M. J. Dolan, T. Ferber, C. Hearty, F. Kahlhoefer, K. Schmidt-Hoberg, JHEP 12 (20
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -19,10 +21,12 @@ from bumphunt.kinematics.compiled import along, boost_from_rest, ray, row
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
 from bumphunt.montecarlo.phase_space.decays import decay_vertices, dipole_cosine, two_body
+from bumphunt.montecarlo.processes.parameters import LIFETIME, MASS, RECOILING_PHOTON, coupling
+from bumphunt.montecarlo.processes.process import Process, beside
 from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.theory.alp import LOWEST_PAIR_MASS, born_cross_section
 
-__all__ = ["FINAL_STATES", "LIGHTEST", "generate"]
+__all__ = ["FINAL_STATES", "LIGHTEST", "PROCESSES", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -123,3 +127,18 @@ def _decay(alp: Array, mass: float, rng: np.random.Generator, photons: Array) ->
         first, second = two_body(mass, 0.0, 0.0, rng)
         frame = row(alp, i)
         photons[i, 0], photons[i, 1] = boost_from_rest(first, frame, mass), boost_from_rest(second, frame, mass)
+
+
+PROCESSES = tuple(
+    Process(
+        name=f"alp_{final_state}",
+        summary=f"e+e- -> gamma a, a -> {'gamma gamma' if final_state == 'diphoton' else 'invisible'}",
+        generate=partial(generate, final_state=final_state),
+        parameters={"mass": MASS, "coupling": coupling(1e-3, "coupling to photons [1/GeV]"), "lifetime": LIFETIME},
+        signal=True,
+        mass_range=partial(beside, recoil=RECOILING_PHOTON, lightest=LIGHTEST),
+        accuracy="exact at tree level, one collinear photon from each beam",
+        reference="Dolan et al., arXiv:1709.00009",
+    )
+    for final_state in FINAL_STATES
+)

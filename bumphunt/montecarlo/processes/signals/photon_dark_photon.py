@@ -14,6 +14,7 @@ F. A. Berends, R. Kleiss, Nucl. Phys. B 177 (1981) 237: the decay angles.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,13 +25,16 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.events import INVISIBLE, Events, beam_particles
 from bumphunt.montecarlo.phase_space.decays import decay_vertices
 from bumphunt.montecarlo.phase_space.vector_decays import SCALAR_SLOPE_ACROSS, decay_to_products, fermion_slope_across
+from bumphunt.montecarlo.processes.parameters import LIFETIME, MASS, RECOILING_PHOTON, coupling
+from bumphunt.montecarlo.processes.process import Parameters, Process, beside, everything
 from bumphunt.montecarlo.processes.taus.decays import decay_at_rest
-from bumphunt.montecarlo.processes.taus.modes import sample_modes
+from bumphunt.montecarlo.processes.taus.modes import MODE_ENRICHMENT, sample_modes
 from bumphunt.montecarlo.processes.taus.spins import antiparticles, orient_decays
 from bumphunt.montecarlo.radiation.initial_state import InitialState
 from bumphunt.montecarlo.radiation.radiative_return import return_to_resonance
+from bumphunt.theory import dark_photon
 
-__all__ = ["FINAL_STATES", "LIGHTEST", "generate"]
+__all__ = ["FINAL_STATES", "LIGHTEST", "PROCESSES", "generate"]
 
 Array = NDArray[np.float64]
 Products = tuple[NDArray[np.int32], Array, Array]
@@ -153,3 +157,30 @@ def _taus(
     orient_decays(initial.pair, initial.axis, *legs, rng)
     pdgid = np.concatenate([minus.pdgid, antiparticles(plus.pdgid)], axis=1)
     return pdgid, np.concatenate([minus.p4, plus.p4], axis=1), modes[0][1] * modes[1][1]
+
+
+def _branching_ratio(parameters: Parameters, *, final_state: str) -> float:
+    """Return that of an A' without dark matter to a final state that is seen."""
+    return float(dark_photon.branching_ratio(float(parameters["mass"]), final_state))
+
+
+def _process(final_state: str) -> Process:
+    """Return the process of a dark photon that decays to one final state; to an invisible one always."""
+    lightest = max(2 * FINAL_STATES[final_state][1], LIGHTEST)
+    taus = {"mode_enrichment": MODE_ENRICHMENT} if final_state == "tautau" else {}
+    return Process(
+        name=f"aprime_{final_state}",
+        summary=f"e+e- -> gamma A', A' -> {final_state}",
+        generate=partial(generate, final_state=final_state),
+        parameters={"mass": MASS, "coupling": coupling(1e-3, "kinetic mixing epsilon"), "lifetime": LIFETIME} | taus,
+        signal=True,
+        branching_ratio=(
+            everything if final_state == "invisible" else partial(_branching_ratio, final_state=final_state)
+        ),
+        mass_range=partial(beside, recoil=RECOILING_PHOTON, lightest=lightest),
+        accuracy="one photon exact, further ones by structure functions; decay with exact polarisation",
+        reference="Essig, Schuster, Toro, arXiv:0903.3941",
+    )
+
+
+PROCESSES = tuple(_process(final_state) for final_state in FINAL_STATES)

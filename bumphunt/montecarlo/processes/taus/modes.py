@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.montecarlo.processes.process import Parameter
 
-__all__ = ["ENRICHMENTS", "MODES", "Mode", "mode_probabilities", "sample_modes"]
+__all__ = ["ENRICHMENTS", "MODES", "MODE_ENRICHMENT", "Mode", "mode_probabilities", "sample_modes"]
 
 Array = NDArray[np.float64]
 
@@ -70,6 +71,13 @@ ENRICHMENTS: Mapping[str, Mapping[str, float]] = {
     "emu": {"e": 12.0, "mu": 12.0, "pi": 3.0},
 }
 """Named factors by which modes are over-represented (and then weighted down)."""
+
+MODE_ENRICHMENT = Parameter(
+    meaning="how often each tau decay mode is drawn, compared with nature",
+    default="muon",
+    choices=tuple(ENRICHMENTS),
+)
+"""The parameter of processes with taus that names one of them."""
 
 
 def mode_probabilities(enrichment: Mapping[str, float] | str) -> Array:

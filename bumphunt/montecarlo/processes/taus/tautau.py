@@ -24,8 +24,10 @@ from bumphunt.constants import M_TAU
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.vacuum_polarisation import vacuum_polarisation
 from bumphunt.montecarlo.events import Events, beam_particles
+from bumphunt.montecarlo.processes.parameters import RATES
+from bumphunt.montecarlo.processes.process import Process
 from bumphunt.montecarlo.processes.taus.decays import decay_at_rest
-from bumphunt.montecarlo.processes.taus.modes import sample_modes
+from bumphunt.montecarlo.processes.taus.modes import MODE_ENRICHMENT, sample_modes
 from bumphunt.montecarlo.processes.taus.spins import antiparticles, decay_with_spins, taus_back_to_back
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state
 from bumphunt.montecarlo.radiation.hardest_photon import hardest_photon_weight
@@ -33,7 +35,7 @@ from bumphunt.montecarlo.radiation.initial_state import radiate_initial_state
 from bumphunt.montecarlo.radiation.lost_fractions import Shares
 from bumphunt.theory.lepton_pairs import born_cross_section
 
-__all__ = ["generate"]
+__all__ = ["PROCESSES", "generate"]
 
 Array = NDArray[np.float64]
 
@@ -98,3 +100,15 @@ def generate(
         weight=initial.weight * sigma * final_weight * exact * minus_weight * plus_weight,
         beams_p4=electron + positron,
     )
+
+
+PROCESSES = (
+    Process(
+        name="tautau",
+        summary="e+e- -> tau+ tau- (gamma), with decays",
+        generate=generate,
+        parameters={"mode_enrichment": MODE_ENRICHMENT},
+        accuracy="total 1 %, spins exact; no radiation off the decay products",
+        reference=f"Tsai, Phys. Rev. D 4 (1971) 2821; {RATES}",
+    ),
+)

@@ -32,3 +32,5 @@ def test_a_candidate_of_ones_own_is_found_beside_the_shipped_ones():
     assert find_candidate("emu", [mine]) is CANDIDATES["emu"]
     with pytest.raises(InputError, match=r"'six_muon'.*six_muons"):
         find_candidate("six_muon", [mine])
+    with pytest.raises(InputError, match="candidate 'emu' is there already"):
+        find_candidate("dimuon", [Candidate(name="emu", daughters=("mu+",))])

@@ -1,14 +1,17 @@
 """The registry: every process generates what it says, and parameters are checked before anything is generated."""
 
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 
 from bumphunt.constants import M_TAU
 from bumphunt.errors import BumphuntError, InputError
 from bumphunt.kinematics.momenta import BEAMS
-from bumphunt.montecarlo.processes.process import Parameter
+from bumphunt.montecarlo.processes.process import Parameter, Process
 from bumphunt.montecarlo.processes.quarks import pythia
-from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, signals
+from bumphunt.montecarlo.processes.registry import PROCESSES, find_process, known_processes
 from bumphunt.theory import alp, dark_photon, zprime
 
 BELLE2 = BEAMS["belle2"]
@@ -61,7 +64,7 @@ def test_default_coupling_of_a_signal_is_the_one_of_its_cross_section(name, theo
 
 
 def test_signals_have_a_mass_and_a_coupling():
-    for name, process in signals().items():
+    for name, process in known_processes(signal=True).items():
         assert {"mass", "coupling"} <= process.parameters.keys(), name
         assert process.mass_range is not None
 
@@ -99,6 +102,30 @@ def test_impossible_parameters_raise(name, parameters, words):
 def test_unknown_process_raises_with_the_nearest():
     with pytest.raises(InputError, match="process 'bhaba' is not known; did you mean 'bhabha'"):
         find_process("bhaba")
+
+
+def test_a_process_of_ones_own_stands_beside_the_shipped_ones():
+    mine = Process(name="mine", summary="", generate=generate_nothing, accuracy="", reference="")
+    assert find_process("mine", [mine]) is mine
+    assert find_process("mumu", [mine]) is PROCESSES["mumu"]
+    assert known_processes([mine], signal=False).keys() - known_processes(signal=False).keys() == {"mine"}
+    assert "mine" not in known_processes([mine], signal=True)
+    with pytest.raises(InputError, match="process 'mumu' is there already"):
+        find_process("mine", [mine, dataclasses.replace(mine, name="mumu")])
+
+
+def generate_nothing(n, *, beams, rng):
+    raise NotImplementedError
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_records_go_to_other_computing_processes(name):
+    assert pickle.loads(pickle.dumps(PROCESSES[name])).summary == PROCESSES[name].summary
+
+
+def test_no_events_raise():
+    with pytest.raises(InputError, match="n = 0 events of mumu"):
+        find_process("mumu").events(0, beams=BELLE2, rng=np.random.default_rng(1), parameters={})
 
 
 def test_limits_may_be_allowed_or_not():

@@ -14,6 +14,8 @@ from bumphunt.models.signal import signal_model
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.processes.process import Parameters
+from bumphunt.montecarlo.processes.registry import find_process
+from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion
@@ -27,6 +29,7 @@ BEAM = BEAMS["babar"]
 LUMINOSITY = 53.0
 SCALE = 0.9  # of examples/darkphoton_invisible.yaml
 CHUNK = 50_000
+SETUP = Setup(beams=BEAM, detector=BABAR, seed=2, candidate=CANDIDATES["photon"])
 BINS = DARK_PHOTON_INVISIBLE.region("babar").binning
 EDGES = np.linspace(BINS.low, BINS.high, BINS.bins + 1)
 MASSES = (0.1, 1.0, 3.0, 4.7, 6.0, 7.0, 7.5, 8.0)
@@ -41,9 +44,8 @@ def spectrum(process: str, parameters: Parameters, n: int) -> hist.Hist:
     for chunk in range(-(-n // CHUNK)):
         size = min(n, CHUNK)
         columns = simulate_chunk(
-            process, n=size, chunk=chunk, seed=2, beams=BEAM, detector=BABAR, luminosity=SCALE * LUMINOSITY, total=n,
-            parameters=parameters, candidate=CANDIDATES["photon"],
-        ).columns  # fmt: skip
+            find_process(process), parameters, SETUP, n=size, chunk=chunk, luminosity=SCALE * LUMINOSITY, total=n
+        ).columns
         observables = chosen.evaluate(columns)
         keep = chosen.cumulative(observables)[-1]
         m2.append(observables["m2_x"][keep])

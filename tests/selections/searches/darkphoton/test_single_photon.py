@@ -17,6 +17,8 @@ from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Parameters
+from bumphunt.montecarlo.processes.registry import find_process
+from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.theory import alp, dark_photon
 from selections.objects import TOTAL_PHOTON_ENERGY, daughter, photon
@@ -193,11 +195,9 @@ def simulated(
     experiment: str, process: str, parameters: Parameters, n: int = 20_000, without: str = "", **detector: float
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64], float]:
     """Return observables and weights of the rows that pass, but for one cut, and the weight of all generated events."""
-    chunk = simulate_chunk(
-        process, n=n, chunk=0, seed=8, beams=BEAMS[experiment],
-        detector=replace(DETECTORS[experiment], **detector), luminosity=1.0, total=n,
-        parameters=parameters, candidate=CANDIDATES["photon"],
-    )  # fmt: skip
+    changed = replace(DETECTORS[experiment], **detector)
+    setup = Setup(beams=BEAMS[experiment], detector=changed, seed=8, candidate=CANDIDATES["photon"])
+    chunk = simulate_chunk(find_process(process), parameters, setup, n=n, chunk=0, luminosity=1.0, total=n)
     selection = search.selection(BEAMS[experiment], GEOMETRIES[experiment])
     found = selection.evaluate(chunk.columns)
     masks = selection.masks(found)

@@ -14,6 +14,8 @@ from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Parameters
+from bumphunt.montecarlo.processes.registry import find_process
+from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.objects import TOTAL_PHOTON_ENERGY, daughter, photon
 from selections.searches.zprime import lfv as search
@@ -113,10 +115,8 @@ def test_observables_equal_vector() -> None:
 
 def simulated(process: str, parameters: Parameters, n: int) -> tuple[dict[str, Any], NDArray[np.float64], float]:
     """Return observables and weights of the rows that pass, and the weight of all candidates [fb]."""
-    chunk = simulate_chunk(
-        process, n=n, chunk=0, seed=8, beams=BEAM, detector=DETECTORS["belle2"], luminosity=1.0, total=n,
-        parameters=parameters, candidate=CANDIDATES["emu"],
-    )  # fmt: skip
+    setup = Setup(beams=BEAM, detector=DETECTORS["belle2"], seed=8, candidate=CANDIDATES["emu"])
+    chunk = simulate_chunk(find_process(process), parameters, setup, n=n, chunk=0, luminosity=1.0, total=n)
     found = SELECTION.evaluate(chunk.columns)
     keep = SELECTION.cumulative(found)[-1]
     return {k: v[keep] for k, v in found.items()}, chunk.columns["__weight__"][keep], chunk.row_weights

@@ -19,7 +19,7 @@ MASS = {11: M_ELECTRON, 13: M_MUON}
 
 @pytest.fixture(scope="module")
 def jpsi():
-    return generate(N, beams=AT_REST, rng=np.random.default_rng(1), resonances=["jpsi"])
+    return generate(N, beams=AT_REST, rng=np.random.default_rng(1), meson="jpsi")
 
 
 @pytest.fixture(scope="module", params=[11, 13])
@@ -50,7 +50,7 @@ def radiator(v, s, mass=M_ELECTRON):
 def test_cross_section_is_radiator_times_breit_wigner(name):
     meson = RESONANCES[name]
     s = AT_REST.s
-    weight = generate(N, beams=AT_REST, rng=np.random.default_rng(3), resonances=[name]).weight
+    weight = generate(N, beams=AT_REST, rng=np.random.default_rng(3), meson=name).weight
     points = meson.mass + np.array([-0.1, -10 * meson.width, -meson.width, meson.width, 10 * meson.width, 0.1])
     expected = sum(
         integrate.quad(
@@ -67,9 +67,7 @@ def test_cross_section_is_radiator_times_breit_wigner(name):
 
 def test_all_mesons_add_up(everything):
     lepton, events = everything
-    single = [
-        generate(20_000, beams=BELLE2, rng=np.random.default_rng(4), lepton=lepton, resonances=[k]) for k in RESONANCES
-    ]
+    single = [generate(20_000, beams=BELLE2, rng=np.random.default_rng(4), lepton=lepton, meson=k) for k in RESONANCES]
     expected = sum(e.weight.mean() for e in single)
     sigma = np.sqrt(sum(error(e.weight) ** 2 for e in single) + error(events.weight) ** 2)
     assert events.weight.mean() == pytest.approx(expected, abs=4 * sigma)
@@ -88,7 +86,7 @@ def test_each_meson_gets_its_share_of_events(everything):
 def test_line_is_a_breit_wigner_of_the_pdg_width(name):
     """In m^2, a Cauchy distribution cut at both ends."""
     meson = RESONANCES[name]
-    mass = meson_mass(generate(20_000, beams=BELLE2, rng=np.random.default_rng(5), resonances=[name]))
+    mass = meson_mass(generate(20_000, beams=BELLE2, rng=np.random.default_rng(5), meson=name))
     x = (mass**2 - meson.mass**2) / (meson.mass * meson.width)
     low, high = (((meson.mass + d) ** 2 - meson.mass**2) / (meson.mass * meson.width) for d in (-0.1, 0.1))
     a, b = stats.cauchy.cdf([low, high])
@@ -164,7 +162,7 @@ def test_leptons_go_as_one_plus_cosine_squared_in_the_rest_frame_of_the_meson(jp
 @pytest.mark.parametrize("lepton", [11, 13])
 def test_leptons_of_the_meson_have_their_radiative_tail(lepton):
     """The radiator in x = 1 - m_ll^2 / M^2 with the logarithm of the lepton pair's mass, exact for one photon."""
-    events = generate(N, beams=AT_REST, rng=np.random.default_rng(9), lepton=lepton, resonances=["jpsi"])
+    events = generate(N, beams=AT_REST, rng=np.random.default_rng(9), lepton=lepton, meson="jpsi")
     meson, mass, weight = RESONANCES["jpsi"].mass, MASS[lepton], events.weight
     pair = np.sqrt(mass_squared(events.p4[:, :2].sum(axis=1)))
     tail = weight * ((pair > 2.0) & (pair < 3.0))
@@ -202,16 +200,16 @@ def test_same_seed_same_events():
     ("arguments", "match"),
     [
         ({"lepton": 15}, "lepton = 15"),
-        ({"resonances": ["jpsi", "eta"]}, "eta"),
-        ({"resonances": []}, r"resonances = \[\]"),
+        ({"meson": "eta"}, "meson = 'eta'"),
+        ({"beams": Beams(electron_energy=0.4, positron_energy=0.4)}, r"meson = 'all'; .* below 0\.600 GeV"),
     ],
 )
 def test_unknown_lepton_or_meson_raises(arguments, match):
     with pytest.raises(InputError, match=match):
-        generate(10, beams=BELLE2, rng=np.random.default_rng(8), **arguments)
+        generate(10, **({"beams": BELLE2, "rng": np.random.default_rng(8)} | arguments))
 
 
 def test_meson_at_the_energy_of_the_beams_raises():
     beams = Beams(electron_energy=4.8, positron_energy=4.8)
-    with pytest.raises(InputError, match=r"masses below 9\.4"):
-        generate(10, beams=beams, rng=np.random.default_rng(8), resonances=["upsilon1s"])
+    with pytest.raises(InputError, match=r"a mass below 9\.4"):
+        generate(10, beams=beams, rng=np.random.default_rng(8), meson="upsilon1s")
