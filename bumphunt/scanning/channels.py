@@ -20,9 +20,10 @@ from bumphunt.errors import Flag
 from bumphunt.inference import asymptotics
 from bumphunt.inference.batch import Inference, background_errors, infer
 from bumphunt.inference.core import core_background
-from bumphunt.inference.limits import limit_of
+from bumphunt.inference.limits import UpperLimit, limit_of
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, basis_cdf
+from bumphunt.scanning.counts import CountingWindow, count_limit
 from bumphunt.scanning.likelihoods import smooth_window
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import Part, ScanMass
@@ -80,12 +81,17 @@ def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict
         core = _core(edges, channel, result)
         unfinished = result.failure is Flag.NO_ROOT if yields[index] is None else result.failure is not None
         if not (unfinished or setting.limits.takes_toys(core)):
-            found[index] = _outcome(mass.parts, edges, channel, result, core=core, cl=setting.limits.cl)
+            limit = limit_of(result, cl=setting.limits.cl)
+            found[index] = _outcome(mass.parts, edges, channel, result, limit, core=core)
     return found
 
 
 def outcome_without_background(mass: ScanMass, setting: ScanSetting) -> Outcome:
-    """Return what the data say of a mass whose windows no background reaches: all events are taken for signal."""
+    """Return what the data say of a mass whose windows no background reaches: all events are taken for signal.
+
+    Where they are in the windows says nothing then, and the limit is that of their number, exact unless the settings
+    ask for formulae.
+    """
     counts, edges = [], []
     for part in mass.parts:
         edges.append(part.window(setting.method.half_width, setting.method.bins))
@@ -100,7 +106,24 @@ def outcome_without_background(mass: ScanMass, setting: ScanSetting) -> Outcome:
     )
     (result,) = infer([channel], cl=setting.limits.cl)
     flags = (Flag.NO_BACKGROUND, Flag.WITHOUT_SOURCES) if mass.sources else (Flag.NO_BACKGROUND,)
-    return _outcome(mass.parts, edges, channel, result, core=0.0, cl=setting.limits.cl, flags=flags)
+    if setting.limits.method == "asymptotic":
+        limit = limit_of(result, cl=setting.limits.cl)
+    else:
+        limit = _count_limit(channel, edges[0], setting)
+    return _outcome(mass.parts, edges, channel, result, limit, core=0.0, flags=flags)
+
+
+def _count_limit(channel: Channel, edges: Array, setting: ScanSetting) -> UpperLimit:
+    """Return the exact limit on the signal events from the number of all events of a channel without background."""
+    count = CountingWindow(
+        edges=edges,
+        n_obs=float(channel.counts.sum()),
+        background=0.0,
+        fraction=float(channel.signal.sum()),
+        background_shifts={},
+        signal_shifts={},
+    )
+    return count_limit(count, count.model(), setting.limits)
 
 
 def _outcome(
@@ -108,13 +131,13 @@ def _outcome(
     edges: Sequence[Array],
     channel: Channel,
     result: Inference,
+    limit: UpperLimit,
     *,
     core: float,
-    cl: float,
     flags: tuple[Flag, ...] = (),
 ) -> Outcome:
     """Return what the fits of a channel say."""
-    best, null, limit = result.best, result.null, limit_of(result, cl=cl)
+    best, null = result.best, result.null
     q0 = np.nan
     if best.status.usable and null.status.usable:
         q0 = float(asymptotics.q0(null.nll, best.nll, best.n_sig))

@@ -5,6 +5,7 @@ import pytest
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.limits import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.grid import mass_grid
@@ -13,6 +14,7 @@ from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion, scan_masses
 from bumphunt.scanning.rows import ScanPoint
 from bumphunt.scanning.scan import scan_spectra
+from bumphunt.scanning.sources import Source
 from bumphunt.scanning.spectra import checked_spectra
 
 EDGES = np.arange(-6.0, 100.0, 0.05)
@@ -214,6 +216,38 @@ def test_events_without_a_background_model_are_taken_for_signal():
     assert point.n_sig_ul_obs > point.n_sig
     assert point.n_bkg == 0.0
     assert np.isnan([point.q0, point.p0, point.z0]).all()
+
+
+@pytest.mark.parametrize("n", [0, 3])
+def test_window_without_background_is_counted_unless_formulae_are_wanted(n):
+    counts, none = np.zeros(CENTRES.size), np.zeros((1, CENTRES.size))
+    counts[np.searchsorted(EDGES, 9.0)] = n
+    setting = {"signal": gaussian_signal(), "masses": [3.0], "rng": np.random.default_rng(1)}
+    exact = counting_limit(n, CountingModel(background=0.0)).observed
+    for method, name in (("auto", "cls_counting"), ("bayesian", "bayesian_flat"), ("asymptotic", "cls_asymptotic")):
+        limits = LimitSettings(method=method)
+        (point,) = run(TEMPLATES, counts, none, none, (0.1,), EDGES, limits=limits, **setting).points
+        assert (point.method, point.valid) == (name, True)
+        assert {"no_background", "low_counts"} <= set(point.flags)
+        if method != "asymptotic":
+            assert point.n_sig_ul_obs == pytest.approx(exact, rel=1e-3)  # all of the peak is in the window
+
+
+@pytest.mark.parametrize("method", [TEMPLATES, Method(kind="smooth", background=BackgroundModel("bernstein", 1))])
+@pytest.mark.parametrize("source", [(), (Source(name="luminosity", efficiency=0.05),)])
+def test_auto_never_trusts_formulae_in_rows_of_low_counts(method, source):
+    # from no background to forty events in the core, the threshold in between
+    level = np.interp(CENTRES, [4.0, 60.0], [0.0, 0.7])
+    counts = np.random.default_rng(4).poisson(level)
+    limits, met = LimitSettings(method="auto", n_toys=40), set()
+    setting = {"limits": limits, "rng": np.random.default_rng(1), "sources": source}
+    setting |= {"signal": gaussian_signal(), "masses": np.sqrt(np.linspace(6.0, 60.0, 16))}
+    result = run(method, counts, level[None], 1e-3 * level[None], (0.05,), EDGES, **setting)
+    for point in result.points:
+        low = "low_counts" in point.flags
+        assert point.method == ("cls_toys" if low else "cls_asymptotic") or "no_background" in point.flags
+        met.add(low)
+    assert met == {True, False}
 
 
 def test_rows_do_not_depend_on_what_is_scanned_with_them():
