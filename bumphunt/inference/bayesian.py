@@ -32,10 +32,10 @@ from scipy.special import logsumexp, xlogy
 from bumphunt.engines.choose import Engine
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counting import CountingModel, background_nodes
-from bumphunt.inference.limits import Prior, UpperLimit, checked_cl, checked_prior
 from bumphunt.inference.posterior import BayesianLimit, failed_bayesian_limit, limit_from_marginal
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.roots import bracketed_root
+from bumphunt.inference.upper_limit import Prior, UpperLimit, checked_cl, checked_prior
 from bumphunt.likelihood.likelihood import Likelihood, likelihood
 from bumphunt.models.region import Region
 

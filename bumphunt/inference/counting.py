@@ -26,8 +26,8 @@ from scipy.special import gammainc, gammaincc, ndtr, ndtri
 
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.asymptotics import BAND
-from bumphunt.inference.limits import UpperLimit, checked_cl, failed_limit
 from bumphunt.inference.roots import bracketed_root
+from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
 
 __all__ = [
     "CountingModel",

@@ -29,7 +29,7 @@ from scipy.special import gammaln, xlogy
 
 from bumphunt.errors import Flag, InputError
 from bumphunt.inference.counting import CountingModel, background_nodes, band_counts, lognormal_nodes
-from bumphunt.inference.limits import UpperLimit, checked_cl, failed_limit
+from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
 
 __all__ = ["ConfidenceInterval", "feldman_cousins", "feldman_cousins_limit"]
 

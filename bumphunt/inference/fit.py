@@ -123,10 +123,11 @@ from bumphunt.errors import Flag, InputError
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
 from bumphunt.inference.bayesian import profile_bayesian_limit, upper_limit_of
 from bumphunt.inference.core import low_counts
-from bumphunt.inference.limits import LimitMethod, LimitSettings, UpperLimit, profile_limit
+from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.significance import profile_significance
 from bumphunt.inference.toys import toy_limit
+from bumphunt.inference.upper_limit import LimitMethod, LimitSettings, UpperLimit
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counting import lognormal_nodes
-from bumphunt.inference.limits import Prior, checked_cl, checked_prior
 from bumphunt.inference.roots import bracketed_root
+from bumphunt.inference.upper_limit import Prior, checked_cl, checked_prior
 
 __all__ = ["BayesianLimit", "failed_bayesian_limit", "limit_from_marginal"]
 

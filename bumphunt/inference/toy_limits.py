@@ -19,7 +19,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
-from bumphunt.inference.limits import UpperLimit, checked_cl, failed_limit
+from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
 
 __all__ = ["MAX_FAILED", "ToyLimit", "ToyStatistics", "failed_toy_limit", "limit_from_toys"]
 

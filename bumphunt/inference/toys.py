@@ -28,12 +28,14 @@ from bumphunt.engines.result import FitResults
 from bumphunt.engines.start import first_strength
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics
-from bumphunt.inference.limits import checked_cl, failed_limit, profile_limit
+from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
+from bumphunt.inference.seeds import child_seed, seed_of
 from bumphunt.inference.toy_limits import ToyLimit, ToyStatistics, failed_toy_limit, limit_from_toys
+from bumphunt.inference.upper_limit import checked_cl, failed_limit
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["Toys", "child_seed", "draw_toys", "make_toys", "seed_of", "toy_limit"]
+__all__ = ["Toys", "draw_toys", "make_toys", "toy_limit"]
 
 Array = NDArray[np.float64]
 
@@ -44,33 +46,6 @@ class Toys:
 
     counts: Array
     centres: Array
-
-
-def seed_of(rng: np.random.Generator) -> np.random.SeedSequence:
-    """Return a new child of a generator's seed; the next call gives another one.
-
-    Raises
-    ------
-    InputError
-        If the generator was not made from a `SeedSequence` (as `numpy.random.default_rng` does).
-    """
-    seed = rng.bit_generator.seed_seq
-    if not isinstance(seed, np.random.SeedSequence):
-        msg = f"the generator has no SeedSequence but {seed!r}: make it with numpy.random.default_rng(seed)"
-        raise InputError(msg)
-    return seed.spawn(1)[0]
-
-
-def child_seed(seed: np.random.SeedSequence, *key: int) -> np.random.SeedSequence:
-    """Return the child with a given key, whatever was spawned before: ``seed.spawn(n)[i]`` is ``child_seed(seed, i)``.
-
-    Examples
-    --------
-    >>> seed = np.random.SeedSequence(1)
-    >>> child_seed(seed, 2).generate_state(1) == seed.spawn(3)[2].generate_state(1)
-    array([ True])
-    """
-    return np.random.SeedSequence(seed.entropy, spawn_key=(*seed.spawn_key, *key), pool_size=seed.pool_size)
 
 
 def draw_toys(

@@ -1,7 +1,8 @@
 """Peak: a density of known shape at one mass, whose position and width can move.
 
-Make one with `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`, or from a `SignalModel`
-with `peak_at`. The unit of the observable is the caller's: GeV for a mass, GeV^2 for a squared recoil mass.
+Make one with `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`, or from a simulated signal
+with `bumphunt.models.signal.peak_at`. The unit of the observable is the caller's: GeV for a mass, GeV^2 for a squared
+recoil mass.
 """
 
 from __future__ import annotations
@@ -15,15 +16,12 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import InputError
 from bumphunt.models import shapes
 from bumphunt.models.shapes import Tail
-from bumphunt.models.signal import SignalModel
-from bumphunt.models.signal_shape import shifted_parameters
 
 __all__ = [
     "Peak",
     "crystal_ball",
     "crystal_ball_gaussian",
     "gaussian",
-    "peak_at",
     "two_sided_crystal_ball",
 ]
 
@@ -150,17 +148,3 @@ def two_sided_crystal_ball(mean: float, sigma: float, low: tuple[float, float], 
 def crystal_ball_gaussian(parameters: tuple[float, ...], support: tuple[float, float], *, tail: Tail = "high") -> Peak:
     """Return a Crystal Ball plus Gaussian; arguments as in `shapes.crystal_ball_gaussian_pdf`."""
     return Peak(family="crystal_ball_gaussian", parameters=parameters, tail=tail, support=support)
-
-
-def peak_at(model: SignalModel, mass: float) -> Peak:
-    """Return the peak of a signal model at one mass [GeV], in the unit of its axis.
-
-    Raises
-    ------
-    InputError
-        If the mass is outside the simulated range.
-    """
-    p = model.shape_parameters(float(mass))
-    return crystal_ball_gaussian(
-        tuple(map(float, shifted_parameters(float(mass), p, model.axis))), model.support, tail=model.tail
-    )

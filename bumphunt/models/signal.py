@@ -14,11 +14,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from bumphunt.errors import InputError
+from bumphunt.models.peaks import Peak, crystal_ball_gaussian
 from bumphunt.models.shapes import Tail, core_half_widths, crystal_ball_gaussian_cdf
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
 from bumphunt.spectrum.axis import SQUARED, MassAxis
 
-__all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "signal_model"]
+__all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "peak_at", "signal_model"]
 
 Array = NDArray[np.float64]
 
@@ -301,4 +302,18 @@ def leave_one_out(model: SignalModel) -> Closure:
         fitted=np.array(fitted),
         errors=np.array(errors),
         interpolated=np.array(interpolated),
+    )
+
+
+def peak_at(model: SignalModel, mass: float) -> Peak:
+    """Return the peak of a signal model at one mass [GeV], in the unit of its axis.
+
+    Raises
+    ------
+    InputError
+        If the mass is outside the simulated range.
+    """
+    p = model.shape_parameters(float(mass))
+    return crystal_ball_gaussian(
+        tuple(map(float, shifted_parameters(float(mass), p, model.axis))), model.support, tail=model.tail
     )

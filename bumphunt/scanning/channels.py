@@ -20,7 +20,8 @@ from bumphunt.errors import Flag
 from bumphunt.inference import asymptotics
 from bumphunt.inference.batch import Inference, background_errors, infer
 from bumphunt.inference.core import core_background
-from bumphunt.inference.limits import UpperLimit, limit_of
+from bumphunt.inference.limits import limit_of
+from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.scanning.counts import CountingWindow, count_limit

@@ -40,7 +40,7 @@ from bumphunt.inference.counting import (
     simulated_background,
 )
 from bumphunt.inference.feldman_cousins import feldman_cousins_limit
-from bumphunt.inference.limits import LimitSettings, Prior, UpperLimit
+from bumphunt.inference.upper_limit import LimitSettings, Prior, UpperLimit
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
 from bumphunt.scanning.likelihoods import Windows

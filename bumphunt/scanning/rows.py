@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.core import low_counts
-from bumphunt.inference.limits import UpperLimit
+from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.scanning.regions import Part
 from bumphunt.scanning.setting import ScanSetting
 
@@ -106,7 +106,7 @@ class ScanPoint:
     n_sig_ul_obs, n_sig_ul_exp_m2, n_sig_ul_exp_m1, n_sig_ul_exp, n_sig_ul_exp_p1, n_sig_ul_exp_p2
         Upper limits on the signal events in the whole peak.
     method, cl, valid, flags
-        As in `bumphunt.inference.limits.UpperLimit`; flags as in the head of this module.
+        As in `bumphunt.inference.upper_limit.UpperLimit`; flags as in the head of this module.
     """
 
     mass: float

@@ -8,8 +8,8 @@ import numpy as np
 
 from bumphunt.engines.choose import Engine
 from bumphunt.errors import InputError
-from bumphunt.inference.limits import LimitSettings
-from bumphunt.inference.toys import child_seed, seed_of
+from bumphunt.inference.seeds import child_seed, seed_of
+from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.scanning.method import Method
 
 __all__ = ["ScanSetting", "scan_setting"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bumphunt.inference.limits import LimitSettings
+from bumphunt.inference.upper_limit import LimitSettings
 from workflows.config.fit import Fit
 
 __all__ = ["limit_settings"]

@@ -7,8 +7,8 @@ from scipy import stats
 from bumphunt.inference.core import core_background, low_counts
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.fit import limit, scan, upper_limit
-from bumphunt.inference.limits import LimitSettings
 from bumphunt.inference.profile import Profile
+from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import crystal_ball, gaussian

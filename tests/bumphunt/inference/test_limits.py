@@ -6,8 +6,9 @@ import pytest
 from bumphunt.errors import InputError
 from bumphunt.inference.asymptotics import cls
 from bumphunt.inference.fit import limit
-from bumphunt.inference.limits import LimitSettings, cross_section, failed_limit, profile_limit
+from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
+from bumphunt.inference.upper_limit import LimitSettings, cross_section, failed_limit
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Free, Gaussian

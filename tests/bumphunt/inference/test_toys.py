@@ -14,8 +14,9 @@ from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.fit import limit
 from bumphunt.inference.profile import Profile
+from bumphunt.inference.seeds import child_seed, seed_of
 from bumphunt.inference.toy_limits import ToyStatistics, limit_from_toys
-from bumphunt.inference.toys import Toys, _Statistics, child_seed, make_toys, seed_of, toy_limit
+from bumphunt.inference.toys import Toys, _Statistics, make_toys, toy_limit
 from bumphunt.likelihood.likelihood import held_at, likelihood
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Free, Gaussian, LogNormal, PerBin

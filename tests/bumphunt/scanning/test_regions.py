@@ -9,7 +9,7 @@ from scipy.stats import norm
 
 from bumphunt.errors import InputError
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.limits import LimitSettings
+from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Sample, region
 from bumphunt.models.signal import SignalModel

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import Flag
-from bumphunt.inference.limits import LimitSettings, UpperLimit, failed_limit
+from bumphunt.inference.upper_limit import LimitSettings, UpperLimit, failed_limit
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion, scan_masses

@@ -5,7 +5,7 @@ import pytest
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.inference.limits import LimitSettings
+from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.grid import mass_grid

@@ -10,7 +10,7 @@ from bumphunt.errors import InputError
 from bumphunt.inference.counting import CountingModel, counting_limit
 from bumphunt.inference.feldman_cousins import feldman_cousins
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.limits import LimitSettings
+from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import bumphunt
 from bumphunt.errors import ConfigError
-from bumphunt.inference.limits import cross_section
+from bumphunt.inference.upper_limit import cross_section
 from selections.search import Model
 from workflows.config.records import About
 from workflows.config.tasks import FitTask
