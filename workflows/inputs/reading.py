@@ -90,7 +90,8 @@ def read_inputs(
     Raises
     ------
     NtupleError
-        If the weights of a simulated sample add up to nothing; and as `workflows.reading.read.read_samples`.
+        If a signal has no row, or the weights of a simulated sample add up to nothing; and as
+        `workflows.reading.read.read_samples`.
     """
     searched = {region.name: region.searched for region in setup.regions if setup.blinded}
     blind = {plan.name: ends for plan in plans if (ends := searched.get(plan.name)) is not None}
@@ -113,8 +114,11 @@ def read_inputs(
         progress=progress,
     )
     for sample in inputs:
-        total = done[sample.name].regions[plans[0].name].cutflow.sum_w[0]
-        if sample.kind != "data" and not total > 0:
+        total, rows = done[sample.name].regions[plans[0].name].cutflow.sum_w[0], done[sample.name].rows
+        if sample.kind == "signal" and not rows:
+            msg = f"{sample.files[0]}: sample {sample.name!r} has no row in any file; without a signal of this mass there is no efficiency: leave it out"  # noqa: E501
+            raise NtupleError(msg)
+        if sample.kind != "data" and rows and not total > 0:
             msg = f"{sample.files[0]}: the weights of sample {sample.name!r} add up to {total:g}; is __weight__ filled?"
             raise NtupleError(msg)
     return done

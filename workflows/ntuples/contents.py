@@ -62,20 +62,16 @@ def inspect(path: Path, *, tree: str, variables: Sequence[str], names: Mapping[s
     Raises
     ------
     NtupleError
-        If the file cannot be used: see `open_tree`; or a branch is missing, does not hold one number a row, or the tree
-        has no rows.
+        If the file cannot be used: see `open_tree`; or a branch is missing, or does not hold one number a row. A tree
+        may have no rows.
     """
     with open_tree(path, tree) as source:
         branches = _find_branches(path, tree, source, variables, names)
-        rows = int(source.num_entries)
-        if rows == 0:
-            msg = f"{path}: tree {tree!r} is empty (0 rows)"
-            raise NtupleError(msg)
         return NtupleInfo(
             path=path,
             tree=tree,
             kind="RNTuple" if "RNTuple" in source.classname else "TTree",
-            rows=rows,
+            rows=int(source.num_entries),
             basket_bytes=basket_bytes(source, branches),
             clusters=_clusters(source, branches),
         )
@@ -135,7 +131,7 @@ def read_columns(
     Raises
     ------
     NtupleError
-        As for `inspect`, but that a tree may be empty.
+        As for `inspect`.
     """
     with open_tree(path, tree) as source:
         branches = _find_branches(path, tree, source, variables, names)

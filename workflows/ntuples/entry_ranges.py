@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.opening import reading
 
-__all__ = ["EntryRange", "close_file", "entry_ranges", "read_entries"]
+__all__ = ["EntryRange", "close_file", "entry_ranges", "no_entries", "read_entries"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +62,11 @@ def entry_ranges(info: NtupleInfo, rows: int) -> Iterator[EntryRange]:
             for first, last in pairwise(start + found * i // parts for i in range(parts + 1)):
                 yield EntryRange(file=str(info.path), tree=info.tree, start=first, stop=last)
             start = stop
+
+
+def no_entries(info: NtupleInfo) -> EntryRange:
+    """Return the range of no entry of a file, which has its branches all the same."""
+    return EntryRange(file=str(info.path), tree=info.tree, start=0, stop=0)
 
 
 def read_entries(where: EntryRange, branches: Sequence[str]) -> dict[str, NDArray[Any]]:

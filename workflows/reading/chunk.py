@@ -39,7 +39,7 @@ class Chunk:
     number
         Number of the chunk; None where nothing asks for it.
     columns
-        Columns by variable, each of shape (N,).
+        Columns by variable, each of shape (N,): of float64 or int64, whatever type the file stores.
     """
 
     sample: str
@@ -78,7 +78,7 @@ def chunk_of(
     InputError
         If the metadata do not say what is needed.
     NtupleError
-        If a column holds NaN or infinity where that means nothing.
+        If a column holds NaN or infinity where that means nothing, no numbers, or whole numbers beyond int64.
     """
     metadata = events.metadata
     for key in ("simulated", "number") if numbered else ("simulated",):
@@ -93,7 +93,7 @@ def chunk_of(
         stop=metadata["entrystop"],
     )
     needed = variables(metadata["dataset"], metadata["simulated"])
-    columns = {name: np.asarray(events[branch_name(name, names)]) for name in needed}
+    columns = {name: _numbers(np.asarray(events[branch_name(name, names)]), name, where) for name in needed}
     for name in needed:
         if name not in nan_allowed:
             _refuse_nan(columns[name], name, branch_name(name, names), where)
@@ -105,6 +105,27 @@ def chunk_of(
         number=metadata.get("number"),
         columns=columns,
     )
+
+
+def _numbers(values: NDArray[Any], name: str, where: EntryRange) -> NDArray[Any]:
+    """Return a column as float64 or int64: what is stored as uint32 or bool has no difference, what as float32 no sum.
+
+    Raises
+    ------
+    NtupleError
+        If a value is no number, or beyond int64.
+    """
+    if values.dtype.kind == "f":
+        return values.astype(np.float64, copy=False)
+    if values.dtype.kind not in "iub":
+        msg = f"{where.place}: {name} holds {values.dtype}, no numbers"
+        raise NtupleError(msg)
+    whole = values.astype(np.int64, copy=False)
+    if values.dtype == np.uint64 and np.any(whole < 0):
+        entry = int(np.argmax(whole < 0))
+        msg = f"{where.place}: {name} is {values[entry]} in entry {where.start + entry}; integers go up to 2^63 - 1"
+        raise NtupleError(msg)
+    return whole
 
 
 def _refuse_nan(values: NDArray[Any], name: str, branch: str, where: EntryRange) -> None:

@@ -236,7 +236,9 @@ class ProcessedSample:
 
     @property
     def fraction(self) -> float:
-        """Fraction of the rows that were read; a file of unknown size counts as an average one."""
+        """Fraction of the rows that were read, 1 of none; a file of unknown size counts as an average one."""
+        if not self.missing:
+            return 1.0
         unknown = sum(m.start is None for m in self.missing)
         known = self.files - unknown
         return self.rows / self.rows_expected * known / self.files

@@ -20,7 +20,7 @@ from coffea.processor.executor import ExecutorBase, WorkItem
 
 from bumphunt.errors import ConfigError, IncompleteError, InputError, NtupleError, unknown_name
 from workflows.ntuples.contents import NtupleInfo, inspect
-from workflows.ntuples.entry_ranges import entry_ranges
+from workflows.ntuples.entry_ranges import entry_ranges, no_entries
 from workflows.reading.chunk_work import ChunkWork, packed
 from workflows.reading.event_hashes import forget_hashes
 from workflows.reading.events import has_events
@@ -186,13 +186,13 @@ def _inspect(
 def _items(
     samples: Mapping[str, SampleFiles], found: Mapping[str, Sequence[NtupleInfo]], chunk_size: int
 ) -> list[WorkItem]:
-    """Return the chunks of all files, as a coffea executor wants them."""
+    """Return the chunks of all files, as a coffea executor wants them; one without rows for a sample that has none."""
     items: list[WorkItem] = []
     for name, sample in samples.items():
-        for info in found[name]:
-            for where in entry_ranges(info, chunk_size):
-                metadata: dict[str, Any] = {"simulated": sample.simulated, "blind": sample.blind, "number": len(items)}
-                items.append(WorkItem(name, where.file, where.tree, where.start, where.stop, b"", usermeta=metadata))
+        ranges = [where for info in found[name] for where in entry_ranges(info, chunk_size)]
+        for where in ranges or [no_entries(found[name][0])]:
+            metadata: dict[str, Any] = {"simulated": sample.simulated, "blind": sample.blind, "number": len(items)}
+            items.append(WorkItem(name, where.file, where.tree, where.start, where.stop, b"", usermeta=metadata))
     return items
 
 
@@ -205,6 +205,6 @@ def _refuse_lost(name: str, rows: int, rows_expected: int, missing: Sequence[Mis
         If so.
     """
     unread = sum(m.stop - m.start for m in missing if m.start is not None and m.stop is not None)
-    if rows + unread != rows_expected or not rows:
+    if rows + unread != rows_expected or (missing and not rows):
         msg = f"sample {name!r}: {rows} of {rows_expected} rows were processed"
         raise IncompleteError("; ".join([msg, *(m.reason for m in missing)]))

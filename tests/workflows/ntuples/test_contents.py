@@ -7,6 +7,7 @@ import uproot
 from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import escape
 from workflows.ntuples.contents import inspect, read_columns
+from workflows.ntuples.entry_ranges import entry_ranges, no_entries, read_entries
 from workflows.ntuples.writing import write_tree
 
 COLUMNS = {"daughter(0, p)": np.arange(10, dtype=np.float32), "__event__": np.arange(10), "__weight__": np.ones(10)}
@@ -70,9 +71,15 @@ def test_branch_with_many_numbers_a_row_is_refused(tmp_path):
         look(path, variables=["x"])
 
 
-def test_empty_tree_is_refused_but_its_columns_can_be_read(tmp_path):
+@pytest.mark.parametrize("writer", ["mktree", "mkrntuple"])
+def test_empty_tree_has_no_rows_and_its_columns_can_be_read(tmp_path, writer):
     path = tmp_path / "empty.root"
-    assert write_tree(path, [{"x": np.empty(0)}]) == 0
-    with pytest.raises(NtupleError, match=r"empty.root: tree 'events' is empty"):
-        look(path, variables=["x"])
+    with uproot.recreate(path) as file:
+        getattr(file, writer)("events", {"x": np.dtype("f8")})
+    info = look(path, variables=["x"])
+    assert (info.rows, info.rows_per_cluster) == (0, 0)
+    assert list(entry_ranges(info, 100)) == []
     assert read_columns(path, tree="events", variables=["x"], names={})["x"].size == 0
+    where = no_entries(info)
+    assert (where.file, where.start, where.stop) == (str(path), 0, 0)
+    assert read_entries(where, ["x"])["x"].size == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from bumphunt.kinematics.momenta import BEAMS
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.events import CandidateRule
 from selections.searches.zprime.invisible import selection as zprime_selection
+from workflows.ntuples.branches import escape
 from workflows.ntuples.writing import write_tree
 from workflows.reading.chunk import needed_variables
 from workflows.reading.chunk_work import ChunkEvents
@@ -121,3 +123,44 @@ def test_needed_variables_hold_the_rule_unless_it_is_an_observable() -> None:
     assert needed_variables([PLAN], CandidateRule(best="p")) == needed_variables([PLAN])
     zprime = RegionPlan(name="mumu", selection=zprime_selection(BEAMS["belle2"]), edges=PLAN.edges)
     assert "daughter(1, clusterE)" in needed_variables([PLAN, zprime])
+
+
+def events_of(c: dict[str, NDArray[Any]]) -> ChunkEvents:
+    """One chunk, as a processor is given it."""
+    place = {"dataset": "mc", "filename": "a.root", "treename": "events", "entrystart": 0, "entrystop": c["m2"].size}
+    return ChunkEvents(columns={escape(k): v for k, v in c.items()}, metadata=place | {"simulated": True})
+
+
+@pytest.mark.parametrize(
+    ("stored", "seen"),
+    [(np.float16, "f8"), (np.float32, "f8"), (np.uint8, "i8"), (np.uint64, "i8"), (np.int16, "i8"), (np.bool_, "i8")],
+)
+def test_observables_see_float64_or_int64_under_any_runner(stored: Any, seen: str) -> None:
+    """coffea hands over what is stored, too."""
+    types: dict[str, np.dtype[Any]] = {}
+
+    def look(c: Columns) -> dict[str, NDArray[np.float64]]:
+        types.update({name: values.dtype for name, values in c.items()})
+        return {"m2": c["m2"] * 1.0, "p": c["daughter(0, p)"] * 1.0}
+
+    c = columns()
+    c["m2"] = c["m2"].astype(stored)
+    plan = replace(PLAN, selection=replace(PLAN.selection, observables=look))
+    SearchProcessor(regions=[plan]).process(events_of(c))
+    assert types.pop("m2") == np.dtype(seen)
+    assert set(types.values()) <= {np.dtype("f8"), np.dtype("i8")}
+
+
+def test_whole_number_beyond_int64_is_named() -> None:
+    c = columns()
+    c["m2"] = np.full(c["m2"].size, 7, dtype=np.uint64)
+    c["m2"][3] = 2**63 + 1
+    with pytest.raises(NtupleError, match=r"m2 is 9223372036854775809 in entry 3; integers go up to 2\^63 - 1"):
+        SearchProcessor(regions=[PLAN]).process(events_of(c))
+
+
+def test_column_without_numbers_is_named() -> None:
+    c = columns()
+    c["m2"] = c["m2"].astype("U5")
+    with pytest.raises(NtupleError, match="m2 holds <U5, no numbers"):
+        SearchProcessor(regions=[PLAN]).process(events_of(c))

@@ -49,12 +49,14 @@ def check_inputs(
     total = sum(len(sample.files) for sample in inputs)
     for sample in inputs:
         variables = needed(setup, sample)
+        rows = 0
         for path in sample.files:
             found: tuple[object, ...] = (None, None, None)
             problem = None
             try:
                 info = inspect(path, tree=sample.tree, variables=variables, names=setup.names)
                 found = (info.kind, info.rows, round(info.rows_per_cluster))
+                rows += info.rows
                 if (advice := packing_advice(info)) is not None:
                     logger.warning(advice)
             except NtupleError as error:
@@ -66,6 +68,8 @@ def check_inputs(
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
             progress("check", len(columns["file"]), total)
+        if not rows and not any(columns["problem"][-len(sample.files) :]):
+            logger.warning("%s: no file of sample %r has a row; it counts nothing", sample.files[0], sample.name)
         if sample.kind == "signal":
             sample.sum_of_weights()
     write_csv(folder / "inputs.csv", columns)
