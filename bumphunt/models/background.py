@@ -20,7 +20,7 @@ from typing import Literal
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc, binom
+from scipy.special import betainc
 
 from bumphunt.errors import InputError
 
@@ -28,9 +28,7 @@ __all__ = [
     "FAMILIES",
     "BackgroundModel",
     "basis_cdf",
-    "basis_pdf",
     "exponential_nodes",
-    "exponential_pdf",
     "first_coefficients",
     "integrals",
 ]
@@ -85,39 +83,28 @@ def _unit(x: ArrayLike, support: tuple[float, float]) -> Array:
     return np.asarray((np.asarray(x, dtype=np.float64) - support[0]) / (support[1] - support[0]))
 
 
-def basis_pdf(model: BackgroundModel, x: ArrayLike, support: tuple[float, float]) -> Array:
-    """Return the terms of a linear family at x, divided by the width of the support [1/x].
+def basis_cdf(model: BackgroundModel, x: ArrayLike, support: tuple[float, float]) -> Array:
+    """Return the integrals of the terms of a linear family from the lower end of the support to x.
 
     Parameters
     ----------
     model
         A linear family.
     x
-        Where, any shape, inside the support.
+        Where, any shape; beyond an end of the support it is taken for that end.
     support
         Ends of the window.
 
     Returns
     -------
     ndarray
-        Shape ``(order + 1, *x.shape)``. Bernstein terms are densities; of the Chebyshev terms T_k only the first is.
+        Shape ``(order + 1, *x.shape)``. Bernstein terms are distributions; of the Chebyshev terms T_k, divided by the
+        width of the support, only the first is.
 
     Raises
     ------
     InputError
         If the family is not linear.
-    """
-    _must_be_linear(model)
-    u, width, n = _unit(x, support), support[1] - support[0], model.order
-    if model.family == "bernstein":
-        terms = [np.asarray((n + 1) * binom(n, k) * u**k * (1.0 - u) ** (n - k) / width) for k in range(n + 1)]
-    else:
-        terms = [np.asarray(chebyshev.chebval(2.0 * u - 1.0, unit) / width, dtype=np.float64) for unit in np.eye(n + 1)]
-    return np.asarray(np.stack(terms), dtype=np.float64)
-
-
-def basis_cdf(model: BackgroundModel, x: ArrayLike, support: tuple[float, float]) -> Array:
-    """Return the integrals of `basis_pdf` from the lower end of the support to x; the same arguments and shape.
 
     Examples
     --------
@@ -140,13 +127,6 @@ def _must_be_linear(model: BackgroundModel) -> None:
     if not model.linear:
         msg = f"the family {model.family!r} is not a sum of terms: use `integrals`"
         raise InputError(msg)
-
-
-def exponential_pdf(coefficients: ArrayLike, x: ArrayLike, support: tuple[float, float]) -> Array:
-    """Return exp(sum_k c_k T_k(t)) per width of the support, not normalised, at x; t runs from -1 to 1 over it."""
-    c = np.asarray(coefficients, dtype=np.float64)
-    exponent = chebyshev.chebval(2.0 * _unit(x, support) - 1.0, c)
-    return np.asarray(np.exp(exponent) / (support[1] - support[0]))
 
 
 def integrals(model: BackgroundModel, coefficients: ArrayLike, edges: ArrayLike) -> tuple[Array, Array]:

@@ -1,8 +1,7 @@
 """Peak: a density of known shape at one mass, whose position and width can move.
 
-Make one with `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`, or from a simulated signal
-with `bumphunt.models.signal.peak_at`. The unit of the observable is the caller's: GeV for a mass, GeV^2 for a squared
-recoil mass.
+Make one with `gaussian`, `crystal_ball`, `two_sided_crystal_ball` or `crystal_ball_gaussian`. The unit of the
+observable is the caller's: GeV for a mass, GeV^2 for a squared recoil mass.
 """
 
 from __future__ import annotations

@@ -14,12 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from bumphunt.errors import InputError
-from bumphunt.models.peaks import Peak, crystal_ball_gaussian
 from bumphunt.models.shapes import Tail, core_half_widths, crystal_ball_gaussian_cdf
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
 from bumphunt.spectrum.axis import SQUARED, MassAxis
 
-__all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "peak_at", "signal_model"]
+__all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "signal_model"]
 
 Array = NDArray[np.float64]
 
@@ -95,11 +94,6 @@ class SignalModel:
         known = np.where(log, np.log(np.where(log, self.parameters, 1.0)), self.parameters)
         value = PchipInterpolator(self._along(self.masses), known)(self._along(mass))
         return np.where(log, np.exp(np.where(log, value, 0.0)), value)
-
-    def shape_errors(self, mass: ArrayLike) -> Array:
-        """Return the standard deviations of the parameters, linear between the masses, ``mass.shape + (6,)``."""
-        x, known = self._along(mass), self._along(self.masses)
-        return np.stack([np.interp(x, known, column) for column in self.errors.T], axis=-1)
 
     def resolution(self, mass: ArrayLike) -> Array:
         """Return the resolution in the unit of the axis: the half width of the core, in the shape of `mass`."""
@@ -302,18 +296,4 @@ def leave_one_out(model: SignalModel) -> Closure:
         fitted=np.array(fitted),
         errors=np.array(errors),
         interpolated=np.array(interpolated),
-    )
-
-
-def peak_at(model: SignalModel, mass: float) -> Peak:
-    """Return the peak of a signal model at one mass [GeV], in the unit of its axis.
-
-    Raises
-    ------
-    InputError
-        If the mass is outside the simulated range.
-    """
-    p = model.shape_parameters(float(mass))
-    return crystal_ball_gaussian(
-        tuple(map(float, shifted_parameters(float(mass), p, model.axis))), model.support, tail=model.tail
     )

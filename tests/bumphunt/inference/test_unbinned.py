@@ -18,7 +18,7 @@ from bumphunt.inference.significance import significance
 from bumphunt.inference.unbinned import fit_unbinned, unbinned_nll, unbinned_q0
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.likelihood.narrow_bins import narrow_bins, unbinned_likelihood
-from bumphunt.models.background import BackgroundModel, basis_cdf, basis_pdf
+from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.models.peaks import crystal_ball, crystal_ball_gaussian, gaussian, two_sided_crystal_ball
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import (
@@ -47,12 +47,12 @@ def dimuon(peak=None, family="bernstein", order=2, uncertainties=(), bins=400, v
     )
 
 
-def cost_of_iminuit(values, peak, model, start):
+def cost_of_iminuit(values, peak, model, start, terms):
     """Return iminuit's fit of signal and coefficients with its own extended unbinned cost."""
 
     def density(x, *theta):
         total = theta[0] * np.diff(peak.cdf(SUPPORT))[0] + np.array(theta[1:]) @ basis_cdf(model, 6.0, SUPPORT)
-        return total, theta[0] * peak.pdf(x) + np.array(theta[1:]) @ basis_pdf(model, x, SUPPORT)
+        return total, theta[0] * peak.pdf(x) + np.array(theta[1:]) @ terms(model, x, SUPPORT)
 
     names = [f"t{k}" for k in range(len(start))]
     reference = Minuit(ExtendedUnbinnedNLL(values, density), *start, name=names)
@@ -63,9 +63,9 @@ def cost_of_iminuit(values, peak, model, start):
 
 
 @pytest.mark.parametrize("family", ["bernstein", "chebyshev"])
-def test_fit_is_that_of_iminuit_cost(family):
+def test_fit_is_that_of_iminuit_cost(family, background_terms):
     start = (100.0, 1500.0, 0.0, 0.0) if family == "chebyshev" else (100.0, 500.0, 500.0, 500.0)
-    reference = cost_of_iminuit(VALUES, gaussian(5.0, 0.05), BackgroundModel(family, 2), start)
+    reference = cost_of_iminuit(VALUES, gaussian(5.0, 0.05), BackgroundModel(family, 2), start, background_terms)
     got = fit_unbinned(dimuon(family=family))
     assert (got.status, got.engine) == (FitStatus.CONVERGED, "linear")
     assert got.n_sig == pytest.approx(reference.values[0], abs=1e-3 * got.n_sig_error)
@@ -116,7 +116,7 @@ def test_constraints_and_moving_peaks_are_those_of_fine_bins():
 
 
 @pytest.mark.parametrize("bins", [50, 400])
-def test_hole_at_the_peak_stops_where_the_density_would_be_negative(bins):
+def test_hole_at_the_peak_stops_where_the_density_would_be_negative(bins, background_terms):
     r = dimuon(values=WITH_HOLE, bins=bins)
     got, binned = fit_unbinned(r), fit(r)
     assert got.status is FitStatus.AT_BOUNDARY
@@ -125,7 +125,7 @@ def test_hole_at_the_peak_stops_where_the_density_would_be_negative(bins):
     x = 0.5 * (r.edges[1:] + r.edges[:-1])
     unit = WITH_HOLE.size / 3.0
     density = got.n_sig * gaussian(5.0, 0.05).pdf(x)
-    density = density + unit * got.values[1:] @ basis_pdf(BackgroundModel("bernstein", 2), x, SUPPORT)
+    density = density + unit * got.values[1:] @ background_terms(BackgroundModel("bernstein", 2), x, SUPPORT)
     assert density.min() > -0.02 * WITH_HOLE.size
     assert unbinned_q0(r) == 0.0
 
