@@ -163,7 +163,7 @@ class ScanResult:
     @property
     def most_significant(self) -> ScanPoint | None:
         """The valid point with the largest local significance; None if there is none."""
-        known = (point for point in self.points if point.valid and np.isfinite(point.z0))
+        known = (point for point in self.points if point.valid and not np.isnan(point.z0))
         return max(known, key=lambda point: point.z0, default=None)
 
 

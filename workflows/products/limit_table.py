@@ -66,7 +66,7 @@ def summarise(folder: Path, *, blinded: bool) -> Summary:
     valid = limits["valid"].astype(bool)
     if blinded:
         sentence = "blinded: no observed significance; set 'unblind: true' when the review agrees"
-    elif not np.any(valid & np.isfinite(limits["z0"])):
+    elif not np.any(valid & ~np.isnan(limits["z0"])):
         sentence = "no mass hypothesis has a valid fit: see the flags in the limit table"
     elif not np.any(limits["z0"][valid] > 0):
         sentence = "no mass hypothesis has an excess"

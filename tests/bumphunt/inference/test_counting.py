@@ -1,10 +1,13 @@
 """Counting limits against published numbers, the flat-prior Bayesian integral, exact sums and toys."""
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import integrate, optimize, stats
+from scipy.special import gammainc
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counting import (
@@ -63,7 +66,7 @@ def test_gamma_background_gives_the_negative_binomial(b, sigma):
     model = CountingModel(background=b, background_sigma=sigma)
     np.testing.assert_allclose(probability_at_most(n, 0.0, model), exact.cdf(n), rtol=1e-5)
     for count in n:
-        assert counting_p0(count, model) == pytest.approx(exact.sf(count - 1.0), rel=1e-5)
+        assert counting_p0(count, model) == pytest.approx(exact.sf(count - 1.0), rel=1e-9)
 
 
 def test_lognormal_background_and_efficiency_are_integrated():
@@ -98,6 +101,40 @@ def test_uncertainties_weaken_a_limit():
     known = counting_limit(5, CountingModel(background=5.0)).observed
     unsure = counting_limit(5, CountingModel(background=5.0, background_sigma=2.0, efficiency_sigma=0.2)).observed
     assert unsure > known
+
+
+def test_p0_of_a_hundred_events_over_ten_unknown_to_themselves_is_a_geometric_tail():
+    # b = 10 +- 10 (gamma) is exponential: n is geometric with ratio 10 / 11
+    assert counting_p0(100, CountingModel(background=10.0, background_sigma=10.0)) == pytest.approx(
+        (10 / 11) ** 100, rel=1e-12
+    )
+
+
+@pytest.mark.parametrize(
+    ("n", "b", "sigma"), [(1, 0.01, 0.02), (20, 3.0, 1.0), (100, 10.0, 3.0), (300, 10.0, 4.0), (10_000, 8000.0, 200.0)]
+)
+def test_p0_over_a_lognormal_background_is_the_integral_to_beyond_eight_sigma(n, b, sigma):
+    spread = np.sqrt(np.log1p((sigma / b) ** 2))
+    middle, width = np.log(b) - 0.5 * spread**2, np.hypot(spread, n**-0.5)
+
+    def integrand(t):
+        return gammainc(n, np.exp(t)) * stats.norm.pdf(t, middle, spread)
+
+    ends = np.linspace(min(middle, np.log(n)) - 12.0 * width, max(middle, np.log(n)) + 12.0 * width, 100)
+    want = sum(integrate.quad(integrand, *pair, epsabs=0.0, epsrel=1e-12)[0] for pair in itertools.pairwise(ends))
+    got = counting_p0(n, CountingModel(background=b, background_sigma=sigma, prior="lognormal"))
+    assert got == pytest.approx(want, rel=1e-9)
+
+
+def test_events_over_no_background_are_impossible_without_signal():
+    assert counting_p0(1, CountingModel(background=0.0)) == 0.0
+    assert counting_p0(0, CountingModel(background=0.0)) == 1.0
+
+
+@pytest.mark.parametrize("n", [-1.0, np.nan, np.inf])
+def test_count_that_is_none_has_no_p0(n):
+    with pytest.raises(InputError, match="the observed count must be a number >= 0"):
+        counting_p0(n, CountingModel(background=1.0))
 
 
 def test_p0_is_the_exact_poisson_tail():
@@ -181,7 +218,7 @@ def test_far_tails_of_wide_backgrounds_are_those_of_the_negative_binomial(b, sig
     exact = stats.nbinom(shape, 1.0 / (1.0 + b / shape))
     model = CountingModel(background=b, background_sigma=sigma)
     if n > b:
-        assert counting_p0(n, model) == pytest.approx(exact.sf(n - 1), rel=1e-5)
+        assert counting_p0(n, model) == pytest.approx(exact.sf(n - 1), rel=1e-9)
     else:
         assert probability_at_most(n, 0.0, model) == pytest.approx(exact.cdf(n), rel=1e-5)
 
@@ -290,5 +327,7 @@ def test_scan_over_an_empty_simulation_has_an_uncertain_background():
     sigma = np.sqrt(0.5 * (0.25**2 + 0.1**2) + (0.1 * 0.125) ** 2 + (0.1 * 0.05) ** 2)
     model = CountingModel(background=point.n_bkg, background_sigma=sigma)
     assert point.p0 == pytest.approx(counting_p0(1, model))
+    (event,) = counted(np.eye(600)[180], 0.0)
+    assert (event.p0, event.z0, event.valid) == (0.0, np.inf, True)
     (empty,) = counted(np.zeros(600), 0.0)
     assert empty.flags == ("no_background",)
