@@ -4,6 +4,7 @@
 module   holds
 ======== ===================================================================================
 samples  each sample with its files and its normalisation
+patterns patterns of the YAML -> files, each once
 reading  how samples are read: their weights, the variables they need, the reading itself
 ======== ===================================================================================
 """

@@ -16,10 +16,11 @@ from bumphunt.spectrum.histogram import luminosity_factor
 from workflows.config.records import ResolvedAnalysis
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
 from workflows.config.samples import DATA, Files
+from workflows.inputs.patterns import Identity, find_files, identity
 from workflows.ntuples.simulation_record import read_simulation
 from workflows.simulation.plan import PSEUDODATA
 
-__all__ = ["InputSample", "find_files", "input_samples"]
+__all__ = ["InputSample", "input_samples"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,13 @@ class InputSample:
     mass: float | None = None
     generated: float | None = None
 
+    @property
+    def key(self) -> str:
+        """Where the YAML names the files."""
+        if self.mass is not None:
+            return _key_of_signal(self.mass)
+        return "data.files" if self.kind == "data" else f"samples.{self.name}.files"
+
     def sum_of_weights(self) -> float:
         """Return the sum of weights of a signal before any selection.
 
@@ -88,6 +96,11 @@ class InputSample:
         return luminosity_factor(data_luminosity, self.luminosity * fraction)
 
 
+def _key_of_signal(mass: float) -> str:
+    """Return where the YAML names the files of a signal."""
+    return f"signal.points[{mass:g} GeV].files"
+
+
 def input_samples(analysis: ResolvedAnalysis, simulated: Path) -> tuple[InputSample, ...]:
     """Return the samples of an analysis, by candidate: the data, the backgrounds, then the signals by mass.
 
@@ -101,7 +114,8 @@ def input_samples(analysis: ResolvedAnalysis, simulated: Path) -> tuple[InputSam
     Raises
     ------
     ConfigError
-        If a pattern of the YAML matches no file, or the regions of one candidate name different trees.
+        If a pattern of the YAML matches no file, a file belongs to two samples, or the regions of one candidate name
+        different trees.
     """
     candidates = by_candidate(analysis.regions)
     found: list[InputSample] = []
@@ -119,7 +133,29 @@ def input_samples(analysis: ResolvedAnalysis, simulated: Path) -> tuple[InputSam
             *_backgrounds(analysis, regions, simulated, suffix),
             *_signals(analysis, regions, simulated, suffix),
         ]
+    _refuse_shared(analysis.path, found)
     return tuple(found)
+
+
+def _refuse_shared(path: Path, inputs: Sequence[InputSample]) -> None:
+    """Raise if a file belongs to two samples: each of its rows would be two events.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
+    owners: dict[Identity, tuple[InputSample, Path]] = {}
+    for sample in inputs:
+        for file in sample.files:
+            first, other = owners.setdefault(identity(file), (sample, file))
+            if first.name != sample.name:
+                also = "" if other == file else f" (as {other})"
+                msg = (
+                    f"{path}: {sample.key}: the file {file} belongs to {sample.name!r} and to {first.name!r}{also}, so"
+                    f" that its rows would count twice; narrow a pattern here or in {first.key}"
+                )
+                raise ConfigError(msg)
 
 
 def _names(regions: Sequence[AnalysedRegion]) -> str:
@@ -180,7 +216,6 @@ def _signals(
     points, found = {point.mass: point for point in analysis.sections.signal.points}, []
     for sample in signal_samples(regions):
         point = points.get(sample.mass)
-        key = f"signal.points[{sample.mass:g} GeV].files"
         found.append(
             InputSample(
                 name=sample.name,
@@ -189,7 +224,7 @@ def _signals(
                 tree=regions[0].tree,
                 files=(simulated / f"{sample.name}{suffix}.root",)
                 if point is None
-                else _given(analysis.path, key, point.files, sample.regions),
+                else _given(analysis.path, _key_of_signal(point.mass), point.files, sample.regions),
                 mass=sample.mass,
                 generated=None if point is None else point.generated,
             )
@@ -214,32 +249,3 @@ def _given(path: Path, key: str, files: Files, regions: Sequence[AnalysedRegion]
         msg = f"{path}: {key}: no files for {_names(regions)}; name them there, or see 'regions'"
         raise ConfigError(msg)
     return found
-
-
-def find_files(path: Path, key: str, patterns: Sequence[str]) -> tuple[Path, ...]:
-    """Return the files that match patterns of a YAML, each once, in the order of the patterns and then of the names.
-
-    Parameters
-    ----------
-    path
-        The YAML, to whose folder they are relative.
-    key
-        Where they stand in it, for the error.
-    patterns
-        Paths with wildcards.
-
-    Raises
-    ------
-    ConfigError
-        If a pattern matches no file.
-    """
-    found: list[Path] = []
-    for pattern in patterns:
-        base = Path(pattern)
-        folder, name = (Path(base.anchor), base.relative_to(base.anchor)) if base.is_absolute() else (path.parent, base)
-        matches = sorted(folder.glob(str(name)))
-        if not matches:
-            msg = f"{path}: {key}: no file matches {pattern!r} (looked in {folder.resolve()})"
-            raise ConfigError(msg)
-        found.extend(matches)
-    return tuple(dict.fromkeys(found))
