@@ -26,8 +26,6 @@ Columns = Mapping[str, NDArray[Any]]
 Observables = Mapping[str, Array]
 """Observables of shape (N,) by name."""
 
-BLOCK = 8192
-"""Rows whose observables are worked out at a time."""
 _BINS = 20
 """Bins of a figure inside of an interval, and to each side."""
 _DISCRETE = 5
@@ -203,38 +201,6 @@ class Selection:
     def steps(self) -> tuple[str, ...]:
         """Names of the steps of the cutflow: all rows, then each cut."""
         return (ALL_ROWS, *(cut.name for cut in self.cuts))
-
-    def evaluate(self, columns: Columns) -> dict[str, Array]:
-        """Return the observables of columns of shape (N,), worked out in blocks that fit the processor's cache."""
-        rows = len(next(iter(columns.values())))
-        blocks = [
-            self.observables({name: values[start : start + BLOCK] for name, values in columns.items()})
-            for start in range(0, max(rows, 1), BLOCK)
-        ]
-        return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
-
-    def masks(self, observables: Observables) -> Mask:
-        """Return which rows pass each cut, shape (cuts, N).
-
-        Raises
-        ------
-        InputError
-            If an observable is missing.
-        """
-        for cut in self.cuts:
-            if cut.observable not in observables:
-                msg = f"cut {cut.name!r}: there is no observable {cut.observable!r}; known are {', '.join(observables)}"
-                raise InputError(msg)
-        return np.array([cut.passes(observables[cut.observable]) for cut in self.cuts])
-
-    def cumulative(self, observables: Observables) -> Mask:
-        """Return which rows pass all cuts up to each, shape (cuts, N)."""
-        return np.asarray(np.logical_and.accumulate(self.masks(observables), axis=0))
-
-    def n_minus_one(self, observables: Observables) -> Mask:
-        """Return which rows pass all cuts but each one, shape (cuts, N)."""
-        failed = ~self.masks(observables)
-        return np.asarray(failed.sum(axis=0) - failed == 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

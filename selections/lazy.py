@@ -30,7 +30,7 @@ class LazyObservables(Mapping[str, Values]):
         Ntuple columns by name, each of shape (N,).
     functions
         How each observable is made, from this mapping, which holds the columns too. Names with a leading underscore are
-        steps on the way, of shape (N,) or (k, N), that are not listed.
+        steps on the way, of shape (N,) or (N, k), that are not listed.
     known
         Observables that are known already.
     """
@@ -60,11 +60,12 @@ class LazyObservables(Mapping[str, Values]):
         """Return what is known without any work but to pick rows; None for nothing."""
         if name in self._values:
             return self._values[name]
-        if self._parent is None:
+        if self._parent is None or self._index is None:
             return None if name in self._functions else self._columns.get(name)
         known = self._parent._known(name)
         if known is not None:
-            self._values[name] = known = known[..., self._index]
+            # of several columns each stays in one piece of memory
+            self._values[name] = known = np.take(known.T, self._index, axis=-1).T
         return known
 
     def __getitem__(self, name: str) -> Values:
@@ -109,9 +110,9 @@ def in_one_go(
 
     def make(o: LazyObservables) -> Values:
         made = function(o)
-        return np.array([made[name] for name in names])
+        return np.array([made[name] for name in names]).T
 
-    def one(row: int) -> Function:
-        return lambda o: o[together][row]
+    def one(column: int) -> Function:
+        return lambda o: o[together][:, column]
 
-    return {together: make, **{name: one(row) for row, name in enumerate(names)}}
+    return {together: make, **{name: one(column) for column, name in enumerate(names)}}

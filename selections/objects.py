@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.kinematics.momenta import four_momentum
-from selections.components import four_momenta, opening_angles
+from bumphunt.kinematics.momenta import four_momentum, opening_angle
 from selections.cuts import Columns, Cut, Variable
 
 __all__ = [
@@ -38,7 +37,6 @@ __all__ = [
     "nearest_photon_angle",
     "pair_cuts",
     "photon",
-    "photon_angle",
     "photon_variables",
     "refuse_photons_without_direction",
     "track_cuts",
@@ -284,45 +282,24 @@ def refuse_photons_without_direction(columns: Columns, n: int = N_PHOTONS) -> No
             raise InputError(msg)
 
 
-def photon_angle(columns: Columns, direction: Array, n: int = N_PHOTONS) -> Array:
-    """Return the angle between `direction` and the nearest photon [rad], shape (N,); pi where there is no photon.
-
-    Parameters
-    ----------
-    columns
-        Ntuple columns.
-    direction
-        Four-momenta in the laboratory by component, shape (4, N).
-    n
-        How many photons to look at.
-    """
-    nearest = np.full(direction.shape[1], np.pi)
-    for rank in range(1, n + 1):
-        there = np.flatnonzero(~np.isnan(columns[photon(rank, "E")]))
-        if there.size:
-            theta, phi = (columns[photon(rank, name)][there] for name in ("theta", "phi"))
-            # the angle does not depend on the energy
-            angle = opening_angles(four_momenta(np.ones(there.size), theta, phi, 0.0), direction[:, there])
-            nearest[there] = np.minimum(nearest[there], angle)
-    return nearest
-
-
 def nearest_photon_angle(columns: Columns, direction: Array, n: int = N_PHOTONS) -> Array:
     """Return the angle between `direction` and the nearest photon [rad], shape (N,); pi where there is no photon.
 
     Parameters
     ----------
     columns
-        Ntuple columns.
+        Ntuple columns, without photons that `refuse_photons_without_direction` refuses.
     direction
         Four-momenta in the laboratory, shape (N, 4).
     n
         How many photons to look at.
-
-    Raises
-    ------
-    InputError
-        If a photon has an energy but no direction: basf2 writes all or none.
     """
-    refuse_photons_without_direction(columns, n)
-    return photon_angle(columns, np.moveaxis(direction, -1, 0), n)
+    nearest = np.full(len(direction), np.pi)
+    for rank in range(1, n + 1):
+        there = np.flatnonzero(~np.isnan(columns[photon(rank, "E")]))
+        if there.size:
+            theta, phi = (columns[photon(rank, name)][there] for name in ("theta", "phi"))
+            # the angle does not depend on the energy
+            angle = opening_angle(four_momentum(1.0, theta, phi, 0.0), np.take(direction.T, there, axis=-1).T)
+            nearest[there] = np.minimum(nearest[there], angle)
+    return nearest

@@ -1,7 +1,8 @@
 """What a search is: its regions, what a coupling predicts in them, and what was published.
 
 A search is data. The shipped ones are listed in `selections.registry`; a user's own is a `Search` in a file of theirs,
-named by its path in the YAML (``channel: my_search.py:SEARCH``) or by an entry point of
+named by its path in the YAML (``channel: my_search.py:SEARCH``), or in an installed package that names it as an entry
+point of the group ``bumphunt.searches``.
 """
 
 from __future__ import annotations

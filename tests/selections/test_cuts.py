@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from selections.cuts import BLOCK, Cut, Cutflow, Selection, Variable, count, cutflow_columns
+from selections.cuts import Cut, Cutflow, Selection, Variable, count, cutflow_columns
 
 
 def cut(name: str, observable: str = "x", **kwargs: Any) -> Cut:
@@ -62,39 +62,11 @@ def test_two_cuts_of_one_name_raise() -> None:
         )
 
 
-def observables(n: int = 2 * BLOCK + 17) -> dict[str, Any]:
-    rng = np.random.default_rng(1)
-    return SELECTION.evaluate({"x": rng.random(n), "y": rng.random(n)})
-
-
-def test_blocks_change_nothing() -> None:
-    rng = np.random.default_rng(1)
-    np.testing.assert_array_equal(observables()["x"], rng.random(2 * BLOCK + 17))
-    assert SELECTION.evaluate({"x": np.empty(0), "y": np.empty(0)})["x"].shape == (0,)
-
-
-def test_cumulative_and_n_minus_one_masks() -> None:
-    o = observables()
-    x, y = o["x"], o["y"]
-    masks = [x > 0.2, (y > 0.1) & (y < 0.9), x < 0.8]
-    np.testing.assert_array_equal(SELECTION.masks(o), masks)
-    np.testing.assert_array_equal(
-        SELECTION.cumulative(o), [masks[0], masks[0] & masks[1], masks[0] & masks[1] & masks[2]]
-    )
-    np.testing.assert_array_equal(
-        SELECTION.n_minus_one(o), [masks[1] & masks[2], masks[0] & masks[2], masks[0] & masks[1]]
-    )
-
-
-def test_missing_observable_is_named() -> None:
-    with pytest.raises(InputError, match="cut 'band': there is no observable 'y'; known are x"):
-        SELECTION.masks({"x": np.ones(3)})
-
-
 def test_cutflow_counts_weights_and_their_squares() -> None:
-    o, w = observables(), np.random.default_rng(2).uniform(0.5, 2, 2 * BLOCK + 17)
-    masks = SELECTION.cumulative(o)
-    flow = count(SELECTION.steps, [np.ones(w.size, dtype=bool), *masks], w)
+    rng = np.random.default_rng(1)
+    n = 1001
+    masks, w = np.logical_and.accumulate(rng.random((3, n)) < 0.8, axis=0), rng.uniform(0.5, 2, n)
+    flow = count(SELECTION.steps, [np.ones(n, dtype=bool), *masks], w)
     assert flow.steps == ("all rows", "low", "band", "high")
     np.testing.assert_array_equal(flow.raw[1:], masks.sum(axis=1))
     np.testing.assert_allclose(flow.sum_w2[1:], masks @ w**2)

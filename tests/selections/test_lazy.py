@@ -38,7 +38,7 @@ def test_names_are_those_of_observables_without_steps_on_the_way() -> None:
     assert lazy.take(np.array([0]))["k"].size == 1
 
 
-def test_several_of_one_function_and_two_dimensions() -> None:
+def test_several_of_one_function() -> None:
     made = []
 
     def function(o: LazyObservables) -> dict[str, np.ndarray]:
@@ -57,3 +57,13 @@ def test_several_of_one_function_and_two_dimensions() -> None:
 def test_unknown_observable_names_the_nearest() -> None:
     with pytest.raises(InputError, match="observable 'lo' is not known; did you mean 'low'"):
         LazyObservables({"x": np.ones(1)}, {"low": lambda o: o["x"]})["lo"]
+
+
+def test_rows_of_four_momenta_are_taken_and_stay_in_order() -> None:
+    p4 = np.asfortranarray(np.arange(24.0).reshape(6, 4))
+    lazy = LazyObservables({}, {"_p4": lambda o: p4, "energy": lambda o: o["_p4"][:, 0]})
+    assert lazy["_p4"] is p4
+    part = lazy.take(np.array([1, 4]))
+    np.testing.assert_array_equal(part["_p4"], p4[[1, 4]])
+    assert part["_p4"].flags.f_contiguous
+    np.testing.assert_array_equal(part["energy"], [4.0, 16.0])

@@ -19,8 +19,8 @@ def selected():
     rng = np.random.default_rng(61)
     columns = reconstruct(mumu.generate(N, beams=BEAM, rng=rng), DETECTORS["belle2"], rng=rng)
     selection = zprime_invisible.selection(BEAM)
-    observables = selection.evaluate(columns)
-    keep = selection.cumulative(observables)[-1]
+    observables = selection.observables(columns)
+    keep = np.all([cut.passes(observables[cut.observable]) for cut in selection.cuts], axis=0)
     return columns["__weight__"][keep], observables["m2_recoil"][keep]
 
 

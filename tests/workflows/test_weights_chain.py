@@ -137,7 +137,7 @@ def corrected(simulated: Path, name: str) -> dict[str, np.ndarray]:
     columns = {variable.name: columns[escape(variable.name)] for variable in selection.variables} | {
         "weight": columns["__weight__"].astype(np.float64)
     }
-    observables = selection.evaluate(columns)
+    observables = selection.observables(columns)
     passed = np.all([cut.passes(observables[cut.observable]) for cut in selection.cuts], axis=0)
     muon = np.array([columns[f"daughter({i}, p)"][passed].astype(np.float64) for i in (0, 1)])
     bins = np.clip(np.digitize(muon, EDGES) - 1, 0, 2)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.beam_fit import beam_constrained
-from bumphunt.kinematics.momenta import Beams, four_momentum, mass_squared, momentum, reduced_mass
+from bumphunt.kinematics.momenta import Beams, four_momentum, mass_squared, opening_angle, reduced_mass
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.response import photon_variances, track_variances
 from selections.cuts import Columns
@@ -65,7 +65,7 @@ def pair_observables(columns: Columns, beams: Beams, mass: float, detector: Dete
         **fitted_observables(measured, beams, mass, detector),
         "mass_measured": np.sqrt(mass_squared(plus + minus)),
         "photon_energy": _product(photon, beams.p4) / beams.sqrt_s,
-        "photon_lepton_angle": np.minimum(_angle(photon, plus), _angle(photon, minus)),
+        "photon_lepton_angle": np.minimum(opening_angle(photon, plus), opening_angle(photon, minus)),
         "conversion_mass": conversion_mass(measured[:, :3], measured[:, 3:6]),
     }
 
@@ -124,12 +124,6 @@ def fitted_observables(measured: Array, beams: Beams, mass: float, detector: Det
 def _product(a: Array, b: Array) -> Array:
     """Return the scalar products of four-momenta (..., 4) [GeV^2]."""
     return np.asarray(a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1] - a[..., 2] * b[..., 2] - a[..., 3] * b[..., 3])
-
-
-def _angle(a: Array, b: Array) -> Array:
-    """Return the angles between three-momenta (N, 4) [rad]; to 1e-8, where `opening_angle` is exact and slow."""
-    cos = (a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2] + a[:, 3] * b[:, 3]) / (momentum(a) * momentum(b))
-    return np.asarray(np.arccos(np.clip(cos, -1.0, 1.0)))
 
 
 def _cos_to(p4: Array, beam: Array, beams: Beams) -> Array:

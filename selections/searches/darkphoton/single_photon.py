@@ -1,6 +1,7 @@
 r"""A single photon and nothing else: e+e- -> gamma X, X invisible, a peak in the squared mass recoiling against it.
 
-X is a dark photon that decays to dark matter, or an axion-like particle that leaves the detector. With
+X is a dark photon that decays to dark matter (`selections.searches.darkphoton.invisible`), or an axion-like particle
+that leaves the detector (`selections.searches.alp.invisible`): the searches share observables, cuts and regions. With
 E* = (s - M_X^2) / (2 sqrt(s)) a mass is a horizontal band in the plane of E* and cos(theta*); below some 1.5 GeV all of
 them are the same band, and their limit is one number.
 
@@ -50,22 +51,19 @@ from bumphunt.montecarlo.detector.trigger_lines import (
     L1_SINGLE_PHOTON_2GEV,
 )
 from bumphunt.spectrum.axis import MassAxis
-from bumphunt.theory import alp, dark_photon
 from selections.cuts import Columns, Cut, Selection, Variable
 from selections.objects import N_PHOTONS, TOTAL_PHOTON_ENERGY, daughter, photon, photon_variables
-from selections.search import Binning, Model, PublishedLimit, Region, Search
+from selections.search import Binning, Region
 
 __all__ = [
-    "ALP_INVISIBLE",
     "AXIS",
     "BABAR_PHOTON",
     "BELLE2_PHOTON",
-    "DARK_PHOTON_INVISIBLE",
-    "SEARCHES",
     "VETO",
     "Geometry",
     "cuts",
     "observables",
+    "regions",
     "selection",
     "variables",
 ]
@@ -338,8 +336,8 @@ _BINS = Binning(low=-8.0, high=71.0, bins=316)
 """Six bins in the resolution of 1.5 GeV^2 at low mass, three in that at 8 GeV."""
 
 
-def _regions(process: str) -> tuple[Region, ...]:
-    """Return the regions of both experiments."""
+def regions(process: str) -> tuple[Region, ...]:
+    """Return the regions of both experiments for the signal of a process."""
     return tuple(
         Region(
             name=name,
@@ -351,51 +349,3 @@ def _regions(process: str) -> tuple[Region, ...]:
         )
         for name, title, geometry in (("babar", "BaBar", BABAR_PHOTON), ("belle2", "Belle II", BELLE2_PHOTON))
     )
-
-
-DARK_PHOTON_INVISIBLE = Search(
-    name="darkphoton-invisible",
-    final_state="gamma A', A' -> dark matter",
-    production=r"e^+e^-\to\gamma A'",
-    particle="A'",
-    observable="mass recoiling against the photon",
-    mass_range=(0.01, 8.0),
-    reference="BaBar, arXiv:1702.03327",
-    regions=_regions("aprime_invisible"),
-    alternatives=True,
-    veto=VETO,
-    model=Model(
-        coupling=r"$\varepsilon$",
-        meaning="kinetic mixing epsilon of a dark photon that always decays to dark matter",
-        cross_section=lambda mass, sqrt_s: dark_photon.cross_section(mass, coupling=1.0, sqrt_s=sqrt_s),
-        reference="Essig, Schuster, Toro, arXiv:0903.3941",
-    ),
-    published=PublishedLimit(  # figure 4 of arXiv:1702.03327
-        label="BaBar observed, 53 fb$^{-1}$, 90 %",
-        masses=(0.1, 1.0, 2.0, 3.0, 4.0, 4.7, 5.0, 6.0, 7.0, 7.5, 8.0),
-        couplings=(9.5e-4, 9.7e-4, 8.2e-4, 7.5e-4, 4.6e-4, 3.96e-4, 5.5e-4, 1.27e-3, 9.5e-4, 8.9e-4, 8.7e-4),
-    ),
-)
-"""A dark photon that decays to dark matter."""
-
-ALP_INVISIBLE = Search(
-    name="alp-invisible",
-    final_state="gamma a, a -> invisible",
-    production=r"e^+e^-\to\gamma a",
-    particle="a",
-    observable="mass recoiling against the photon",
-    mass_range=(0.01, 8.0),
-    reference="Dolan et al., arXiv:1709.00009",
-    regions=_regions("alp_invisible"),
-    alternatives=True,
-    veto=VETO,
-    model=Model(
-        coupling=r"$g_{a\gamma\gamma}$ [GeV$^{-1}$]",
-        meaning="coupling g [1/GeV] to photons of an axion-like particle that is not seen",
-        cross_section=lambda mass, sqrt_s: alp.cross_section(mass, coupling=1.0, sqrt_s=sqrt_s),
-        reference="Dolan et al., arXiv:1709.00009",
-    ),
-)
-"""An axion-like particle that is long-lived, or decays to dark matter."""
-SEARCHES = (DARK_PHOTON_INVISIBLE, ALP_INVISIBLE)
-"""The searches of single photons."""

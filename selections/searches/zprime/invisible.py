@@ -1,8 +1,8 @@
 """Z' -> invisible: ee -> mu mu and nothing else, a peak in the mass that recoils against the muon pair.
 
-Two opposite muons, no other track, no photon: the recoil points into the barrel calorimeter, so that a photon would
-have been seen. What is left is mumu(gamma) with lost photons, tautau(gamma) with two muons, and eemumu with the
-electrons in the beam pipe. The tau veto, bounds on `VETO` in bins of recoil mass, is optimised apart
+Two opposite muons, no other track, no photon, and a recoil that points to where a photon would have been seen
+(`selections.searches.zprime.recoil`). What is left is mumu(gamma) with lost photons, tautau(gamma) with two muons, and
+eemumu with the electrons in the beam pipe. The tau veto, bounds on `VETO` in bins of recoil mass, is optimised apart
 (`bumphunt.cuts.best`).
 
 References
@@ -15,98 +15,62 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bumphunt.constants import M_MUON
-from bumphunt.kinematics.momenta import Beams, signed_mass
-from bumphunt.spectrum.axis import MassAxis
-from selections.components import (
-    boosted,
-    four_momenta,
-    polar_angles,
-    squared_mass,
-)
+from bumphunt.kinematics.momenta import Beams
+from bumphunt.theory import zprime
 from selections.cuts import Columns, Cut, Selection, Variable
-from selections.lazy import Function, LazyObservables, in_one_go
+from selections.lazy import LazyObservables, in_one_go
 from selections.objects import (
-    TOTAL_PHOTON_ENERGY,
-    daughter,
     muon_cuts,
     muon_observables,
     muon_variables,
     pair_cuts,
-    photon_angle,
-    photon_variables,
     refuse_photons_without_direction,
     track_cuts,
     track_observables,
     track_variables,
 )
-from selections.searches.zprime.tau_veto import OBSERVABLES as VETO_OBSERVABLES
-from selections.searches.zprime.tau_veto import veto_observables
+from selections.search import Binning, Model, PublishedLimit, Region, Search
+from selections.searches.zprime import lfv
+from selections.searches.zprime.recoil import (
+    AXIS,
+    BARREL,
+    MIN_PHOTON_ANGLE,
+    SOURCE,
+    recoil_cuts,
+    recoil_observables,
+    recoil_variables,
+    trigger_cut,
+)
+from selections.searches.zprime.tau_veto import CANDIDATES, FEATURES, OBSERVABLES, VETO, veto_observables
 
 __all__ = [
-    "AXIS",
-    "BARREL",
-    "GAP_CENTRE",
-    "GAP_HALF_WIDTH",
-    "MAX_EXTRA_ENERGY",
     "MIN_CONTROL_ENERGY",
-    "MIN_PHOTON_ANGLE",
-    "TRIGGER",
+    "SEARCH",
     "cuts",
     "observables",
     "radiative_cuts",
     "radiative_selection",
-    "recoil_cuts",
     "selection",
-    "trigger_cut",
     "variables",
 ]
 
-Array = NDArray[np.float64]
-
-AXIS = MassAxis(kind="squared", symbol=r"M_\mathrm{recoil}")
-"""The squared recoil mass."""
-TRIGGER = "L1PSNM(ffo)"
-"""basf2 name of the two-track trigger bit: both tracks in 37-120 deg, opening above 90 deg."""
-BARREL = (float(np.deg2rad(33.0)), float(np.deg2rad(128.0)))
-"""Polar angles of the barrel calorimeter that the recoil must point to [rad], laboratory."""
-GAP_CENTRE = float(np.deg2rad(90.0))
-"""Polar angle of the gap between the halves of the barrel [rad]."""
-GAP_HALF_WIDTH = float(np.deg2rad(1.0))
-"""Half width of the excluded region about it [rad]: about one crystal, chosen here."""
-MIN_PHOTON_ANGLE = float(np.deg2rad(15.0))
-"""Smallest angle between the recoil and any photon [rad]."""
-MAX_EXTRA_ENERGY = 0.4
-"""Largest summed energy of photons [GeV], laboratory."""
 MIN_CONTROL_ENERGY = 1.0
 """Smallest summed energy of photons in the control sample mumu gamma [GeV], laboratory."""
-
-_SOURCE = "Belle II, arXiv:1912.11276"
 
 
 def variables() -> tuple[Variable, ...]:
     """Return the variables that the search reads; `daughter` 0 is the positive and 1 the negative muon."""
-    return (
-        *track_variables(2),
-        *muon_variables(2),
-        Variable(name="nTracks"),
-        Variable(name=TRIGGER),
-        Variable(name=TOTAL_PHOTON_ENERGY, unit="GeV"),
-        *photon_variables(),
-    )
+    return (*track_variables(2), *muon_variables(2), *recoil_variables())
 
 
 def observables(columns: Columns, beams: Beams) -> LazyObservables:
     """Return the observables of the search, each of shape (N,).
 
-    The recoil is the nominal beam momentum minus that of the pair. Direction, photon angle and photon energy are those
-    of the laboratory. What the tau veto needs (`selections.searches.zprime.tau_veto`) is from the nominal
-    centre-of-mass frame, reached by a boost without rotation, whose z axis is that of the detector.
-
-    ``recoil_gap_margin`` is the polar angle between the recoil and the nearest edge of the barrel, or the centre of its
-    gap [rad]: photons of mumu(gamma) escape there.
+    They are those of recoil and photons (`selections.searches.zprime.recoil`), of tracks and muons, and what the tau
+    veto needs (`selections.searches.zprime.tau_veto`). ``recoil_gap_margin`` is the polar angle between the recoil and
+    the nearest edge of the barrel, or the centre of its gap [rad]: photons of mumu(gamma) escape there.
 
     Parameters
     ----------
@@ -121,32 +85,12 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
         If a photon has an energy but no direction.
     """
     refuse_photons_without_direction(columns)
-
-    def muon(index: int) -> Function:
-        p, theta, phi = (daughter(index, name) for name in ("p", "theta", "phi"))
-        return lambda o: four_momenta(o[p], o[theta], o[phi], M_MUON)
-
-    def number(name: str) -> Function:
-        return lambda o: np.asarray(o[name], dtype=np.float64)
-
-    functions: dict[str, Function] = {
-        "_plus": muon(0),
-        "_minus": muon(1),
-        "_recoil": lambda o: beams.p4[:, np.newaxis] - (o["_plus"] + o["_minus"]),
-        "_plus_cms": lambda o: boosted(o["_plus"], -beams.velocity),
-        "_minus_cms": lambda o: boosted(o["_minus"], -beams.velocity),
-        "m2_recoil": lambda o: squared_mass(o["_recoil"]),
-        "m_recoil": lambda o: signed_mass(o["m2_recoil"]),
-        "recoil_theta": lambda o: polar_angles(o["_recoil"]),
-        "recoil_gap_distance": lambda o: np.abs(o["recoil_theta"] - GAP_CENTRE),
+    functions = {
+        **recoil_observables((M_MUON, M_MUON), beams),
         "recoil_gap_margin": lambda o: np.minimum(
             o["recoil_gap_distance"], np.minimum(o["recoil_theta"] - BARREL[0], BARREL[1] - o["recoil_theta"])
         ),
-        "recoil_photon_angle": lambda o: photon_angle(o, o["_recoil"]),
-        "extra_energy": number(TOTAL_PHOTON_ENERGY),
-        "n_tracks": number("nTracks"),
-        "trigger": number(TRIGGER),
-        **in_one_go(lambda o: veto_observables(o["_plus_cms"].T, o["_minus_cms"].T, beams.sqrt_s), VETO_OBSERVABLES),
+        **in_one_go(lambda o: veto_observables(o["_first_cms"], o["_second_cms"], beams.sqrt_s), OBSERVABLES),
         **in_one_go(lambda o: track_observables(o, 2), ("max_dr", "max_dz", "charge_product")),
         **in_one_go(lambda o: muon_observables(o, 2), ("min_muon_id", "max_cluster_energy", "max_e_over_p")),
     }
@@ -155,13 +99,7 @@ def observables(columns: Columns, beams: Beams) -> LazyObservables:
 
 def cuts() -> tuple[Cut, ...]:
     """Return the cuts before the tau veto, in order."""
-    return (
-        *pair_cuts(_SOURCE),
-        *track_cuts(),
-        *muon_cuts(),
-        trigger_cut(),
-        *recoil_cuts(),
-    )
+    return (*pair_cuts(SOURCE), *track_cuts(), *muon_cuts(), trigger_cut(), *recoil_cuts())
 
 
 def radiative_cuts() -> tuple[Cut, ...]:
@@ -188,56 +126,6 @@ def radiative_cuts() -> tuple[Cut, ...]:
     )
 
 
-def trigger_cut() -> Cut:
-    """Return the cut on the two-track trigger."""
-    return Cut(
-        name="trigger",
-        observable="trigger",
-        above=0.5,
-        description="two tracks in 37-120 deg, opening above 90 deg",
-        source=_SOURCE,
-    )
-
-
-def recoil_cuts() -> tuple[Cut, ...]:
-    """Return the cuts on the recoil and the photons."""
-    return (
-        Cut(
-            name="recoil in barrel",
-            observable="recoil_theta",
-            above=BARREL[0],
-            below=BARREL[1],
-            unit="rad",
-            description="a photon along the recoil would meet the barrel calorimeter, 33-128 deg",
-            source=_SOURCE,
-        ),
-        Cut(
-            name="recoil off the 90 deg gap",
-            observable="recoil_gap_distance",
-            above=GAP_HALF_WIDTH,
-            unit="rad",
-            description="photons escape between the halves of the barrel",
-            source=f"{_SOURCE}; the width, 1 deg to each side, is chosen here",
-        ),
-        Cut(
-            name="no photon along the recoil",
-            observable="recoil_photon_angle",
-            above=MIN_PHOTON_ANGLE,
-            unit="rad",
-            description="against mumu(gamma): no photon within 15 deg of the recoil",
-            source=_SOURCE,
-        ),
-        Cut(
-            name="extra photon energy",
-            observable="extra_energy",
-            below=MAX_EXTRA_ENERGY,
-            unit="GeV",
-            description="against mumu(gamma) and tau decays with neutral pions",
-            source=_SOURCE,
-        ),
-    )
-
-
 def selection(beams: Beams) -> Selection:
     """Return the selection of the search before the tau veto."""
     return Selection(
@@ -260,3 +148,58 @@ def radiative_selection(beams: Beams) -> Selection:
         spectrum="m2_recoil",
         axis=AXIS,
     )
+
+
+_BINNING = Binning(low=-4.0, high=100.0, bins=5200)
+SEARCH = Search(
+    name="zprime-invisible",
+    final_state="mu+ mu- Z', Z' -> invisible",
+    production=r"e^+e^-\to\mu^+\mu^-Z'",
+    particle="Z'",
+    observable="recoil mass",
+    mass_range=(0.01, 8.0),
+    reference="Belle II, arXiv:1912.11276, arXiv:2212.03066",
+    regions=(
+        Region(
+            name="mumu",
+            description="two muons and nothing else",
+            selection=selection,
+            candidate="dimuon",
+            binning=_BINNING,
+            process="zprime",
+            branching_ratio=zprime.branching_ratio_invisible,
+            decay=r"Z'\to\mathrm{inv}",
+        ),
+        Region(
+            name="mumugamma",
+            description="two muons and a photon along their recoil",
+            selection=radiative_selection,
+            candidate="dimuon",
+            binning=_BINNING,
+            role="control",
+        ),
+        Region(
+            name="emu",
+            description="an electron, a muon, and nothing else: tau pairs",
+            selection=lfv.selection,
+            candidate="emu",
+            binning=_BINNING,
+            role="control",
+        ),
+    ),
+    veto=tuple(axis for axis in CANDIDATES if axis.name in VETO),
+    candidates=CANDIDATES,
+    features=FEATURES,
+    model=Model(
+        coupling="$g'$",
+        meaning="coupling g' of a Z' of L_mu - L_tau",
+        cross_section=lambda mass, sqrt_s: zprime.cross_section(mass, coupling=1.0, sqrt_s=sqrt_s),
+        reference="Shuve, Yavin, arXiv:1403.2727",
+    ),
+    published=PublishedLimit(  # read off figure 3 of arXiv:1912.11276
+        label="Belle II 2018 observed, 276 pb$^{-1}$, 90 %",
+        masses=(1.16, 2.29, 3.70, 4.69, 5.97),
+        couplings=(0.051, 0.100, 0.226, 0.461, 0.994),
+    ),
+)
+"""The search."""

@@ -14,16 +14,12 @@ from __future__ import annotations
 
 from functools import partial
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bumphunt.constants import M_ELECTRON, M_MUON
-from bumphunt.kinematics.momenta import Beams, mass_squared, polar_angle, signed_mass, to_centre_of_mass
+from bumphunt.kinematics.momenta import Beams
 from selections.cuts import Columns, Cut, Selection, Variable
+from selections.lazy import LazyObservables, in_one_go
 from selections.objects import (
-    TOTAL_PHOTON_ENERGY,
     daughter,
-    daughter_p4,
     electron_cuts,
     electron_e_over_p,
     electron_observables,
@@ -31,25 +27,27 @@ from selections.objects import (
     muon_cuts,
     muon_observables,
     muon_variables,
-    nearest_photon_angle,
     pair_cuts,
-    photon_variables,
+    refuse_photons_without_direction,
     track_cuts,
     track_observables,
     track_variables,
 )
 from selections.search import Binning, Region, Search
-from selections.searches.zprime.invisible import AXIS, GAP_CENTRE, TRIGGER, recoil_cuts, trigger_cut
+from selections.searches.zprime.recoil import (
+    AXIS,
+    SOURCE,
+    recoil_cuts,
+    recoil_observables,
+    recoil_variables,
+    trigger_cut,
+)
 from selections.searches.zprime.tau_veto import CANDIDATES, VETO, veto_observables
 
 __all__ = ["MIN_ELECTRON_E_OVER_P", "SEARCH", "cuts", "observables", "selection", "variables"]
 
-Array = NDArray[np.float64]
-
 MIN_ELECTRON_E_OVER_P = 0.8
 """Smallest ratio of calorimeter energy to momentum of an electron: its shower is contained."""
-
-_SOURCE = "Belle II, arXiv:1912.11276"
 
 
 def variables() -> tuple[Variable, ...]:
@@ -59,17 +57,15 @@ def variables() -> tuple[Variable, ...]:
         *electron_variables(1),
         Variable(name=daughter(0, "clusterE"), unit="GeV", nan_allowed=True),
         *muon_variables(1, first=1),
-        Variable(name="nTracks"),
-        Variable(name=TRIGGER),
-        Variable(name=TOTAL_PHOTON_ENERGY, unit="GeV"),
-        *photon_variables(),
+        *recoil_variables(),
     )
 
 
-def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
+def observables(columns: Columns, beams: Beams) -> LazyObservables:
     """Return the observables of the search, each of shape (N,).
 
-    Recoil, photons and the momenta of the tau veto are those of `selections.searches.zprime.invisible.observables`.
+    They are those of recoil and photons (`selections.searches.zprime.recoil`), of tracks, electron and muon, and the
+    momenta of the published tau veto (`selections.searches.zprime.tau_veto`).
 
     Parameters
     ----------
@@ -83,32 +79,22 @@ def observables(columns: Columns, beams: Beams) -> dict[str, Array]:
     InputError
         If a photon has an energy but no direction.
     """
-    leptons = [daughter_p4(columns, 0, M_ELECTRON), daughter_p4(columns, 1, M_MUON)]
-    recoil = beams.p4 - leptons[0] - leptons[1]
-    m2, theta = mass_squared(recoil), polar_angle(recoil)
-    electron, muon = (to_centre_of_mass(p4, beams) for p4 in leptons)
-    veto = veto_observables(electron, muon, beams.sqrt_s)
-    return {
-        "m2_recoil": m2,
-        "m_recoil": signed_mass(m2),
-        "recoil_theta": theta,
-        "recoil_gap_distance": np.abs(theta - GAP_CENTRE),
-        "recoil_photon_angle": nearest_photon_angle(columns, recoil),
-        "extra_energy": np.asarray(columns[TOTAL_PHOTON_ENERGY], dtype=np.float64),
-        "n_tracks": np.asarray(columns["nTracks"], dtype=np.float64),
-        "trigger": np.asarray(columns[TRIGGER], dtype=np.float64),
-        **electron_observables(columns, 1),
-        "electron_e_over_p": electron_e_over_p(columns, 0),
-        **muon_observables(columns, 1, first=1),
-        **{name: veto[name] for name in VETO},
-        **track_observables(columns, 2),
+    refuse_photons_without_direction(columns)
+    functions = {
+        **recoil_observables((M_ELECTRON, M_MUON), beams),
+        **in_one_go(lambda o: electron_observables(o, 1), ("min_electron_id",)),
+        "electron_e_over_p": lambda o: electron_e_over_p(o, 0),
+        **in_one_go(lambda o: muon_observables(o, 1, first=1), ("min_muon_id", "max_cluster_energy", "max_e_over_p")),
+        **in_one_go(lambda o: veto_observables(o["_first_cms"], o["_second_cms"], beams.sqrt_s), VETO),
+        **in_one_go(lambda o: track_observables(o, 2), ("max_dr", "max_dz", "charge_product")),
     }
+    return LazyObservables(columns, functions)
 
 
 def cuts() -> tuple[Cut, ...]:
     """Return the cuts before the tau veto, in order."""
     return (
-        *pair_cuts(_SOURCE),
+        *pair_cuts(SOURCE),
         *track_cuts(),
         *electron_cuts(),
         Cut(

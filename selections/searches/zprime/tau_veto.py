@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import M_MUON, M_TAU
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
-from bumphunt.kinematics.momenta import mass_squared, momentum, signed_mass, transverse_momentum, transverse_to
+from bumphunt.kinematics.momenta import cross_product, mass_squared, momentum, signed_mass, transverse_momentum
 
 __all__ = ["CANDIDATES", "FEATURES", "OBSERVABLES", "VETO", "veto_observables"]
 
@@ -115,7 +115,7 @@ def veto_observables(plus: Array, minus: Array, sqrt_s: float) -> dict[str, Arra
     p_recoil = momentum(pair)
     # in this frame the recoil is back to back with the pair, and the momentum of the pair transverse to one muon is
     # that of the other muon: abs(p+ x p-) / p
-    cross = transverse_to(plus, minus) * p_minus
+    cross = cross_product(plus, minus)
     dot = np.sum(plus[:, 1:] * minus[:, 1:], axis=-1)
     acollinearity = np.arctan2(cross, -dot)
     tau_cones = _tau_cone(plus[:, 0], p_plus, sqrt_s) + _tau_cone(minus[:, 0], p_minus, sqrt_s)

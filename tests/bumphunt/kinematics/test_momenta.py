@@ -90,8 +90,7 @@ def test_angles_and_momenta_equal_vector() -> None:
     np.testing.assert_allclose(k.momentum(p4), v.mag, rtol=1e-12)
     np.testing.assert_allclose(k.mass_squared(p4), v.tau2, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(k.opening_angle(p4, other), v.deltaangle(w), rtol=1e-7)
-    cross = v.to_Vector3D().cross(w.to_Vector3D()).mag / w.mag
-    np.testing.assert_allclose(k.transverse_to(p4, other), cross, rtol=1e-12)
+    np.testing.assert_allclose(k.cross_product(p4, other), v.to_Vector3D().cross(w.to_Vector3D()).mag, rtol=1e-12)
 
 
 def test_four_momentum_equals_vector() -> None:
@@ -105,8 +104,34 @@ def test_opening_angle_is_exact_where_arccos_is_not() -> None:
     assert k.opening_angle(a, b) == pytest.approx(1e-9, rel=1e-6)
 
 
-def test_vanishing_axis_keeps_the_whole_momentum() -> None:
-    assert k.transverse_to([5.0, 3.0, 0.0, 4.0], [1.0, 0.0, 0.0, 0.0]) == pytest.approx(5.0)
+def test_angle_to_nothing_is_a_right_angle() -> None:
+    np.testing.assert_array_equal(k.opening_angle(np.zeros((3, 4)), momenta(3)), np.pi / 2)
+
+
+def test_components_of_any_angle_are_sines_and_cosines() -> None:
+    angles = np.append(np.linspace(-np.pi, np.pi, 5001), [0.0, np.pi / 2, 1e-9])
+    along, in_plane = k.four_momentum(1.0, angles, 0.0, 0.0), k.four_momentum(1.0, np.pi / 2, angles, 0.0)
+    np.testing.assert_allclose(along[:, [3, 1]], np.stack([np.cos(angles), np.sin(angles)], axis=1), atol=4e-16)
+    np.testing.assert_allclose(in_plane[:, [1, 2]], np.stack([np.cos(angles), np.sin(angles)], axis=1), atol=4e-16)
+
+
+def test_order_in_memory_changes_nothing_and_is_kept() -> None:
+    rng = np.random.default_rng(3)
+    columns = k.four_momentum(rng.uniform(0.1, 6, 40), rng.uniform(0, np.pi, 40), rng.uniform(-3, 3, 40), 0.1)
+    rows, other = np.ascontiguousarray(columns), momenta(40)
+    assert columns.flags.f_contiguous
+    assert k.to_centre_of_mass(columns, BELLE2).flags.f_contiguous
+    assert k.to_centre_of_mass(rows, BELLE2).flags.c_contiguous
+    for function in (k.mass_squared, k.momentum, k.polar_angle, lambda p4: k.boost(p4, other[:, 1:] / other[:, :1])):
+        np.testing.assert_array_equal(function(columns), function(rows))
+    np.testing.assert_array_equal(k.opening_angle(columns, other), k.opening_angle(rows, other))
+
+
+def test_one_momentum_is_boosted_by_many_velocities() -> None:
+    other = momenta(5)
+    velocity = other[:, 1:] / other[:, :1]
+    found = k.boost([5.0, 0.0, 0.0, 3.0], velocity)
+    np.testing.assert_array_equal(found, k.boost(np.tile([5.0, 0.0, 0.0, 3.0], (5, 1)), velocity))
 
 
 @pytest.mark.parametrize("mass", [0.0, 0.5, 4.0, 9.0])

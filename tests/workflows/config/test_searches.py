@@ -42,9 +42,9 @@ def test_function_of_a_file_is_found(tmp_path):
 
 
 def test_search_of_an_installed_package_is_found(tmp_path, monkeypatch):
-    point = EntryPoint(name="theirs", value="selections.registry:_LIST", group=searches.GROUP)
+    point = EntryPoint(name="theirs", value="selections.registry:_MODULES", group=searches.GROUP)
     monkeypatch.setattr(searches, "entry_points", lambda group: [point] if group == searches.GROUP else [])
-    with pytest.raises(ConfigError, match=r"entry point 'theirs' of selections\.registry:_LIST is a tuple"):
+    with pytest.raises(ConfigError, match=r"entry point 'theirs' of selections\.registry:_MODULES is a tuple"):
         find_search("theirs", tmp_path)
     monkeypatch.setattr("selections.registry.ONE", SEARCHES["zprime-invisible"], raising=False)
     point = EntryPoint(name="theirs", value="selections.registry:ONE", group=searches.GROUP)

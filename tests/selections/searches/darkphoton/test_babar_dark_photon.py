@@ -23,14 +23,15 @@ from bumphunt.scanning.rows import ScanResult
 from bumphunt.scanning.scan import scan_spectra
 from bumphunt.scanning.spectra import checked_spectra
 from bumphunt.theory import dark_photon
-from selections.searches.darkphoton.single_photon import BABAR_PHOTON, DARK_PHOTON_INVISIBLE, selection
+from selections.searches.darkphoton.invisible import SEARCH
+from selections.searches.darkphoton.single_photon import BABAR_PHOTON, selection
 
 BEAM = BEAMS["babar"]
 LUMINOSITY = 53.0
 SCALE = 0.9  # of examples/darkphoton_invisible.yaml
 CHUNK = 50_000
 SETUP = Setup(beams=BEAM, detector=BABAR, seed=2, candidate=CANDIDATES["photon"])
-BINS = DARK_PHOTON_INVISIBLE.region("babar").binning
+BINS = SEARCH.region("babar").binning
 EDGES = np.linspace(BINS.low, BINS.high, BINS.bins + 1)
 MASSES = (0.1, 1.0, 3.0, 4.7, 6.0, 7.0, 7.5, 8.0)
 # BaBar, arXiv:1702.03327, figure 4: mass [GeV], epsilon at 90 %
@@ -46,8 +47,8 @@ def spectrum(process: str, parameters: Parameters, n: int) -> hist.Hist:
         columns = simulate_chunk(
             find_process(process), parameters, SETUP, n=size, chunk=chunk, luminosity=SCALE * LUMINOSITY, total=n
         ).columns
-        observables = chosen.evaluate(columns)
-        keep = chosen.cumulative(observables)[-1]
+        observables = chosen.observables(columns)
+        keep = np.all([cut.passes(observables[cut.observable]) for cut in chosen.cuts], axis=0)
         m2.append(observables["m2_x"][keep])
         weights.append(columns["__weight__"][keep])
     return hist.Hist.new.Var(EDGES, name="m2_x").Weight().fill(np.concatenate(m2), weight=np.concatenate(weights))
@@ -83,7 +84,7 @@ def coupling(scan: ScanResult) -> NDArray[np.float64]:
     masses = np.array([point.mass for point in scan.points])
     yields = np.array([point.n_sig_ul_exp for point in scan.points])
     efficiencies = np.array([point.efficiency for point in scan.points])
-    model = DARK_PHOTON_INVISIBLE.model
+    model = SEARCH.model
     assert model is not None
     return model.coupling_at(yields / (LUMINOSITY * efficiencies), masses, BEAM.sqrt_s)
 

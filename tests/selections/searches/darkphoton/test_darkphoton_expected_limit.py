@@ -41,8 +41,8 @@ def selected(region: str, process: str, parameters: dict[str, float], chunk: int
         find_process(process), parameters, setup, n=min(CHUNK, total), chunk=chunk, luminosity=LUMINOSITY, total=total
     )
     selection = found.selection(BEAM)
-    observables = selection.evaluate(events.columns)
-    passes = selection.cumulative(observables)[-1]
+    observables = selection.observables(events.columns)
+    passes = np.all([cut.passes(observables[cut.observable]) for cut in selection.cuts], axis=0)
     return observables["mass"][passes], events.columns["__weight__"][passes]
 
 
