@@ -11,7 +11,6 @@ from bumphunt.cuts.tensor import veto_axis
 from bumphunt.errors import ConfigError
 from selections.searches.zprime import tau_veto
 from workflows.config.file import load
-from workflows.inputs.patterns import find_files
 
 GOOD = """\
 channel: zprime-invisible
