@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincc, ndtr, ndtri
 
 from bumphunt.errors import InputError, unknown_name
-from bumphunt.inference.counting import CountingModel, background_nodes, probability_at_most, quantile
+from bumphunt.inference.counts.distribution import CountingModel, background_nodes, probability_at_most, quantile
 from bumphunt.inference.upper_limit import checked_cl
 
 __all__ = ["Average", "expected_limits", "mean_limit", "median_limit"]
@@ -102,7 +102,7 @@ def _model(background: float, uncertainty: float) -> CountingModel:
 
 
 def _limits(counts: NDArray[np.int64], model: CountingModel, cl: float) -> Array:
-    """Return CLs limits for counts [events], in their shape, as `bumphunt.inference.counting.counting_limit`."""
+    """Return CLs limits for counts [events], in their shape, as `counting_limit` does one by one."""
     n = counts[:, np.newaxis] + 1.0
     b, weights = background_nodes(model)
     level = (1.0 - cl) * (gammaincc(n, b) @ weights)  # sum_k<=n Poisson(mean) = Q(n + 1, mean)

@@ -10,14 +10,15 @@ file                 what it is for
 `profile`            the fits that a question asks for, each made once
 `asymptotics`        test statistics and their distributions in large samples: the equations
 `core`               whether they hold: the background in the core of the signal
-`limits`             the record of a limit, how limits are set, and those of the asymptotic formulae
+`upper_limit`        the record of a limit, and how limits are set
+`limits`             those of the asymptotic formulae
 `batch`              the same for the windows of a scan, side by side
 `toys`               limits from pseudo-experiments: how they are thrown and fitted
 `toy_limits`         the interpolation between tested signals, with its error
-`counting`           exact limits and p-values of a count
-`feldman_cousins`    intervals of a count with a known background
+`counts`             exact limits, p-values and intervals of a count
 `bayesian`           Bayesian limits of regions and of a count
 `posterior`          the integration of a posterior
+`seeds`              seeds of toys
 `roots`              roots of decreasing functions, one or many
 ===================  ======================================================================================
 """

@@ -31,7 +31,7 @@ from scipy.special import logsumexp, xlogy
 
 from bumphunt.engines.choose import Engine
 from bumphunt.errors import FitError, Flag, InputError
-from bumphunt.inference.counting import CountingModel, background_nodes
+from bumphunt.inference.counts.distribution import CountingModel, background_nodes
 from bumphunt.inference.posterior import BayesianLimit, failed_bayesian_limit, limit_from_marginal
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.roots import bracketed_root

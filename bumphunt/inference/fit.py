@@ -250,7 +250,7 @@ def upper_limit(
         If the method may need random numbers and there is no generator, or is one of counts.
     """
     if settings.method == "feldman-cousins":
-        msg = "limits by 'feldman-cousins' are those of one count: bumphunt.inference.feldman_cousins has them"
+        msg = "limits by 'feldman-cousins' are those of one count: bumphunt.inference.counts.feldman_cousins has them"
         raise InputError(msg)
     generator, cl = settings.checked_generator(rng), settings.cl
     if settings.method == "bayesian" and generator is not None:

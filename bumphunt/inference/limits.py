@@ -2,7 +2,7 @@
 
 `profile_limit` gives the CLs limit of a profile from q~mu and its asymptotic distribution: use it where the background
 is large enough (`bumphunt.inference.core`). Few events go to toys (`bumphunt.inference.toys`), counts to
-`bumphunt.inference.counting`; `bumphunt.inference.fit.upper_limit` chooses. Many windows at once go to
+`bumphunt.inference.counts.distribution`; `bumphunt.inference.fit.upper_limit` chooses. Many windows at once go to
 `bumphunt.inference.batch.infer`: a tenth of a millisecond each.
 
 References

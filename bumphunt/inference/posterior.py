@@ -14,7 +14,7 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 
 from bumphunt.errors import FitError, Flag, InputError
-from bumphunt.inference.counting import lognormal_nodes
+from bumphunt.inference.counts.distribution import lognormal_nodes
 from bumphunt.inference.roots import bracketed_root
 from bumphunt.inference.upper_limit import Prior, checked_cl, checked_prior
 

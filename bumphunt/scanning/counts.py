@@ -6,10 +6,10 @@ exact (`count_limit`):
 =====================  ==================================================  =============================================
 limits by              are                                                 `method` of the row
 =====================  ==================================================  =============================================
-"auto"                 CLs (`bumphunt.inference.counting`)                 "cls_counting"
+"auto"                 CLs (`bumphunt.inference.counts.distribution`)                 "cls_counting"
 "bayesian"             Bayesian (`bumphunt.inference.bayesian`)            "bayesian_flat", "bayesian_1/sqrt"
 "feldman-cousins"      upper ends of the intervals                         "feldman_cousins"
-                       (`bumphunt.inference.feldman_cousins`)
+                       (`bumphunt.inference.counts.feldman_cousins`)
 =====================  ==================================================  =============================================
 
 All average over what is uncertain about background and efficiency. Of a Feldman-Cousins interval that has a lower end
@@ -31,15 +31,15 @@ from numpy.typing import NDArray
 from bumphunt.errors import Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.bayesian import bayesian_counting_limit
-from bumphunt.inference.counting import (
+from bumphunt.inference.counts.distribution import (
     CountingModel,
     band_counts,
-    counting_limit,
     counting_p0,
     event_weight,
     simulated_background,
 )
-from bumphunt.inference.feldman_cousins import feldman_cousins_limit
+from bumphunt.inference.counts.feldman_cousins import feldman_cousins_limit
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.upper_limit import LimitSettings, Prior, UpperLimit
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
@@ -120,7 +120,7 @@ def counting_window(part: Part, method: Method, sources: Sequence[Source] = ()) 
     """Return what is counted of one region at one mass.
 
     The background is the sum of the templates in the window, each with its statistical uncertainty, which is never
-    below that of an empty window (`bumphunt.inference.counting.simulated_background`).
+    below that of an empty window (`bumphunt.inference.counts.distribution.simulated_background`).
 
     Parameters
     ----------

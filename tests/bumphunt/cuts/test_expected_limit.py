@@ -9,7 +9,8 @@ from scipy.stats import gamma, poisson
 
 from bumphunt.cuts.expected_limit import expected_limits, mean_limit, median_limit
 from bumphunt.errors import InputError
-from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.limit import counting_limit
 
 
 def exact(n: int, background: float, cl: float) -> float:

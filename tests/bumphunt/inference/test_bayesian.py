@@ -6,7 +6,7 @@ from scipy import integrate, interpolate, optimize, special, stats
 
 from bumphunt.errors import InputError
 from bumphunt.inference.bayesian import bayesian_counting_limit, bayesian_limit
-from bumphunt.inference.counting import CountingModel
+from bumphunt.inference.counts.distribution import CountingModel
 from bumphunt.inference.fit import limit
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Free, Gaussian, LogNormal

@@ -5,7 +5,8 @@ import pytest
 from scipy import stats
 
 from bumphunt.inference.core import core_background, low_counts
-from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.fit import limit, scan, upper_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.upper_limit import LimitSettings

@@ -11,7 +11,8 @@ from scipy import optimize, stats
 from bumphunt.engines.result import FitStatus
 from bumphunt.errors import InputError
 from bumphunt.inference import asymptotics
-from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.fit import fit, limit, scan
 from bumphunt.inference.intervals import interval
 from bumphunt.inference.significance import hypotest, significance

@@ -8,7 +8,8 @@ from scipy import interpolate, optimize, stats
 
 from bumphunt.errors import InputError
 from bumphunt.inference.bayesian import bayesian_counting_limit
-from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.posterior import limit_from_marginal
 
 TABLE = [

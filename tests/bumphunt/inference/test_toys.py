@@ -11,7 +11,8 @@ from bumphunt.engines.linear import fit_linear
 from bumphunt.engines.minuit import fit_minuit
 from bumphunt.engines.result import FitStatus
 from bumphunt.errors import FitError, Flag, InputError
-from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.fit import limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.seeds import child_seed, seed_of

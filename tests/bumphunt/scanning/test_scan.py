@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from bumphunt.inference.counting import CountingModel, counting_limit
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel

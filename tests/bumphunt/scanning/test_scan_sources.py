@@ -7,8 +7,9 @@ import pyhf
 import pytest
 
 from bumphunt.errors import InputError
-from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.inference.feldman_cousins import feldman_cousins
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.feldman_cousins import feldman_cousins
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.fit import fit, limit
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.models.background import BackgroundModel

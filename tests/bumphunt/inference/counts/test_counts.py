@@ -10,15 +10,15 @@ from scipy import integrate, optimize, stats
 from scipy.special import gammainc
 
 from bumphunt.errors import InputError
-from bumphunt.inference.counting import (
+from bumphunt.inference.counts.distribution import (
     CountingModel,
-    counting_limit,
     counting_p0,
     event_weight,
     probability_at_most,
     quantile,
     simulated_background,
 )
+from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion

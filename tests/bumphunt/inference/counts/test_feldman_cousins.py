@@ -6,8 +6,8 @@ from numpy.polynomial.hermite_e import hermegauss
 from scipy import optimize, stats
 
 from bumphunt.errors import InputError
-from bumphunt.inference.counting import CountingModel, counting_limit
-from bumphunt.inference.feldman_cousins import (
+from bumphunt.inference.counts.distribution import CountingModel
+from bumphunt.inference.counts.feldman_cousins import (
     _accepted,
     _best_candidates,
     _log_best,
@@ -15,6 +15,7 @@ from bumphunt.inference.feldman_cousins import (
     feldman_cousins,
     feldman_cousins_limit,
 )
+from bumphunt.inference.counts.limit import counting_limit
 
 BACKGROUNDS = (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0)
 TABLE = {

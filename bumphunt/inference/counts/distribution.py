@@ -1,16 +1,13 @@
-"""Counting experiments: one number of events, a background, and a signal efficiency.
+"""The distribution of a count: a background, a signal efficiency, and what is uncertain about both.
 
-Exact Poisson CLs limits and p-values. The number of events is n ~ Poisson(kappa s + b). The background b has a gamma
-distribution (what a Monte Carlo count or a control region gives) or a log-normal one, the efficiency factor kappa a
-log-normal one; both are averaged over (prior-predictive, Cousins and Highland), with no approximation but
-quadrature. With b and kappa known the limits are closed-form equations in the incomplete gamma function, and equal the
-Bayesian ones with a flat prior in s >= 0.
-
-Use it where events are few; for large windows with a shape use `bumphunt.inference.limits.profile_limit`.
+Exact probabilities, p-values and quantiles. The number of events is n ~ Poisson(kappa s + b). The background b has a
+gamma distribution (what a Monte Carlo count or a control region gives) or a log-normal one, the efficiency factor kappa
+a log-normal one; both are averaged over (prior-predictive, Cousins and Highland), with no approximation but quadrature.
+With b and kappa known all are closed forms in the incomplete gamma function.
 
 References
 ----------
-A. L. Read, J. Phys. G 28 (2002) 2693 (CLs). R. D. Cousins, V. L. Highland, NIM A320 (1992) 331.
+R. D. Cousins, V. L. Highland, NIM A320 (1992) 331.
 G. Bohm, G. Zech, NIM A748 (2014) 1, arXiv:1309.1287 (scaled Poisson distribution of weighted events).
 R. D. Cousins, J. T. Linnemann, J. Tucker, NIM A595 (2008) 480, arXiv:physics/0702156 (on/off problem).
 """
@@ -24,15 +21,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc, gammainc, gammaincc, ndtr, ndtri
 
-from bumphunt.errors import FitError, Flag, InputError
+from bumphunt.errors import InputError
 from bumphunt.inference.asymptotics import BAND
-from bumphunt.inference.roots import bracketed_root
-from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
 
 __all__ = [
     "CountingModel",
     "band_counts",
-    "counting_limit",
     "counting_p0",
     "event_weight",
     "probability_at_most",
@@ -57,8 +51,6 @@ SMOOTH_SHAPE = 4.0
 """Smallest (mean / sigma)^2 of a background whose distribution function is smooth enough to be averaged itself."""
 PSEUDO_COUNT = 0.5
 """Jeffreys' prior of a Poisson mean, lambda^(-1/2): half a count more."""
-SMALLEST_CLB = 1e-290
-"""Below this the observed count is impossible under the background, and CLs is a ratio of underflows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +232,7 @@ def _wide(model: CountingModel) -> bool:
     return sigma > np.sqrt(max(mean, 1.0)) and mean >= np.sqrt(SMOOTH_SHAPE) * sigma
 
 
-def _at_most(count: float, n_sig: float, model: CountingModel, nodes: tuple[Array, Array]) -> float:
+def at_most(count: float, n_sig: float, model: CountingModel, nodes: tuple[Array, Array]) -> float:
     """Return P(N <= count | s), from the background nodes unless the background is wide.
 
     Q(n + 1, mean) = P(x > mean) for x of a gamma distribution with shape n + 1. Of the two widths, that of x and that
@@ -273,7 +265,7 @@ def probability_at_most(n: ArrayLike, n_sig: float, model: CountingModel) -> Arr
     """
     counts = np.asarray(n, dtype=np.float64)
     nodes = background_nodes(model)
-    return np.array([_at_most(count, n_sig, model, nodes) for count in counts.ravel()]).reshape(counts.shape)
+    return np.array([at_most(count, n_sig, model, nodes) for count in counts.ravel()]).reshape(counts.shape)
 
 
 def counting_p0(n_obs: float, model: CountingModel) -> float:
@@ -357,81 +349,11 @@ def _quantile(probability: float, model: CountingModel, nodes: tuple[Array, Arra
     guess = int(max(model.background + float(ndtri(probability)) * sigma, 0.0))
     step = int(0.1 * sigma) + 1
     low, high = max(guess - step, -1), guess + step
-    while low >= 0 and _at_most(low, 0.0, model, nodes) >= probability:
+    while low >= 0 and at_most(low, 0.0, model, nodes) >= probability:
         low, high, step = max(low - 2 * step, -1), low, 2 * step
-    while _at_most(high, 0.0, model, nodes) < probability:
+    while at_most(high, 0.0, model, nodes) < probability:
         low, high, step = high, high + 2 * step, 2 * step
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _at_most(middle, 0.0, model, nodes) >= probability else (middle, high)
+        low, high = (low, middle) if at_most(middle, 0.0, model, nodes) >= probability else (middle, high)
     return high
-
-
-def _limit(n_obs: float, model: CountingModel, alpha: float, nodes: tuple[Array, Array]) -> float:
-    """Return the CLs limit for one count; raise `FitError` if CLb underflows."""
-    clb = _at_most(n_obs, 0.0, model, nodes)
-    if clb < SMALLEST_CLB:
-        raise FitError(Flag.CLB_UNDERFLOW, f"CLb = {clb} for {n_obs} events over {model.background}")
-
-    def log_excess(n_sig: float) -> float:  # nearly a parabola: few steps
-        return float(np.log(max(_at_most(n_obs, n_sig, model, nodes) / (alpha * clb), np.finfo(np.float64).tiny)))
-
-    sigma = float(np.sqrt(n_obs + 1.0 + model.background_sigma**2))
-    deviation = (n_obs - model.background) / sigma
-    normal = sigma * (deviation - float(ndtri(alpha * ndtr(max(deviation, -30.0)))))  # the limit of a normal variable
-    low = 0.9 * normal
-    if not (low > 0.0 and log_excess(low) > 0.0):
-        low = 0.0
-    return bracketed_root(log_excess, low, max(1.2 * normal - low, 1.0))
-
-
-def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9) -> UpperLimit:
-    """Return the exact CLs upper limit on the mean signal of a counting experiment, with its expected band.
-
-    Parameters
-    ----------
-    n_obs
-        Observed count; None for a blinded one: then the observed limit is the median expected one.
-    model
-        Background and uncertainties.
-    cl
-        Confidence level.
-
-    Returns
-    -------
-    UpperLimit
-        In events at the nominal efficiency; `method` is "cls_counting". The band holds the limits for the quantiles
-        of n under the background, which are integers: the band has steps. Invalid with flag "clb_underflow" where the
-        count is impossible under the background.
-
-    Raises
-    ------
-    InputError
-        If the count is negative or not finite, or the confidence level is not in (0, 1).
-
-    Examples
-    --------
-    >>> limit = counting_limit(1, CountingModel(background=1.0), cl=0.95)
-    >>> round(limit.observed, 3), limit.expected.round(3).tolist()
-    (4.113, [2.996, 2.996, 4.113, 5.41, 6.782])
-    """
-    method, alpha = "cls_counting", 1.0 - checked_cl(cl)
-    if n_obs is not None and not 0.0 <= n_obs < np.inf:
-        msg = f"the observed count must be a number >= 0, got {n_obs}"
-        raise InputError(msg)
-    limits: dict[float, float] = {}
-    nodes = background_nodes(model)
-    counts = band_counts(model)
-    try:
-        for n in dict.fromkeys([*counts, counts[2] if n_obs is None else n_obs]):
-            limits[n] = _limit(n, model, alpha, nodes)
-    except FitError as failure:
-        return failed_limit(method, cl, failure.flag)
-    return UpperLimit(
-        observed=limits[counts[2] if n_obs is None else n_obs],
-        expected=np.array([limits[n] for n in counts]),
-        method=method,
-        cl=cl,
-        valid=True,
-        flags=(Flag.BLINDED,) if n_obs is None else (),
-    )

@@ -6,10 +6,10 @@ which are filled, and for a fixed count the upper end may grow with the backgrou
 (`feldman_cousins`).
 
 An uncertain background or efficiency is averaged over in the probabilities of the counts, as in the exact CLs limits
-(`bumphunt.inference.counting`), and what is averaged is ordered and summed as before: the semi-Bayesian treatment of
-Conrad et al. On average over what is uncertain the intervals cover; for one fixed background they may not. Where there
-is hardly more than background, an uncertain efficiency can shorten an interval a little, a known property of this
-treatment (Hill).
+(`bumphunt.inference.counts.distribution`), and what is averaged is ordered and summed as before: the semi-Bayesian
+treatment of Conrad et al. On average over what is uncertain the intervals cover; for one fixed background they may not.
+Where there is hardly more than background, an uncertain efficiency can shorten an interval a little, a known property
+of this treatment (Hill).
 
 References
 ----------
@@ -28,7 +28,7 @@ from scipy.linalg import toeplitz
 from scipy.special import gammaln, xlogy
 
 from bumphunt.errors import Flag, InputError
-from bumphunt.inference.counting import CountingModel, background_nodes, band_counts, lognormal_nodes
+from bumphunt.inference.counts.distribution import CountingModel, background_nodes, band_counts, lognormal_nodes
 from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
 
 __all__ = ["ConfidenceInterval", "feldman_cousins", "feldman_cousins_limit"]
