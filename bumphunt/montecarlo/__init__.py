@@ -8,6 +8,7 @@
 | `processes` | the generators, one file a process, each with its record; `registry` has them by name |
 | `detector` | from generated particles to the columns of an ntuple |
 | `validation` | the Monte Carlo against published numbers and formulas |
+| `named` | records by name, shipped and a user's |
 | `events` | the record of generated events, and the beams they start from |
 | `setup` | what a chunk of events depends on, and its seed |
 | `simulation` | chunks of samples and of pseudo-data: generator, detector, weights |

@@ -19,8 +19,8 @@ from scipy.interpolate import CubicSpline
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB
 from bumphunt.errors import InputError
-from bumphunt.theory.masses import positive_masses
 from bumphunt.theory.radiator import radiated_cross_section
+from bumphunt.theory.vector import positive_masses
 
 __all__ = [
     "LOWEST_PAIR_MASS",

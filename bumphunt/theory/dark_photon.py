@@ -24,10 +24,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, HBAR_C, M_ELECTRON, M_MUON, M_PION, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.theory import zprime
-from bumphunt.theory.masses import positive_masses
 from bumphunt.theory.r_ratio import pion_form_factor, r_ratio
 from bumphunt.theory.radiator import radiator
+from bumphunt.theory.vector import magnetic_moment, positive_masses, width_to_fermions, width_to_scalars
 
 __all__ = [
     "LIGHTEST",
@@ -61,10 +60,9 @@ def _below(mass: ArrayLike, sqrt_s: float) -> Array:
     return m
 
 
-def _fermion_pair(m: Array, m_fermion: float) -> Array:
-    """Return (1 + 2r) sqrt(1 - 4r), r = m_f^2 / m^2: phase space and spin of a vector that decays to two fermions."""
-    r = m_fermion**2 / m**2
-    return np.asarray((1 + 2 * r) * np.sqrt(np.maximum(1 - 4 * r, 0.0)))
+def _charge(coupling: float) -> float:
+    """Return eps e, what a particle of charge 1 couples with."""
+    return float(coupling * np.sqrt(4 * np.pi * ALPHA))
 
 
 def width_leptons(mass: ArrayLike, m_lepton: float, *, coupling: float) -> Array:
@@ -93,8 +91,7 @@ def width_leptons(mass: ArrayLike, m_lepton: float, *, coupling: float) -> Array
     >>> float(width_leptons(1.0, 0.0, coupling=1e-3).round(12))  # alpha 1e-6 / 3
     2.432e-09
     """
-    m = positive_masses(mass)
-    return np.asarray(ALPHA * coupling**2 * m / 3 * _fermion_pair(m, m_lepton))
+    return width_to_fermions(mass, m_lepton, coupling=_charge(coupling))
 
 
 def width_hadrons(mass: ArrayLike, *, coupling: float) -> Array:
@@ -128,9 +125,8 @@ def width_pions(mass: ArrayLike, *, coupling: float) -> Array:
     ----------
     The form factor is that of Gounaris and Sakurai, `r_ratio.pion_form_factor`.
     """
-    m = positive_masses(mass)
-    beta2 = np.maximum(1 - 4 * M_PION**2 / m**2, 0.0)
-    return np.asarray(ALPHA * coupling**2 * m / 12 * beta2**1.5 * np.abs(pion_form_factor(m**2)) ** 2)
+    square = np.abs(pion_form_factor(positive_masses(mass) ** 2)) ** 2
+    return np.asarray(width_to_scalars(mass, M_PION, coupling=_charge(coupling)) * square)
 
 
 def visible_width(mass: ArrayLike, *, coupling: float) -> Array:
@@ -157,8 +153,7 @@ def width_dirac(mass: ArrayLike, m_dark: float, *, alpha_dark: float) -> Array:
     ----------
     `width_leptons` with alpha eps^2 replaced by alpha_D.
     """
-    m = positive_masses(mass)
-    return np.asarray(alpha_dark * m / 3 * _fermion_pair(m, m_dark))
+    return width_to_fermions(mass, m_dark, coupling=float(np.sqrt(4 * np.pi * alpha_dark)))
 
 
 def width_scalar(mass: ArrayLike, m_dark: float, *, alpha_dark: float) -> Array:
@@ -173,8 +168,7 @@ def width_scalar(mass: ArrayLike, m_dark: float, *, alpha_dark: float) -> Array:
     ----------
     `width_pions` with a form factor of 1 and alpha eps^2 replaced by alpha_D.
     """
-    m = positive_masses(mass)
-    return np.asarray(alpha_dark * m / 12 * np.maximum(1 - 4 * m_dark**2 / m**2, 0.0) ** 1.5)
+    return width_to_scalars(mass, m_dark, coupling=float(np.sqrt(4 * np.pi * alpha_dark)))
 
 
 _WIDTHS: Mapping[str, Callable[[Array], Array]] = {
@@ -358,6 +352,6 @@ def muon_magnetic_moment(mass: ArrayLike, *, coupling: float) -> Array:
 
     References
     ----------
-    M. Pospelov, Phys. Rev. D 80 (2009) 095002 (arXiv:0811.1030); `zprime.muon_magnetic_moment` with g' = eps e.
+    M. Pospelov, Phys. Rev. D 80 (2009) 095002 (arXiv:0811.1030).
     """
-    return zprime.muon_magnetic_moment(mass, coupling=coupling * np.sqrt(4 * np.pi * ALPHA))
+    return magnetic_moment(mass, M_MUON, coupling=_charge(coupling))

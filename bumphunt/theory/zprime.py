@@ -19,16 +19,15 @@ from scipy.interpolate import CubicSpline, PchipInterpolator
 
 from bumphunt.constants import M_ELECTRON, M_MUON, M_TAU
 from bumphunt.errors import InputError
-from bumphunt.theory.masses import positive_masses
 from bumphunt.theory.pair_and_vector import total_cross_section
 from bumphunt.theory.structure_function import K_FACTOR, radiator_exponent, structure_function
+from bumphunt.theory.vector import magnetic_moment, positive_masses, width_to_fermions
 
 __all__ = [
     "branching_ratio_invisible",
     "cross_section",
     "muon_magnetic_moment",
     "total_width",
-    "width_leptons",
     "width_neutrinos",
 ]
 
@@ -38,32 +37,6 @@ LIGHTEST = 1e-3
 """Lowest mass of the table of cross sections [GeV]."""
 GRID_POINTS = 120
 """Masses of that table; the interpolation between them is good to 1e-4."""
-
-
-def width_leptons(mass: ArrayLike, m_lepton: float, *, coupling: float) -> Array:
-    """Return Gamma(Z' -> l+ l-) = g'^2 m / (12 pi) (1 + 2r) sqrt(1 - 4r), r = m_l^2 / m^2 [GeV], shape of `mass`.
-
-    Parameters
-    ----------
-    mass
-        Mass of the Z' [GeV]; the width is 0 below 2 m_l.
-    m_lepton
-        Lepton mass [GeV].
-    coupling
-        Coupling g'.
-
-    Raises
-    ------
-    InputError
-        If a mass is not positive.
-
-    References
-    ----------
-    Shuve, Yavin, as cited at the top.
-    """
-    m = positive_masses(mass)
-    r = m_lepton**2 / m**2
-    return np.asarray(coupling**2 * m / (12 * np.pi) * (1 + 2 * r) * np.sqrt(np.maximum(1 - 4 * r, 0.0)))
 
 
 def width_neutrinos(mass: ArrayLike, *, coupling: float) -> Array:
@@ -78,9 +51,15 @@ def width_neutrinos(mass: ArrayLike, *, coupling: float) -> Array:
 
 
 def total_width(mass: ArrayLike, *, coupling: float) -> Array:
-    """Return the total width [GeV], shape of `mass` [GeV]."""
-    visible = width_leptons(mass, M_MUON, coupling=coupling) + width_leptons(mass, M_TAU, coupling=coupling)
-    return visible + 2 * width_neutrinos(mass, coupling=coupling)
+    """Return the total width [GeV], shape of `mass` [GeV].
+
+    Raises
+    ------
+    InputError
+        If a mass is not positive.
+    """
+    muons, taus = (width_to_fermions(mass, lepton, coupling=coupling) for lepton in (M_MUON, M_TAU))
+    return muons + taus + 2 * width_neutrinos(mass, coupling=coupling)
 
 
 def branching_ratio_invisible(mass: ArrayLike) -> Array:
@@ -136,32 +115,14 @@ def cross_section(mass: ArrayLike, *, coupling: float, sqrt_s: float, radiation:
 
 
 def muon_magnetic_moment(mass: ArrayLike, *, coupling: float) -> Array:
-    """Return the contribution to a_mu = (g-2)_mu / 2 of a vector boson, shape of `mass`.
-
-    a = (g'^2 / 8 pi^2) Int_0^1 2 z (1-z)^2 m_mu^2 / [(1-z)^2 m_mu^2 + z m^2] dz.
-
-    Parameters
-    ----------
-    mass
-        Masses [GeV].
-    coupling
-        Coupling g'.
+    """Return the contribution to a_mu = (g-2)_mu / 2, shape of `mass` [GeV], for the coupling g'.
 
     Raises
     ------
     InputError
         If a mass is not positive.
-
-    References
-    ----------
-    S. Gninenko, N. Krasnikov, Phys. Lett. B 513 (2001) 119 (hep-ph/0102222).
     """
-    m = positive_masses(mass)[..., np.newaxis]
-    x, w = np.polynomial.legendre.leggauss(200)
-    t, w = (x + 1) / 2, w / 2
-    z, jacobian = t**3, 3 * t**2  # dense at z = 0, where light bosons contribute
-    value = 2 * z * (1 - z) ** 2 * M_MUON**2 / ((1 - z) ** 2 * M_MUON**2 + z * m**2)
-    return np.asarray(coupling**2 / (8 * np.pi**2) * np.sum(w * jacobian * value, axis=-1))
+    return magnetic_moment(mass, M_MUON, coupling=coupling)
 
 
 @cache

@@ -19,7 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from bumphunt.errors import InputError, unknown_name
+from bumphunt.errors import InputError
+from bumphunt.montecarlo.named import find, with_others
 
 __all__ = ["CANDIDATES", "PHOTON", "TRACKS", "Candidate", "find_candidate"]
 
@@ -109,12 +110,4 @@ def find_candidate(name: str, extra: Iterable[Candidate] = ()) -> Candidate:
     >>> find_candidate("emu").daughters
     ('e-', 'mu+')
     """
-    known = dict(CANDIDATES)
-    for candidate in extra:
-        if known.get(candidate.name, candidate) != candidate:
-            msg = f"candidate {candidate.name!r} is there already; give it another name"
-            raise InputError(msg)
-        known[candidate.name] = candidate
-    if name not in known:
-        raise InputError(unknown_name("candidate", name, known))
-    return known[name]
+    return find(name, with_others(CANDIDATES, extra, "candidate"), "candidate")

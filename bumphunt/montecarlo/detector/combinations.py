@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from bumphunt.montecarlo.detector.candidates import Candidate
 from bumphunt.montecarlo.detector.measured import Tracks
 from bumphunt.montecarlo.detector.parameters import Detector
-from bumphunt.montecarlo.detector.response import electron_probability, muon_probability
+from bumphunt.montecarlo.detector.response import id_probability
 
 __all__ = ["ROULETTE", "TrackCombinations", "photon_combinations", "track_combinations"]
 
@@ -59,8 +59,7 @@ def track_combinations(
         return TrackCombinations(event=event, daughters=(), weight=weight[event].astype(np.float64))
     probability, identified = {}, {}
     for kind in dict.fromkeys(candidate.leptons):
-        of_kind = electron_probability if kind == "e" else muon_probability
-        probability[kind] = of_kind(tracks.p, tracks.pdgid, detector)
+        probability[kind] = id_probability(kind, tracks.p, tracks.pdgid, detector)
         seen = probability[kind] > 0 if weighted else rng.random(tracks.p.size) < probability[kind]
         identified[kind] = np.flatnonzero(seen)
     daughters = _assigned(tracks, identified, candidate, weight.size)

@@ -13,10 +13,9 @@ from bumphunt.montecarlo.detector.parameters import Detector
 
 __all__ = [
     "angle_resolution",
-    "electron_probability",
+    "id_probability",
     "in_ecl",
     "in_tracking",
-    "muon_probability",
     "photon_energy_resolution",
     "photon_time_resolution",
     "photon_variances",
@@ -174,40 +173,30 @@ def in_ecl(theta: ArrayLike, detector: Detector) -> Mask:
     return seen
 
 
-def muon_probability(p: ArrayLike, pdgid: ArrayLike, detector: Detector) -> Array:
-    """Return the probability that tracks are identified as muons, broadcast shape of the arguments.
+def id_probability(kind: str, p: ArrayLike, pdgid: ArrayLike, detector: Detector) -> Array:
+    """Return the probability that tracks are identified as electrons or muons, broadcast shape of the arguments.
 
-    Muons, and pions, kaons and electrons taken for muons, share one logistic turn-on; everything else has
-    probability 0.
+    The right particles and those taken for them share one logistic turn-on; everything else has probability 0.
 
     Parameters
     ----------
+    kind
+        ``"e"`` or ``"mu"``.
     p
         Momentum [GeV].
     pdgid
         PDG code of the particle, of either sign.
+    detector
+        The detector.
     """
-    plateau = {13: detector.muon_efficiency, 211: detector.pion_to_muon, 321: detector.kaon_to_muon}
-    plateau[11] = detector.electron_to_muon
-    return _turn_on(p, detector.muon_turn_on, detector.muon_turn_on_width) * _by_kind(pdgid, plateau)
-
-
-def electron_probability(p: ArrayLike, pdgid: ArrayLike, detector: Detector) -> Array:
-    """Return the probability that tracks are identified as electrons, broadcast shape of the arguments.
-
-    Electrons, and muons, pions and kaons taken for electrons, share one logistic turn-on; everything else has
-    probability 0.
-
-    Parameters
-    ----------
-    p
-        Momentum [GeV].
-    pdgid
-        PDG code of the particle, of either sign.
-    """
-    plateau = {11: detector.electron_efficiency, 211: detector.pion_to_electron, 321: detector.kaon_to_electron}
-    plateau[13] = detector.muon_to_electron
-    return _turn_on(p, detector.electron_turn_on, detector.electron_turn_on_width) * _by_kind(pdgid, plateau)
+    d = detector
+    if kind == "e":
+        half, width = d.electron_turn_on, d.electron_turn_on_width
+        plateau = {11: d.electron_efficiency, 211: d.pion_to_electron, 321: d.kaon_to_electron, 13: d.muon_to_electron}
+    else:
+        half, width = d.muon_turn_on, d.muon_turn_on_width
+        plateau = {13: d.muon_efficiency, 211: d.pion_to_muon, 321: d.kaon_to_muon, 11: d.electron_to_muon}
+    return _turn_on(p, half, width) * _by_kind(pdgid, plateau)
 
 
 def _by_kind(pdgid: ArrayLike, plateau: dict[int, float]) -> Array:

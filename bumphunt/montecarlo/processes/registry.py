@@ -21,8 +21,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bumphunt.errors import InputError, unknown_name
-from bumphunt.montecarlo.processes.leptons import bhabha, eeee, eemumu, mumu, single_photon_bhabha
+from bumphunt.montecarlo.named import find, with_others
+from bumphunt.montecarlo.processes.leptons import bhabha, mumu, single_photon_bhabha, two_photon_pairs
 from bumphunt.montecarlo.processes.photons import diphoton
 from bumphunt.montecarlo.processes.process import Process
 from bumphunt.montecarlo.processes.quarks import pythia
@@ -46,8 +46,7 @@ PROCESSES: dict[str, Process] = {
         *bhabha.PROCESSES,
         *single_photon_bhabha.PROCESSES,
         *diphoton.PROCESSES,
-        *eemumu.PROCESSES,
-        *eeee.PROCESSES,
+        *two_photon_pairs.PROCESSES,
         *isr_resonances.PROCESSES,
         *pythia.PROCESSES,
         *mumu_zprime.PROCESSES,
@@ -75,12 +74,7 @@ def known_processes(extra: Iterable[Process] = (), *, signal: bool | None = None
     InputError
         If two processes have the same name.
     """
-    known = dict(PROCESSES)
-    for process in extra:
-        if known.get(process.name, process) is not process:
-            msg = f"process {process.name!r} is there already; give it another name"
-            raise InputError(msg)
-        known[process.name] = process
+    known = with_others(PROCESSES, extra, "process")
     return {name: process for name, process in known.items() if signal is None or process.signal == signal}
 
 
@@ -104,7 +98,4 @@ def find_process(name: str, extra: Iterable[Process] = ()) -> Process:
     >>> find_process("zprime").summary
     "e+e- -> mu+ mu- Z', Z' -> invisible"
     """
-    known = known_processes(extra)
-    if name not in known:
-        raise InputError(unknown_name("process", name, known))
-    return known[name]
+    return find(name, known_processes(extra), "process")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, Beams
@@ -21,18 +21,14 @@ __all__ = [
     "Distribution",
     "Findings",
     "Overlay",
-    "half_width",
-    "mean_weight",
-    "weighted_mean",
 ]
 
 Array = NDArray[np.float64]
 
 BELLE2_BEAMS = BEAMS["belle2"]
+"""The beams of published cross sections."""
 SYMMETRIC = Beams(electron_energy=5.29, positron_energy=5.29)
 """Beams at rest, at 10.58 GeV and without spread: the energy at which formulas are evaluated."""
-GAUSSIAN_QUANTILES = 0.962
-"""Uncertainty of the half width of n Gaussian events, in units of width / sqrt(n)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,49 +134,3 @@ class Findings:
             checks=tuple(check for part in found for check in part.checks),
             distributions=tuple(d for part in found for d in part.distributions),
         )
-
-
-def mean_weight(weight: ArrayLike) -> tuple[float, float]:
-    """Return the mean of weights and its statistical uncertainty: a cross section [fb].
-
-    Examples
-    --------
-    >>> mean_weight([1.0, 1.0, 5.0, 5.0])
-    (3.0, 1.0)
-    """
-    w = np.asarray(weight, dtype=np.float64)
-    return float(w.mean()), float(w.std() / np.sqrt(w.size))
-
-
-def weighted_mean(values: ArrayLike, weight: ArrayLike) -> tuple[float, float]:
-    """Return the weighted mean of values and its statistical uncertainty.
-
-    Examples
-    --------
-    >>> weighted_mean([1.0, 1.0, 5.0, 5.0], [2.0, 2.0, 2.0, 2.0])
-    (3.0, 1.0)
-    """
-    x, w = np.asarray(values, dtype=np.float64), np.asarray(weight, dtype=np.float64)
-    mean = float(np.average(x, weights=w))
-    return mean, float(np.sqrt(np.sum((w * (x - mean)) ** 2)) / w.sum())
-
-
-def half_width(values: ArrayLike, weight: ArrayLike) -> tuple[float, float]:
-    """Return half of the central interval that holds 68.27 % of the weight, and its statistical uncertainty.
-
-    The uncertainty is that of a Gaussian sample of (sum w)^2 / sum w^2 events, 0.962 width / sqrt(n).
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(1).normal(0.0, 2.0, 100_000)
-    >>> round(half_width(x, np.ones(x.size))[0], 1)
-    2.0
-    """
-    x, w = np.asarray(values, dtype=np.float64), np.asarray(weight, dtype=np.float64)
-    order = np.argsort(x)
-    cumulative = np.cumsum(w[order])
-    low, high = np.interp([0.158655, 0.841345], cumulative / cumulative[-1], x[order])
-    width = float(high - low) / 2
-    effective = float(w.sum() ** 2 / np.sum(w**2))
-    # quantiles p and 1 - p of a Gaussian: variance p (1 - p) / (n f^2), covariance p^2 / (n f^2)
-    return width, GAUSSIAN_QUANTILES * width / np.sqrt(effective)

@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from bumphunt.constants import GEV2_TO_FB
 from bumphunt.kinematics.momenta import momentum, polar_angle, to_centre_of_mass
 from bumphunt.montecarlo.events import Events
-from bumphunt.montecarlo.processes.leptons import bhabha, eeee, eemumu, mumu
+from bumphunt.montecarlo.processes.leptons import bhabha, mumu, two_photon_pairs
 from bumphunt.montecarlo.processes.photons import diphoton
 from bumphunt.montecarlo.processes.quarks import pythia
 from bumphunt.montecarlo.processes.registry import find_process
 from bumphunt.montecarlo.processes.resonances import isr_resonances
 from bumphunt.montecarlo.processes.signals import photon_dark_photon
 from bumphunt.montecarlo.processes.taus import tautau
-from bumphunt.montecarlo.validation.findings import BELLE2_BEAMS, SYMMETRIC, Check, Findings, mean_weight
+from bumphunt.montecarlo.validation.estimates import mean_weight
+from bumphunt.montecarlo.validation.findings import BELLE2_BEAMS, SYMMETRIC, Check, Findings
 from bumphunt.theory import alp, dark_higgs, dark_photon, zprime
 from bumphunt.theory.radiator import radiator
 
@@ -112,8 +113,10 @@ def photons(rng: np.random.Generator, n: int) -> Findings:
 
 def two_photon(rng: np.random.Generator, n: int) -> Findings:
     """Return the cross sections of lepton pairs from two photons."""
-    muons = eemumu.generate(n, beams=BELLE2_BEAMS, rng=rng, multiperipheral_only=False)
-    electrons = eeee.generate(n, beams=BELLE2_BEAMS, rng=rng)
+    muons, electrons = (
+        two_photon_pairs.generate(n, beams=BELLE2_BEAMS, rng=rng, lepton=lepton, multiperipheral_only=False)
+        for lepton in (13, 11)
+    )
     return Findings(
         checks=(
             _rate("eemumu, W > 0.5 GeV", muons.weight, 18.9),

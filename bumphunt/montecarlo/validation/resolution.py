@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,7 +25,8 @@ from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.response import photon_variances, track_variances
 from bumphunt.montecarlo.processes.signals import mumu_zprime, photon_dark_photon
-from bumphunt.montecarlo.validation.findings import BELLE2_BEAMS, Check, Distribution, Findings, half_width
+from bumphunt.montecarlo.validation.estimates import half_width
+from bumphunt.montecarlo.validation.findings import BELLE2_BEAMS, Check, Distribution, Findings
 
 __all__ = ["dimuon_resolution", "recoil_resolution", "single_photon_resolution"]
 
@@ -41,30 +45,41 @@ CENTRAL = 0.4
 """Largest |cos theta*| of single photons in the middle of the barrel."""
 
 
-def _figure(name: str, title: str, widths: dict[float, tuple[float, float]], reference: dict[float, float], *,
-            quantity: str, source: str, variable: str) -> Distribution:  # fmt: skip
-    """Return resolutions at masses as a distribution with one mass a bin."""
+def _by_mass(widths: dict[float, tuple[float, float]], reference: dict[float, float], quantity: str, unit: str,
+             shape: Callable[..., Distribution], source: str) -> Findings:  # fmt: skip
+    """Return resolutions at masses [GeV]: each beside its reference, and all as a distribution with one mass a bin.
+
+    `quantity` has braces for the mass, `shape` makes the distribution from its arrays.
+    """
     masses = np.array(list(reference))
     middle = (masses[1:] + masses[:-1]) / 2
-    edges = np.concatenate([[2 * masses[0] - middle[0]], middle, [2 * masses[-1] - middle[-1]]])
-    return Distribution(
-        name=name,
-        title=title,
-        variable=variable,
-        quantity=quantity,
-        edges=edges,
+    values, errors = np.array([widths[mass] for mass in reference]).T
+    checks = tuple(
+        Check(
+            quantity=quantity.format(f"{mass:g}"),
+            value=value,
+            error=error,
+            unit=unit,
+            reference=reference[mass],
+            source=source,
+        )
+        for mass, (value, error) in widths.items()
+    )
+    figure = shape(
+        edges=np.concatenate([[2 * masses[0] - middle[0]], middle, [2 * masses[-1] - middle[-1]]]),
         points=masses,
-        values=np.array([widths[m][0] for m in reference]),
-        errors=np.array([widths[m][1] for m in reference]),
+        values=values,
+        errors=errors,
         reference=np.array(list(reference.values())),
         source=source,
     )
+    return Findings(checks=checks, distributions=(figure,))
 
 
 def recoil_resolution(rng: np.random.Generator, n: int) -> Findings:
     """Return the resolution of M_rec^2 of mumu Z' in Belle II, by mass."""
-    widths, checks, source = {}, [], "Belle II simulation, arXiv:2110.00810 (example)"
-    for mass, published in PUNZI_NET.items():
+    widths = {}
+    for mass in PUNZI_NET:
         events = mumu_zprime.generate(n // 2, beams=BELLE2_BEAMS, rng=rng, mass=mass, coupling=0.1)
         rows = reconstruct(events, BELLE2, rng=rng)
         pair = np.zeros((rows["__weight__"].size, 4))
@@ -78,26 +93,16 @@ def recoil_resolution(rng: np.random.Generator, n: int) -> Findings:
         widths[mass] = half_width(
             (recoil_mass_squared(pair, BELLE2_BEAMS) - true)[triggered], rows["__weight__"][triggered]
         )
-        checks.append(
-            Check(
-                quantity=f"Belle II: sigma(M_rec^2) of mumu Z' at {mass:g} GeV",
-                value=widths[mass][0],
-                error=widths[mass][1],
-                unit="GeV^2",
-                reference=published,
-                source=source,
-            )
-        )
-    figure = _figure(
-        "recoil_resolution",
-        "Belle II: resolution of the recoil mass squared",
-        widths,
-        PUNZI_NET,
+    shape = partial(
+        Distribution,
+        name="recoil_resolution",
+        title="Belle II: resolution of the recoil mass squared",
         variable=r"$m_{Z'}$ [GeV]",
         quantity=r"$\sigma(M^2_\mathrm{recoil})$ [GeV$^2$]",
-        source=source,
     )
-    return Findings(checks=tuple(checks), distributions=(figure,))
+    quantity = "Belle II: sigma(M_rec^2) of mumu Z' at {} GeV"
+    source = "Belle II simulation, arXiv:2110.00810 (example)"
+    return _by_mass(widths, PUNZI_NET, quantity, "GeV^2", shape, source)
 
 
 def _photon_and_muons(
@@ -117,34 +122,23 @@ def _photon_and_muons(
 def dimuon_resolution(rng: np.random.Generator, n: int) -> Findings:
     """Return BaBar's dimuon mass resolution in gamma A' -> mumu after a fit to the beams, by mass."""
     beams = BEAMS["babar"]
-    widths, checks, source = {}, [], "BaBar, arXiv:1406.2980: twice the step of the scan"
+    widths = {}
     reference = {mass: 2e3 * step for mass, step in BABAR_STEP.items()}
-    for mass, published in reference.items():
+    for mass in reference:
         measured, variance, weight = _photon_and_muons(mass, BABAR, beams, max(n // 8, 1000), rng)
         fitted = beam_constrained(measured, variance, (M_MUON, M_MUON, 0.0), beams).values
         first, second = (four_momentum(fitted[:, i], fitted[:, i + 1], fitted[:, i + 2], M_MUON) for i in (0, 3))
         width, error = half_width(np.sqrt(mass_squared(first + second)), weight)
         widths[mass] = (1e3 * width, 1e3 * error)
-        checks.append(
-            Check(
-                quantity=f"BaBar: sigma(M_mumu) of gamma A' at {mass:g} GeV, fitted to the beams",
-                value=widths[mass][0],
-                error=widths[mass][1],
-                unit="MeV",
-                reference=published,
-                source=source,
-            )
-        )
-    figure = _figure(
-        "dimuon_resolution",
-        "BaBar: resolution of the dimuon mass after a fit to the beams",
-        widths,
-        reference,
+    shape = partial(
+        Distribution,
+        name="dimuon_resolution",
+        title="BaBar: resolution of the dimuon mass after a fit to the beams",
         variable=r"$m_{A'}$ [GeV]",
         quantity=r"$\sigma(M_{\mu\mu})$ [MeV]",
-        source=source,
     )
-    return Findings(checks=tuple(checks), distributions=(figure,))
+    quantity = "BaBar: sigma(M_mumu) of gamma A' at {} GeV, fitted to the beams"
+    return _by_mass(widths, reference, quantity, "MeV", shape, "BaBar, arXiv:1406.2980: twice the step of the scan")
 
 
 def single_photon_resolution(rng: np.random.Generator, n: int) -> Findings:

@@ -11,9 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bumphunt.errors import InputError, unknown_name
-from bumphunt.montecarlo.validation import rates as validation_rates
-from bumphunt.montecarlo.validation import resolution as validation_resolution
-from bumphunt.montecarlo.validation import spectra as validation_shapes
+from bumphunt.montecarlo.validation import angles, photons, rates, resolution, taus
 from bumphunt.montecarlo.validation.findings import Findings
 
 __all__ = ["EVENTS", "STUDIES", "run_study"]
@@ -22,19 +20,19 @@ EVENTS = 250_000
 """Events of a sample of a study that has good statistics; some take more or fewer."""
 
 STUDIES: dict[str, Callable[[np.random.Generator, int], Findings]] = {
-    "pairs": validation_rates.pairs,
-    "photons": validation_rates.photons,
-    "two_photon": validation_rates.two_photon,
-    "resonances": validation_rates.resonances,
-    "quarks": validation_rates.quarks,
-    "signals": validation_rates.signal_rates,
-    "photon_spectrum": validation_shapes.photon_spectrum,
-    "angles": validation_shapes.angles,
-    "signal_angles": validation_shapes.signal_angles,
-    "tau_spectra": validation_shapes.tau_spectra,
-    "recoil_resolution": validation_resolution.recoil_resolution,
-    "dimuon_resolution": validation_resolution.dimuon_resolution,
-    "single_photon_resolution": validation_resolution.single_photon_resolution,
+    "pairs": rates.pairs,
+    "photons": rates.photons,
+    "two_photon": rates.two_photon,
+    "resonances": rates.resonances,
+    "quarks": rates.quarks,
+    "signals": rates.signal_rates,
+    "photon_spectrum": photons.photon_spectrum,
+    "angles": angles.angles,
+    "signal_angles": angles.signal_angles,
+    "tau_spectra": taus.tau_spectra,
+    "recoil_resolution": resolution.recoil_resolution,
+    "dimuon_resolution": resolution.dimuon_resolution,
+    "single_photon_resolution": resolution.single_photon_resolution,
 }
 """The studies by name: functions of a source of randomness and a number of events."""
 

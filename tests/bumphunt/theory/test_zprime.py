@@ -11,6 +11,7 @@ from bumphunt.constants import ALPHA, M_ELECTRON, M_MUON, M_TAU
 from bumphunt.errors import InputError
 from bumphunt.theory import zprime
 from bumphunt.theory.pair_and_vector import total_cross_section
+from bumphunt.theory.vector import width_to_fermions
 
 SQRT_S = 10.58
 # sigma [fb] at g' = 0.1, sqrt(s) = 10.58 GeV, alpha(0), no radiation: an independent calculation
@@ -116,7 +117,7 @@ def test_invisible_branching_ratio(mass, expected):
 def test_heavy_zprime_decays_to_a_neutrino_pair_half_as_often_as_to_a_charged_pair():
     """Only left-handed neutrinos: 1/(2 + 2 + 1 + 1) each, so that BR(invisible) goes to 1/3."""
     assert zprime.branching_ratio_invisible(1e4) == pytest.approx(1 / 3, rel=1e-6)
-    ratio = zprime.width_leptons(1e4, M_TAU, coupling=0.2) / zprime.width_neutrinos(1e4, coupling=0.2)
+    ratio = width_to_fermions(1e4, M_TAU, coupling=0.2) / zprime.width_neutrinos(1e4, coupling=0.2)
     assert ratio == pytest.approx(2.0, rel=1e-6)
     assert zprime.total_width(9.0, coupling=0.1) / 9.0 == pytest.approx(0.01 / (4 * np.pi), rel=0.01)
 

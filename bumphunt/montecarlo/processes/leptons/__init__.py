@@ -5,6 +5,5 @@
 | `mumu` | e+e- -> mu+ mu- (gamma) |
 | `bhabha` | e+e- -> e+e- (gamma), both electrons at an angle |
 | `single_photon_bhabha` | e+e- -> (e+)(e-) gamma, of which an electron or both escape |
-| `eemumu`, `eeee` | e+e- -> e+e- l+ l- from two photons |
-| `two_photon_pairs` | what these two share |
+| `two_photon_pairs` | e+e- -> e+e- l+ l- from two photons |
 """

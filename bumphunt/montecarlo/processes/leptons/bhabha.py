@@ -23,7 +23,6 @@ from numba import njit
 from numpy.typing import NDArray
 
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
-from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import mass_squared, row, to_laboratory
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import Work, work_space
@@ -74,9 +73,7 @@ def generate(n: int, *, beams: Beams, rng: np.random.Generator, minimum_angle: f
     InputError
         If the angle is not between 0.01 and 1.5.
     """
-    if not 0.01 <= minimum_angle <= 1.5:
-        msg = f"minimum_angle = {minimum_angle} rad; it must be between 0.01 and 1.5"
-        raise InputError(msg)
+    ANGLE.checked("minimum_angle", minimum_angle)
     electron, positron = beam_particles(beams, n, rng=rng)
     total = electron + positron
     p4, weight = np.zeros((n, 3, 4)), np.empty(n)

@@ -80,9 +80,7 @@ def generate(
         msg = f"minimum_energy = {minimum_energy} GeV; it must be between 0.05 and {highest:.3f} GeV"
         raise InputError(msg)
     for name, angle in (("minimum_photon_angle", minimum_photon_angle), ("minimum_angle", minimum_angle)):
-        if not 0.01 <= angle <= 1.5:
-            msg = f"{name} = {angle} rad; it must be between 0.01 and 1.5"
-            raise InputError(msg)
+        ANGLE.checked(name, angle)
     electron, positron = beam_particles(beams, n, rng=rng)
     total = electron + positron
     p4, weight = np.zeros((n, 3, 4)), np.empty(n)

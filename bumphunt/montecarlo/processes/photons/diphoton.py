@@ -87,9 +87,7 @@ def generate(
     InputError
         If the angle is not between 0.01 and 1.5, or the energy not positive and below 0.9 of a beam's.
     """
-    if not 0.01 <= minimum_angle <= 1.5:
-        msg = f"minimum_angle = {minimum_angle} rad; it must be between 0.01 and 1.5"
-        raise InputError(msg)
+    ANGLE.checked("minimum_angle", minimum_angle)
     highest = 0.45 * beams.sqrt_s
     if not 0 < minimum_energy <= highest:
         msg = f"minimum_energy = {minimum_energy} GeV; it must be positive and not above {highest:.3f} GeV"

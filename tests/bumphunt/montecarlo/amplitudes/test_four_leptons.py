@@ -8,7 +8,7 @@ import pytest
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import Beams, mass_squared
 from bumphunt.montecarlo.amplitudes.four_leptons import correction, workspace
-from bumphunt.montecarlo.processes.leptons import eeee, eemumu
+from bumphunt.montecarlo.processes.leptons import two_photon_pairs
 
 BEAMS = Beams(electron_energy=5.29, positron_energy=5.29)
 METRIC = np.diag([1.0, -1, -1, -1])
@@ -84,9 +84,11 @@ def ratio_from_dirac_matrices(p1, p2, e1, e2, plus, minus, mass, same):
     return np.sum(np.abs(total) ** 2) / multiperipheral
 
 
-@pytest.mark.parametrize(("process", "mass", "same"), [(eemumu, M_MUON, False), (eeee, M_ELECTRON, True)])
-def test_correction_equals_dirac_matrices(process, mass, same):
-    events = process.generate(4000, beams=BEAMS, rng=np.random.default_rng(1), multiperipheral_only=True)
+@pytest.mark.parametrize(("lepton", "mass", "same"), [(13, M_MUON, False), (11, M_ELECTRON, True)])
+def test_correction_equals_dirac_matrices(lepton, mass, same):
+    events = two_photon_pairs.generate(
+        4000, beams=BEAMS, rng=np.random.default_rng(1), lepton=lepton, multiperipheral_only=True
+    )
     hard = np.minimum(-mass_squared(events.p4[:, 0] - BEAMS.electron), -mass_squared(events.p4[:, 1] - BEAMS.positron))
     work = workspace()
     values = []

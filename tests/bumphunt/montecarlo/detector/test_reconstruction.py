@@ -11,7 +11,11 @@ from bumphunt.kinematics.momenta import four_momentum
 from bumphunt.montecarlo.detector.columns import photon_variable
 from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
-from bumphunt.montecarlo.detector.response import angle_resolution, muon_probability, transverse_momentum_resolution
+from bumphunt.montecarlo.detector.response import (
+    angle_resolution,
+    id_probability,
+    transverse_momentum_resolution,
+)
 from bumphunt.montecarlo.events import Events
 
 M_PION = 0.13957
@@ -103,7 +107,7 @@ def test_photon_loss_by_weight_is_binomial(n_photons):
     rows = reconstruct(event(*MUONS, *photons, n=n), detector, rng=np.random.default_rng(5))
     seen = np.rint(rows[ROE]).astype(int)
     trigger = np.where(rows["L1PSNM(ffo)"] == 1, detector.trigger_efficiency, 1.0)
-    weight = rows["__weight__"] / trigger / muon_probability(3.0, 13, PERFECT_ID) ** 2 / n
+    weight = rows["__weight__"] / trigger / id_probability("mu", 3.0, 13, PERFECT_ID) ** 2 / n
     got = np.bincount(seen, weights=weight, minlength=n_photons + 1)
     expected = stats.binom.pmf(np.arange(n_photons + 1), n_photons, 1 - loss)
     assert got.sum() == pytest.approx(1, rel=1e-6)
@@ -125,7 +129,7 @@ def test_pion_fakes_by_weight_are_unbiased_and_few():
     pions = ((211, 3.0, 60.0, 10.0), (13, 2.5, 80.0, -150.0))
     rows = reconstruct(event(*pions, n=n), BELLE2, rng=np.random.default_rng(7))
     found = BELLE2.tracking_efficiency**2
-    rate = float(muon_probability(3.0, 211, BELLE2) * muon_probability(2.5, 13, BELLE2))
+    rate = float(id_probability("mu", 3.0, 211, BELLE2) * id_probability("mu", 2.5, 13, BELLE2))
     expected = n * found * rate * BELLE2.trigger_efficiency
     assert rows["__weight__"].sum() == pytest.approx(expected, rel=5 / np.sqrt(rows["__weight__"].size))
     assert rows["__weight__"].size < 0.5 * n
@@ -165,7 +169,7 @@ def test_trigger_bit_is_the_two_track_condition(first, second, fires):
     muons = ((-13, 3.0, *first), (13, 2.5, *second))
     rows = reconstruct(event(*muons, n=200), PERFECT_ID, rng=np.random.default_rng(10))
     assert np.all(rows["L1PSNM(ffo)"] == fires)
-    identified = muon_probability(3.0, 13, PERFECT_ID) * muon_probability(2.5, 13, PERFECT_ID)
+    identified = id_probability("mu", 3.0, 13, PERFECT_ID) * id_probability("mu", 2.5, 13, PERFECT_ID)
     efficiency = PERFECT_ID.trigger_efficiency if fires else 1.0
     assert rows["__weight__"].mean() == pytest.approx(identified * efficiency, rel=2e-3)
 

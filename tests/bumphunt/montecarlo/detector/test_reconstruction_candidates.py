@@ -14,7 +14,7 @@ from bumphunt.montecarlo.detector.columns import photon_variable
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS
 from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
-from bumphunt.montecarlo.detector.response import electron_probability, muon_probability
+from bumphunt.montecarlo.detector.response import id_probability
 from bumphunt.montecarlo.detector.trigger_lines import (
     BABAR_SINGLE_PHOTON,
     ENERGY_TRIGGER,
@@ -95,7 +95,7 @@ def test_first_daughter_of_an_electron_and_a_muon_is_the_electron(sign):
     assert np.all(rows["daughter(0, muonID)"] < 0.5)
     assert np.all(rows["daughter(1, muonID)"] > 0.5)
     assert np.all(rows["daughter(1, electronID)"] < 0.5)
-    probability = electron_probability(rows["daughter(0, p)"], 11, QUIET) * muon_probability(2.5, 13, QUIET)
+    probability = id_probability("e", rows["daughter(0, p)"], 11, QUIET) * id_probability("mu", 2.5, 13, QUIET)
     assert rows["__weight__"] == pytest.approx(probability * QUIET.trigger_efficiency, rel=1e-2)
 
 
@@ -108,7 +108,10 @@ def test_muon_taken_for_an_electron_by_weight_is_unbiased_and_looks_like_one():
     n = 40_000
     detector = dataclasses.replace(QUIET, muon_to_electron=0.02)
     rows = rows_of("emu", event((-13, 3.0, 60.0, 10.0), (13, 2.5, 80.0, -150.0), n=n), detector)
-    fake, muon = (electron_probability([3.0, 2.5], 13, detector), muon_probability([3.0, 2.5], 13, detector))
+    fake, muon = (
+        id_probability("e", [3.0, 2.5], 13, detector),
+        id_probability("mu", [3.0, 2.5], 13, detector),
+    )
     expected = n * detector.trigger_efficiency * (fake[0] * muon[1] + fake[1] * muon[0])
     assert rows["__weight__"].sum() == pytest.approx(expected, rel=5 / np.sqrt(rows["__weight__"].size))
     ratio = rows["daughter(0, clusterE)"] / rows["daughter(0, p)"]
@@ -212,7 +215,7 @@ def test_weights_agree_with_hit_or_miss(name):
 def test_track_trigger_beside_other_lines_is_drawn():
     n = 20_000
     rows = rows_of("photon_dimuon", event(*MIXED["photon_dimuon"], n=n))
-    weight = muon_probability(3.0, 13, QUIET) * muon_probability(2.5, 13, QUIET)
+    weight = id_probability("mu", 3.0, 13, QUIET) * id_probability("mu", 2.5, 13, QUIET)
     assert rows["__weight__"] == pytest.approx(float(weight), rel=1e-2)
     efficiency = QUIET.trigger_efficiency
     spread = np.sqrt(efficiency * (1 - efficiency) / n)
@@ -231,6 +234,6 @@ def test_any_number_of_tracks_and_photons_makes_a_candidate():
         assert np.median(rows[f"daughter({i}, p)"]) == pytest.approx(p, rel=0.01)
         assert np.all(rows[f"daughter({i}, charge)"] == -np.sign(pdgid))
     assert np.median(rows["daughter(4, E)"]) == pytest.approx(1.0, rel=0.02)
-    probability = np.prod([muon_probability(p, 13, QUIET) for _, p, *_ in muons])
+    probability = np.prod([id_probability("mu", p, 13, QUIET) for _, p, *_ in muons])
     assert rows["__weight__"] == pytest.approx(probability, rel=1e-2)
     assert 0.5 < np.mean(rows[TRACK_TRIGGER]) < 1.0  # any two of them may fire it

@@ -8,10 +8,9 @@ import pytest
 from bumphunt.montecarlo.detector.presets import BABAR, BELLE2
 from bumphunt.montecarlo.detector.response import (
     angle_resolution,
-    electron_probability,
+    id_probability,
     in_ecl,
     in_tracking,
-    muon_probability,
     photon_energy_resolution,
     photon_time_resolution,
     transverse_momentum_resolution,
@@ -47,12 +46,12 @@ def test_acceptances_have_edges():
 
 
 def test_muon_identification_turns_on():
-    assert muon_probability(BELLE2.muon_turn_on, 13, BELLE2) == pytest.approx(BELLE2.muon_efficiency / 2)
-    assert muon_probability([0.3, 3.0], -13, BELLE2) == pytest.approx([0.0, BELLE2.muon_efficiency], abs=2e-4)
-    assert muon_probability(3.0, [211, -321, 11, 2212], BELLE2) == pytest.approx([0.04, 0.03, 0, 0])
-    assert muon_probability(3.0, -11, dataclasses.replace(BELLE2, electron_to_muon=0.01)) == pytest.approx(0.01)
+    assert id_probability("mu", BELLE2.muon_turn_on, 13, BELLE2) == pytest.approx(BELLE2.muon_efficiency / 2)
+    assert id_probability("mu", [0.3, 3.0], -13, BELLE2) == pytest.approx([0.0, BELLE2.muon_efficiency], abs=2e-4)
+    assert id_probability("mu", 3.0, [211, -321, 11, 2212], BELLE2) == pytest.approx([0.04, 0.03, 0, 0])
+    assert id_probability("mu", 3.0, -11, dataclasses.replace(BELLE2, electron_to_muon=0.01)) == pytest.approx(0.01)
     sharp = dataclasses.replace(BELLE2, muon_turn_on_width=0.0)
-    assert muon_probability([0.74, 0.76], 13, sharp).tolist() == [0.0, BELLE2.muon_efficiency]
+    assert id_probability("mu", [0.74, 0.76], 13, sharp).tolist() == [0.0, BELLE2.muon_efficiency]
 
 
 def test_photon_resolution_has_the_exponent_of_the_calorimeter():
@@ -69,6 +68,6 @@ def test_track_that_starts_too_far_out_is_not_found():
 
 
 def test_electron_identification_turns_on():
-    assert electron_probability(BELLE2.electron_turn_on, 11, BELLE2) == pytest.approx(BELLE2.electron_efficiency / 2)
+    assert id_probability("e", BELLE2.electron_turn_on, 11, BELLE2) == pytest.approx(BELLE2.electron_efficiency / 2)
     rates = [BELLE2.electron_efficiency, BELLE2.muon_to_electron, BELLE2.pion_to_electron, BELLE2.kaon_to_electron, 0.0]
-    assert electron_probability(3.0, [11, -13, 211, -321, 2212], BELLE2) == pytest.approx(rates)
+    assert id_probability("e", 3.0, [11, -13, 211, -321, 2212], BELLE2) == pytest.approx(rates)

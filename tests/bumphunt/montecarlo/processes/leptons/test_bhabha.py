@@ -281,7 +281,7 @@ def test_generation_follows_the_seed_and_not_the_frame():
 
 @pytest.mark.parametrize("angle", [0.0, 1.6, np.nan])
 def test_angle_outside_its_range_raises_and_is_named(angle):
-    with pytest.raises(InputError, match=f"minimum_angle = {angle} rad"):
+    with pytest.raises(InputError, match=f"minimum_angle = {angle:g}; it must be"):
         bhabha.generate(10, beams=BELLE2, rng=np.random.default_rng(1), minimum_angle=angle)
 
 

@@ -1,5 +1,7 @@
 """Two-photon electron pairs against the published cross section and quadrature."""
 
+import functools
+
 import numpy as np
 import pytest
 from scipy.integrate import quad
@@ -8,15 +10,16 @@ from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, mass_squared
 from bumphunt.montecarlo.amplitudes.two_photons import squared_amplitude
-from bumphunt.montecarlo.processes.leptons import eeee
+from bumphunt.montecarlo.processes.leptons import two_photon_pairs
 
 BELLE2 = BEAMS["belle2"]
+generate = functools.partial(two_photon_pairs.generate, lepton=11, multiperipheral_only=False)
 N = 150_000
 
 
 @pytest.fixture(scope="module")
 def events():
-    return eeee.generate(N, beams=BELLE2, rng=np.random.default_rng(30))
+    return generate(N, beams=BELLE2, rng=np.random.default_rng(30))
 
 
 def test_cross_section_is_that_of_the_mini_review(events):
@@ -27,7 +30,7 @@ def test_cross_section_is_that_of_the_mini_review(events):
 
 def test_multiperipheral_diagrams_alone_lack_a_tenth(events):
     """What they lack near the beams is the interference of exchange."""
-    alone = eeee.generate(N, beams=BELLE2, rng=np.random.default_rng(30), multiperipheral_only=True)
+    alone = generate(N, beams=BELLE2, rng=np.random.default_rng(30), multiperipheral_only=True)
     assert np.array_equal(alone.p4, events.p4)
     assert 0.86 < alone.weight.mean() / events.weight.mean() < 0.92
 
@@ -57,7 +60,7 @@ def test_weights_are_finite_and_level_where_two_electrons_are_seen(events):
 
 def test_higher_minimum_mass_is_the_tail_of_the_lower_one(events):
     """Though other pairs are then the produced ones: the events of four identical particles."""
-    higher = eeee.generate(N // 2, beams=BELLE2, rng=np.random.default_rng(32), minimum_mass=0.8)
+    higher = generate(N // 2, beams=BELLE2, rng=np.random.default_rng(32), minimum_mass=0.8)
     pairs = [mass_squared(events.p4[:, i] + events.p4[:, j]) for i in (0, 3) for j in (1, 2)]
     tail = events.weight * (np.min(pairs, axis=0) > 0.8**2)
     error = np.hypot(tail.std() / np.sqrt(N), higher.weight.std() / np.sqrt(N // 2))
@@ -86,7 +89,7 @@ def test_amplitude_of_almost_real_photons_has_their_collinear_peak(w):
 
 
 def test_same_seed_same_events():
-    one, two = (eeee.generate(100, beams=BELLE2, rng=np.random.default_rng(3)) for _ in range(2))
+    one, two = (generate(100, beams=BELLE2, rng=np.random.default_rng(3)) for _ in range(2))
     assert np.array_equal(one.p4, two.p4)
     assert np.array_equal(one.weight, two.weight)
 
@@ -94,4 +97,4 @@ def test_same_seed_same_events():
 @pytest.mark.parametrize("mass", [0.001, 6.0, np.nan])
 def test_minimum_mass_outside_phase_space_raises(mass):
     with pytest.raises(InputError, match="minimum_mass"):
-        eeee.generate(10, beams=BELLE2, rng=np.random.default_rng(1), minimum_mass=mass)
+        generate(10, beams=BELLE2, rng=np.random.default_rng(1), minimum_mass=mass)

@@ -1,5 +1,7 @@
 """Two-photon muon pairs against traces, quadrature and the published cross section."""
 
+import functools
+
 import numpy as np
 import pytest
 from scipy.integrate import dblquad
@@ -9,15 +11,16 @@ from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, mass_squared, momentum, to_centre_of_mass, transverse_momentum
 from bumphunt.montecarlo.amplitudes.four_leptons import workspace
 from bumphunt.montecarlo.phase_space.virtual_photons import smallest_virtuality
-from bumphunt.montecarlo.processes.leptons import eemumu, two_photon_pairs
+from bumphunt.montecarlo.processes.leptons import two_photon_pairs
 
 BELLE2 = BEAMS["belle2"]
+generate = functools.partial(two_photon_pairs.generate, lepton=13, multiperipheral_only=True)
 GEV2_NB = 0.3893793721e6
 
 
 @pytest.fixture(scope="module")
 def events():
-    return eemumu.generate(300_000, beams=BELLE2, rng=np.random.default_rng(20))
+    return generate(300_000, beams=BELLE2, rng=np.random.default_rng(20))
 
 
 def integrated_flux(y, q2_max):
@@ -58,7 +61,7 @@ def test_momentum_is_conserved_and_masses_are_exact(events):
 
 
 def test_same_seed_same_events():
-    one, two = (eemumu.generate(100, beams=BELLE2, rng=np.random.default_rng(3)) for _ in range(2))
+    one, two = (generate(100, beams=BELLE2, rng=np.random.default_rng(3)) for _ in range(2))
     assert np.array_equal(one.p4, two.p4)
     assert np.array_equal(one.weight, two.weight)
 
@@ -66,12 +69,17 @@ def test_same_seed_same_events():
 @pytest.mark.parametrize("mass", [0.1, 6.0, np.nan])
 def test_minimum_mass_outside_phase_space_raises(mass):
     with pytest.raises(InputError, match="minimum_mass"):
-        eemumu.generate(10, beams=BELLE2, rng=np.random.default_rng(1), minimum_mass=mass)
+        generate(10, beams=BELLE2, rng=np.random.default_rng(1), minimum_mass=mass)
+
+
+def test_unknown_lepton_raises():
+    with pytest.raises(InputError, match="lepton = 15; known are 11, 13"):
+        generate(10, beams=BELLE2, rng=np.random.default_rng(1), lepton=15)
 
 
 def test_higher_minimum_mass_is_the_tail_of_the_lower_one(events):
     above = events.weight * (mass_squared(events.p4[:, 2] + events.p4[:, 3]) > 4.0)
-    tail = eemumu.generate(100_000, beams=BELLE2, rng=np.random.default_rng(4), minimum_mass=2.0)
+    tail = generate(100_000, beams=BELLE2, rng=np.random.default_rng(4), minimum_mass=2.0)
     error = np.hypot(above.std() / np.sqrt(above.size), tail.weight.std() / np.sqrt(tail.weight.size))
     assert abs(above.mean() - tail.weight.mean()) < 4 * error
 
@@ -79,7 +87,7 @@ def test_higher_minimum_mass_is_the_tail_of_the_lower_one(events):
 def test_small_virtualities_reproduce_the_equivalent_photon_approximation():
     # Q^2 below 1e-4 GeV^2, W between 1 and 2 GeV: BGMS fluxes times the cross section of real photons
     beams = type(BELLE2)(electron_energy=5.29, positron_energy=5.29)
-    sample = eemumu.generate(400_000, beams=beams, rng=np.random.default_rng(5), minimum_mass=1.0)
+    sample = generate(400_000, beams=beams, rng=np.random.default_rng(5), minimum_mass=1.0)
     q1 = -mass_squared(sample.p4[:, 0] - beams.electron)
     q2 = -mass_squared(sample.p4[:, 1] - beams.positron)
     w2 = mass_squared(sample.p4[:, 2] + sample.p4[:, 3])
@@ -108,7 +116,7 @@ def test_small_virtualities_reproduce_the_equivalent_photon_approximation():
 def test_bremsstrahlung_adds_to_the_weights_of_the_same_events_at_high_transverse_momentum():
     n = 100_000
     part, full = (
-        eemumu.generate(n, beams=BELLE2, rng=np.random.default_rng(21), multiperipheral_only=k) for k in (True, False)
+        generate(n, beams=BELLE2, rng=np.random.default_rng(21), multiperipheral_only=k) for k in (True, False)
     )
     assert np.array_equal(full.p4, part.p4)
     muons = to_centre_of_mass(full.p4[:, 2:], BELLE2)

@@ -7,10 +7,9 @@ from bumphunt.errors import InputError
 from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.processes.leptons import mumu
 from bumphunt.montecarlo.processes.quarks import pythia
-from bumphunt.montecarlo.validation import rates as validation_rates
-from bumphunt.montecarlo.validation import resolution as validation_resolution
-from bumphunt.montecarlo.validation import spectra as validation_shapes
+from bumphunt.montecarlo.validation import rates, resolution
 from bumphunt.montecarlo.validation.studies import STUDIES, run_study
+from bumphunt.montecarlo.validation.taus import boosted_michel
 
 EVENTS = 20_000
 
@@ -20,8 +19,7 @@ def test_numbers_are_those_of_the_references(name):
     found = run_study(name, seed=2, events=EVENTS)
     assert found.checks
     for check in found.checks:
-        resolution = name.endswith("resolution")
-        allowed = 0.15 if resolution else 0.05
+        allowed = 0.15 if name.endswith("resolution") else 0.05
         assert check.ratio == pytest.approx(1.0, abs=allowed + 4 * check.ratio_error), check
         assert check.source
     for shape in found.distributions:
@@ -48,7 +46,7 @@ def test_a_wrong_cross_section_shows(monkeypatch):
         events.weight[:] *= 2
         return events
 
-    monkeypatch.setattr(validation_rates.mumu, "generate", doubled)
+    monkeypatch.setattr(rates.mumu, "generate", doubled)
     check = run_study("pairs", seed=1, events=EVENTS).checks[0]
     assert check.quantity == "mumu(gamma)"
     assert check.ratio == pytest.approx(2.0, rel=0.1)
@@ -58,7 +56,7 @@ def test_a_wrong_resolution_shows(monkeypatch):
     from dataclasses import replace
 
     coarse = replace(BELLE2, pt_resolution_linear=2 * BELLE2.pt_resolution_linear)
-    monkeypatch.setattr(validation_resolution, "BELLE2", coarse)
+    monkeypatch.setattr(resolution, "BELLE2", coarse)
     checks = run_study("recoil_resolution", seed=1, events=EVENTS).checks
     assert min(check.ratio for check in checks[1:5]) > 1.4
 
@@ -67,7 +65,7 @@ def test_boosted_michel_spectrum_is_that_of_a_fast_tau_with_a_massless_muon():
     # (5 - 9 x^2 + 4 x^3) / 3, where neither mass nor speed of the tau matter
     x = np.array([0.3, 0.5, 0.7])
     expected = (5 - 9 * x**2 + 4 * x**3) / 3
-    np.testing.assert_allclose(validation_shapes.boosted_michel(x, 50.0), expected, rtol=0.03)
+    np.testing.assert_allclose(boosted_michel(x, 50.0), expected, rtol=0.03)
 
 
 def test_unknown_study_raises_with_the_nearest():
