@@ -209,6 +209,8 @@ class Data(Section):
     """ROOT files; wildcards are expanded. By region where the regions read different ones."""
     pseudo: bool = False
     """The files hold simulated pseudo-data, which blinding need not hide."""
+    weighted: bool = False
+    """Whether rows have weights other than 1. Not supported: every method fits numbers of events."""
     simulate: SimulatedData | None = None
     """Make pseudo-data instead of reading data."""
 
@@ -216,6 +218,16 @@ class Data(Section):
     def _one_source(self) -> Self:
         if bool(self.files) == (self.simulate is not None):
             msg = "give either 'files' or 'simulate'"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        if self.weighted:
+            msg = (
+                "'weighted: true' is not supported: every fit.method and all toys take data for Poisson counts, which"
+                " sums of weights are not; give data with weights of 1, and correct the simulation instead"
+            )
             raise ValueError(msg)
         return self
 

@@ -12,14 +12,16 @@ from typing import Any
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
+from uproot.interpretation.numerical import Numerical
 
 from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.opening import open_tree
 
-__all__ = ["NtupleInfo", "basket_bytes", "inspect", "read_columns"]
+__all__ = ["NtupleInfo", "basket_bytes", "inspect", "is_number", "read_columns"]
 
-_FIXED_WIDTH = re.compile(r"std::u?int\d+_t")
+_NUMBER = re.compile(r"bool|char|float|double|(std::)?u?int\d+_t|std::atomic<std::u?int\d+_t>")
+"""Types of the fields of an RNTuple that hold one number a row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,10 +95,44 @@ def _find_branches(path: Path, tree: str, source: Any, variables: Sequence[str],
             hint = f"; closest are {', '.join(map(repr, near))}" if near else ""
             msg = f"{path}: tree {tree!r} has no branch {branch!r} for the variable {variable!r}{hint}; if it has another name, say so under ntuples.names"  # noqa: E501
             raise NtupleError(msg)
-        if re.search(r"[][<:*]|string", typenames[branch]) and not _FIXED_WIDTH.fullmatch(typenames[branch]):
-            msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row"
+        if not is_number(source, branch):
+            what = _way_out(source, branch, typenames)
+            msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row{what}"
             raise NtupleError(msg)
     return branches
+
+
+def is_number(source: Any, branch: str) -> bool:
+    """Return whether a branch of an open tree holds one number a row, by the way in which it would be read.
+
+    Parameters
+    ----------
+    source
+        The TTree or RNTuple.
+    branch
+        One of its branches.
+    """
+    if hasattr(source, "cluster_summaries"):
+        # uproot reads fields of a structure with the structure only
+        return "." not in branch and _NUMBER.fullmatch(source.typenames()[branch]) is not None
+    interpretation = source[branch].interpretation
+    if not isinstance(interpretation, Numerical):
+        return False
+    kind = np.dtype(interpretation.numpy_dtype)
+    return kind.kind in "biuf" and kind.shape == ()
+
+
+def _way_out(source: Any, branch: str, typenames: Mapping[str, str]) -> str:
+    """Return what can be done about a branch that holds something else than a number, as the end of a sentence."""
+    if hasattr(source, "cluster_summaries"):
+        inside = "." in branch or any(name.startswith(f"{branch}.") for name in typenames)
+        return " (fields of a structure are not read: write each as a field of its own)" if inside else ""
+    parts = [name for name in typenames if name.startswith(f"{branch}/") and is_number(source, name)]
+    if parts:
+        return f" (name one of its parts under ntuples.names, such as {parts[0]!r})"
+    if typenames[branch].startswith("struct"):
+        return " (a list of leaves is not read: write each as a branch of its own)"
+    return ""
 
 
 def basket_bytes(source: Any, branches: Sequence[str]) -> float:

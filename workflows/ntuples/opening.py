@@ -17,6 +17,12 @@ __all__ = ["open_tree", "reading"]
 
 _TREE_CLASSES = re.compile(r"TTree|TNtupleD?|TChain|ROOT::(Experimental::)?RNTuple")
 _HEADER_BYTES = 20
+_NOT_DAMAGED: dict[type[Exception], str] = {
+    ImportError: "a Python package is missing",
+    NotImplementedError: "it is written in a way that is not supported",
+    OSError: "the disk or the network gave an error: try again",
+}
+"""What is wrong, by exception, where it is not the content of the file."""
 _LARGE_FILE_VERSION = 1_000_000
 
 
@@ -34,20 +40,25 @@ def reading(path: Path, tree: str) -> Iterator[None]:
     except (NtupleError, InputError, MemoryError):
         raise
     except Exception as error:
-        _refuse_truncated(path)
-        reason = " ".join(str(error).split())[:160]
-        msg = f"{path}: tree {tree!r} cannot be read, the file is damaged ({type(error).__name__}: {reason})"
+        _refuse_unusable(path)
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
+        what = next((what for kind, what in _NOT_DAMAGED.items() if isinstance(error, kind)), "the file is damaged")
+        msg = f"{path}: tree {tree!r} cannot be read, {what} ({reason})"
         raise NtupleError(msg) from error
 
 
-def _refuse_truncated(path: Path) -> None:
-    """Raise if a file is missing, is no ROOT file, or is shorter than its header says."""
+def _refuse_unusable(path: Path) -> None:
+    """Raise if a file is missing, has a name that cannot be opened, is no ROOT file, or is shorter than it says."""
+    if "::" in str(path):  # fsspec takes it for a chain of file systems
+        msg = f"{path}: a name with '::' cannot be opened; rename it"
+        raise NtupleError(msg)
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
             header = file.read(_HEADER_BYTES)
     except FileNotFoundError:
-        msg = f"{path}: there is no such file"
+        gone = f"is a link to {path.readlink()}, where nothing is" if path.is_symlink() else "there is no such file"
+        msg = f"{path}: {gone}"
         raise NtupleError(msg) from None
     except OSError as error:
         msg = f"{path}: cannot be read: {error.strerror}"
@@ -77,7 +88,7 @@ def open_tree(path: Path, tree: str) -> Iterator[Any]:
         If the file is missing, no ROOT file, truncated or damaged, or has no such tree, also when that is found while
         the tree is in use.
     """
-    _refuse_truncated(path)
+    _refuse_unusable(path)
     with reading(path, tree), uproot.open(path) as file:
         classes = file.classnames(cycle=False)
         trees = [name for name, kind in classes.items() if _TREE_CLASSES.fullmatch(kind)]

@@ -17,7 +17,7 @@ import uproot
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError
-from workflows.ntuples.contents import NtupleInfo, basket_bytes
+from workflows.ntuples.contents import NtupleInfo, basket_bytes, is_number
 from workflows.ntuples.opening import open_tree, reading
 from workflows.ntuples.simulation_record import SIMULATION_TREE, read_simulation, write_simulation
 from workflows.whole_file import whole_file
@@ -142,10 +142,8 @@ def _types(source: Path, tree: str, content: Any) -> tuple[dict[str, np.dtype[An
         raise NtupleError(msg)
     types, other = {}, []
     for branch in content.branches:
-        interpretation = branch.interpretation
-        kind = interpretation.to_dtype if isinstance(interpretation, uproot.AsDtype) else np.dtype(object)
-        if kind.kind in "biuf" and kind.shape == ():
-            types[branch.name] = kind.newbyteorder("=")
+        if is_number(content, branch.name):
+            types[branch.name] = np.dtype(branch.interpretation.numpy_dtype).newbyteorder("=")
         else:
             other.append(branch.name)
     if not types:

@@ -78,7 +78,8 @@ def chunk_of(
     InputError
         If the metadata do not say what is needed.
     NtupleError
-        If a column holds NaN or infinity where that means nothing, no numbers, or whole numbers beyond int64.
+        If a column holds NaN or infinity where that means nothing, no numbers, or whole numbers beyond int64; or data
+        have weights other than 1.
     """
     metadata = events.metadata
     for key in ("simulated", "number") if numbered else ("simulated",):
@@ -97,6 +98,8 @@ def chunk_of(
     for name in needed:
         if name not in nan_allowed:
             _refuse_nan(columns[name], name, branch_name(name, names), where)
+    if not metadata["simulated"]:
+        _refuse_weighted(columns[WEIGHT], branch_name(WEIGHT, names), where)
     return Chunk(
         sample=metadata["dataset"],
         simulated=metadata["simulated"],
@@ -144,6 +147,24 @@ def _refuse_nan(values: NDArray[Any], name: str, branch: str, where: EntryRange)
         msg = (
             f"{where.place}: branch {branch!r} is {values[bad[0]]} in entry {where.start + bad[0]} ({bad.size} such"
             f" rows up to entry {where.stop - 1}); {name} must be a number"
+        )
+        raise NtupleError(msg)
+
+
+def _refuse_weighted(weights: NDArray[Any], branch: str, where: EntryRange) -> None:
+    """Raise if a row of data has a weight other than 1: everything later takes data for counts.
+
+    Raises
+    ------
+    NtupleError
+        If so.
+    """
+    bad = np.flatnonzero(weights != 1)
+    if bad.size:
+        msg = (
+            f"{where.place}: branch {branch!r} is {weights[bad[0]]:g} in entry {where.start + bad[0]} of data"
+            f" ({bad.size} such rows up to entry {where.stop - 1}); data are counted, so that their weights must be 1:"
+            " write it there, and correct the simulation instead"
         )
         raise NtupleError(msg)
 

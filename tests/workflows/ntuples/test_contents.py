@@ -1,10 +1,16 @@
 """Columns that come back, and what is said about those that are missing."""
 
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
 
 from bumphunt.errors import NtupleError
+from workflows.ntuples import contents
 from workflows.ntuples.branches import escape
 from workflows.ntuples.contents import inspect, read_columns
 from workflows.ntuples.entry_ranges import entry_ranges, no_entries, read_entries
@@ -69,6 +75,71 @@ def test_branch_with_many_numbers_a_row_is_refused(tmp_path):
         file.mktree("events", {"x": np.dtype(("f8", (2,)))}).extend({"x": np.ones((3, 2))})
     with pytest.raises(NtupleError, match=r"branch 'x' holds .*not one number a row"):
         look(path, variables=["x"])
+
+
+STRUCTURE = ak.Array({"s": [{"a": 1.0, "b": 2}], "text": ["x"], "many": [[1.0, 2.0]], "x": [1.5], "flag": [True]})
+
+
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        ("s", "not one number a row .fields of a structure are not read: write each as a field of its own"),
+        ("s.a", "holds double, not one number a row .fields of a structure are not read"),
+        ("text", "holds std::string, not one number a row$"),
+        ("many", "holds .*vector<double>, not one number a row$"),
+    ],
+)
+def test_field_of_an_rntuple_that_is_no_number_is_refused(tmp_path, field, words):
+    path = tmp_path / "structure.root"
+    with uproot.recreate(path) as file:
+        file.mkrntuple("events", STRUCTURE)
+    with pytest.raises(NtupleError, match=words):
+        look(path, variables=["v"], names={"v": field})
+    assert look(path, variables=["x", "flag"]).rows == 1
+
+
+KINDS = {
+    "event": ("Event", uproot.interpretation.grouped.AsGrouped(None, {})),
+    "event/name": ("TString", uproot.AsStrings()),
+    "event/energy": ("double", uproot.AsDtype(">f8")),
+    "leaves": ("struct {double x; int32_t y;}", uproot.AsDtype([("x", ">f8"), ("y", ">i4")])),
+    "packed": ("Double32_t", uproot.interpretation.numerical.AsDouble32(0.0, 1.0, 20)),
+    "vector": ("TVector2", uproot.interpretation.identify.UnknownInterpretation("none", "b.root", "vector")),
+}
+
+
+class Tree:
+    """What uproot says of a TTree of ROOT with a class, a list of leaves and packed numbers, which it cannot write."""
+
+    classname, num_entries = "TTree", 5
+
+    def typenames(self):
+        return {name: kind for name, (kind, _) in KINDS.items()}
+
+    def __getitem__(self, branch):
+        return SimpleNamespace(interpretation=KINDS[branch][1], num_baskets=1, uncompressed_bytes=40)
+
+    def common_entry_offsets(self, filter_name):
+        return [0, 5]
+
+
+@pytest.mark.parametrize(
+    ("branch", "words"),
+    [
+        (
+            "event",
+            r"holds Event, not one number .*\(name one of its parts under ntuples.names, such as 'event/energy'",
+        ),
+        ("event/name", "holds TString, not one number a row$"),
+        ("leaves", r"holds struct .*a list of leaves is not read: write each as a branch of its own"),
+        ("vector", "holds TVector2, not one number a row$"),
+    ],
+)
+def test_branch_is_judged_by_how_it_would_be_read(monkeypatch, branch, words):
+    monkeypatch.setattr(contents, "open_tree", lambda *_: nullcontext(Tree()))
+    with pytest.raises(NtupleError, match=words):
+        look(Path("a.root"), variables=["v"], names={"v": branch})
+    assert look(Path("a.root"), variables=["event/energy", "packed"], names={"event/energy": "event/energy"}).rows == 5
 
 
 @pytest.mark.parametrize("writer", ["mktree", "mkrntuple"])

@@ -8,7 +8,7 @@ import uproot
 
 from bumphunt.errors import NtupleError
 from workflows.ntuples.contents import inspect, read_columns
-from workflows.ntuples.opening import open_tree
+from workflows.ntuples.opening import open_tree, reading
 from workflows.ntuples.writing import write_tree
 
 
@@ -19,6 +19,40 @@ def look(path, *, tree="events", variables=("__event__",)):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(NtupleError, match=r"nowhere.root: there is no such file"):
         look(tmp_path / "nowhere.root")
+
+
+def test_link_that_leads_nowhere_is_named(tmp_path):
+    (tmp_path / "data.root").symlink_to("gone.root")
+    with pytest.raises(NtupleError, match=r"data.root: is a link to gone.root, where nothing is"):
+        look(tmp_path / "data.root")
+
+
+def test_name_that_cannot_be_opened_is_not_called_damaged(tmp_path):
+    path = tmp_path / "a::b.root"
+    write_tree(path.with_name("c.root"), [{"x": np.arange(3.0)}])
+    path.with_name("c.root").rename(path)
+    with pytest.raises(NtupleError, match=r"a::b.root: a name with '::' cannot be opened; rename it"):
+        look(path, variables=["x"])
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ImportError("install xxhash"), r"a Python package is missing \(ImportError: install xxhash\)"),
+        (
+            NotImplementedError("memberwise"),
+            r"in a way that is not supported \(NotImplementedError: memberwise",
+        ),
+        (OSError(5, "Input/output error"), r"the disk or the network gave an error: try again \(OSError"),
+        (ValueError("bad"), r"the file is damaged \(ValueError: bad\)"),
+    ],
+)
+def test_only_a_damaged_file_is_called_damaged(sample, error, words):
+    with (
+        pytest.raises(NtupleError, match=rf"sample.root: tree 'events' cannot be read, .*{words}"),
+        reading(sample, "events"),
+    ):
+        raise error
 
 
 def test_folder_in_place_of_a_file_is_named(tmp_path):

@@ -73,19 +73,22 @@ def columns(n_events: int = 400) -> dict[str, NDArray[Any]]:
 @pytest.mark.parametrize("rule", [CandidateRule(), LARGEST], ids=["reject", "best"])
 @pytest.mark.parametrize("executor", [IterativeExecutor, FuturesExecutor])
 def test_runner_of_coffea_gives_what_the_chain_gives(tmp_path: Path, executor: Any, rule: CandidateRule) -> None:
-    path = tmp_path / "a.root"
-    write_tree(path, [columns()])
+    paths = {"mc": tmp_path / "a.root", "data": tmp_path / "data.root"}
+    write_tree(paths["mc"], [columns()])
+    write_tree(paths["data"], [columns() | {"__weight__": np.ones(columns()["m2"].size)}])
     processor = SearchProcessor(
         regions=[PLAN], rule=rule, corrections=load_corrections([Factor(name="sf", value=0.5, uncertainty=0.1)])
     )
     fileset = {
-        name: {"files": {str(path): "events"}, "metadata": {"simulated": name == "mc", "blind": blind}}
+        name: {"files": {str(paths[name]): "events"}, "metadata": {"simulated": name == "mc", "blind": blind}}
         for name, blind in (("mc", None), ("data", {"region": (2.0, 5.0)}))
     }
     runner = Runner(executor=executor(status=False), schema=BaseSchema, chunksize=97)
     found = runner(fileset, processor, treename="events")
     samples = {
-        name: SampleFiles(files=(path,), simulated=sample["metadata"]["simulated"], blind=sample["metadata"]["blind"])
+        name: SampleFiles(
+            files=(paths[name],), simulated=sample["metadata"]["simulated"], blind=sample["metadata"]["blind"]
+        )
         for name, sample in fileset.items()
     }
     expected = read_samples(processor, samples)

@@ -34,6 +34,11 @@ def observables(columns: Columns) -> dict[str, NDArray[np.float64]]:
     return {"x": np.asarray(columns["x"]), "largest": np.maximum(columns["daughter(0, p)"], columns["daughter(1, p)"])}
 
 
+def counted() -> dict[str, NDArray[Any]]:
+    """The columns as data, whose weights are 1."""
+    return columns() | {"__weight__": np.ones(500)}
+
+
 def plan(name: str = "region", above: float = 2.0) -> RegionPlan:
     return RegionPlan(
         name=name,
@@ -158,10 +163,11 @@ def test_n_minus_one_has_the_nominal_corrections(file: Path, trigger: Correction
 
 
 def test_data_and_other_samples_and_regions_are_not_corrected(tmp_path: Path, file: Path, trigger: Correction) -> None:
+    write_tree(tmp_path / "data.root", [counted()])
     samples = {
         "mc": SampleFiles(files=(file,), simulated=True),
         "other": SampleFiles(files=(file,), simulated=True),
-        "data": SampleFiles(files=(file,), simulated=False),
+        "data": SampleFiles(files=(tmp_path / "data.root",), simulated=False),
     }
     corrections = [
         Factor(name="sf", value=0.5, uncertainty=0.0, samples=("mc",), regions=("a",)),
@@ -169,8 +175,8 @@ def test_data_and_other_samples_and_regions_are_not_corrected(tmp_path: Path, fi
     ]
     done = read(samples, corrections, regions=[plan("a"), plan("b")])
     totals = {
-        (name, region): total(done[name].regions[region]) / columns()["__weight__"][mask()].sum()
-        for name in samples
+        (name, region): total(done[name].regions[region]) / made()["__weight__"][mask()].sum()
+        for name, made in (("mc", columns), ("other", columns), ("data", counted))
         for region in ("a", "b")
     }
     assert totals == pytest.approx(
@@ -301,6 +307,7 @@ def test_correction_reads_a_variable_that_no_observable_needs(tmp_path: Path, tr
 
 def test_only_what_is_corrected_needs_the_variables(tmp_path: Path) -> None:
     write_tree(tmp_path / "a.root", [columns()])
+    write_tree(tmp_path / "data.root", [counted()])
     write_tree(tmp_path / "b.root", [columns() | {"truth": np.full(500, 0.5)}])
     write_correction(tmp_path / "c.json", "c", edges={"e": [0, 1]}, values=[3.0], errors=[0])
     correction = Correction(
@@ -309,12 +316,12 @@ def test_only_what_is_corrected_needs_the_variables(tmp_path: Path) -> None:
     samples = {
         "mc": SampleFiles(files=(tmp_path / "b.root",), simulated=True),
         "other": SampleFiles(files=(tmp_path / "a.root",), simulated=True),
-        "data": SampleFiles(files=(tmp_path / "a.root",), simulated=False),
+        "data": SampleFiles(files=(tmp_path / "data.root",), simulated=False),
     }
     done = read(samples, [correction])
     totals = {name: total(sample.regions["region"]) for name, sample in done.items()}
-    assert totals["mc"] == pytest.approx(3.0 * totals["data"])
-    assert totals["other"] == totals["data"]
+    assert totals["mc"] == pytest.approx(3.0 * totals["other"])
+    assert totals["data"] == mask().sum()
     loaded = load_corrections([correction])
     assert "truth" in needed_variables([plan()], corrections=loaded)
     assert "truth" not in needed_variables([plan("elsewhere")], corrections=loaded)
