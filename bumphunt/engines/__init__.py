@@ -6,6 +6,7 @@ file                what it is for
 `choose`            which engine fits a likelihood; all of them by name
 `result`            `FitResult`, what a fit says; `FitResults`, a row a fit; `FitStatus`, how it ended
 `start`             where fits start: with expectations that are positive
+`threads`           many fits shared out to threads
 `linear`            likelihoods that are linear in their parameters: one, or many data sets
 `linear_kernels`    its compiled steps
 `stacks`            the same for many models side by side: the windows of a scan

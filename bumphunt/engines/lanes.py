@@ -86,7 +86,7 @@ class Lanes:
         self._z, self._z_slope = data.base_z, np.zeros_like(data.base_z)  # dz / d ln S
         self._signal = np.full_like(data.base_signal, np.nan)
         shape = data.which.shape
-        self._theta, self._fitted = np.empty_like(data.base), np.zeros(shape)
+        self._theta, self._fitted = data.base, np.zeros(shape)
         self._gradient = np.ones((*shape, stack.parts))  # in the yields of the parts
 
     @property

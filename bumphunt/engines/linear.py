@@ -21,9 +21,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.engines.linear_kernels import BARRIER_STOP, RUNNING, fit_rows, fit_rows_threaded
+from bumphunt.engines.linear_kernels import RUNNING, fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, lifted
+from bumphunt.engines.threads import in_threads
 from bumphunt.likelihood.likelihood import Likelihood, linear_channel
 from bumphunt.likelihood.linear import Channel
 
@@ -61,8 +62,8 @@ def fit_data_sets(
     errors
         Whether the errors are wanted.
     threads
-        Whether the fits are shared out to numba's threads (`numba.set_num_threads`), for many thousand fits; the
-        results are the same.
+        Whether the fits are shared out to as many threads as numba has (`numba.set_num_threads`); the results are the
+        same.
 
     Raises
     ------
@@ -83,7 +84,7 @@ def fit_data_sets(
 def _fits(
     model: Likelihood,
     channel: Channel,
-    rows: tuple[Array, Array, Array],
+    data: tuple[Array, Array, Array],
     *,
     strength_free: bool,
     warm: bool,
@@ -97,28 +98,26 @@ def _fits(
     held = np.concatenate([[model.held[0] or not strength_free], channel.held])
     order = np.argsort(~held, kind="stable")  # the kernel wants held columns first
     columns = np.concatenate([channel.signal[None], channel.templates])[order]
-    n, (centre, theta) = np.ascontiguousarray(rows[0]), (_ordered(values, held.size, order) for values in rows[1:])
+    n, (centre, theta) = np.ascontiguousarray(data[0]), (_ordered(values, held.size, order) for values in data[1:])
     precision = np.divide(1.0, channel.sigmas**2, out=np.zeros_like(channel.sigmas), where=channel.sigmas > 0.0)
     precision = np.concatenate([[0.0], precision])[order]
     size = len(n)
     nll, sigma = np.empty(size), np.full(theta.shape, np.nan)
     status, steps = np.full(size, RUNNING, np.int8), np.zeros(size, np.int32)
-    inputs = (columns[None], np.zeros(size, np.int64), int(held.sum()), n, np.arange(size), theta, centre)
-    kernel = fit_rows_threaded if threads else fit_rows
-    kernel(*inputs, precision[None], warm, errors, nll, sigma, status, steps)
-    slopes = np.zeros(size)
-    if held[0]:
-        nu, at_wall = theta @ columns, (n == 0.0) & (status == int(FitStatus.AT_BOUNDARY))[:, None]
-        # at walls, where both are 0, n / nu is the multiplier of the wall
-        ratio = np.divide(np.where(at_wall, BARRIER_STOP, n), nu, out=np.zeros_like(nu), where=nu > 0.0)
-        slopes = np.where(status <= int(FitStatus.AT_BOUNDARY), (1.0 - ratio) @ channel.signal, np.nan)
+
+    def fit(rows: slice) -> None:
+        data = (int(held.sum()), n[rows], np.arange(nll[rows].size), theta[rows], centre[rows])
+        results = (nll[rows], sigma[rows], status[rows], steps[rows])
+        fit_rows(columns[None], np.zeros(nll[rows].size, np.int64), *data, precision[None], warm, errors, *results)
+
+    in_threads(fit, size, threads=threads)
     back = np.argsort(order)[: len(model.names)]
     return FitResults(
         names=model.names,
         values=theta[:, back],
         errors=sigma[:, back],
         nll=nll,
-        slopes=slopes,
+        slopes=np.full(size, np.nan),
         status=status,
         iterations=steps,
         engine="linear",

@@ -20,14 +20,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from bumphunt.engines.result import FitStatus
 
-__all__ = ["BARRIER_STOP", "BOUNDARY_LEVEL", "RUNNING", "fit_rows", "fit_rows_threaded"]
+__all__ = ["BARRIER_STOP", "BOUNDARY_LEVEL", "RUNNING", "fit_rows"]
 
-BLOCK = 64
-"""Fits that share one set of work arrays, and go to one thread."""
 MAX_ITERATIONS = 40
 """Newton steps before the interior-point method takes over."""
 DECREMENT = 1e-7
@@ -369,14 +367,17 @@ def _errors(columns, spans, held, counts, theta, centres, precision, status, bin
         errors[p] = math.sqrt(total)
 
 
-@njit(cache=True, error_model="numpy")
-def _fit_block(  # type: ignore[no-untyped-def]
-    b, columns, model, held, counts, data, start, centres, precision, warm, want, nll, errors, status, steps
-):
-    """Make the fits of block b; the rest as in `fit_rows`."""
+@njit(cache=True, error_model="numpy", nogil=True)
+def fit_rows(columns, model, held, counts, data, start, centres, precision, warm, want, nll, errors, status, steps):  # type: ignore[no-untyped-def]
+    """Fit N rows: data set ``data[k]`` of D to model ``model[k]`` of M, the first `held` parameters at their start.
+
+    Read columns (M, P, B), precision (M, P), counts (D, B), centres (N, P). start (N, P) becomes the result; fill nll,
+    status and steps (N,), and errors (N, P) if they are wanted. Only rows whose status is RUNNING are fitted. Other
+    threads may run meanwhile.
+    """
     bins, small = np.zeros((7, columns.shape[2])), np.zeros((columns.shape[1] + 2, columns.shape[1]))
     spans, last = np.zeros((columns.shape[1], 2), np.int64), -1
-    for k in range(b * BLOCK, min((b + 1) * BLOCK, model.size)):
+    for k in range(model.size):
         if status[k] != RUNNING:
             continue
         m = model[k]
@@ -388,27 +389,3 @@ def _fit_block(  # type: ignore[no-untyped-def]
         status[k] = code
         if want:
             _errors(a, spans, held, n, start[k], centres[k], precision[m], code, bins, small, errors[k])
-
-
-@njit(cache=True, error_model="numpy")
-def fit_rows(columns, model, held, counts, data, start, centres, precision, warm, want, nll, errors, status, steps):  # type: ignore[no-untyped-def]
-    """Fit N rows: data set ``data[k]`` of D to model ``model[k]`` of M, the first `held` parameters at their start.
-
-    Read columns (M, P, B), precision (M, P), counts (D, B), centres (N, P). start (N, P) becomes the result; fill nll,
-    status and steps (N,), and errors (N, P) if they are wanted. Only rows whose status is RUNNING are fitted.
-    """
-    for b in range((model.size + BLOCK - 1) // BLOCK):
-        _fit_block(
-            b, columns, model, held, counts, data, start, centres, precision, warm, want, nll, errors, status, steps
-        )
-
-
-@njit(cache=True, error_model="numpy", parallel=True)
-def fit_rows_threaded(  # type: ignore[no-untyped-def]
-    columns, model, held, counts, data, start, centres, precision, warm, want, nll, errors, status, steps
-):
-    """As `fit_rows`, with blocks of rows shared out to numba's threads."""
-    for b in prange((model.size + BLOCK - 1) // BLOCK):
-        _fit_block(
-            b, columns, model, held, counts, data, start, centres, precision, warm, want, nll, errors, status, steps
-        )

@@ -8,23 +8,18 @@ of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for thousa
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength
+from bumphunt.engines.threads import in_threads
 from bumphunt.likelihood import kernels as compiled
 from bumphunt.likelihood.likelihood import Likelihood
 
 __all__ = ["fit_data_sets", "fit_newton"]
 
 Array = NDArray[np.float64]
-
-BLOCK = 64
-"""Fits that go to one thread together."""
 
 
 def fit_data_sets(
@@ -67,12 +62,7 @@ def fit_data_sets(
         data, results = (n[rows], x[rows], model.precisions, theta[rows]), (nll[rows], status[rows], steps[rows])
         compiled.fit_rows(model.flat, free, *data, warm, *results, slopes[rows])
 
-    n_threads = numba.get_num_threads() if threads else 1
-    if n_threads == 1 or n_fits <= BLOCK:
-        fit(slice(0, n_fits))
-    else:
-        with ThreadPoolExecutor(n_threads) as pool:
-            list(pool.map(fit, (slice(k, k + BLOCK) for k in range(0, n_fits, BLOCK))))
+    in_threads(fit, n_fits, threads=threads)
     return FitResults(
         names=model.names,
         values=theta,

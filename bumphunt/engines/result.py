@@ -125,8 +125,8 @@ class FitResults:
     nll
         As in `FitResult`, shape ``(N,)``.
     slopes
-        Derivative of the NLL in the strength at the fit, shape ``(N,)``: 0 where that was free, NaN where it is not
-        known or the fit failed.
+        Derivative of the NLL in the strength at the fit, shape ``(N,)``: 0 where that was free, NaN where the fit
+        failed. The linear engine, whose fits do not fail, leaves it out: NaN.
     status
         `FitStatus` codes, shape ``(N,)``, int8.
     iterations

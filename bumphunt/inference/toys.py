@@ -129,7 +129,7 @@ class _Statistics:
             truth=truth,
             best=np.where(excess, free.values[:, 0], -1.0),
             reference=np.where(excess, np.fmin(free.nll, null.nll), null.nll),
-            good=np.where(excess, free.usable, null.usable),
+            good=np.where(excess, free.usable, null.usable & (free.usable | (null.slopes >= 0.0))),
         )
 
     def _fits(self, toys: Toys, start: Array, strength: float | None) -> FitResults:

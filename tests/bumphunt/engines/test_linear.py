@@ -187,14 +187,6 @@ def test_row_of_a_batch_is_the_fit_of_its_data():
         assert row.nll == pytest.approx(alone.nll, abs=1e-9)
 
 
-def test_slopes_are_those_of_the_likelihood_in_the_strength():
-    model = random_model(6, 40, 2)
-    toys = np.random.default_rng(6).poisson(model.expected(model.centres), size=(5, 40))
-    held = fit_data_sets(*rows_of(model, toys, 4.0), strength_free=False)
-    beside = [fit_data_sets(*rows_of(model, toys, s), strength_free=False).nll for s in (3.999, 4.001)]
-    np.testing.assert_allclose(held.slopes, (beside[1] - beside[0]) / 0.002, rtol=1e-3, atol=1e-5)
-
-
 def test_failed_rows_of_a_batch_have_no_numbers():
     model = described([5.0, 1.0], [1.0, 0.0], [[5.0, 0.0]], [0.1])
     batch = fit_data_sets(*rows_of(model, [[5.0, 0.0], [5.0, 1.0]]), strength_free=True)
