@@ -1,6 +1,6 @@
 """Cuts, selections and cutflows.
 
-A `Cut` is an interval in one observable, with unit and source, so that a cutflow can print it, a figure draw it, and an
+A `Cut` is an interval in one observable, with unit and source, so that a cutflow can name it, a figure draw it, and an
 N-1 distribution leave it out. A `Selection` is an ordered list of cuts with the ntuple variables and the observables
 they need. A `Cutflow` counts what each step leaves; cutflows of chunks and files add up.
 """
@@ -97,24 +97,6 @@ class Cut:
         if self.above is not None and self.below is not None and not self.above < self.below:
             msg = f"cut {self.name!r}: above = {self.above} must be less than below = {self.below}"
             raise InputError(msg)
-
-    @property
-    def condition(self) -> str:
-        """The cut as text.
-
-        Examples
-        --------
-        >>> Cut(name="pt", observable="pt", above=0.2, unit="GeV", description="", source="").condition
-        'pt > 0.2 GeV'
-        """
-        low = "" if self.above is None else f"{self.above:.6g} < "
-        high = "" if self.below is None else f" < {self.below:.6g}"
-        unit = f" {self.unit}" if self.unit else ""
-        if self.equals is not None:
-            return f"{self.observable} = {self.equals:.6g}{unit}"
-        if self.below is None:
-            return f"{self.observable} > {self.above:.6g}{unit}"
-        return f"{low}{self.observable}{high}{unit}"
 
     @property
     def bins(self) -> Array:

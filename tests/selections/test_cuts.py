@@ -25,19 +25,18 @@ SELECTION = Selection(
 
 
 @pytest.mark.parametrize(
-    ("kwargs", "passing", "text"),
+    ("kwargs", "passing"),
     [
-        ({"above": 1.0, "unit": "GeV"}, [2.0, np.inf], "x > 1 GeV"),
-        ({"below": 1.0}, [-np.inf, 0.5], "x < 1"),
-        ({"above": 0.5, "below": 2.0, "unit": "cm"}, [1.0], "0.5 < x < 2 cm"),
-        ({"equals": 2}, [2.0], "x = 2"),
+        ({"above": 1.0}, [2.0, np.inf]),
+        ({"below": 1.0}, [-np.inf, 0.5]),
+        ({"above": 0.5, "below": 2.0}, [1.0]),
+        ({"equals": 2}, [2.0]),
     ],
 )
-def test_cut_is_an_open_interval_that_nan_fails(kwargs: dict[str, Any], passing: list[float], text: str) -> None:
+def test_cut_is_an_open_interval_that_nan_fails(kwargs: dict[str, Any], passing: list[float]) -> None:
     values = np.array([-np.inf, 0.5, 1.0, 2.0, np.inf, np.nan])
     one = cut("x", **kwargs)
     np.testing.assert_array_equal(values[one.passes(values)], passing)
-    assert one.condition == text
 
 
 @pytest.mark.parametrize("kwargs", [{}, {"equals": 1.0, "above": 0.0}])
