@@ -143,5 +143,5 @@ def test_generation_follows_the_seed():
     ],
 )  # fmt: skip
 def test_cut_outside_its_range_raises_and_is_named(name, value):
-    with pytest.raises(InputError, match=f"{name} = {value}"):
+    with pytest.raises(InputError, match=f"{name} = {value:g}"):
         single_photon_bhabha.generate(10, beams=BELLE2, rng=np.random.default_rng(1), **{name: value})

@@ -192,5 +192,5 @@ def test_generation_follows_the_seed_and_not_the_frame():
     [("minimum_angle", 0.0), ("minimum_angle", np.nan), ("minimum_energy", 0.0), ("minimum_energy", 5.0)],
 )
 def test_cut_outside_its_range_raises_and_is_named(name, value):
-    with pytest.raises(InputError, match=f"{name} = {value}"):
+    with pytest.raises(InputError, match=f"{name} = {value:g}"):
         diphoton.generate(10, beams=BELLE2, rng=np.random.default_rng(1), **{name: value})
