@@ -1,6 +1,7 @@
 """Candidates and events: one row of an ntuple is one candidate, and an event may have several.
 
-The key of an event is (production, experiment, run, event) within its data set. Candidates of one event stand in
+The key of an event is (production, experiment, run, event) within its data set, with the file before them where jobs
+count their events alike. Candidates of one event stand in
 adjacent rows, as basf2 writes them. Those that pass a selection are resolved by a `CandidateRule`, and a row with the
 same event key and candidate number as another is a repeated row.
 """
@@ -20,11 +21,13 @@ from selections.cuts import Columns
 __all__ = [
     "CANDIDATE",
     "EVENT_KEY",
+    "FILE",
     "REJECT",
     "CandidateRule",
     "describe_key",
     "event_hash",
     "event_keys",
+    "event_variables",
     "group_starts",
     "half_sample",
     "kept_candidates",
@@ -39,6 +42,8 @@ Mask = NDArray[np.bool_]
 
 EVENT_KEY = ("__production__", "__experiment__", "__run__", "__event__")
 """Variables that tell the events of a data set apart."""
+FILE = "__file__"
+"""Number of the file among those of the data set, where it is part of the key."""
 _BLOCK = 16384
 CANDIDATE = "__candidate__"
 """Variable that tells the candidates of an event apart."""
@@ -65,15 +70,20 @@ REJECT = CandidateRule()
 """Reject events of which more than one candidate passes."""
 
 
+def event_variables(columns: Columns) -> tuple[str, ...]:
+    """Return the parts of the key of an event: `EVENT_KEY`, after the file where there is such a column."""
+    return (FILE, *EVENT_KEY) if FILE in columns else EVENT_KEY
+
+
 def event_keys(columns: Columns) -> Keys:
-    """Return the keys of the events, shape (N, 4).
+    """Return the keys of the events, shape (N, 4), or (N, 5) where the file is part of them.
 
     Raises
     ------
     InputError
         If a part of a key is not a whole number.
     """
-    return np.stack([whole_numbers(columns[name], name) for name in EVENT_KEY], axis=-1)
+    return np.stack([whole_numbers(columns[name], name) for name in event_variables(columns)], axis=-1)
 
 
 def whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
@@ -104,7 +114,7 @@ def _mix(x: Hashes) -> Hashes:
 
 
 def event_hash(keys: Keys) -> Hashes:
-    """Return 64-bit hashes of event keys of shape (N, 4), shape (N,); the same on every machine."""
+    """Return 64-bit hashes of event keys of shape (N, K), shape (N,); the same on every machine."""
     return _hash(keys.T)
 
 
@@ -243,12 +253,12 @@ def _ascend(columns: Sequence[NDArray[Any]]) -> bool:
 
 
 def describe_key(key: Keys, candidate: int) -> str:
-    """Return an event key of shape (4,) and a candidate number as text.
+    """Return an event key of shape (4,), or (5,) with the file, and a candidate number as text.
 
     Examples
     --------
     >>> describe_key(np.array([0, 3, 1, 7]), 0)
     'production 0, experiment 3, run 1, event 7, candidate 0'
     """
-    names = (name.strip("_") for name in EVENT_KEY)
+    names = (name.strip("_") for name in (FILE, *EVENT_KEY)[-len(key) :])
     return ", ".join([*(f"{n} {int(v)}" for n, v in zip(names, key, strict=True)), f"candidate {candidate}"])

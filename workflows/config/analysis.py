@@ -30,9 +30,9 @@ seed       of all random numbers
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from workflows.config.corrections import ControlSection, CorrectionSection, FactorSection
 from workflows.config.fit import Fit, Optimise, SearchSection, SpectrumBinning, Systematic
@@ -40,6 +40,10 @@ from workflows.config.samples import BackgroundSample, BeamEnergies, Data, Signa
 from workflows.config.section import Number, Section
 
 __all__ = ["Analysis", "BestCandidate", "Ntuples"]
+
+
+_KeyPart = Literal["file", "production", "experiment", "run", "event"]
+_EVENT_KEY: tuple[_KeyPart, ...] = ("production", "experiment", "run", "event")
 
 
 class BestCandidate(Section):
@@ -58,8 +62,17 @@ class Ntuples(Section):
     """Name of the TTree or RNTuple; by region where the regions read different ones."""
     names: dict[str, str] = Field(default_factory=dict)
     """Name of the branch for each basf2 variable whose branch is not the escaped name."""
+    key: tuple[_KeyPart, ...] = _EVENT_KEY
+    """What tells the events of a sample apart; what is left out needs no branch. With ``file`` jobs may count alike."""
     candidates: Literal["reject"] | BestCandidate = "reject"
     """What becomes of events with several candidates."""
+
+    @model_validator(mode="after")
+    def _tells_events_apart(self) -> Self:
+        if "event" not in self.key or len(set(self.key)) < len(self.key):
+            msg = f"key = [{', '.join(self.key)}]; want event and what else tells events apart, each once"
+            raise ValueError(msg)
+        return self
 
 
 class Analysis(Section):

@@ -122,6 +122,8 @@ class ReadingSetup:
         Branch by variable, for branches that are not called by the escaped name.
     rule
         What becomes of events with several candidates.
+    key
+        What tells the events of a sample apart.
     weights
         Corrections and factors of simulated samples, with the names of the signals.
     blinded
@@ -134,6 +136,7 @@ class ReadingSetup:
     regions: tuple[AnalysedRegion, ...]
     names: Mapping[str, str]
     rule: CandidateRule
+    key: tuple[str, ...]
     weights: tuple[Correction | Factor, ...]
     blinded: bool
     keep_events: bool

@@ -86,6 +86,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         regions=regions,
         names=sections.ntuples.names,
         rule=_candidate_rule(sections.ntuples),
+        key=tuple(f"__{part}__" for part in sections.ntuples.key),
         weights=_weights(sections, regions, path.parent),
         blinded=about.blinded,
         keep_events=optimisation is not None,

@@ -51,7 +51,7 @@ def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
     """
     candidate = _candidate(setup, sample)
     plans = [region.plan for region in setup.regions if region.definition.candidate == candidate]
-    return needed_variables(plans, setup.rule, load_corrections(weights_on(setup, [sample])))
+    return needed_variables(plans, setup.rule, load_corrections(weights_on(setup, [sample])), setup.key)
 
 
 def _candidate(setup: ReadingSetup, sample: InputSample) -> str:
@@ -99,6 +99,7 @@ def read_inputs(
         regions=plans,
         names=setup.names,
         rule=setup.rule,
+        key=setup.key,
         corrections=load_corrections(weights),
         event_folder=events,
     )

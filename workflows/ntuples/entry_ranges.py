@@ -29,12 +29,15 @@ class EntryRange:
         Where.
     start, stop
         First entry, and the one after the last.
+    file_number
+        Number of the file among those of its sample; None where nobody asks for it.
     """
 
     file: str
     tree: str
     start: int
     stop: int
+    file_number: int | None = None
 
     @property
     def place(self) -> str:

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError
-from selections.events import CANDIDATE, EVENT_KEY, REJECT, CandidateRule
+from selections.events import CANDIDATE, EVENT_KEY, FILE, REJECT, CandidateRule
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.cutflow import WEIGHT
 from workflows.reading.plan import RegionPlan
+from workflows.reading.rows import implied_keys
 from workflows.reading.weights import Corrections
 
 __all__ = ["Chunk", "chunk_of", "needed_variables"]
@@ -56,6 +57,7 @@ def chunk_of(
     *,
     names: Mapping[str, str],
     nan_allowed: Collection[str],
+    key: Sequence[str],
     numbered: bool,
 ) -> Chunk:
     """Return a chunk from what coffea hands to a processor.
@@ -70,6 +72,8 @@ def chunk_of(
         Branch by variable, for branches that are not called by the escaped name.
     nan_allowed
         Variables of which NaN has a meaning.
+    key
+        What tells the events of a sample apart.
     numbered
         Whether the number of the chunk is needed.
 
@@ -82,16 +86,17 @@ def chunk_of(
         have weights other than 1.
     """
     metadata = events.metadata
-    for key in ("simulated", "number") if numbered else ("simulated",):
-        if key not in metadata:
+    for said, wanted in (("simulated", True), ("number", numbered), ("file_number", FILE in key)):
+        if wanted and said not in metadata:
             known = ", ".join(sorted(metadata))
-            msg = f"sample {metadata['dataset']!r}: its metadata must say {key!r}, beside {known}"
+            msg = f"sample {metadata['dataset']!r}: its metadata must say {said!r}, beside {known}"
             raise InputError(msg)
     where = EntryRange(
         file=metadata["filename"],
         tree=metadata["treename"],
         start=metadata["entrystart"],
         stop=metadata["entrystop"],
+        file_number=metadata.get("file_number"),
     )
     needed = variables(metadata["dataset"], metadata["simulated"])
     columns = {name: _numbers(np.asarray(events[branch_name(name, names)]), name, where) for name in needed}
@@ -100,6 +105,7 @@ def chunk_of(
             _refuse_nan(columns[name], name, branch_name(name, names), where)
     if not metadata["simulated"]:
         _refuse_weighted(columns[WEIGHT], branch_name(WEIGHT, names), where)
+    columns |= implied_keys(key, where, columns[WEIGHT].size)
     return Chunk(
         sample=metadata["dataset"],
         simulated=metadata["simulated"],
@@ -176,7 +182,10 @@ def _sum(values: NDArray[Any]) -> float:
 
 
 def needed_variables(
-    regions: Sequence[RegionPlan], rule: CandidateRule = REJECT, corrections: Corrections | None = None
+    regions: Sequence[RegionPlan],
+    rule: CandidateRule = REJECT,
+    corrections: Corrections | None = None,
+    key: Sequence[str] = EVENT_KEY,
 ) -> tuple[str, ...]:
     """Return the variables that must be in the files.
 
@@ -191,8 +200,10 @@ def needed_variables(
         What becomes of events with several candidates.
     corrections
         Corrections; None for none.
+    key
+        What tells the events of a sample apart.
     """
-    names = [*EVENT_KEY, CANDIDATE, WEIGHT]
+    names = [*(name for name in key if name != FILE), CANDIDATE, WEIGHT]
     for plan in regions:
         names += [v.name for v in plan.selection.variables]
         more = [*plan.kept, *(() if rule.best is None else (rule.best,))]

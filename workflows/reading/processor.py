@@ -16,7 +16,7 @@ from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from selections.events import EVENT_KEY, REJECT, CandidateRule, event_hash, event_keys, group_starts
+from selections.events import EVENT_KEY, REJECT, CandidateRule, event_hash, event_keys, event_variables, group_starts
 from workflows.reading.chunk import Chunk, chunk_of, needed_variables
 from workflows.reading.cutflow import WEIGHT, RegionRows, cut_rows
 from workflows.reading.event_hashes import EventHashes, hashes_of, keep_hashes
@@ -53,6 +53,9 @@ class SearchProcessor(ProcessorABC):
         What becomes of events with several candidates.
     corrections
         Corrections of simulated samples.
+    key
+        What tells the events of a sample apart, of `selections.events.FILE` and `EVENT_KEY`; what is left out is the
+        same for all. With the file, the metadata say its ``file_number`` among those of the sample.
     event_folder
         Folder for the passing events, see `workflows.reading.events`; None to write none. The metadata then say the
         ``number`` of each chunk too, in the order of which the events are read again.
@@ -70,12 +73,14 @@ class SearchProcessor(ProcessorABC):
         names: Mapping[str, str] | None = None,
         rule: CandidateRule = REJECT,
         corrections: Corrections | None = None,
+        key: Sequence[str] = EVENT_KEY,
         event_folder: Path | None = None,
     ) -> None:
         self.regions = tuple(regions)
         self.names = dict(names or {})
         self.rule = rule
         self.corrections = Corrections() if corrections is None else corrections
+        self.key = tuple(key)
         self.event_folder = event_folder
         known = [plan.name for plan in self.regions]
         if not known or len(set(known)) != len(known):
@@ -86,7 +91,7 @@ class SearchProcessor(ProcessorABC):
 
     def variables(self, sample: str, simulated: bool) -> tuple[str, ...]:
         """Return the variables that are read of a sample."""
-        return needed_variables(self.regions, self.rule, self._corrections_of(sample, simulated))
+        return needed_variables(self.regions, self.rule, self._corrections_of(sample, simulated), self.key)
 
     def process(self, events: Any) -> dict[str, dict[str, Any]]:
         """Return what one chunk gives, by name of the sample.
@@ -109,6 +114,7 @@ class SearchProcessor(ProcessorABC):
             self.variables,
             names=self.names,
             nan_allowed=self.nan_allowed,
+            key=self.key,
             numbered=self.event_folder is not None,
         )
         refuse_repeated_rows(chunk.columns, chunk.where)
@@ -189,7 +195,7 @@ class SearchProcessor(ProcessorABC):
                 spectra=found["spectra"] + filled.spectra,
                 n_minus_one=found["n_minus_one"],
             )
-        refuse_repeated_events([*part["hashes"], *border_hashes(borders)], self.names)
+        refuse_repeated_events([*part["hashes"], *border_hashes(borders)], self.names, self.key)
         return results
 
 
@@ -199,5 +205,5 @@ def _inner_hashes(chunk: Chunk, passing: Sequence[NDArray[np.intp]], first: int,
     for index in passing:
         anywhere[index] = True
     inner = first + np.flatnonzero(anywhere[first:last])
-    keys = event_keys({key: chunk.columns[key][inner] for key in EVENT_KEY})
+    keys = event_keys({key: chunk.columns[key][inner] for key in event_variables(chunk.columns)})
     return hashes_of(chunk.where, event_hash(keys[group_starts(keys)]))

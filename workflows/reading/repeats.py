@@ -19,6 +19,7 @@ from bumphunt.errors import InputError, NtupleError
 from selections.events import (
     CANDIDATE,
     EVENT_KEY,
+    FILE,
     describe_key,
     event_hash,
     event_keys,
@@ -29,7 +30,7 @@ from selections.events import (
 from workflows.ntuples.contents import read_columns
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.event_hashes import EventHashes, hashes_of, repeated_hashes
-from workflows.reading.rows import RowKeys, joined_keys, row_keys
+from workflows.reading.rows import RowKeys, implied_keys, joined_keys, row_keys
 
 __all__ = [
     "border_hashes",
@@ -109,7 +110,17 @@ def _repeated(keys: RowKeys) -> NtupleError:
     other = "" if before.file == chunk.file else f" of {before.file}"
     return NtupleError(
         f"{chunk.place}: entry {keys.entry[1]} repeats entry {keys.entry[0]}{other}"
-        f" ({describe_key(keys.event[1], int(keys.candidate[1]))}); every row may be there once"
+        f" ({describe_key(keys.event[1], int(keys.candidate[1]))}); every row may be there once{_way_out(keys.chunk)}"
+    )
+
+
+def _way_out(places: NDArray[Any]) -> str:
+    """Return what to do about equal keys in different files that are not the same rows, as the end of a sentence."""
+    if len({place.file for place in places}) < 2:
+        return ""
+    return (
+        ", but if the files are of jobs that count their events alike, say so:"
+        " ntuples: {key: [file, production, experiment, run, event]}"
     )
 
 
@@ -131,7 +142,9 @@ def border_hashes(borders: Iterable[RowKeys]) -> list[EventHashes]:
     return list(found.values())
 
 
-def refuse_repeated_events(passed: Sequence[EventHashes], names: Mapping[str, str]) -> None:
+def refuse_repeated_events(
+    passed: Sequence[EventHashes], names: Mapping[str, str], key: Sequence[str] = EVENT_KEY
+) -> None:
     """Raise if an event passed in two places.
 
     Parameters
@@ -140,6 +153,8 @@ def refuse_repeated_events(passed: Sequence[EventHashes], names: Mapping[str, st
         The events that passed, by entry range.
     names
         Branch by variable, for branches that are not called by the escaped name.
+    key
+        What tells the events of a sample apart.
 
     Raises
     ------
@@ -147,10 +162,10 @@ def refuse_repeated_events(passed: Sequence[EventHashes], names: Mapping[str, st
         If a row is repeated, or the candidates of an event are not in adjacent rows.
     """
     for value, places in repeated_hashes(passed):
-        _explain([passed[place].where for place in places], value, names)
+        _explain([passed[place].where for place in places], value, names, key)
 
 
-def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str, str]) -> None:
+def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str, str], key: Sequence[str]) -> None:
     """Read the keys at some places again and raise if two rows with this hash are of the same event.
 
     Raises
@@ -158,7 +173,7 @@ def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str,
     NtupleError
         Always, but in the one case in 2^64 that different events have the same hash.
     """
-    keys = joined_keys([_with_hash(where, value, names) for where in places])
+    keys = joined_keys([_with_hash(where, value, names, key) for where in places])
     # an event at a chunk border stands in the range of its chunk too
     _, unique = np.unique(
         [f"{chunk.file}:{entry}" for chunk, entry in zip(keys.chunk, keys.entry, strict=True)], return_index=True
@@ -170,19 +185,20 @@ def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str,
     msg = (
         f"{keys.chunk[-1].place}: entry {keys.entry[-1]} is of the same event as entry {keys.entry[0]} of"
         f" {keys.chunk[0].file} ({describe_key(keys.event[0], int(keys.candidate[-1]))}); candidates of one event must"
-        " be in adjacent rows: sort the ntuple by event"
+        f" be in adjacent rows: sort the ntuple by event{_way_out(keys.chunk)}"
     )
     raise NtupleError(msg)
 
 
-def _with_hash(where: EntryRange, value: np.uint64, names: Mapping[str, str]) -> RowKeys:
+def _with_hash(where: EntryRange, value: np.uint64, names: Mapping[str, str], key: Sequence[str]) -> RowKeys:
     """Return the keys of the rows of an entry range whose event has a hash."""
-    columns = read_columns(
+    columns: dict[str, NDArray[Any]] = read_columns(
         Path(where.file),
         tree=where.tree,
-        variables=[*EVENT_KEY, CANDIDATE],
+        variables=[*(name for name in key if name != FILE), CANDIDATE],
         names=names,
         start=where.start,
         stop=where.stop,
     )
+    columns |= implied_keys(key, where, columns[CANDIDATE].size)
     return row_keys(columns, np.flatnonzero(event_hash(event_keys(columns)) == value), where)

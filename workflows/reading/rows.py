@@ -13,11 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from selections.events import CANDIDATE, EVENT_KEY, CandidateRule, event_keys, whole_numbers
+from selections.events import CANDIDATE, EVENT_KEY, FILE, CandidateRule, event_keys, event_variables, whole_numbers
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.cutflow import RegionRows
 
-__all__ = ["PassingRows", "RowKeys", "concatenate", "inner_rows", "joined_keys", "passing_rows", "row_keys"]
+__all__ = [
+    "PassingRows",
+    "RowKeys",
+    "concatenate",
+    "implied_keys",
+    "inner_rows",
+    "joined_keys",
+    "passing_rows",
+    "row_keys",
+]
 
 Array = NDArray[np.float64]
 Index = slice | NDArray[Any]
@@ -34,7 +43,7 @@ class RowKeys:
     Parameters
     ----------
     event
-        Keys of the events, shape (N, 4).
+        Keys of the events, shape (N, K), see `selections.events.event_keys`.
     candidate
         Candidate numbers, shape (N,).
     entry, chunk
@@ -92,6 +101,24 @@ class PassingRows:
         )
 
 
+def implied_keys(key: Sequence[str], where: EntryRange, rows: int) -> dict[str, NDArray[np.int64]]:
+    """Return the parts of the key of an event that are in no branch, of shape (N,): the file, and 0 for the others.
+
+    Parameters
+    ----------
+    key
+        What tells the events of a sample apart, of `FILE` and `EVENT_KEY`.
+    where
+        The entries.
+    rows
+        Number of rows N.
+    """
+    constants = {name: 0 for name in EVENT_KEY if name not in key}
+    if FILE in key and where.file_number is not None:
+        constants[FILE] = where.file_number
+    return {name: np.full(rows, value, dtype=np.int64) for name, value in constants.items()}
+
+
 def row_keys(columns: Columns, index: NDArray[np.intp], where: EntryRange) -> RowKeys:
     """Return the keys of the rows at `index` of a chunk.
 
@@ -101,7 +128,7 @@ def row_keys(columns: Columns, index: NDArray[np.intp], where: EntryRange) -> Ro
         If a part of a key is not a whole number.
     """
     return RowKeys(
-        event=event_keys({name: columns[name][index] for name in EVENT_KEY}),
+        event=event_keys({name: columns[name][index] for name in event_variables(columns)}),
         candidate=whole_numbers(columns[CANDIDATE][index], CANDIDATE),
         entry=where.start + index,
         chunk=np.full(index.size, where, dtype=object),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError, NtupleError
 from bumphunt.kinematics.momenta import BEAMS
 from selections.cuts import Columns, Cut, Selection, Variable
-from selections.events import CandidateRule
+from selections.events import EVENT_KEY, FILE, CandidateRule
 from selections.searches.zprime.invisible import selection as zprime_selection
 from workflows.ntuples.branches import escape
 from workflows.ntuples.writing import write_tree
@@ -113,12 +113,14 @@ def test_runner_of_coffea_finds_a_row_that_is_there_twice(tmp_path: Path) -> Non
         runner(fileset, SearchProcessor(regions=[PLAN], rule=LARGEST), treename="events")
 
 
-@pytest.mark.parametrize(("folder", "key"), [(None, "simulated"), (Path("events"), "number")])
+@pytest.mark.parametrize(("folder", "key"), [(None, "simulated"), (Path("events"), "number"), (None, "file_number")])
 def test_metadata_that_do_not_say_what_is_needed_raise(folder: Path | None, key: str) -> None:
-    metadata = {"dataset": "mc", "simulated": True, "number": 0}
+    metadata = {"dataset": "mc", "simulated": True, "number": 0, "file_number": 0}
     del metadata[key]
     with pytest.raises(InputError, match=f"sample 'mc': its metadata must say '{key}'"):
-        SearchProcessor(regions=[PLAN], event_folder=folder).process(ChunkEvents(columns={}, metadata=metadata))
+        SearchProcessor(regions=[PLAN], key=(FILE, *EVENT_KEY), event_folder=folder).process(
+            ChunkEvents(columns={}, metadata=metadata)
+        )
 
 
 def test_needed_variables_hold_the_rule_unless_it_is_an_observable() -> None:
