@@ -59,8 +59,8 @@ _FINGERPRINT_BYTES = 65536
 
 
 def _digest(content: object) -> str:
-    """Return the SHA-256 of the canonical JSON of `content`."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+    """Return the SHA-256 of the canonical JSON of `content`; what JSON cannot hold may differ between processes."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def fingerprint(path: Path) -> dict[str, object]:

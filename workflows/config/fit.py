@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
+from bumphunt.inference.upper_limit import LimitMethod, Prior
 from bumphunt.models.background import BackgroundModel
 from bumphunt.scanning.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
@@ -218,10 +219,10 @@ class Fit(Section):
     """Bins of a second observable; one spectrum unless given."""
     cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
     """Confidence level of the limits."""
-    limit: Literal["auto", "asymptotic", "toys", "bayesian", "feldman-cousins"] = "auto"
+    limit: LimitMethod = "auto"
     """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian; for counts
     also the upper end of the Feldman-Cousins interval."""
-    prior: Literal["flat", "1/sqrt"] = "flat"
+    prior: Prior = "flat"
     """Prior of the signal in Bayesian limits."""
     toys: Count = 1000
     """Pseudo-experiments at each tested signal, where limits come from toys."""

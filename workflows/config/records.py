@@ -26,13 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source
 from selections.events import CandidateRule
 from selections.search import Model, Search
 from workflows.config.analysis import Analysis
 from workflows.config.corrections import ControlSection
-from workflows.config.fit import Fit, Optimise
+from workflows.config.fit import Optimise
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import Smooth
 from workflows.config.tasks import FitTask
@@ -229,8 +230,8 @@ class ScanSetup:
         The hypotheses.
     method
         How a mass is tested.
-    fit
-        The section of the YAML, for how limits are set.
+    limits
+        How limits are set.
     templates
         Samples that are templates of the fit.
     uncertainties
@@ -246,7 +247,7 @@ class ScanSetup:
     fits: tuple[FitTask, ...]
     masses: SearchedMasses
     method: Method
-    fit: Fit
+    limits: LimitSettings
     templates: tuple[str, ...]
     uncertainties: Mapping[str, float]
     sources: tuple[Source, ...]

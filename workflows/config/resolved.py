@@ -13,6 +13,7 @@ import numpy as np
 
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import ConfigError, InputError
+from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import DETECTORS, preset
@@ -344,7 +345,7 @@ def _scan(
         fits=fit_tasks(regions),
         masses=SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded),
         method=_method(fit),
-        fit=fit,
+        limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),
         templates=templates,
         uncertainties={name: sample.uncertainty for name, sample in sections.samples.items()},
         sources=sources,

@@ -6,6 +6,5 @@ module   holds
 signals  the signal model of a region
 sources  what corrections and factors do, as sources of uncertainty
 regions  the regions of a fit, with both
-settings the section ``fit``, as the library wants it
 ======== ==================================================================
 """

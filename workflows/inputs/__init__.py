@@ -5,6 +5,7 @@ module   holds
 ======== ===================================================================================
 samples  each sample with its files and its normalisation
 patterns patterns of the YAML -> files, each once
-reading  how samples are read: their weights, the variables they need, the reading itself
+needs    the weights of samples, and the variables that must be in their files
+reading  the reading of samples
 ======== ===================================================================================
 """

@@ -47,7 +47,7 @@ def message(path: Path) -> str:
 def test_good_file_loads_with_defaults(write):
     analysis = load(write(GOOD))
     assert analysis.about.luminosity == 0.276
-    assert analysis.scan.fit.cl == 0.90
+    assert analysis.scan.limits.cl == 0.90
     assert analysis.scan.method.half_width == 10.0
     assert analysis.about.pseudo
     assert not analysis.about.blinded

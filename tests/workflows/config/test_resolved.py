@@ -54,8 +54,9 @@ def test_search_that_is_saved_during_a_run_is_not_mixed_with_its_older_self(path
 
 
 def test_how_hypotheses_are_tested_can_be_sent_to_other_processes(path: Path) -> None:
-    fit = load(path).scan.fit
-    assert pickle.loads(pickle.dumps(fit)) == fit
+    setup = load(path).scan
+    for record in (setup.method, setup.limits, setup.sources):
+        assert pickle.loads(pickle.dumps(record)) == record
 
 
 def test_stage_is_wanted_where_the_yaml_asks_for_it(path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+from bumphunt.kinematics.momenta import BEAMS
 from workflows.config.file import load
 
 ANALYSIS = """\
@@ -24,4 +26,15 @@ def test_pseudodata_have_the_factor_of_a_region_that_the_sample_is_seen_in(tmp_p
     path = tmp_path / "analysis.yaml"
     path.write_text(ANALYSIS)
     (plan,) = load(path).simulation
-    assert {drawn.process: drawn.yield_factor for drawn in plan.pseudodata} == {"mumu": 1.0, "tautau": 0.5}
+    assert {drawn.process.name: drawn.yield_factor for drawn in plan.pseudodata} == {"mumu": 1.0, "tautau": 0.5}
+
+
+def test_what_the_files_depend_on_is_the_same_in_every_process(tmp_path: Path) -> None:
+    """Nothing of it is the place of a function in memory, which would simulate everything again in each run."""
+    path = tmp_path / "analysis.yaml"
+    path.write_text(ANALYSIS)
+    (plan,) = load(path).simulation
+    content = json.loads(json.dumps(plan.content))
+    assert content == plan.content
+    assert content["samples"][0] == {"name": "mumu", "process": "mumu", "n": 1000, "parameters": {}}
+    assert content["beams"]["electron_energy"] == BEAMS["belle2"].electron_energy

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
-from workflows.inputs.reading import needed
+from workflows.inputs.needs import needed
 from workflows.inputs.samples import InputSample
 from workflows.ntuples.contents import inspect
 from workflows.ntuples.repack import packing_advice

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from workflows.config.records import ReadingSetup
 from workflows.config.regions import by_candidate
-from workflows.inputs.reading import read_inputs, weights_on
+from workflows.inputs.needs import weights_on
+from workflows.inputs.reading import read_inputs
 from workflows.inputs.samples import InputSample
 from workflows.products.processed import EVENTS, write_processed
 from workflows.reading.plan import ProcessedSample

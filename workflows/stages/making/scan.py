@@ -15,7 +15,6 @@ from bumphunt.scanning.rows import ScanPoint, ScanResult
 from bumphunt.scanning.scan import scan_spectra
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.fitting.regions import scan_regions
-from workflows.fitting.settings import limit_settings
 from workflows.fitting.signals import fit_signal
 from workflows.products.selected import Selected, read_selected
 from workflows.products.signal_models import write_signal_models
@@ -55,16 +54,16 @@ def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int
             signals[unit.name] = fit_signal(region, unit.signals, progress=progress)
             names[unit.name] = region.file("signal_model") + unit.name.removeprefix(region.name)
     write_signal_models(signals, names, folder)
-    fit = setup.fit
     for number, task in enumerate(setup.fits):
         regions, sources = scan_regions(setup, task, selected, signals)
-        scan = partial(scan_spectra, regions, method=setup.method, sources=sources, limits=limit_settings(fit))
+        scan = partial(scan_spectra, regions, method=setup.method, sources=sources, limits=setup.limits)
         # counts are made faster than a process is started, but for Feldman-Cousins intervals
+        quick = setup.method.kind == "counting" and setup.limits.method != "feldman-cousins"
         rows = _in_blocks(
             scan,
             _grid(setup.masses, [region.signal for region in regions]),
             seed=(setup.seed, SCAN_STREAM, number),
-            workers=workers if fit.method != "counting" or fit.limit == "feldman-cousins" else 1,
+            workers=1 if quick else workers,
             progress=partial(progress, f"mass hypotheses {task.title}"),
         )
         write_table(folder, task.file("scan"), rows.columns())

@@ -13,7 +13,7 @@ from bumphunt.montecarlo.simulation import simulated_variables
 from selections.search import Search
 from workflows.config.records import ReadingSetup
 from workflows.config.regions import AnalysedRegion, by_candidate
-from workflows.inputs.reading import needed
+from workflows.inputs.needs import needed
 from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name, escape
 from workflows.simulation.files import simulate
@@ -95,7 +95,7 @@ def _make(job: Job, folder: Path) -> None:
 
 def _plan(job: Job) -> Mapping[str, object]:
     """Return what is simulated: another uncertainty of a sample changes nothing in its files."""
-    return {"plan": repr(job.analysis.simulation)}
+    return {"plan": [plan.content for plan in job.analysis.simulation]}
 
 
 STAGE = Stage(name="simulate", wanted=lambda analysis: bool(analysis.simulation), more=_plan, make=_make)

@@ -12,7 +12,8 @@ from bumphunt.errors import ConfigError
 from workflows.config.corrections import ControlSection
 from workflows.config.records import ControlSetup, ReadingSetup
 from workflows.config.samples import DATA
-from workflows.inputs.reading import read_inputs, weights_on
+from workflows.inputs.needs import weights_on
+from workflows.inputs.reading import read_inputs
 from workflows.inputs.samples import InputSample
 from workflows.products.factor_files import write_factor, write_factors
 from workflows.products.measured_factors import MeasuredFactor, measure_factor

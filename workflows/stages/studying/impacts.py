@@ -15,7 +15,6 @@ from workflows.config.records import About, ResolvedAnalysis, ScanSetup
 from workflows.figures.impacts import impacts as draw_impacts
 from workflows.figures.style import save
 from workflows.fitting.regions import scan_regions
-from workflows.fitting.settings import limit_settings
 from workflows.products.selected import Selected, read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.results import write_csv, write_json
@@ -63,12 +62,11 @@ def run_impacts(
         If the fit with all sources failed.
     """
     regions, sources = scan_regions(setup, setup.fits[0], selected, signals)
-    limits = limit_settings(setup.fit)
-    table = impacts_at(regions, mass=mass, method=setup.method, sources=sources, limits=limits)
+    table = impacts_at(regions, mass=mass, method=setup.method, sources=sources, limits=setup.limits)
     columns = {name: [getattr(row, name) for row in table.rows] for name in Impact.__dataclass_fields__}
     write_csv(folder / f"{IMPACTS}.csv", columns)
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}
-    of = {"mass": mass, "cl": setup.fit.cl, "blinded": about.blinded}
+    of = {"mass": mass, "cl": setup.limits.cl, "blinded": about.blinded}
     write_json(folder / f"{IMPACTS}.json", {**of, **whole, "sources": columns})
     figure = draw_impacts(
         columns["source"],

@@ -1,0 +1,54 @@
+"""What the reading of samples needs: their weights, and the variables that must be in their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from workflows.config.records import ReadingSetup
+from workflows.inputs.samples import InputSample
+from workflows.reading.chunk import needed_variables
+from workflows.reading.plan import Correction, Factor
+from workflows.reading.weights import load_corrections
+
+__all__ = ["needed", "weights_on"]
+
+
+def weights_on(
+    setup: ReadingSetup, inputs: Sequence[InputSample], *, but: Sequence[str] = ()
+) -> list[Correction | Factor]:
+    """Return the corrections and factors on some samples.
+
+    Parameters
+    ----------
+    setup
+        How the ntuples are read.
+    inputs
+        The samples.
+    but
+        Names of corrections and factors to leave out.
+    """
+    simulated = [sample.name for sample in inputs if sample.kind != "data"]
+
+    def there(samples: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if samples is None else tuple(name for name in samples if name in simulated)
+
+    return [replace(weight, samples=there(weight.samples)) for weight in setup.weights if weight.name not in but]
+
+
+def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
+    """Return the variables that must be in the files of a sample, for all regions that read its rows.
+
+    Raises
+    ------
+    BumphuntError
+        If a file of corrections cannot be used.
+    """
+    candidate = _candidate(setup, sample)
+    plans = [region.plan for region in setup.regions if region.definition.candidate == candidate]
+    return needed_variables(plans, setup.rule, load_corrections(weights_on(setup, [sample])), setup.key)
+
+
+def _candidate(setup: ReadingSetup, sample: InputSample) -> str:
+    """Return the candidate whose rows a sample holds."""
+    return next(region.definition.candidate for region in setup.regions if region.name == sample.regions[0])
