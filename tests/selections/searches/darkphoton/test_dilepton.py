@@ -343,7 +343,7 @@ def test_broad_meson_is_left_out_by_its_width() -> None:
 
 
 def test_particle_without_a_width_cannot_be_left_out() -> None:
-    with pytest.raises(InputError, match="no mass or width"):
+    with pytest.raises(ValueError, match="no mass for particle 12"):
         search.excluded("nu", int(pdg.nu_e), 0.03)
 
 
