@@ -13,7 +13,6 @@ from particle import Particle
 from particle.pdgid import literals as pdg
 
 from bumphunt.constants import M_ELECTRON, M_MUON
-from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, four_momentum
 from bumphunt.montecarlo.detector.candidates import find_candidate
 from bumphunt.montecarlo.detector.presets import BABAR, preset
