@@ -29,10 +29,8 @@ from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from particle import Particle
 
-from bumphunt.constants import M_ELECTRON, M_MUON
-from bumphunt.errors import InputError
+from bumphunt.constants import M_ELECTRON, M_MUON, particle_mass, particle_width
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import BABAR
@@ -298,7 +296,7 @@ def excluded(name: str, pdgid: int, margin: float) -> Excluded:
 
     Raises
     ------
-    InputError
+    ValueError
         If the PDG table has no mass or width.
 
     Examples
@@ -306,12 +304,8 @@ def excluded(name: str, pdgid: int, margin: float) -> Excluded:
     >>> round(excluded("phi", 333, 0.03).high, 2)
     1.05
     """
-    particle = Particle.from_pdgid(pdgid)
-    if particle.mass is None or particle.width is None:
-        msg = f"the PDG table has no mass or width for particle {pdgid}"
-        raise InputError(msg)
-    mass, width = particle.mass / 1000, particle.width / 1000
-    half = max(margin, WIDTHS * width)
+    mass = particle_mass(pdgid)
+    half = max(margin, WIDTHS * particle_width(pdgid))
     return Excluded(name=name, low=round(mass - half, 9), high=round(mass + half, 9))
 
 
