@@ -17,7 +17,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from workflows.config.section import Finite, NonNegative, Number, Positive, Section
+from workflows.config.section import Finite, Number, Positive, Relative, Section
 from workflows.reading.plan import Correction, Factor
 
 __all__ = ["ControlSection", "CorrectionSection", "FactorSection"]
@@ -84,7 +84,7 @@ class FactorSection(Section):
 
     value: Positive
     """The factor."""
-    uncertainty: NonNegative = 0.0
+    uncertainty: Relative = 0.0
     """Relative uncertainty."""
     samples: tuple[str, ...] = ()
     """Samples that are weighted, ``signal`` for the signal; all that are simulated unless given."""

@@ -13,7 +13,7 @@ from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.inference.upper_limit import LimitMethod, Prior
 from bumphunt.models.background import BackgroundModel
 from bumphunt.scanning.sources import Source
-from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Section
+from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Relative, RelativeChange, Section
 
 __all__ = [
     "Bounds",
@@ -139,7 +139,7 @@ class Optimise(Section):
     """Significance level of Punzi's figures of merit, in standard deviations."""
     b: Positive = 1.28155
     """Power level, for 'punzi-full'."""
-    background_uncertainty: NonNegative = 0.0
+    background_uncertainty: Relative = 0.0
     """Relative uncertainty of the background, for the limits."""
     window: Positive = 2.0
     """Half width of the signal window, in units of the resolution."""
@@ -251,15 +251,15 @@ class Fit(Section):
 class Systematic(Section):
     """One source of uncertainty: what it moves at one standard deviation (`bumphunt.scanning.sources`)."""
 
-    efficiency: Finite = 0.0
+    efficiency: RelativeChange = 0.0
     """Relative change of the signal yield."""
     signal_mean: Finite = 0.0
     """Shift of the peak, in units of the resolution."""
-    signal_width: Finite = 0.0
+    signal_width: RelativeChange = 0.0
     """Relative change of the width of the peak."""
-    background: dict[str, Finite] = Field(default_factory=dict)
+    background: dict[str, RelativeChange] = Field(default_factory=dict)
     """Relative change of the yield, by sample."""
-    background_slope: dict[str, Finite] = Field(default_factory=dict)
+    background_slope: dict[str, RelativeChange] = Field(default_factory=dict)
     """Relative change at the upper end of the window, and its negative at the lower end, by sample."""
     spurious_signal: NonNegative = 0.0
     """A signal that the background shape fakes, in units of the error of n_sig without signal."""

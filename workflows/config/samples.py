@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from bumphunt.montecarlo.processes.process import Value
-from workflows.config.section import Count, Finite, NonNegative, Positive, Section
+from workflows.config.section import Count, Finite, NonNegative, Positive, Relative, Section
 
 __all__ = [
     "DATA",
@@ -128,7 +128,7 @@ class BackgroundSample(Section):
     """Generated events (sum of weights), with `cross_section`."""
     simulate: SimulatedBackground | None = None
     """Make the sample instead of reading it."""
-    uncertainty: NonNegative = 0.0
+    uncertainty: Relative = 0.0
     """Relative uncertainty of the normalisation."""
     smooth: Smooth | None = None
     """A smooth curve in place of the selected spectrum; none unless given."""
@@ -178,7 +178,7 @@ class Signal(Section):
     """Files at the simulated masses."""
     simulate: SimulatedSignal | None = None
     """Make the signal instead of reading it."""
-    uncertainty: NonNegative = 0.0
+    uncertainty: Relative = 0.0
     """Relative uncertainty of the efficiency."""
 
     @model_validator(mode="after")
@@ -203,7 +203,7 @@ class Data(Section):
 
     luminosity: Positive
     """Integrated luminosity [fb^-1]."""
-    luminosity_uncertainty: NonNegative = 0.0
+    luminosity_uncertainty: Relative = 0.0
     """Relative uncertainty of the luminosity."""
     files: Files = ()
     """ROOT files; wildcards are expanded. By region where the regions read different ones."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["Count", "Finite", "NonNegative", "Number", "Positive", "Section"]
+__all__ = ["Count", "Finite", "NonNegative", "Number", "Positive", "Relative", "RelativeChange", "Section"]
 
 
 def _no_truth_value(value: object) -> object:
@@ -17,10 +17,22 @@ def _no_truth_value(value: object) -> object:
     return value
 
 
+def _at_most_all(value: float) -> float:
+    """Refuse more than 100 %, which is a percentage taken for a fraction, or nothing that a fit can use."""
+    if abs(value) > 1:
+        msg = f"{value:g} is more than 100 %; write a fraction, such as {value / 100:g} for {value:g} %"
+        raise ValueError(msg)
+    return value
+
+
 Number = BeforeValidator(_no_truth_value)
 Positive = Annotated[float, Number, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Number, Field(ge=0, allow_inf_nan=False)]
 Finite = Annotated[float, Number, Field(allow_inf_nan=False)]
+Relative = Annotated[float, Number, Field(ge=0, allow_inf_nan=False), AfterValidator(_at_most_all)]
+"""A relative uncertainty."""
+RelativeChange = Annotated[float, Number, Field(allow_inf_nan=False), AfterValidator(_at_most_all)]
+"""A relative change at one standard deviation, of either sign."""
 Count = Annotated[int, Number, Field(gt=0)]
 
 

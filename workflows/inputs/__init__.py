@@ -1,11 +1,4 @@
 """What an analysis reads.
 
-======== ===================================================================================
-module   holds
-======== ===================================================================================
-samples  each sample with its files and its normalisation
-patterns patterns of the YAML -> files, each once
-needs    the weights of samples, and the variables that must be in their files
-reading  the reading of samples
-======== ===================================================================================
+========= ===========================================================================
 """

@@ -44,7 +44,7 @@ class InputSample:
     mass
         Mass of a signal [GeV]; None for the others.
     generated
-        Sum of weights of a signal before any selection; None where the files say it themselves, or for the others.
+        Sum of weights of a signal or background before any selection, where the YAML says it.
     """
 
     name: str
@@ -62,6 +62,11 @@ class InputSample:
         if self.mass is not None:
             return _key_of_signal(self.mass)
         return "data.files" if self.kind == "data" else f"samples.{self.name}.files"
+
+    @property
+    def generated_key(self) -> str:
+        """Where the YAML says what was generated."""
+        return f"{self.key.removesuffix('.files')}.generated"
 
     def sum_of_weights(self) -> float:
         """Return the sum of weights of a signal before any selection.
@@ -204,6 +209,7 @@ def _backgrounds(
                 tree=regions[0].tree,
                 files=files,
                 luminosity=luminosity,
+                generated=sample.generated,
             )
         )
     return found

@@ -101,7 +101,7 @@ def given(files: Any) -> dict[str, Any]:
             {"factors": {"k": {"value": 2}}, "systematics": {"k": {"efficiency": 0.1}}},
             ["systematics: the name 'k' is taken"],
         ),
-        ({"factors": {"k": {"value": 1.0, "uncertainty": 1.5}}}, ["factors.k", "1.0 +- 1.5"]),
+        ({"factors": {"k": {"value": 1.0, "uncertainty": 1.5}}}, ["factors.k.uncertainty", "1.5 is more than 100 %"]),
         (
             {"factors": {"k": {"value": 2, "samples": ["mumu"], "regions": ["mumugamma"]}}},
             ["'mumu' has 1 in region 'mumu' and 2 in 'mumugamma'", "the same pseudo-data"],

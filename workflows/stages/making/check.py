@@ -9,8 +9,15 @@ from pathlib import Path
 from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
 from workflows.inputs.needs import needed
+from workflows.inputs.plausible import (
+    Weighed,
+    doubtful_expectations,
+    refuse_more_than_generated,
+    sum_of_weights,
+    unread_names,
+)
 from workflows.inputs.samples import InputSample
-from workflows.ntuples.contents import inspect
+from workflows.ntuples.contents import NtupleInfo, inspect
 from workflows.ntuples.repack import packing_advice
 from workflows.results import write_csv
 from workflows.running.progress import Progress
@@ -22,9 +29,15 @@ logger = logging.getLogger(__name__)
 
 
 def check_inputs(
-    inputs: Sequence[InputSample], setup: ReadingSetup, folder: Path, *, allow_missing: bool, progress: Progress
+    inputs: Sequence[InputSample],
+    setup: ReadingSetup,
+    folder: Path,
+    *,
+    also_read: Sequence[str] = (),
+    allow_missing: bool,
+    progress: Progress,
 ) -> None:
-    """Open every input and write what would be processed as ``inputs.csv``.
+    """Open every input and write what would be processed as ``inputs.csv``; what can hardly be right goes to the log.
 
     Parameters
     ----------
@@ -34,6 +47,8 @@ def check_inputs(
         How they will be read.
     folder
         Where the table goes.
+    also_read
+        Variables that later commands read, beside those of `setup`.
     allow_missing
         List a file that cannot be used with its problem, instead of stopping.
     progress
@@ -42,21 +57,22 @@ def check_inputs(
     Raises
     ------
     NtupleError
-        If a file cannot be used: names file, tree and branch.
+        If a file cannot be used: names file, tree and branch; or a sample has far more than was generated.
     """
     names = ("sample", "kind", "regions", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass", "problem")
     columns: dict[str, list[object]] = {name: [] for name in names}
     total = sum(len(sample.files) for sample in inputs)
+    weighed, read = [], [*also_read]
     for sample in inputs:
         variables = needed(setup, sample)
-        rows = 0
+        infos: list[NtupleInfo] = []
         for path in sample.files:
             found: tuple[object, ...] = (None, None, None)
             problem = None
             try:
                 info = inspect(path, tree=sample.tree, variables=variables, names=setup.names)
+                infos.append(info)
                 found = (info.kind, info.rows, round(info.rows_per_cluster))
-                rows += info.rows
                 if (advice := packing_advice(info)) is not None:
                     logger.warning(advice)
             except NtupleError as error:
@@ -68,15 +84,46 @@ def check_inputs(
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
             progress("check", len(columns["file"]), total)
-        if not rows and not any(columns["problem"][-len(sample.files) :]):
-            logger.warning("%s: no file of sample %r has a row; it counts nothing", sample.files[0], sample.name)
+        weighed.append(_weighed(sample, infos, setup, allow_missing=allow_missing))
+        read += variables
         if sample.kind == "signal":
             sample.sum_of_weights()
+    for doubt in (*doubtful_expectations(weighed), *unread_names(setup, read)):
+        logger.warning(doubt)
     write_csv(folder / "inputs.csv", columns)
 
 
+def _weighed(sample: InputSample, infos: Sequence[NtupleInfo], setup: ReadingSetup, *, allow_missing: bool) -> Weighed:
+    """Return a sample with what those of its files hold that can be used.
+
+    Raises
+    ------
+    NtupleError
+        If weights cannot be read and may not be missing, or are far above what was generated.
+    """
+    rows, weights = sum(info.rows for info in infos), float("nan")
+    if not rows and len(infos) == len(sample.files):
+        logger.warning("%s: no file of sample %r has a row; it counts nothing", sample.files[0], sample.name)
+    try:
+        weights = float(rows) if sample.kind == "data" else sum_of_weights(infos, setup.names)
+    except NtupleError:
+        if not allow_missing:
+            raise
+    found = Weighed(sample=sample, rows=rows, weights=weights)
+    refuse_more_than_generated(found)
+    return found
+
+
 def _make(job: Job, folder: Path) -> None:
-    check_inputs(job.inputs, job.analysis.reading, folder, allow_missing=job.allow_missing, progress=job.progress)
+    controls = (control.observable for control in job.analysis.control.factors.values())
+    check_inputs(
+        job.inputs,
+        job.analysis.reading,
+        folder,
+        also_read=[name for name in controls if name is not None],
+        allow_missing=job.allow_missing,
+        progress=job.progress,
+    )
 
 
 STAGE = Stage(
