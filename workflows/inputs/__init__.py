@@ -1,4 +1,12 @@
 """What an analysis reads.
 
-========= ===========================================================================
+========= ===================================================================================
+module    holds
+========= ===================================================================================
+samples   each sample with its files and its normalisation
+patterns  patterns of the YAML -> files, each once
+plausible numbers of the YAML that the files contradict
+needs     the weights of samples, and the variables that must be in their files
+reading   the reading of samples
+========= ===================================================================================
 """

@@ -111,7 +111,8 @@ def doubtful_expectations(samples: Sequence[Weighed]) -> list[str]:
         if expected and (total > FAR_OFF * rows or total < rows / FAR_OFF):
             largest = max(expected, key=lambda name: abs(expected[name]))
             found.append(
-                f"{data.sample.files[0]}: {data.rows} rows of data before cuts in {', '.join(data.sample.regions)}, but the"
+                f"{data.sample.files[0]}: {data.rows} rows of data before cuts in"
+                f" {', '.join(data.sample.regions)}, but the"
                 f" samples add up to {total:.4g}, {expected[largest]:.4g} of them from {largest!r}: are data.luminosity"
                 f" [fb^-1] and, of samples.{largest}, luminosity [fb^-1] or cross_section [fb] and generated right?"
             )
