@@ -13,6 +13,10 @@ file                what it is for
 `lanes`             a stack at tested signals: its profile likelihood
 `uncertain_yields`  a stack whose signals have uncertain yields: its best fit
 `newton`            any likelihood: one, or many data sets
+`newton_kernels`    its compiled steps
+`walls`             empty bins that expect nothing: what both kernels do there
+`cholesky`          positive matrices, for both kernels
+`codes`             statuses as numbers that compiled code can compare
 `minuit`            any likelihood by iminuit: the reference
 `zfit`              any likelihood by zfit: a peer, an extra
 `zfit_densities`    values, not bins, by zfit's own densities

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.engines.linear_kernels import RUNNING, fit_rows
+from bumphunt.engines.codes import RUNNING
+from bumphunt.engines.linear_kernels import fit_rows
 from bumphunt.engines.result import FitStatus
 from bumphunt.engines.stacks import Stack, lifted
 from bumphunt.engines.uncertain_yields import yield_gradient

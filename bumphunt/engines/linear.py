@@ -21,7 +21,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.engines.linear_kernels import RUNNING, fit_rows
+from bumphunt.engines.codes import RUNNING
+from bumphunt.engines.linear_kernels import fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, lifted
 from bumphunt.engines.threads import in_threads

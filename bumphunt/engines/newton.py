@@ -2,8 +2,8 @@
 
 The engine "newton" for `Likelihood`s with log-normal factors, shape variations, per-bin factors times normalisations,
 exponential backgrounds and moving peaks. It also fits linear ones, for which `bumphunt.engines.linear` is faster.
-`bumphunt.likelihood.kernels` says how it works; the errors come from the observed information at the minimum, as those
-of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for thousands (toys).
+`bumphunt.engines.newton_kernels` says how it works; the errors come from the observed information at the minimum, as
+those of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for thousands (toys).
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.engines.codes import RUNNING
+from bumphunt.engines.newton_kernels import fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength
 from bumphunt.engines.threads import in_threads
-from bumphunt.likelihood import kernels as compiled
+from bumphunt.likelihood.kernels import hessian
 from bumphunt.likelihood.likelihood import Likelihood
 
 __all__ = ["fit_data_sets", "fit_newton"]
@@ -53,14 +55,14 @@ def fit_data_sets(
     n_fits = start.shape[0]
     theta = np.array(start, dtype=np.float64)
     nll, slopes = np.empty(n_fits), np.empty(n_fits)
-    status, steps = np.full(n_fits, compiled.RUNNING, np.int8), np.zeros(n_fits, np.int32)
+    status, steps = np.full(n_fits, RUNNING, np.int8), np.zeros(n_fits, np.int32)
     free = ~model.held
     free[0] = free[0] and strength_free
     n, x = np.ascontiguousarray(counts), np.ascontiguousarray(centres)
 
     def fit(rows: slice) -> None:
         data, results = (n[rows], x[rows], model.precisions, theta[rows]), (nll[rows], status[rows], steps[rows])
-        compiled.fit_rows(model.flat, free, *data, warm, *results, slopes[rows])
+        fit_rows(model.flat, free, *data, warm, *results, slopes[rows])
 
     in_threads(fit, n_fits, threads=threads)
     return FitResults(
@@ -137,7 +139,7 @@ def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]
     if n == 0:
         return covariance
     observed = np.empty_like(covariance)
-    compiled.hessian(model.flat, model.counts, model.centres, model.precisions, theta, free, observed)
+    hessian(model.flat, model.counts, model.centres, model.precisions, theta, free, observed)
     inside = np.ix_(free, free)
     expected = model.nll_and_gradient(theta)[2][inside]
     scale = np.diag(expected) ** -0.5 if np.all(np.diag(expected) > 0.0) else np.full(n, np.nan)

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines import start as starts
-from bumphunt.engines.linear_kernels import BOUNDARY_LEVEL, RUNNING, fit_rows
+from bumphunt.engines.codes import RUNNING
+from bumphunt.engines.linear_kernels import fit_rows
 from bumphunt.engines.result import FitResults, FitStatus
+from bumphunt.engines.walls import BOUNDARY_LEVEL
 from bumphunt.errors import InputError
 from bumphunt.likelihood.linear import Channel
 

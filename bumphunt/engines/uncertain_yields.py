@@ -13,9 +13,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from bumphunt.engines.linear_kernels import BARRIER_STOP, RUNNING, fit_rows
+from bumphunt.engines.codes import AT_BOUNDARY, RUNNING
+from bumphunt.engines.linear_kernels import fit_rows
 from bumphunt.engines.result import FitStatus
 from bumphunt.engines.stacks import Stack, StackFits, curvature, lifted
+from bumphunt.engines.walls import last_barrier
 
 __all__ = ["Best", "certain_best", "uncertain_best", "yield_gradient"]
 
@@ -25,7 +27,6 @@ MAX_STEPS = 60
 """Newton steps in S and z before a fit is given up, halved ones too; two or three are usual."""
 NOISE, SINGULAR = 1e-13, 1e-10
 """Relative rounding error of -ln L; smallest eigenvalue of a scaled Hessian that is not taken for zero."""
-AT_BOUNDARY = int(FitStatus.AT_BOUNDARY)
 DECREMENT = 1e-10
 """Estimated distance to the minimum in NLL, times two, at which the last step is taken."""
 
@@ -78,10 +79,11 @@ def _fill_gradient(columns, held, data, which, fits, status, gradient):  # type:
                 for b in range(bins):
                     nu[b] += value * columns[m, p, b]
             counts = data[which[m, lane]]
+            barrier = last_barrier(counts)
             for b in range(bins):
                 n = counts[b]
                 if n == 0.0 and status[m, lane] == AT_BOUNDARY:
-                    n = BARRIER_STOP
+                    n = barrier
                 nu[b] = 1.0 - n / nu[b] if nu[b] > 0.0 else 1.0
             for r in range(parts):
                 total = 0.0

@@ -16,6 +16,7 @@ import numpy as np
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import STRENGTH, Likelihood
 from bumphunt.models.background import BackgroundModel, basis_cdf, first_coefficients
+from bumphunt.models.interpolation import interpolated_factor
 from bumphunt.models.peaks import Peak
 from bumphunt.models.region import Region, Sample
 from bumphunt.models.systematics import (
@@ -27,7 +28,6 @@ from bumphunt.models.systematics import (
     PeakWidth,
     SpuriousSignal,
     Uncertainty,
-    interpolated_factor,
 )
 
 __all__ = ["unbinned_loss"]

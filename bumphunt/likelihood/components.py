@@ -1,7 +1,7 @@
 """Components of a likelihood: the counts of one sample in its bins, as a shape times factors.
 
 `bumphunt.likelihood.likelihood` makes them of samples and their uncertainties. They hold data and no functions:
-`flattened` lays them out in the arrays that the compiled code works on (`bumphunt.likelihood.kernels`).
+`flattened` lays them out in the arrays that the compiled code works on (`bumphunt.likelihood.flat`).
 
 ==============  =======================================================================================
 `Template`      a histogram, plus terms of one parameter each: odd theta + even g(theta)
@@ -18,11 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.likelihood import kernels as compiled
-from bumphunt.likelihood.kernels import Flat
+from bumphunt.likelihood.flat import BINS, EXPONENTIAL, LINEAR, PEAK, POWER, TEMPLATE, Flat
 from bumphunt.models.background import exponential_nodes
+from bumphunt.models.interpolation import Interpolation, power_values
 from bumphunt.models.peaks import Peak
-from bumphunt.models.systematics import Interpolation, power_values
 
 __all__ = [
     "BinFactors",
@@ -75,7 +74,7 @@ class BinFactors:
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """What one parameter adds to a template: odd theta + even g(theta), both ``(b,)``; see `interpolated_shift`.
+    """What one parameter adds to a template: odd theta + even g(theta), both ``(b,)``; see `odd_and_even`.
 
     Without an even part the term is linear.
     """
@@ -158,16 +157,16 @@ class _Layout:
         """Add a component."""
         shape, n_terms, n_factors = component.shape, len(self.terms), len(self.factors)
         if isinstance(shape, Template):
-            kind, base = compiled.TEMPLATE, self.put(shape.histogram)
+            kind, base = TEMPLATE, self.put(shape.histogram)
             for term in shape.terms:
                 even = -1 if term.even is None else self.put(term.even)
                 self.terms.append((term.index, self.put(term.odd), even, int(term.interpolation == "smooth")))
         elif isinstance(shape, Exponential):
             weights, nodes = exponential_nodes(shape.edges, shape.indices.size - 1)
-            kind, base = compiled.EXPONENTIAL, self.put(weights)
+            kind, base = EXPONENTIAL, self.put(weights)
             self.terms.extend((int(p), self.put(nodes[..., k]), -1, 0) for k, p in enumerate(shape.indices))
         else:
-            kind, base = compiled.PEAK, self.put(_peak_table(shape))
+            kind, base = PEAK, self.put(_peak_table(shape))
             for p, size, width in zip(shape.indices, shape.sizes, shape.widths, strict=True):
                 self.terms.append((int(p), self.put(np.array([size])), -1, int(width)))
         for factor in component.factors:
@@ -179,15 +178,15 @@ class _Layout:
     def _factor(self, factor: LinearFactor | PowerFactor | BinFactors, n_bins: int) -> tuple[int, int, int]:
         """Return kind, parameter and place of a factor."""
         if isinstance(factor, LinearFactor):
-            return compiled.LINEAR, factor.index, self.put(np.array([factor.constant, factor.slope]))
+            return LINEAR, factor.index, self.put(np.array([factor.constant, factor.slope]))
         if isinstance(factor, PowerFactor):
             smooth = float(factor.interpolation == "smooth")
-            return compiled.POWER, factor.index, self.put(np.append(smooth, power_values(factor.up, factor.down)))
+            return POWER, factor.index, self.put(np.append(smooth, power_values(factor.up, factor.down)))
         row = np.full(n_bins, -1, dtype=np.int64)
         row[factor.bins] = factor.indices
         self.bins.append(row)
         self.n_bins += n_bins
-        return compiled.BINS, -1, self.n_bins - n_bins
+        return BINS, -1, self.n_bins - n_bins
 
 
 def _peak_table(shape: MovingPeak) -> Array:

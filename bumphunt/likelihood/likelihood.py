@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.likelihood import kernels as compiled
 from bumphunt.likelihood.components import (
     BinFactors,
     Component,
@@ -27,16 +26,17 @@ from bumphunt.likelihood.components import (
     Term,
     flattened,
 )
-from bumphunt.likelihood.kernels import Flat
+from bumphunt.likelihood.flat import Flat
+from bumphunt.likelihood.kernels import evaluate, nll_rows
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, first_coefficients, integrals
+from bumphunt.models.interpolation import Interpolation, odd_and_even
 from bumphunt.models.peaks import Peak
 from bumphunt.models.region import Region, Sample, histogram
 from bumphunt.models.systematics import (
     ControlRegion,
     Free,
     Gaussian,
-    Interpolation,
     LogNormal,
     PeakPosition,
     PeakWidth,
@@ -44,7 +44,6 @@ from bumphunt.models.systematics import (
     ShapeVariation,
     SpuriousSignal,
     Uncertainty,
-    odd_and_even,
 )
 
 __all__ = ["Likelihood", "held_at", "likelihood", "linear_channel"]
@@ -106,7 +105,7 @@ class Likelihood:
     def _evaluated(self, theta: Array, slopes: Array | None = None) -> Array:
         """Return the expected counts at N points, ``(N, P)`` to ``(N, B)``; fill the slopes at the last one."""
         nu = np.empty((theta.shape[0], self.counts.size))
-        compiled.evaluate(self.flat, theta, slopes is not None, nu, np.zeros((0, 0)) if slopes is None else slopes)
+        evaluate(self.flat, theta, slopes is not None, nu, np.zeros((0, 0)) if slopes is None else slopes)
         return nu
 
     def nll(self, theta: ArrayLike) -> float:
@@ -116,7 +115,7 @@ class Likelihood:
     def nll_many(self, theta: Array) -> Array:
         """Return `nll` at N points, shape ``(N, P)`` to ``(N,)``."""
         t, out = np.ascontiguousarray(theta), np.empty(theta.shape[0])
-        compiled.nll_rows(self.counts, self.centres, self.precisions, t, self._evaluated(t), out)
+        nll_rows(self.counts, self.centres, self.precisions, t, self._evaluated(t), out)
         return out
 
     def nll_and_gradient(self, theta: ArrayLike) -> tuple[float, Array, Array]:

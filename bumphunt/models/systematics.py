@@ -16,23 +16,18 @@ uncertainty         what it does to the sample                                  
 
 Uncertainties of the same name are one and the same parameter, in all samples and all regions. They move together:
 that is how correlations are described. "normal" is a standard normal theta.
-
-References
-----------
-HistFactory: K. Cranmer et al., CERN-OPEN-2012-016, section 4.1 (interpolation).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.likelihood import kernels as compiled
+from bumphunt.models.interpolation import Interpolation
 
 __all__ = [
     "ControlRegion",
@@ -46,11 +41,7 @@ __all__ = [
     "ShapeVariation",
     "SpuriousSignal",
     "Uncertainty",
-    "interpolated_factor",
-    "interpolated_shift",
     "numbers",
-    "odd_and_even",
-    "power_values",
 ]
 
 Array = NDArray[np.float64]
@@ -64,11 +55,6 @@ class Histogram(Protocol):
 
     def values(self) -> Any:
         """Return the bin contents."""
-
-
-Interpolation = Literal["piecewise", "smooth"]
-"""Between -1 and +1 sigma: a "smooth" polynomial of order six (the default of ROOT and pyhf, codes 4 and 4p), or
-"piecewise" exponential or linear, with a kink at 0 (codes 1 and 0) that minimisers may stumble over."""
 
 
 def numbers(what: str, values: Any) -> Array:
@@ -312,63 +298,3 @@ Uncertainty = (
     LogNormal | Gaussian | Free | ControlRegion | ShapeVariation | PerBin | PeakPosition | PeakWidth | SpuriousSignal
 )
 """Anything in the table above."""
-
-
-def interpolated_factor(theta: float, up: float, down: float, interpolation: Interpolation) -> tuple[float, float]:
-    """Return the factor of a log-normal uncertainty at theta, and its derivative.
-
-    Parameters
-    ----------
-    theta
-        In standard deviations.
-    up, down
-        Factors at +1 and -1, positive.
-    interpolation
-        What to do between them; outside it is up^theta and down^-theta.
-
-    Examples
-    --------
-    >>> round(interpolated_factor(-2.0, 1.1, 0.8, "smooth")[0], 6)
-    0.64
-    """
-    value, slope, _ = compiled.power_factor(theta, interpolation == "smooth", power_values(up, down))
-    return float(value), float(slope)
-
-
-@lru_cache(maxsize=1024)
-def power_values(up: float, down: float) -> Array:
-    """Return ln up, -ln down, and the coefficients of the smooth polynomial, shape ``(9,)``.
-
-    It meets up^theta and down^-theta at +-1 with two derivatives.
-    """
-    k = np.arange(1.0, 7.0)
-    rows = [k**0, (-1.0) ** k, k, k * (-1.0) ** (k - 1), k * (k - 1), k * (k - 1) * (-1.0) ** k]
-    log_up, log_down = np.log(up), np.log(down)
-    wanted = [up - 1, down - 1, up * log_up, -down * log_down, up * log_up**2, down * log_down**2]
-    return np.concatenate([[log_up, -log_down, 1.0], np.linalg.solve(np.array(rows), np.array(wanted))])
-
-
-def interpolated_shift(theta: float, up: Array, down: Array, interpolation: Interpolation) -> tuple[Array, Array]:
-    """Return the shift of a histogram at theta, and its derivative; linear outside -1 to +1.
-
-    Parameters
-    ----------
-    theta
-        In standard deviations.
-    up, down
-        Differences to the nominal histogram at +1 and -1, shape ``(B,)``.
-    interpolation
-        What to do between them.
-    """
-    odd, even = odd_and_even(up, down)
-    shift, slope = np.zeros(odd.size), np.zeros(odd.size)
-    compiled.shift_shape(theta, interpolation == "smooth", odd, even, shift, slope)
-    return shift, slope
-
-
-def odd_and_even(up: Array, down: Array) -> tuple[Array, Array]:
-    """Return the odd and even part of a shape variation: the shift is odd theta + even g(theta), g(+-1) = 8.
-
-    Arguments as in `interpolated_shift`; outside -1 to +1 g is 8 abs(theta).
-    """
-    return 0.5 * (up - down), (up + down) / 16.0

@@ -216,6 +216,20 @@ def test_status_of_minuit_does_not_hang_on_its_last_steps(monkeypatch, tolerance
         assert got.n_sig == pytest.approx(want.n_sig, abs=1e-3 * want.n_sig_error)
 
 
+HOLE = {"seed": 274530, "order": 4, "mean": 0.295, "sigma": 0.158, "family": "chebyshev", "hole": 5}
+"""A large spectrum without events in five bins: nu there is lost in the rounding of the others."""
+
+
+@pytest.mark.parametrize("level", [3000.0, 1e6])
+def test_walls_are_not_lost_in_rounding(level):
+    r = spectrum(**HOLE, level=level, constrained=False)
+    fits = [fit(r, engine=engine, strength=s) for engine in ("linear", "newton") for s in (None, 0.0)]
+    assert {got.status for got in fits} == {FitStatus.AT_BOUNDARY}
+    linear, newton = (limit(r, engine=engine) for engine in ("linear", "newton"))
+    assert linear.observed == pytest.approx(newton.observed, rel=1e-4)
+    np.testing.assert_allclose(linear.expected, newton.expected, rtol=1e-4)
+
+
 @needs_zfit
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["close", "deep deficit", "empty control region"])

@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bumphunt.engines import codes, newton_kernels
 from bumphunt.engines.linear import fit_linear
 from bumphunt.engines.minuit import fit_minuit
 from bumphunt.engines.newton import fit_data_sets, fit_newton
 from bumphunt.engines.result import FitStatus
 from bumphunt.inference.fit import fit, limit
-from bumphunt.likelihood import kernels as compiled
+from bumphunt.likelihood.flat import work_arrays
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import crystal_ball, crystal_ball_gaussian, gaussian, two_sided_crystal_ball
@@ -163,12 +164,11 @@ def test_undetermined_parameters_are_singular():
 
 
 def test_fits_that_run_out_of_steps_are_not_converged(monkeypatch):
-    for kernel in ("MAX_STEPS", "INTERIOR_STEPS"):
-        monkeypatch.setattr(compiled, kernel, 0)
+    monkeypatch.setattr(newton_kernels, "INTERIOR_STEPS", 0)
     model = likelihood(nonlinear(np.random.default_rng(1), 30.0))
-    work = compiled._work.py_func(model.flat)
+    work = work_arrays(model.flat)
     work.flags[0] = 1
-    result = compiled._interior.py_func(
+    result = newton_kernels._interior.py_func(
         model.flat, model.counts, model.centres, model.precisions, model.start.copy(), work
     )
     assert FitStatus(result[1]) is FitStatus.NOT_CONVERGED
@@ -176,7 +176,7 @@ def test_fits_that_run_out_of_steps_are_not_converged(monkeypatch):
 
 def test_codes_are_those_of_the_statuses():
     for status in FitStatus:
-        assert getattr(compiled, status.name) == status
+        assert getattr(codes, status.name) == status
 
 
 def test_threads_give_the_same_numbers():

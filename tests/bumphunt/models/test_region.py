@@ -20,8 +20,6 @@ from bumphunt.models.systematics import (
     PerBin,
     ShapeVariation,
     SpuriousSignal,
-    interpolated_factor,
-    interpolated_shift,
 )
 
 GOOD = {
@@ -182,23 +180,6 @@ def test_what_is_not_linear_has_no_channel():
 def test_holding_an_unknown_parameter_raises():
     with pytest.raises(InputError, match="no parameter 'x' to hold"):
         held_at(build(), {"x": 1.0})
-
-
-@pytest.mark.parametrize("theta", [-1.0, 1.0])
-def test_smooth_interpolation_meets_the_outside_with_two_derivatives(theta):
-    def factor(t):
-        return interpolated_factor(t, 1.2, 0.7, "smooth")
-
-    def shift(t):
-        value, slope = interpolated_shift(t, np.array([0.3]), np.array([0.1]), "smooth")
-        return float(value[0]), float(slope[0])
-
-    for function in (factor, shift):
-        inside, outside = function(theta * (1 - 1e-9)), function(theta * (1 + 1e-9))
-        np.testing.assert_allclose(inside, outside, atol=1e-7)
-        step = 1e-4
-        second = [(function(t + step)[1] - function(t - step)[1]) / (2 * step) for t in (theta * 0.999, theta * 1.001)]
-        assert second[0] == pytest.approx(second[1], abs=0.05)
 
 
 def test_variances_of_a_weighted_histogram_are_the_errors_of_a_sample():

@@ -1,0 +1,106 @@
+"""Flat: a likelihood laid out in arrays, for compiled code; and the work arrays of that code.
+
+`bumphunt.likelihood.components` fills a `Flat`; `bumphunt.likelihood.kernels` evaluates it, and
+`bumphunt.engines.newton_kernels` minimises. All name the columns and rows by the numbers defined here.
+
+Symbols: P parameters theta, of which the M `dense` ones have a row in the slopes J (M, b) and the others one slope a,
+in the bin where they are at home (factors of single bins, such as Barlow and Beeston's); b bins of regions, B counts
+with the auxiliary ones.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+__all__ = ["Flat", "Work", "work_arrays"]
+
+Array = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+TEMPLATE, EXPONENTIAL, PEAK = 0, 1, 2
+"""Kinds of components."""
+LINEAR, POWER, BINS = 0, 1, 2
+"""Kinds of factors: of all bins, linear or log-normal, and one of each bin."""
+NODES = 8
+"""Points of the integral over a bin of an exponential."""
+
+FIRST, LAST, KIND, BASE, TERMS, FACTORS = 0, 1, 2, 3, 4, 6
+"""Columns of a component: its bins, kind, and place in the values; the ranges of its terms and factors, two each."""
+TERM_INDEX, TERM_ODD, TERM_EVEN, TERM_SMOOTH = range(4)
+"""Columns of a term: its parameter, the places of its odd and even part (-1: none), and whether it is smooth."""
+FACTOR_KIND, FACTOR_INDEX, FACTOR_AT = range(3)
+"""Columns of a factor: its kind, parameter, and place in the values or, of single bins, in the bins."""
+ROW, PLACE, KINKED = range(3)
+"""Columns of a parameter: the row of its auxiliary count, its row in the slopes (-1: none), whether it has a kink."""
+
+NU, NU_STEP, INVERSE, RATIO, WEIGHT, WALLS, SHAPE, SCALE = range(8)
+"""Rows of work over all counts: expectation and its step, what the terms of the NLL make of it, two more to spare."""
+SLOPE, PULL, STRETCH, BIN_WEIGHT, BIN_RATIO, BIN_SUM, BIN_PULL, WEIGHTED = range(8, 16)
+"""Rows of work over the bins of regions."""
+OWN, PRIOR, GRADIENT, STEP, TRIAL = range(5)
+"""Rows of work over parameters."""
+FREE, FROZEN, CROSSED = range(3)
+"""Flags of parameters: fitted; held at its kink; how often it stepped across."""
+REDUCED, FACTOR, FACTOR_SLOPE, FACTOR_BEND = range(4)
+"""Rows of work over dense parameters, and over factors."""
+
+
+class Flat(NamedTuple):
+    """A likelihood laid out in arrays, made by `bumphunt.likelihood.components.flattened`.
+
+    A template has its histogram at ``values[base]`` and adds its terms; the parameters of an exponential or of a peak
+    are its terms.
+    """
+
+    components: Indices
+    """Bins, kind, place in the values, terms and factors of each component, (C, 8)."""
+    terms: Indices
+    """(T, 4)."""
+    factors: Indices
+    """(F, 3)."""
+    values: Array
+    """What components, terms and factors point to."""
+    bins: Indices
+    """The parameters of single bins, -1 for a bin that has none."""
+    parameters: Indices
+    """(P, 3)."""
+    tau: Array
+    """The expectation of an auxiliary count per unit of the parameter, (P,)."""
+    dense: Indices
+    """Each dense parameter, the first bin, and the one after the last, where it matters, (M, 3)."""
+    at_home: Indices
+    """The other parameters, by bin; those of bin i stand at ``home[i]`` to ``home[i + 1]``."""
+    home: Indices
+    n_bins: int
+    n_rows: int
+
+
+class Work(NamedTuple):
+    """Work arrays for the evaluation of a likelihood and one fit of it."""
+
+    bins: Array
+    parameters: Array
+    flags: Indices
+    vectors: Array
+    slopes: Array
+    curvature: Array
+    hessian: Array
+
+
+@njit(cache=True, error_model="numpy")
+def work_arrays(flat):  # type: ignore[no-untyped-def]
+    """Return work arrays for a likelihood."""
+    n_parameters, n_dense = flat.tau.size, flat.dense.shape[0]
+    return Work(
+        np.zeros((16, max(flat.n_bins + 3, flat.n_rows))),
+        np.zeros((5, n_parameters)),
+        np.zeros((3, n_parameters), np.int64),
+        np.zeros((4, max(n_dense, flat.factors.shape[0]))),
+        np.zeros((n_dense, flat.n_bins)),
+        np.zeros((n_dense, n_dense)),
+        np.zeros((n_dense, n_dense)),
+    )
