@@ -18,6 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import theilslopes
 
 from bumphunt.errors import InputError
+from bumphunt.models.shape_minimum import (
+    AT_LIMIT,
+    FRACTION,
+    HIGHEST,
+    LIMITS,
+    NO_GAUSSIAN,
+    RATIO,
+    ShapeLikelihood,
+    within_limits,
+)
 from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_cdf
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
 from bumphunt.spectrum.axis import SQUARED, MassAxis
@@ -26,9 +36,6 @@ __all__ = ["fit_shape", "fit_shapes"]
 
 Array = NDArray[np.float64]
 
-LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 10.0))
-"""Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
-that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
 TAIL_STARTS = ((1.5, 2.0, 0.8, 1.7), (2.5, 5.0, 0.9, 3.0), (1.2, 1.5, 0.6, 2.5), (2.0, 3.0, 0.7, 5.0))
 """Tails that a fit begins with, one after the other: from a single one it may stop before the minimum."""
 NEIGHBOURS = 3.0
@@ -37,8 +44,8 @@ FEWEST = 5
 """Fewest masses that are."""
 NOWHERE = 1e15
 """Value of the objective where a parameter is no number."""
-AT_LIMIT = 1e-3
-"""A parameter closer to its limit than this fraction of its range is held for the errors."""
+SAME_MINIMUM = 1e-7
+"""Minima whose NLL differ by less are one: the first that was found is kept, whatever the last bits say."""
 MAX_SHIFT = 5.0
 """How far the mean may move from its start value, in units of the first width."""
 MAX_STRETCH = 20.0
@@ -134,11 +141,19 @@ def fit_shape(
     minuit.limits["mean_shift"] = (first[0] - MAX_SHIFT * first[1], first[0] + MAX_SHIFT * first[1])
     minuit.limits["sigma"] = (first[1] / MAX_STRETCH, first[1] * MAX_STRETCH)
     starts = TAIL_STARTS if held is None else (np.asarray(held, dtype=np.float64),)
-    valid = _minimise(minuit, first, starts, free_tails=held is None)
+    likelihood = ShapeLikelihood(
+        expected=expected,
+        objective=objective,
+        counts=content * scale,
+        scale=scale,
+        free=np.array([True, True, *[held is None] * 4, True]),
+    )
+    valid = _minimise(minuit, first, starts, likelihood.minimum)
     for index, (low, high) in enumerate(LIMITS):  # at its limit a parameter has no parabola, and no error
         distance = min(minuit.values[index] - low, high - minuit.values[index])
         if np.isfinite(high - low) and distance < AT_LIMIT * (high - low):
             minuit.fixed[index] = True
+    minuit.fixed[RATIO] |= minuit.values[FRACTION] == HIGHEST[FRACTION]
     minuit.hesse()
     p, nu = np.array(minuit.values), expected(np.array(minuit.values))
     covariance = _weighted_covariance(minuit, expected, v * scale**2)
@@ -160,21 +175,35 @@ def fit_shape(
 
 
 def _local_lines(place: Array, values: Array) -> Array:
-    """Return positive values of shape (M, P) at places (M,), each from a robust line through the logarithms near it."""
-    result = np.empty_like(values)
+    """Return positive values of shape (M, P) at places (M,), each from a robust line through the logarithms near it.
+
+    NaN says that a place tells nothing of a value; where no place near it does, the result is NaN.
+    """
+    result = np.full_like(values, np.nan)
     for index, here in enumerate(place):
         distance = np.abs(place - here)
         reach = max(np.log(NEIGHBOURS), float(np.sort(distance)[min(FEWEST, place.size) - 1]))
         near = distance <= reach * (1 + 1e-9)
-        for column, some in enumerate(values[near].T):
-            line = theilslopes(np.log(some), place[near])
+        for column, all_near in enumerate(values[near].T):
+            known = np.isfinite(all_near)
+            some, where = all_near[known], place[near][known]
+            if some.size < 2:
+                result[index, column] = some.mean() if some.size else np.nan
+                continue
+            line = theilslopes(np.log(some), where)
             # a line through scattered points must not leave them
             result[index, column] = np.clip(np.exp(line.intercept + line.slope * here), some.min(), some.max())
     return result
 
 
-def _minimise(minuit: Minuit, first: Array, starts: Sequence[ArrayLike], *, free_tails: bool) -> bool:
-    """Leave the minimiser at the lowest of the minima that are reached from several tails; return whether it is one."""
+def _minimise(
+    minuit: Minuit, first: Array, starts: Sequence[ArrayLike], polished: Callable[[Array], tuple[Array, float]]
+) -> bool:
+    """Leave the minimiser at the lowest of the minima that are reached from several tails; return whether it is one.
+
+    Minuit stops beside a minimum, at a place that hangs on the last bits of the counts and of the processor's
+    logarithms; `polished` goes on to the minimum itself.
+    """
     found: list[tuple[float, Array, bool]] = []
     for start in starts:
         minuit.reset()
@@ -182,13 +211,16 @@ def _minimise(minuit: Minuit, first: Array, starts: Sequence[ArrayLike], *, free
         for name in PARAMETERS[2:]:  # the core first, then its tails
             minuit.fixed[name] = True
         minuit.migrad()
-        if free_tails:
+        if len(starts) > 1:
             minuit.fixed = False
             minuit.migrad(ncall=20_000)
         if not minuit.valid:
             minuit.simplex().migrad(ncall=20_000)
-        found.append((float(minuit.fval), np.array(minuit.values), bool(minuit.valid)))
-    _, values, valid = min(found, key=lambda minimum: (not minimum[2], minimum[0]))
+        values, lowest = polished(np.array(minuit.values))
+        found.append((lowest, values, bool(minuit.valid)))
+    usable = [minimum for minimum in found if minimum[2]] or found
+    least = min(minimum[0] for minimum in usable)
+    _, values, valid = next(minimum for minimum in usable if minimum[0] <= least + SAME_MINIMUM)
     minuit.values = values
     return valid
 
@@ -241,7 +273,9 @@ def fit_shapes(
             progress(len(free), total)
     masses = np.array([fit.mass for fit in free])
     tails = np.array([fit.parameters[2:] for fit in free])
+    tails[tails[:, FRACTION - 2] == HIGHEST[FRACTION], RATIO - 2] = np.nan  # no Gaussian, no width
     smooth = _local_lines(np.log(masses), tails)
+    smooth[:, RATIO - 2] = np.where(np.isnan(smooth[:, RATIO - 2]), NO_GAUSSIAN, smooth[:, RATIO - 2])
     smooth = np.clip(smooth, *np.array(LIMITS[2:]).T)
     fits: list[ShapeFit] = []
     for (mass, edges, counts, variances), held in zip(spectra, smooth, strict=True):
@@ -265,16 +299,10 @@ def _weighted_covariance(minuit: Minuit, expected: Callable[[Array], Array], var
     for index in range(p.size):
         step = np.zeros(p.size)
         step[index] = 0.1 * max(np.sqrt(max(inverse.diagonal()[index], 0.0)), least[index])
-        low, high = (_within_limits(p + sign * step) for sign in (-1.0, 1.0))
+        low, high = (within_limits(p + sign * step) for sign in (-1.0, 1.0))
         gradients[index] = np.log(expected(high) / expected(low)) / max(high[index] - low[index], 1e-300)
     covariance: Array = (inverse @ (gradients * variances) @ gradients.T @ inverse)[:6, :6]
     return covariance
-
-
-def _within_limits(p: Array) -> Array:
-    """Return the parameters moved into `LIMITS`; a seventh, the yield, stays."""
-    limits = np.array(LIMITS)
-    return np.concatenate([np.clip(p[:6], limits[:, 0], limits[:, 1]), p[6:]])
 
 
 def _first_values(edges: Array, counts: Array, position: float, tail: Tail) -> Array:
@@ -292,6 +320,6 @@ def _resolution_slope(parameters: Array) -> Array:
         step = 1e-4 * abs(parameters[index])
         moved = np.repeat(parameters[None], 2, axis=0)
         moved[:, index] += [-step, step]
-        moved = np.array([_within_limits(row) for row in moved])
+        moved = np.array([within_limits(row) for row in moved])
         slope[index] = (core_half_width(moved[1]) - core_half_width(moved[0])) / (moved[1, index] - moved[0, index])
     return slope

@@ -1,0 +1,166 @@
+"""The minimum of the likelihood of a shape, to the last digit that the counts allow.
+
+Minuit stops beside a minimum, at a place that hangs on the last bits of the counts and of the processor's logarithms: a
+width is then known to 1e-4 only, and with it the grid of a scan. `ShapeLikelihood.minimum` goes on from there to the
+minimum itself, by damped Fisher scoring and Newton's steps. Derivatives of the expected counts are differences with
+fixed steps: their error moves the minimum by far less than its own error, and by the same on every machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.models.signal_shape import PARAMETERS
+
+__all__ = ["AT_LIMIT", "FRACTION", "HIGHEST", "LIMITS", "NO_GAUSSIAN", "RATIO", "ShapeLikelihood", "within_limits"]
+
+Array = NDArray[np.float64]
+
+LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0), (1.0, 10.0))
+"""Limits of the parameters in a fit: outside them the Gaussian would describe the tail, or the tail the core: a tail
+that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
+LOWEST, HIGHEST = (np.append(ends, end) for ends, end in zip(np.array(LIMITS).T, (1e-3, np.inf), strict=True))
+"""The same limits with that of the yield behind them, which is in units of the counts."""
+MOST_STEPS = 50
+"""Steps of each kind that may follow Minuit's, down to the minimum itself."""
+NEAR = 1e-6
+"""Estimated distance to the minimum, in NLL, from which on Newton's steps need no check."""
+POLISHED = 1e-24
+"""Distance at which these end: a parameter is then known to 1e-12 of its error."""
+MOST_DAMPING = 1e6
+"""Damping of a step, in units of the information, beyond which there is nothing lower."""
+FLATTEST = 1e-10
+"""Smallest information along a direction, relative to parameters that do not vary together, that a step believes."""
+STEP = 1e-2
+"""Step of derivatives, in units of a parameter's standard deviation if it were alone: of less, rounding is left."""
+AT_LIMIT = 1e-3
+"""A parameter closer to its limit than this fraction of its range is held for the errors."""
+FRACTION, RATIO = PARAMETERS.index("fraction"), PARAMETERS.index("ratio")
+NO_GAUSSIAN = 1.7
+"""Ratio that a shape without Gaussian (a fraction of 1) is given: any would do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Slopes:
+    """Gradient of the NLL and Fisher information at a point, in units of each parameter's own standard deviation.
+
+    `moving` says which parameters move: those that are not held, nor at a limit beyond which the NLL falls.
+    """
+
+    unit: Array
+    gradient: Array
+    information: Array
+    moving: NDArray[np.bool_]
+
+    def step(self, curvature: Array, damping: float) -> tuple[Array, float]:
+        """Return the step to the minimum of the parabola, shape ``(7,)``, and how far down in NLL that is."""
+        values, vectors = np.linalg.eigh(curvature[np.ix_(self.moving, self.moving)])
+        values = np.maximum(values, FLATTEST)
+        along = vectors.T @ self.gradient[self.moving]
+        step = np.zeros(self.unit.size)
+        step[self.moving] = -self.unit[self.moving] * (vectors @ (along / (values + damping)))
+        return step, 0.5 * float(along**2 @ (1.0 / values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShapeLikelihood:
+    """The likelihood of the parameters of a shape and the yield, seven in all.
+
+    Parameters
+    ----------
+    expected
+        Expected counts at parameters, shape ``(7,)`` to ``(B,)``.
+    objective
+        The NLL at parameters.
+    counts
+        Scaled counts, shape ``(B,)``; `scale` is their factor, and that of the expectation.
+    free
+        Which parameters are not held, shape ``(7,)``.
+    """
+
+    expected: Callable[[Array], Array]
+    objective: Callable[[Array], float]
+    counts: Array
+    scale: float
+    free: NDArray[np.bool_]
+
+    def minimum(self, start: Array) -> tuple[Array, float]:
+        """Return the parameters at the minimum next to `start`, shape ``(7,)``, and the NLL there."""
+        p = _at_limits(start)
+        at, value, damping = self.slopes(p, _reach(p)), self.objective(p), 0.0
+        for _ in range(MOST_STEPS):  # damped Fisher scoring, until the parabola is known to hold
+            step, distance = at.step(at.information, damping)
+            if distance < NEAR:
+                break
+            trial = within_limits(p + step)
+            lower = self.objective(trial)
+            if lower < value:
+                p, value, damping = trial, lower, 0.1 * damping
+                at = self.slopes(p, at.unit)
+            elif damping > MOST_DAMPING:
+                break
+            else:
+                damping = max(10.0 * damping, 1e-3)
+        if p[FRACTION] == HIGHEST[FRACTION]:
+            p[RATIO] = NO_GAUSSIAN
+        hessian, last = self._hessian(p, at), np.inf
+        for _ in range(MOST_STEPS):  # then Newton's, whose gain is below the rounding of the NLL
+            step, distance = at.step(hessian, 0.0)
+            if distance < POLISHED or not distance < last:
+                break
+            p, last = within_limits(p + step), distance
+            at = self.slopes(p, at.unit)
+        return p, self.objective(p)
+
+    def slopes(self, p: Array, size: Array) -> _Slopes:
+        """Return the slopes at a point; `size` is about the standard deviation of each parameter, shape ``(7,)``."""
+        nu = self.scale * self.expected(p)
+        slopes = np.zeros((p.size, nu.size))
+        for k in np.flatnonzero(self.free):
+            step = np.zeros(p.size)
+            step[k] = STEP * size[k]
+            low, high = within_limits(p - step), within_limits(p + step)
+            slopes[k] = self.scale * (self.expected(high) - self.expected(low)) / (high[k] - low[k])
+        gradient = slopes @ (1.0 - self.counts / nu)
+        information = (slopes / nu) @ slopes.T
+        diagonal = np.diag(information)
+        unit = np.where(diagonal > 0.0, 1.0 / np.sqrt(np.where(diagonal > 0.0, diagonal, 1.0)), size)
+        unit = np.minimum(unit, _reach(p))
+        moving = self.free & ~((p <= LOWEST) & (gradient > 0.0)) & ~((p >= HIGHEST) & (gradient < 0.0))
+        information = information * np.outer(unit, unit)
+        return _Slopes(unit=unit, gradient=gradient * unit, information=information, moving=moving)
+
+    def _hessian(self, p: Array, at: _Slopes) -> Array:
+        """Return the second derivatives of the NLL in the units of `at`, shape ``(7, 7)``."""
+        hessian = np.eye(p.size)
+        for k in np.flatnonzero(at.moving):
+            step = np.zeros(p.size)
+            step[k] = STEP * at.unit[k]
+            low, high = within_limits(p - step), within_limits(p + step)
+            down, up = self.slopes(low, at.unit), self.slopes(high, at.unit)
+            change = up.gradient / up.unit - down.gradient / down.unit
+            hessian[k] = change * at.unit * at.unit[k] / (high[k] - low[k])
+        return 0.5 * (hessian + hessian.T)
+
+
+def _at_limits(p: Array) -> Array:
+    """Return the parameters, those that are all but at a limit put there, shape ``(7,)``."""
+    near = np.where(np.isfinite(HIGHEST - LOWEST), AT_LIMIT * (HIGHEST - LOWEST), 0.0)
+    p = np.where(p - LOWEST < near, LOWEST, p)
+    return np.where(HIGHEST - p < near, HIGHEST, p)
+
+
+def within_limits(p: Array) -> Array:
+    """Return the parameters moved into `LIMITS`; a seventh, the yield, stays."""
+    limits = np.array(LIMITS)
+    return np.concatenate([np.clip(p[:6], limits[:, 0], limits[:, 1]), p[6:]])
+
+
+def _reach(p: Array) -> Array:
+    """Return how far each parameter may be thought to vary, shape ``(7,)``: sigma, the range of its limits, or 1."""
+    span = HIGHEST - LOWEST
+    return np.where(np.isfinite(span), span, np.where(np.arange(p.size) < 2, p[1], 1.0))
