@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
+from bumphunt.compilation import njit
 
 __all__ = ["PIVOT", "backward", "factor", "forward"]
 

@@ -17,9 +17,9 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.engines import walls
 from bumphunt.engines.cholesky import PIVOT, backward, factor, forward
 from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, INFEASIBLE, NOT_CONVERGED, RUNNING, SINGULAR

@@ -19,8 +19,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from bumphunt.compilation import njit
 from bumphunt.engines import walls
 from bumphunt.engines.cholesky import PIVOT, backward, factor, forward
 from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, INFEASIBLE, NOT_CONVERGED, RUNNING, SINGULAR

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.engines.codes import AT_BOUNDARY, RUNNING
 from bumphunt.engines.linear_kernels import fit_rows
 from bumphunt.engines.result import FitStatus

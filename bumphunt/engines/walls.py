@@ -12,7 +12,7 @@ gap).
 
 from __future__ import annotations
 
-from numba import njit
+from bumphunt.compilation import njit
 
 __all__ = [
     "at_boundary",

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
 

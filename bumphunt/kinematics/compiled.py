@@ -7,8 +7,9 @@ Use these inside numba functions, where an event is a handful of tuples (E, px, 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bumphunt.compilation import njit
 
 __all__ = [
     "P4",

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.likelihood import poisson
 from bumphunt.likelihood.flat import (
     BINS,

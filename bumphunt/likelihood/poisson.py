@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from bumphunt.compilation import njit
 
 __all__ = ["deviance", "dot", "nll", "terms"]
 

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
+from bumphunt.compilation import njit
 from bumphunt.likelihood.flat import (
     BASE,
     BIN_PULL,

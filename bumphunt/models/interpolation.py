@@ -16,8 +16,9 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bumphunt.compilation import njit
 
 __all__ = ["Interpolation", "bend", "interpolated_factor", "odd_and_even", "power_factor", "power_values"]
 

@@ -14,9 +14,9 @@ in the rest frame of Q
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, GEV2_TO_FB
 from bumphunt.errors import InputError
 

@@ -12,9 +12,9 @@ O. Nicrosini, L. Trentadue, Phys. Lett. B 196 (1987) 551: D to order beta^2, and
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, M_ELECTRON
 
 __all__ = ["K_FACTOR", "compiled_regular_part", "radiator_exponent", "structure_function"]

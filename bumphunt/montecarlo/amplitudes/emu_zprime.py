@@ -19,9 +19,9 @@ M. E. Peskin, D. V. Schroeder, An Introduction to Quantum Field Theory, section 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.kinematics.compiled import P4, along, minkowski
 from bumphunt.montecarlo.amplitudes.spinors import Bispinor, Vector, bar, row_slash, slash, vector_current
 

@@ -19,9 +19,9 @@ F. A. Berends, P. H. Daverveldt, R. Kleiss, Nucl. Phys. B 253 (1985) 441: the pr
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.compiled import P4
 from bumphunt.montecarlo.amplitudes.spinors import Bispinor, Vector, bar, row_slash, slash, vector_current

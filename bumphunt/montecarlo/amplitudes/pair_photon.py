@@ -19,8 +19,8 @@ F. A. Berends, R. Kleiss, S. Jadach, Nucl. Phys. B 202 (1982) 63: the process, a
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.compiled import P4, minkowski
 from bumphunt.theory.pair_and_vector import compiled_trace, transverse_current

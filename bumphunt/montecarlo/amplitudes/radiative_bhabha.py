@@ -12,9 +12,9 @@ limit, which the tests compare with.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.compiled import P4, massless_product
 from bumphunt.montecarlo.amplitudes.spinors import (

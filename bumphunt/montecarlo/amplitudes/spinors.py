@@ -14,8 +14,8 @@ M. E. Peskin, D. V. Schroeder, An Introduction to Quantum Field Theory (1995), s
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.kinematics.compiled import P4
 
 __all__ = [

@@ -12,9 +12,9 @@ S. Jadach, J. H. Kuehn, Z. Was, Comput. Phys. Commun. 64 (1991) 275, "TAUOLA" (T
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_PION, M_PION0, M_TAU
 
 __all__ = [

@@ -10,9 +10,9 @@ F. A. Berends, R. Kleiss, Nucl. Phys. B 186 (1981) 22: the massless limit, which
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.compiled import P4
 from bumphunt.montecarlo.amplitudes.spinors import (

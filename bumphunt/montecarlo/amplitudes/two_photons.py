@@ -18,8 +18,9 @@ V. M. Budnev, I. F. Ginzburg, G. V. Meledin, V. G. Serbo, Phys. Rep. 15 (1975) 1
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from bumphunt.compilation import njit
 
 __all__ = ["electron_tensor", "squared_amplitude"]
 

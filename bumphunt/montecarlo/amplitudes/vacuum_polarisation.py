@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, M_ELECTRON, M_MUON, M_TAU
 
 __all__ = ["running", "vacuum_polarisation"]

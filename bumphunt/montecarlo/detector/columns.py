@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.montecarlo.detector.candidates import Candidate
 from bumphunt.montecarlo.detector.combinations import TrackCombinations
 from bumphunt.montecarlo.detector.measured import Clusters, Tracks

@@ -20,9 +20,9 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
 from bumphunt.montecarlo.detector.columns import Columns, numbering, photon_columns, rest_columns, track_columns
 from bumphunt.montecarlo.detector.combinations import TrackCombinations, photon_combinations, track_combinations

@@ -14,8 +14,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.kinematics.compiled import P4, along, boost_from_rest, boost_to_rest
 from bumphunt.montecarlo.amplitudes.radiative_bhabha import Work, invariants, squared_amplitude

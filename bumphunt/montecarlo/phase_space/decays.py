@@ -8,10 +8,10 @@ F. James, Monte Carlo phase space, CERN 68-15: GENBOD.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from bumphunt.compilation import njit
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import P4, boost_from_rest, breakup_momentum
 

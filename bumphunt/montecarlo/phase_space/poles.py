@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from bumphunt.compilation import njit
 
 __all__ = ["double_pole", "double_pole_density", "pole", "pole_density"]
 

@@ -12,9 +12,9 @@ J. D. Jackson, in High Energy Physics (Les Houches 1965), Gordon and Breach: dec
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import along, boost_from_rest, breakup_momentum, ray, row
 from bumphunt.montecarlo.radiation.final_state import radiate_final_state

@@ -12,8 +12,8 @@ V. M. Budnev, I. F. Ginzburg, G. V. Meledin, V. G. Serbo, Phys. Rep. 15 (1975) 1
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_ELECTRON
 from bumphunt.kinematics.compiled import P4, along, boost_from_rest, boost_to_rest
 

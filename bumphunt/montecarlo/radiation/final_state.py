@@ -8,9 +8,9 @@ rest frame of the two particles *after* emission, where the angular weight of th
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import P4, boost_from_rest, row

@@ -14,9 +14,9 @@ M. H. Seymour, Comput. Phys. Commun. 90 (1995) 95: correcting the hardest emissi
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import P4, add, minkowski, row, subtract

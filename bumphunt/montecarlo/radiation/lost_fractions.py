@@ -6,8 +6,8 @@ Hard photons, and events that return to low masses, are drawn more often than th
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.theory.structure_function import compiled_regular_part
 
 __all__ = ["Shares", "draw_lost_fractions"]

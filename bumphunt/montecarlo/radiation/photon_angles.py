@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.kinematics.compiled import P4, along
 
 __all__ = ["SMALLEST_LOST", "angular_weight", "emit_photon"]

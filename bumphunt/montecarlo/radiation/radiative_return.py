@@ -14,9 +14,9 @@ by a beam along either of the two, drawn by their squared energies (exact for on
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, M_ELECTRON
 from bumphunt.kinematics.compiled import add, mass_squared, row
 from bumphunt.montecarlo.radiation.initial_state import (

@@ -23,8 +23,8 @@ photons.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, M_ELECTRON
 
 __all__ = ["bhabha_exponent", "bhabha_factor", "diphoton_constant", "diphoton_factor", "pair_exponent"]

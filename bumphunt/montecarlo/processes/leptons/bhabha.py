@@ -19,9 +19,9 @@ F. A. Berends, R. Kleiss, Nucl. Phys. B 228 (1983) 537: soft part and one hard p
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
 from bumphunt.kinematics.compiled import mass_squared, row, to_laboratory
 from bumphunt.kinematics.momenta import Beams

@@ -15,9 +15,9 @@ F. A. Berends, R. Kleiss, Nucl. Phys. B 177 (1981) 237: the process with its rad
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_MUON
 from bumphunt.kinematics.compiled import along, ray
 from bumphunt.kinematics.momenta import Beams

@@ -17,9 +17,9 @@ D. Karlen, Nucl. Phys. B 289 (1987) 23: the generator TEEGG of this process.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import GEV2_TO_FB
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import mass_squared, row, to_laboratory

@@ -38,9 +38,9 @@ from functools import partial
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import P4, add, boost_to_rest, mass_squared, row, to_laboratory

@@ -15,9 +15,9 @@ S. I. Eidelman, E. A. Kuraev, Nucl. Phys. B 143 (1978) 353.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import (

@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import along, boost_from_rest, boost_to_rest, breakup_momentum, ray, row

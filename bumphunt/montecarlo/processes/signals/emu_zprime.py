@@ -19,9 +19,9 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import P4, along, boost_from_rest, boost_to_rest, breakup_momentum, ray, row

@@ -14,9 +14,9 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import along, boost_from_rest, row

@@ -13,9 +13,9 @@ from __future__ import annotations
 from functools import partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import along, boost_from_rest, ray, row
 from bumphunt.kinematics.momenta import Beams

@@ -11,9 +11,9 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_ELECTRON, M_KAON, M_KAON0, M_MUON, M_PION, M_PION0, M_TAU
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import boost_from_rest, row

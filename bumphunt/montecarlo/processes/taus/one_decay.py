@@ -13,9 +13,9 @@ S. Jadach, J. H. Kuehn, Z. Was, Comput. Phys. Commun. 64 (1991) 275, "TAUOLA" (T
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_TAU
 from bumphunt.kinematics.compiled import P4, boost_from_rest, breakup_momentum, minkowski
 from bumphunt.montecarlo.amplitudes.tau_spectra import rho_current_at

@@ -8,9 +8,9 @@ Y.-S. Tsai, Phys. Rev. D 4 (1971) 2821, and S. Jadach, Z. Was, Comput. Phys. Com
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from bumphunt.compilation import njit
 from bumphunt.constants import M_TAU
 from bumphunt.kinematics.compiled import P4, boost_from_rest, boost_to_rest, mass_squared, row
 

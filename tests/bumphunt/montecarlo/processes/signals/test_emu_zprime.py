@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numba import njit
 
+from bumphunt.compilation import njit
 from bumphunt.constants import ALPHA, GEV2_TO_FB, M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.compiled import boost_from_rest, breakup_momentum
