@@ -130,7 +130,7 @@ def test_shipped_examples_load():
             "systematics: {veto: {background: {mumuu: 0.1}}}\nsearch:",
             ["source 'veto' moves the sample 'mumuu'; there are mumu"],
         ),
-        ("search:", "systematics: {veto: {efficiency: -1}}\nsearch:", ["'veto' must be above -1.0", "got -2.0"]),
+        ("search:", "systematics: {veto: {efficiency: -1}}\nsearch:", ["'veto' must be above -1.0", "got -1.0"]),
         ("search:", "systematics: {norm_mumu: {efficiency: 0.1}}\nsearch:", ["'norm_mumu' is taken"]),
         (
             "search:",
