@@ -29,6 +29,10 @@ MOST_STEPS = 50
 """Steps of each kind that may follow Minuit's, down to the minimum itself."""
 NEAR = 1e-6
 """Estimated distance to the minimum, in NLL, from which on Newton's steps need no check."""
+FARTHEST = 100.0
+"""Times that distance: where Newton's steps would lead farther, they are not made."""
+LONGEST = 0.5
+"""Longest step, in units of how far a parameter may be thought to vary: sigma for position and width."""
 POLISHED = 1e-24
 """Distance at which these end: a parameter is then known to 1e-12 of its error."""
 MOST_DAMPING = 1e6
@@ -91,12 +95,13 @@ class ShapeLikelihood:
     def minimum(self, start: Array) -> tuple[Array, float]:
         """Return the parameters at the minimum next to `start`, shape ``(7,)``, and the NLL there."""
         p = _at_limits(start)
-        at, value, damping = self.slopes(p, _reach(p)), self.objective(p), 0.0
+        at, value, damping, near = self.slopes(p, _reach(p)), self.objective(p), 0.0, False
         for _ in range(MOST_STEPS):  # damped Fisher scoring, until the parabola is known to hold
             step, distance = at.step(at.information, damping)
-            if distance < NEAR:
+            near = distance < NEAR
+            if near:
                 break
-            trial = within_limits(p + step)
+            trial = within_limits(p + step * min(1.0, LONGEST / float(np.max(np.abs(step) / _reach(p)))))
             lower = self.objective(trial)
             if lower < value:
                 p, value, damping = trial, lower, 0.1 * damping
@@ -107,8 +112,8 @@ class ShapeLikelihood:
                 damping = max(10.0 * damping, 1e-3)
         if p[FRACTION] == HIGHEST[FRACTION]:
             p[RATIO] = NO_GAUSSIAN
-        hessian, last = self._hessian(p, at), np.inf
-        for _ in range(MOST_STEPS):  # then Newton's, whose gain is below the rounding of the NLL
+        hessian, last = self._hessian(p, at), FARTHEST * NEAR
+        for _ in range(MOST_STEPS if near else 0):  # then Newton's, whose gain is below the rounding of the NLL
             step, distance = at.step(hessian, 0.0)
             if distance < POLISHED or not distance < last:
                 break
