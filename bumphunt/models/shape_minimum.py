@@ -95,31 +95,39 @@ class ShapeLikelihood:
     def minimum(self, start: Array) -> tuple[Array, float]:
         """Return the parameters at the minimum next to `start`, shape ``(7,)``, and the NLL there."""
         p = _at_limits(start)
-        at, value, damping, near = self.slopes(p, _reach(p)), self.objective(p), 0.0, False
-        for _ in range(MOST_STEPS):  # damped Fisher scoring, until the parabola is known to hold
-            step, distance = at.step(at.information, damping)
-            near = distance < NEAR
-            if near:
-                break
-            trial = within_limits(p + step * min(1.0, LONGEST / float(np.max(np.abs(step) / _reach(p)))))
-            lower = self.objective(trial)
-            if lower < value:
-                p, value, damping = trial, lower, 0.1 * damping
-                at = self.slopes(p, at.unit)
-            elif damping > MOST_DAMPING:
-                break
-            else:
-                damping = max(10.0 * damping, 1e-3)
+        p, at, near = self._descended(p, self.slopes(p, _reach(p)), exact=False)
+        if not near:  # along a curved valley the information misleads
+            p, at, near = self._descended(p, at, exact=True)
         if p[FRACTION] == HIGHEST[FRACTION]:
             p[RATIO] = NO_GAUSSIAN
-        hessian, last = self._hessian(p, at), FARTHEST * NEAR
-        for _ in range(MOST_STEPS if near else 0):  # then Newton's, whose gain is below the rounding of the NLL
+        hessian, last = self._hessian(p, at) if near else at.information, FARTHEST * NEAR
+        for _ in range(MOST_STEPS if near else 0):  # Newton's, whose gain is below the rounding of the NLL
             step, distance = at.step(hessian, 0.0)
             if distance < POLISHED or not distance < last:
                 break
             p, last = within_limits(p + step), distance
             at = self.slopes(p, at.unit)
         return p, self.objective(p)
+
+    def _descended(self, p: Array, at: _Slopes, *, exact: bool) -> tuple[Array, _Slopes, bool]:
+        """Return where damped steps lead, by second derivatives if `exact`, and whether the minimum is near."""
+        value, damping = self.objective(p), 0.0
+        curvature = self._hessian(p, at) if exact else at.information
+        for _ in range(MOST_STEPS):
+            step, distance = at.step(curvature, damping)
+            if distance < NEAR:
+                return p, at, True
+            trial = within_limits(p + step * min(1.0, LONGEST / float(np.max(np.abs(step) / _reach(p)))))
+            lower = self.objective(trial)
+            if lower < value:
+                p, value, damping = trial, lower, 0.1 * damping
+                at = self.slopes(p, at.unit)
+                curvature = self._hessian(p, at) if exact else at.information
+            elif damping > MOST_DAMPING:
+                break
+            else:
+                damping = max(10.0 * damping, 1e-3)
+        return p, at, False
 
     def slopes(self, p: Array, size: Array) -> _Slopes:
         """Return the slopes at a point; `size` is about the standard deviation of each parameter, shape ``(7,)``."""
