@@ -66,7 +66,7 @@ def generate(n: int, *, beams: Beams, rng: np.random.Generator, minimum_angle: f
         Source of randomness.
     minimum_angle
         Smallest angle of both electrons to both beams in the centre of mass [rad]. They also have at least
-        `radiative_bhabha.LOWEST_SEEN_ENERGY` there.
+        `bhabha_photon.LOWEST_SEEN_ENERGY` there.
 
     Raises
     ------

@@ -68,7 +68,7 @@ def generate(
         Its smallest angle to both beams there [rad].
     minimum_angle
         An electron is seen if its angle to both beams there is at least this [rad] and its energy at least
-        `radiative_bhabha.LOWEST_SEEN_ENERGY`; at most one of the two is.
+        `bhabha_photon.LOWEST_SEEN_ENERGY`; at most one of the two is.
 
     Raises
     ------
