@@ -4,6 +4,9 @@ A fit is made by itself, and its sums over bins run in SIMD lanes: the result do
 `fit_rows` makes many, for `bumphunt.engines.linear` and `bumphunt.inference.batch`, which say what is minimised;
 nothing here checks its input.
 
+For speed, loops run over unsigned bins, which need no check for negative ones, not over slices, which would be counted
+references; and what one fit does often takes its work arrays out of their record once.
+
 Arguments that many functions share: `model`, and `centres` (P,) of one fit; `counts` (B,), `theta` (P,); `work`.
 
 References
@@ -24,7 +27,7 @@ from bumphunt.engines import walls
 from bumphunt.engines.cholesky import PIVOT, backward, factor, forward
 from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, INFEASIBLE, NOT_CONVERGED, RUNNING, SINGULAR
 from bumphunt.engines.walls import BARRIER_START, BLOCKED_STEPS, RIDGE, TO_BOUNDARY
-from bumphunt.likelihood.poisson import deviance, dot, terms
+from bumphunt.likelihood.poisson import deviance, terms
 
 __all__ = ["fit_rows"]
 
@@ -45,7 +48,7 @@ class _Model(NamedTuple):
 
     columns: Array
     """A, (P, B)."""
-    spans: NDArray[np.int64]
+    spans: NDArray[np.uint64]
     """First bin of each column that is not zero, and the one after the last, (P, 2)."""
     precision: Array
     """(P,); 0 is no constraint."""
@@ -102,39 +105,47 @@ def _find_spans(columns, spans):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _expected(model, first, vector, out):  # type: ignore[no-untyped-def]
     """Fill out_i = sum_p vector_p A_pi, over the parameters from `first` on."""
+    columns, spans = model.columns, model.spans
     out[:] = 0.0
-    for p in range(first, model.columns.shape[0]):
-        value, low, high = vector[p], model.spans[p, 0], model.spans[p, 1]
-        column, part = model.columns[p, low:high], out[low:high]
-        for i in range(column.size):
-            part[i] += value * column[i]
+    for p in range(first, columns.shape[0]):
+        value = vector[p]
+        for i in range(spans[p, 0], spans[p, 1]):
+            out[i] += value * columns[p, i]
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def _information(model, theta, centres, work):  # type: ignore[no-untyped-def]
     """Fill gradient sum_i A_pi ratio_i and Hessian sum_i A_pi A_qi weight_i, with the Gaussian constraints."""
     columns, spans, precision, held = model.columns, model.spans, model.precision, model.held
+    gradient, hessian, ratio, weight, weighted = work.gradient, work.hessian, work.ratio, work.weight, work.weighted
     for p in range(held, columns.shape[0]):
         low, high = spans[p, 0], spans[p, 1]
-        a, curved, w = columns[p, low:high], work.weight[low:high], work.weighted[low:high]
-        for i in range(a.size):
-            w[i] = a[i] * curved[i]
-        work.gradient[p] = dot(a, work.ratio[low:high]) + precision[p] * (theta[p] - centres[p])
+        slope, curvature = 0.0, 0.0
+        for i in range(low, high):
+            a = columns[p, i]
+            w = a * weight[i]
+            weighted[i] = w
+            slope += a * ratio[i]
+            curvature += w * a
+        gradient[p] = slope + precision[p] * (theta[p] - centres[p])
+        hessian[p, p] = curvature + precision[p]
         for q in range(held, p):
-            first, last = max(low, spans[q, 0]), min(high, spans[q, 1])
-            work.hessian[p, q] = dot(work.weighted[first:last], columns[q, first:last]) if first < last else 0.0
-        work.hessian[p, p] = dot(w, a) + precision[p]
+            mixed = 0.0
+            for i in range(max(low, spans[q, 0]), min(high, spans[q, 1])):
+                mixed += weighted[i] * columns[q, i]
+            hessian[p, q] = mixed
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _solve(held, work):  # type: ignore[no-untyped-def]
     """Factor the Hessian in place, fill move = -H^-1 g; return the decrement g H^-1 g, or -1 if not positive."""
-    if not factor(work.hessian, held, PIVOT):
+    hessian, gradient, move = work.hessian, work.gradient, work.move
+    if not factor(hessian, held, PIVOT):
         return -1.0
-    for p in range(held, work.move.size):
-        work.move[p] = -work.gradient[p]
-    decrement = forward(work.hessian, held, work.move)
-    backward(work.hessian, held, work.move)
+    for p in range(held, move.size):
+        move[p] = -gradient[p]
+    decrement = forward(hessian, held, move)
+    backward(hessian, held, move)
     return decrement
 
 
@@ -160,18 +171,19 @@ def _feasible(model, counts, nu):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def _newton(model, counts, theta, centres, warm, work):  # type: ignore[no-untyped-def]
     """Newton steps of one fit; theta is updated in place. Return (status, iterations); RUNNING needs `_interior`."""
-    nu, held, blocked, iteration = work.nu, model.held, 0, 0
+    nu, step, move, inverse, ratio, weight = work.nu, work.step, work.move, work.inverse, work.ratio, work.weight
+    held, blocked, iteration = model.held, 0, 0
     _expected(model, 0, theta, nu)
     if not _feasible(model, counts, nu):
         return INFEASIBLE, 0
     while iteration < MAX_ITERATIONS and blocked < BLOCKED_STEPS:
-        terms(counts, nu, iteration == 0 and not warm, work.inverse, work.ratio, work.weight)
+        terms(counts, nu, iteration == 0 and not warm, inverse, ratio, weight)
         _information(model, theta, centres, work)
         decrement = _solve(held, work)
         if decrement < 0.0 or math.isnan(decrement):
             break
-        _expected(model, held, work.move, work.step)
-        longest = walls.steepest_fall(work.step, work.inverse)
+        _expected(model, held, move, step)
+        longest = walls.steepest_fall(step, inverse)
         alpha, last = 1.0, False
         if iteration > CAUTIOUS and decrement > DECREMENT:
             alpha = 1.0 / (1.0 + math.sqrt(decrement))  # Boyd, eq. 9.50
@@ -187,12 +199,12 @@ def _newton(model, counts, theta, centres, warm, work):  # type: ignore[no-untyp
     return RUNNING, iteration
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, error_model="numpy", inline="always")
 def _advance(held, alpha, theta, work):  # type: ignore[no-untyped-def]
     """Move parameters and expected counts by a part of their step."""
+    nu, step, move = work.nu, work.step, work.move
     for p in range(held, theta.size):
-        theta[p] += alpha * work.move[p]
-    nu, step = work.nu, work.step
+        theta[p] += alpha * move[p]
     for i in range(nu.size):
         nu[i] += alpha * step[i]
 
@@ -287,7 +299,7 @@ def fit_rows(columns, model, held, counts, data, start, centres, precision, warm
     threads may run meanwhile.
     """
     work = _work_arrays(columns.shape[1], columns.shape[2])
-    spans, last = np.zeros((columns.shape[1], 2), np.int64), -1
+    spans, last = np.zeros((columns.shape[1], 2), np.uint64), -1
     for k in range(model.size):
         if status[k] != RUNNING:
             continue
