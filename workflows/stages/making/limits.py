@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import bumphunt
-from bumphunt.errors import ConfigError
+from bumphunt.errors import ConfigError, Flag
 from bumphunt.inference.upper_limit import cross_section
 from selections.search import Model
 from workflows.config.records import About
@@ -22,9 +22,6 @@ from workflows.results import PROVENANCE, code_digest, read_table, write_table
 from workflows.stages.stage import RESULTS, Job, Stage
 
 __all__ = ["STAGE", "limit_table", "set_limits"]
-
-INCOMPLETE = "incomplete"
-"""Flag of every row when not all input was read."""
 
 Table = dict[str, NDArray[Any]]
 
@@ -128,7 +125,7 @@ def set_limits(
         branching_ratio=1.0 if task.combined else task.regions[0].definition.branching_ratio(masses),
     )
     if not complete:
-        table["flags"] = np.array([";".join(filter(None, [flags, INCOMPLETE])) for flags in table["flags"]])
+        table["flags"] = np.array([";".join(filter(None, [flags, Flag.INCOMPLETE])) for flags in table["flags"]])
     units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
     units["coupling"] = "none" if model is None else model.meaning
     content = {
