@@ -10,7 +10,7 @@
 | `validation` | the Monte Carlo against published numbers and formulas |
 | `named` | records by name, shipped and a user's |
 | `events` | the record of generated events, and the beams they start from |
-| `setup` | what a chunk of events depends on, and its seed |
+| `conditions` | what a chunk of events depends on, and its seed |
 | `simulation` | chunks of samples and of pseudo-data: generator, detector, weights |
 | `pseudodata` | how many events to generate for pseudo-data, and how often each is drawn |
 """

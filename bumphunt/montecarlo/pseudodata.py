@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import four_momentum, polar_angle
+from bumphunt.montecarlo.conditions import Conditions, random_generator
 from bumphunt.montecarlo.detector.columns import Columns
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.trigger_lines import ENERGY_TRIGGER, TRACK_TRIGGER
 from bumphunt.montecarlo.processes.process import Parameters, Process
-from bumphunt.montecarlo.setup import Setup, random_generator
 
 __all__ = ["draw_repeats", "drawn_events", "generation_for_draws"]
 
@@ -80,7 +80,7 @@ def drawn_events(process: Process, parameters: Parameters, *, mean: int, seed: i
 def generation_for_draws(
     process: Process,
     parameters: Parameters,
-    setup: Setup,
+    conditions: Conditions,
     *,
     expected_per_fb: float,
     repeated: float,
@@ -96,7 +96,7 @@ def generation_for_draws(
     ----------
     process, parameters
         What is generated.
-    setup
+    conditions
         Where, and what is reconstructed.
     expected_per_fb
         Expected drawn events for each fb of cross section: luminosity [fb^-1] times any factor on the yield.
@@ -110,11 +110,11 @@ def generation_for_draws(
     InputError
         If a parameter is wrong.
     """
-    rng = random_generator(setup.seed, process=process.name, parameters=parameters, stream="pilot", chunk=0)
+    rng = random_generator(conditions.seed, process=process.name, parameters=parameters, stream="pilot", chunk=0)
     pilot = PILOT * process.batch
-    events = process.events(pilot, beams=setup.beams, rng=rng, parameters=parameters)
-    rows = reconstruct(events, setup.detector, candidate=setup.candidate, rng=rng)
-    quiet = _quiet(rows, setup)
+    events = process.events(pilot, beams=conditions.beams, rng=rng, parameters=parameters)
+    rows = reconstruct(events, conditions.detector, candidate=conditions.candidate, rng=rng)
+    quiet = _quiet(rows, conditions)
     if expected_per_fb == 0 or not np.any(quiet):
         return min(pilot, maximum)
     seen = rows["__weight__"][quiet]
@@ -128,18 +128,18 @@ def generation_for_draws(
     return high
 
 
-def _quiet(rows: Columns, setup: Setup) -> NDArray[np.bool_]:
+def _quiet(rows: Columns, conditions: Conditions) -> NDArray[np.bool_]:
     """Return which candidates a search would look at."""
     quiet = rows["totalEnergyOfParticlesInList(gamma:roe)"] < QUIET_ENERGY
     fired = [rows[name] == 1 for name in (TRACK_TRIGGER, ENERGY_TRIGGER) if name in rows]
     quiet &= np.any(fired, axis=0)
-    if setup.candidate.n_photons:
+    if conditions.candidate.n_photons:
         return np.asarray(quiet)
-    kinds = setup.candidate.leptons
+    kinds = conditions.candidate.leptons
     seen = np.zeros((quiet.size, 4))
     for i, kind in enumerate(kinds):
         p, theta, phi = (rows[f"daughter({i}, {name})"] for name in ("p", "theta", "phi"))
         seen += four_momentum(p, theta, phi, M_ELECTRON if kind == "e" else M_MUON)
-    theta = polar_angle(setup.beams.p4 - seen)
+    theta = polar_angle(conditions.beams.p4 - seen)
     alone = (rows["nTracks"] == len(kinds)) & (theta > QUIET_RECOIL[0]) & (theta < QUIET_RECOIL[1])
     return np.asarray(quiet & alone)

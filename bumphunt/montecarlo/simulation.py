@@ -1,7 +1,7 @@
 """Simulated samples in chunks: generator, detector and weights, each chunk with a seed of its own.
 
-A chunk depends only on the setup, the process with its parameters and its own number. `simulate_chunk` makes weighted
-rows, `draw_chunk` unweighted pseudo-data from an independent stream.
+A chunk depends only on the conditions, the process with its parameters and its own number. `simulate_chunk` makes
+weighted rows, `draw_chunk` unweighted pseudo-data from an independent stream.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bumphunt.errors import InputError
+from bumphunt.montecarlo.conditions import Conditions, production_number, random_generator
 from bumphunt.montecarlo.detector.candidates import Candidate
 from bumphunt.montecarlo.detector.columns import Columns
 from bumphunt.montecarlo.detector.parameters import Detector
@@ -18,7 +19,6 @@ from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.events import Events
 from bumphunt.montecarlo.processes.process import Parameters, Process
 from bumphunt.montecarlo.pseudodata import draw_repeats
-from bumphunt.montecarlo.setup import Setup, production_number, random_generator
 
 __all__ = ["Chunk", "draw_chunk", "simulate_chunk", "simulated_variables"]
 
@@ -53,7 +53,7 @@ class Chunk:
 def simulate_chunk(
     process: Process,
     parameters: Parameters,
-    setup: Setup,
+    conditions: Conditions,
     *,
     n: int,
     chunk: int,
@@ -70,7 +70,7 @@ def simulate_chunk(
     ----------
     process, parameters
         What to generate; parameters that are not given have their defaults.
-    setup
+    conditions
         Where, and what is reconstructed.
     n
         Events in this chunk.
@@ -91,16 +91,18 @@ def simulate_chunk(
     if not (luminosity > 0 and total >= n):
         msg = f"luminosity = {luminosity} fb^-1 must be positive and total = {total} not below n = {n}"
         raise InputError(msg)
-    rng = random_generator(setup.seed, process=process.name, parameters=parameters, stream="sample", chunk=chunk)
-    events = process.events(n, beams=setup.beams, rng=rng, parameters=parameters)
-    columns = reconstruct(events, setup.detector, candidate=setup.candidate, rng=rng)
+    rng = random_generator(conditions.seed, process=process.name, parameters=parameters, stream="sample", chunk=chunk)
+    events = process.events(n, beams=conditions.beams, rng=rng, parameters=parameters)
+    columns = reconstruct(events, conditions.detector, candidate=conditions.candidate, rng=rng)
     columns["__weight__"] = columns["__weight__"] * (luminosity / total)
     columns["__event__"] = columns["__event__"] + 2 * first_event
     header = _header(columns, SIMULATION_EXPERIMENT, 0, production_number(process.name, parameters))
     return _chunk(header | columns, events)
 
 
-def draw_chunk(process: Process, parameters: Parameters, setup: Setup, *, n: int, chunk: int, scale: float) -> Chunk:
+def draw_chunk(
+    process: Process, parameters: Parameters, conditions: Conditions, *, n: int, chunk: int, scale: float
+) -> Chunk:
     """Return one chunk of pseudo-data: events drawn with their weight as probability, then seen by hit or miss.
 
     Events that are used twice are reconstructed with different random numbers and have different ``__event__``, which
@@ -108,7 +110,7 @@ def draw_chunk(process: Process, parameters: Parameters, setup: Setup, *, n: int
 
     Parameters
     ----------
-    process, parameters, setup, n, chunk
+    process, parameters, conditions, n, chunk
         As for `simulate_chunk`.
     scale
         What turns the weight of an event [fb] into the expected number of times it is drawn [1/fb].
@@ -118,12 +120,12 @@ def draw_chunk(process: Process, parameters: Parameters, setup: Setup, *, n: int
     InputError
         If a parameter is wrong, or `n` is not positive.
     """
-    rng = random_generator(setup.seed, process=process.name, parameters=parameters, stream="data", chunk=chunk)
-    events = process.events(n, beams=setup.beams, rng=rng, parameters=parameters)
+    rng = random_generator(conditions.seed, process=process.name, parameters=parameters, stream="data", chunk=chunk)
+    events = process.events(n, beams=conditions.beams, rng=rng, parameters=parameters)
     repeats = draw_repeats(events.weight * scale, rng=rng)
     source = np.repeat(np.arange(n), repeats)
     drawn = events.at(source, weight=np.ones(source.size))
-    columns = reconstruct(drawn, setup.detector, candidate=setup.candidate, rng=rng, weighted=False)
+    columns = reconstruct(drawn, conditions.detector, candidate=conditions.candidate, rng=rng, weighted=False)
     columns["__event__"] = columns["__event__"] // 2
     columns = _header(columns, DATA_EXPERIMENT, 1, 0) | columns
     seen = source[np.unique(columns["__event__"])]

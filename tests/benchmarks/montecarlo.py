@@ -18,11 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.quarks.pythia import is_installed
 from bumphunt.montecarlo.processes.registry import PROCESSES
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from workflows.config.file import load
 from workflows.simulation.files import simulate
@@ -52,11 +52,11 @@ def rate(name: str) -> float:
     parameters = {key: PARAMETERS[key] for key, p in process.parameters.items() if p.default is None}
 
     candidate = CANDIDATES[FINAL_STATES.get(name, "dimuon")]
-    setup = Setup(beams=BEAMS["belle2"], detector=DETECTORS["belle2"], seed=1, candidate=candidate)
+    conditions = Conditions(beams=BEAMS["belle2"], detector=DETECTORS["belle2"], seed=1, candidate=candidate)
 
     def chunk(number: int, n: int) -> float:
         start = time.process_time()
-        simulate_chunk(process, parameters, setup, n=n, chunk=number, luminosity=1.0, total=n)
+        simulate_chunk(process, parameters, conditions, n=n, chunk=number, luminosity=1.0, total=n)
         return time.process_time() - start
 
     chunk(0, min(1000, process.batch))

@@ -30,9 +30,9 @@ import numpy as np
 import uproot
 
 from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.registry import SEARCHES
 from selections.searches.zprime.tau_veto import VETO
@@ -61,11 +61,11 @@ Times = dict[str, float]
 
 def simulated_rows(n: int) -> dict[str, np.ndarray]:
     """Return rows of mu mu (gamma) in the types of basf2, filled up with more branches."""
-    setup = Setup(beams=BEAMS["belle2"], detector=DETECTORS["belle2"], seed=1)
+    conditions = Conditions(beams=BEAMS["belle2"], detector=DETECTORS["belle2"], seed=1)
     parts, rows = [], 0
     while rows < n:
         chunk = simulate_chunk(
-            find_process("mumu"), {}, setup, n=100_000, chunk=len(parts), luminosity=1.0, total=n
+            find_process("mumu"), {}, conditions, n=100_000, chunk=len(parts), luminosity=1.0, total=n
         ).columns
         chunk["__experiment__"] = np.full(len(chunk["__event__"]), len(parts))
         parts.append(chunk)

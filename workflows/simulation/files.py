@@ -143,7 +143,7 @@ def _files(plan: SimulationPlan, run: Run) -> list[_File]:
                 simulate_chunk,
                 sample.process,
                 sample.process.complete(sample.parameters),
-                plan.setup,
+                plan.conditions,
                 n=n,
                 chunk=chunk,
                 luminosity=plan.luminosity,
@@ -171,7 +171,7 @@ def _mean_drawn(plan: SimulationPlan, drawn: DrawnSample) -> int:
     return generation_for_draws(
         drawn.process,
         drawn.process.complete(drawn.parameters),
-        plan.setup,
+        plan.conditions,
         expected_per_fb=_expected_per_fb(plan, drawn),
         repeated=plan.repeated,
         maximum=plan.maximum_drawn,
@@ -184,7 +184,7 @@ def _draw_tasks(plan: SimulationPlan, drawn: DrawnSample, mean: int) -> tuple[in
     n = drawn_events(drawn.process, parameters, mean=mean, seed=plan.seed)
     scale = _expected_per_fb(plan, drawn) / mean
     tasks = tuple(
-        partial(draw_chunk, drawn.process, parameters, plan.setup, n=size, chunk=chunk, scale=scale)
+        partial(draw_chunk, drawn.process, parameters, plan.conditions, n=size, chunk=chunk, scale=scale)
         for chunk, size in enumerate(_chunk_sizes(n, drawn.process))
     )
     return n, tasks

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, fields, is_dataclass
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
-from bumphunt.montecarlo.setup import Setup
 
 __all__ = ["PSEUDODATA", "DrawnSample", "SampleSpec", "SimulationPlan"]
 
@@ -142,9 +142,9 @@ class SimulationPlan:
         return _content(self)
 
     @property
-    def setup(self) -> Setup:
+    def conditions(self) -> Conditions:
         """What every chunk of events depends on."""
-        return Setup(beams=self.beams, detector=self.detector, seed=self.seed, candidate=self.candidate)
+        return Conditions(beams=self.beams, detector=self.detector, seed=self.seed, candidate=self.candidate)
 
 
 def _content(value: object) -> object:

@@ -9,14 +9,14 @@ from scipy import stats
 from bumphunt.constants import M_MUON
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS, four_momentum, polar_angle, recoil_mass_squared
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.processes.registry import PROCESSES
 from bumphunt.montecarlo.pseudodata import draw_repeats, drawn_events, generation_for_draws
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import draw_chunk
 
-SETUP = Setup(beams=BEAMS["belle2"], detector=BELLE2, seed=1)
+CONDITIONS = Conditions(beams=BEAMS["belle2"], detector=BELLE2, seed=1)
 MUMU = PROCESSES["mumu"]
 
 
@@ -51,8 +51,8 @@ def test_size_of_the_pseudo_data_sample_is_poisson_and_never_zero():
 
 def test_enough_events_are_generated_that_few_are_repeated():
     luminosity, allowed = 0.02, 0.02
-    n = generation_for_draws(MUMU, {}, SETUP, expected_per_fb=luminosity, repeated=allowed, maximum=10**7)
-    columns = draw_chunk(MUMU, {}, SETUP, n=n, chunk=0, scale=luminosity / n).columns
+    n = generation_for_draws(MUMU, {}, CONDITIONS, expected_per_fb=luminosity, repeated=allowed, maximum=10**7)
+    columns = draw_chunk(MUMU, {}, CONDITIONS, n=n, chunk=0, scale=luminosity / n).columns
     muons = [
         four_momentum(*(columns[f"daughter({i}, {name})"] for name in ("p", "theta", "phi")), M_MUON) for i in (0, 1)
     ]
@@ -71,14 +71,14 @@ def test_enough_events_are_generated_that_few_are_repeated():
 
 
 def test_generation_is_capped():
-    assert generation_for_draws(MUMU, {}, SETUP, expected_per_fb=0.02, repeated=0.01, maximum=10) == 10
+    assert generation_for_draws(MUMU, {}, CONDITIONS, expected_per_fb=0.02, repeated=0.01, maximum=10) == 10
 
 
 def test_what_is_looked_at_is_found_without_muons_too():
-    setup = dataclasses.replace(SETUP, candidate=CANDIDATES["three_photons"])
+    conditions = dataclasses.replace(CONDITIONS, candidate=CANDIDATES["three_photons"])
     few, many = (
         generation_for_draws(
-            PROCESSES["alp_diphoton"], {"mass": 3.0, "coupling": 1e-3}, setup, expected_per_fb=x, repeated=0.01,
+            PROCESSES["alp_diphoton"], {"mass": 3.0, "coupling": 1e-3}, conditions, expected_per_fb=x, repeated=0.01,
             maximum=10**7,
         )
         for x in (1.0, 100.0)

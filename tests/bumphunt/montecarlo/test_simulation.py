@@ -7,28 +7,28 @@ import pytest
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.conditions import Conditions, production_number
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import BELLE2
 from bumphunt.montecarlo.processes.registry import PROCESSES
-from bumphunt.montecarlo.setup import Setup, production_number
 from bumphunt.montecarlo.simulation import draw_chunk, simulate_chunk
 
 SIGNAL = {"mass": 2.0, "coupling": 0.1}
 PARAMETERS = {"mumu": {}, "tautau": {}, "eemumu": {}, "zprime": SIGNAL}
-SETUP = Setup(beams=BEAMS["belle2"], detector=BELLE2, seed=1)
+CONDITIONS = Conditions(beams=BEAMS["belle2"], detector=BELLE2, seed=1)
 
 
 def chunk(process="mumu", parameters=None, *, seed=1, candidate=CANDIDATES["dimuon"], **kwargs):
-    setup = dataclasses.replace(SETUP, seed=seed, candidate=candidate)
+    conditions = dataclasses.replace(CONDITIONS, seed=seed, candidate=candidate)
     given = PARAMETERS.get(process, {}) if parameters is None else parameters
     numbers = {"n": 3000, "chunk": 0, "luminosity": 0.276, "total": 3000}
-    return simulate_chunk(PROCESSES[process], given, setup, **(numbers | kwargs))
+    return simulate_chunk(PROCESSES[process], given, conditions, **(numbers | kwargs))
 
 
 def draw(process="mumu", parameters=None, *, candidate=CANDIDATES["dimuon"], **kwargs):
-    setup = dataclasses.replace(SETUP, candidate=candidate)
+    conditions = dataclasses.replace(CONDITIONS, candidate=candidate)
     given = PARAMETERS.get(process, {}) if parameters is None else parameters
-    return draw_chunk(PROCESSES[process], given, setup, **({"n": 3000, "chunk": 0, "scale": 1e-7} | kwargs))
+    return draw_chunk(PROCESSES[process], given, conditions, **({"n": 3000, "chunk": 0, "scale": 1e-7} | kwargs))
 
 
 def same(first, second):

@@ -11,11 +11,11 @@ from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.shape_fit import fit_shapes
 from bumphunt.models.signal import signal_model
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion
@@ -30,7 +30,7 @@ BEAM = BEAMS["babar"]
 LUMINOSITY = 53.0
 SCALE = 0.9  # of examples/darkphoton_invisible.yaml
 CHUNK = 50_000
-SETUP = Setup(beams=BEAM, detector=BABAR, seed=2, candidate=CANDIDATES["photon"])
+CONDITIONS = Conditions(beams=BEAM, detector=BABAR, seed=2, candidate=CANDIDATES["photon"])
 BINS = SEARCH.region("babar").binning
 EDGES = np.linspace(BINS.low, BINS.high, BINS.bins + 1)
 MASSES = (0.1, 1.0, 3.0, 4.7, 6.0, 7.0, 7.5, 8.0)
@@ -45,7 +45,7 @@ def spectrum(process: str, parameters: Parameters, n: int) -> hist.Hist:
     for chunk in range(-(-n // CHUNK)):
         size = min(n, CHUNK)
         columns = simulate_chunk(
-            find_process(process), parameters, SETUP, n=size, chunk=chunk, luminosity=SCALE * LUMINOSITY, total=n
+            find_process(process), parameters, CONDITIONS, n=size, chunk=chunk, luminosity=SCALE * LUMINOSITY, total=n
         ).columns
         observables = chosen.observables(columns)
         keep = np.all([cut.passes(observables[cut.observable]) for cut in chosen.cuts], axis=0)

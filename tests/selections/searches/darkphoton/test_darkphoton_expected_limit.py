@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import find_candidate
 from bumphunt.montecarlo.detector.presets import BABAR
 from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.spectrum.smooth import smooth_spectrum
 from selections.searches.darkphoton.dilepton import SEARCH
@@ -36,9 +36,15 @@ NEAR = 0.15
 def selected(region: str, process: str, parameters: dict[str, float], chunk: int, total: int) -> tuple[Array, Array]:
     """Return masses [GeV] and weights of one chunk, at most, of `total` events."""
     found = SEARCH.region(region)
-    setup = Setup(beams=BEAM, detector=BABAR, seed=7, candidate=find_candidate(found.candidate))
+    conditions = Conditions(beams=BEAM, detector=BABAR, seed=7, candidate=find_candidate(found.candidate))
     events = simulate_chunk(
-        find_process(process), parameters, setup, n=min(CHUNK, total), chunk=chunk, luminosity=LUMINOSITY, total=total
+        find_process(process),
+        parameters,
+        conditions,
+        n=min(CHUNK, total),
+        chunk=chunk,
+        luminosity=LUMINOSITY,
+        total=total,
     )
     selection = found.selection(BEAM)
     observables = selection.observables(events.columns)

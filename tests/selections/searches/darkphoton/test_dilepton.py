@@ -14,10 +14,10 @@ from particle.pdgid import literals as pdg
 
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import BEAMS, four_momentum
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import find_candidate
 from bumphunt.montecarlo.detector.presets import BABAR, preset
 from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.theory import dark_photon
 from selections.objects import daughter
@@ -266,10 +266,10 @@ def left_turn(track: Array, step: float) -> float:
 def simulated(region: str, mass: float) -> tuple[dict[str, Array], Array, float]:
     """Return observables and weights of selected signal, and what it weighs before: generated at |cos theta*| < 0.9."""
     found = SEARCHES["darkphoton-dilepton"].region(region)
-    setup = Setup(beams=BEAM, detector=BABAR, seed=4, candidate=find_candidate(found.candidate))
+    conditions = Conditions(beams=BEAM, detector=BABAR, seed=4, candidate=find_candidate(found.candidate))
     parameters = {"mass": mass, "coupling": 1.0}
     chunk = simulate_chunk(
-        find_process(str(found.process)), parameters, setup, n=20_000, chunk=0, luminosity=1.0, total=20_000
+        find_process(str(found.process)), parameters, conditions, n=20_000, chunk=0, luminosity=1.0, total=20_000
     )
     selection = found.selection(BEAM)
     values = selection.observables(chunk.columns)

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from bumphunt.cuts.tensor import satisfies
 from bumphunt.kinematics.escape import beam_holes, edge_energy
 from bumphunt.kinematics.momenta import BEAMS, Beams, four_momentum, momentum, polar_angle, to_laboratory
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.muon_system import MUON_SYSTEM_CLUSTERS
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from bumphunt.theory import alp, dark_photon
 from selections.objects import TOTAL_PHOTON_ENERGY, daughter, photon
@@ -198,8 +198,8 @@ def simulated(
 ) -> tuple[dict[str, NDArray[np.float64]], NDArray[np.float64], float]:
     """Return observables and weights of the rows that pass, but for one cut, and the weight of all generated events."""
     changed = replace(DETECTORS[experiment], **detector)
-    setup = Setup(beams=BEAMS[experiment], detector=changed, seed=8, candidate=CANDIDATES["photon"])
-    chunk = simulate_chunk(find_process(process), parameters, setup, n=n, chunk=0, luminosity=1.0, total=n)
+    conditions = Conditions(beams=BEAMS[experiment], detector=changed, seed=8, candidate=CANDIDATES["photon"])
+    chunk = simulate_chunk(find_process(process), parameters, conditions, n=n, chunk=0, luminosity=1.0, total=n)
     selection = search.selection(BEAMS[experiment], GEOMETRIES[experiment])
     found = selection.observables(chunk.columns)
     keep = np.all([cut.passes(found[cut.observable]) for cut in selection.cuts if cut.name != without], axis=0)

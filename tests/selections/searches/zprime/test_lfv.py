@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from bumphunt.constants import M_ELECTRON, M_MUON
 from bumphunt.kinematics.momenta import BEAMS
+from bumphunt.montecarlo.conditions import Conditions
 from bumphunt.montecarlo.detector.candidates import CANDIDATES
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Parameters
 from bumphunt.montecarlo.processes.registry import find_process
-from bumphunt.montecarlo.setup import Setup
 from bumphunt.montecarlo.simulation import simulate_chunk
 from selections.objects import TOTAL_PHOTON_ENERGY, daughter, photon
 from selections.searches.zprime import lfv as search
@@ -118,8 +118,8 @@ def test_observables_equal_vector() -> None:
 
 def simulated(process: str, parameters: Parameters, n: int) -> tuple[dict[str, Any], NDArray[np.float64], float]:
     """Return observables and weights of the rows that pass, and the weight of all candidates [fb]."""
-    setup = Setup(beams=BEAM, detector=DETECTORS["belle2"], seed=8, candidate=CANDIDATES["emu"])
-    chunk = simulate_chunk(find_process(process), parameters, setup, n=n, chunk=0, luminosity=1.0, total=n)
+    conditions = Conditions(beams=BEAM, detector=DETECTORS["belle2"], seed=8, candidate=CANDIDATES["emu"])
+    chunk = simulate_chunk(find_process(process), parameters, conditions, n=n, chunk=0, luminosity=1.0, total=n)
     found = SELECTION.observables(chunk.columns)
     keep = np.all([cut.passes(found[cut.observable]) for cut in SELECTION.cuts], axis=0)
     return {k: v[keep] for k, v in found.items()}, chunk.columns["__weight__"][keep], chunk.row_weights

@@ -13,11 +13,11 @@ from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Parameters
 
-__all__ = ["Setup", "production_number", "random_generator"]
+__all__ = ["Conditions", "production_number", "random_generator"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class Conditions:
     """Where events happen, what is reconstructed of them, and the seed of all random numbers."""
 
     beams: Beams

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bumphunt.montecarlo.setup import production_number, random_generator
+from bumphunt.montecarlo.conditions import production_number, random_generator
 
 
 def test_streams_and_parameters_are_independent():
