@@ -6,7 +6,7 @@ and writes no files; `selections` holds the searches, `workflows` everything tha
 ``import bumphunt as bh`` gives what questions to spectra need; each name is loaded when it is first used:
 
 ============= ==========================================================================================================
-describe      `region` of `Sample` and `BackgroundModel`
+describe      `region` of `Sample` and `BackgroundModel`; `narrow_bins` of a region with values, for unbinned questions
 peaks         `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`
 uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `ShapeVariation`, `PeakPosition`, `PeakWidth`,
               `SpuriousSignal`
@@ -29,6 +29,7 @@ _ROOMS = {
     "bumphunt.inference.intervals": ("interval",),
     "bumphunt.inference.significance": ("hypotest", "significance"),
     "bumphunt.inference.unbinned": ("fit_unbinned",),
+    "bumphunt.likelihood.narrow_bins": ("narrow_bins",),
     "bumphunt.models.background": ("BackgroundModel",),
     "bumphunt.models.peaks": ("crystal_ball", "crystal_ball_gaussian", "gaussian", "two_sided_crystal_ball"),
     "bumphunt.models.region": ("Sample", "region"),

@@ -11,6 +11,7 @@ from bumphunt.inference.intervals import interval as interval
 from bumphunt.inference.significance import hypotest as hypotest
 from bumphunt.inference.significance import significance as significance
 from bumphunt.inference.unbinned import fit_unbinned as fit_unbinned
+from bumphunt.likelihood.narrow_bins import narrow_bins as narrow_bins
 from bumphunt.models.background import BackgroundModel as BackgroundModel
 from bumphunt.models.peaks import crystal_ball as crystal_ball
 from bumphunt.models.peaks import crystal_ball_gaussian as crystal_ball_gaussian

@@ -1,13 +1,9 @@
-"""Unbinned fits of regions that were given their values, and zfit as a third engine.
+"""Unbinned fits of regions that were given their values.
 
-==================  ==============================================================================================
-`fit_unbinned`      values, by the engine that suits the model: they are counted in bins so narrow that nothing is
-                    lost (`bumphunt.likelihood.narrow_bins`); or by zfit, from its own densities
-`unbinned_q0`       the discovery statistic of values
-==================  ==============================================================================================
-
-Use unbinned fits where bins would be wider than the resolution, or to see what binning costs. Limits, intervals and
-scans of values are those of `bumphunt.inference.fit`, asked of `bumphunt.likelihood.narrow_bins.narrow_bins`.
+They are counted in bins so narrow that nothing is lost (`bumphunt.likelihood.narrow_bins`), and fitted by the engine
+that suits the model; or zfit fits its own densities. Use unbinned fits where bins would be wider than the resolution,
+or to see what binning costs. Significances, limits, intervals and scans of values are those of
+`bumphunt.inference.fit`, asked of `bumphunt.likelihood.narrow_bins.narrow_bins`.
 """
 
 from __future__ import annotations
@@ -15,41 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from numpy.typing import ArrayLike
-
 from bumphunt.engines.choose import Engine, fit_likelihood
 from bumphunt.engines.result import FitResult
 from bumphunt.engines.zfit import fit_densities
-from bumphunt.errors import FitError
-from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.narrow_bins import unbinned_constant, unbinned_likelihood
 from bumphunt.models.region import Region
 
-__all__ = ["fit_unbinned", "unbinned_nll", "unbinned_q0"]
-
-
-def unbinned_nll(regions: Region | Sequence[Region], theta: ArrayLike) -> float:
-    """Return the extended negative log-likelihood of the values; inf where a density is not positive.
-
-    Parameters
-    ----------
-    regions
-        One region or several, described with values.
-    theta
-        Parameters in the order of `bumphunt.likelihood.likelihood.likelihood`, shape ``(P,)``.
-
-    Returns
-    -------
-    float
-        The integral of lambda minus the sum of ln lambda(x_i), plus the constraints relative to their best values.
-
-    Raises
-    ------
-    InputError
-        If a region has no values, or a sample no density.
-    """
-    model = unbinned_likelihood(regions)
-    return model.nll(theta) + unbinned_constant(model)
+__all__ = ["fit_unbinned"]
 
 
 def fit_unbinned(
@@ -69,8 +37,9 @@ def fit_unbinned(
     Returns
     -------
     FitResult
-        `nll` is that of `unbinned_nll`, which has no saturated reference. A minimum where the density would become
-        negative between the values has the status AT_BOUNDARY.
+        `nll` is the integral of lambda minus the sum of ln lambda(x_i), plus the constraints relative to their best
+        values: without a saturated reference. A minimum where the density would become negative between the values
+        has the status AT_BOUNDARY.
 
     Raises
     ------
@@ -103,11 +72,3 @@ def fit_unbinned(
     else:
         found = fit_likelihood(model, engine, strength=strength)
     return replace(found, nll=found.nll + unbinned_constant(model))
-
-
-def unbinned_q0(regions: Region | Sequence[Region]) -> float:
-    """Return the discovery statistic q0 of the values (CCGV eq. 12); NaN if a fit failed."""
-    try:
-        return Profile(unbinned_likelihood(regions)).q0()
-    except FitError:
-        return float("nan")
