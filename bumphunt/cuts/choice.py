@@ -8,7 +8,8 @@ monotone_cells            the best sequence in which no bound ever turns around
 
 Figures of merit are arrays of shape ``(n1, ..., nV)``, one a mass bin: entry (j, k, ...) belongs to threshold j of the
 first observable, k of the second, and so on. The result has shape (M, V). In sums over mass bins each figure of merit
-counts relative to the largest of its bin. Of equally good combinations the loosest is taken.
+counts relative to the largest of its bin. Of equally good combinations the loosest is taken: bounds with no event
+between them have the same figure of merit but for the rounding of sums, which must not choose.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ Merit = Literal["punzi", "punzi-full", "expected-limit", "mean-limit"]
 """Figures of merit by name, see `bumphunt.cuts.best.FigureOfMerit`."""
 Direction = Literal["rising", "falling"]
 """Where a bound may go as the mass goes up; it may also stay."""
+EQUAL = 1e-9
+"""Relative difference up to which two figures of merit are equally good."""
 
 
 def chosen_cells(merits: Sequence[Array], cuts: Cuts) -> Cells:
@@ -62,7 +65,7 @@ def free_cells(merits: Iterable[Array]) -> Cells:
     array([[1],
            [0]])
     """
-    return np.array([np.unravel_index(int(np.argmax(merit)), merit.shape) for merit in merits], dtype=np.intp)
+    return np.array([_best(merit) for merit in merits], dtype=np.intp)
 
 
 def smooth_cells(merits: Sequence[Array]) -> Cells:
@@ -106,7 +109,8 @@ def monotone_cells(merits: Sequence[Array], directions: Sequence[Direction] | No
             raise InputError(msg)
         return _best_sequence(relative, directions)[1]
     every: list[tuple[Direction, ...]] = list(product(("rising", "falling"), repeat=n_axes))
-    return max((_best_sequence(relative, choice) for choice in every), key=lambda found: found[0])[1]
+    found = [_best_sequence(relative, choice) for choice in every]
+    return found[_best(np.array([total for total, _ in found]))[0]][1]
 
 
 def _best_sequence(relative: Sequence[Array], directions: Sequence[Direction]) -> tuple[float, Cells]:
@@ -119,15 +123,20 @@ def _best_sequence(relative: Sequence[Array], directions: Sequence[Direction]) -
         for axis, up in enumerate(rising):
             reach = _running_maximum(reach, axis, up=up)
         sums.append(merit + reach)
-    cell = np.unravel_index(int(np.argmax(sums[-1])), sums[-1].shape)
+    cell = _best(sums[-1])
     cells = [cell]
     for total in reversed(sums[:-1]):
         # what came before is not tighter where bounds rise, not looser where they fall
         block = total[tuple(slice(0, c + 1) if up else slice(c, None) for c, up in zip(cell, rising, strict=True))]
-        inner = np.unravel_index(int(np.argmax(block)), block.shape)
-        cell = tuple(k if up else k + c for k, c, up in zip(inner, cell, rising, strict=True))
+        cell = tuple(k if up else k + c for k, c, up in zip(_best(block), cell, rising, strict=True))
         cells.append(cell)
     return float(sums[-1].max()), np.array(cells[::-1], dtype=np.intp)
+
+
+def _best(merit: Array) -> tuple[int, ...]:
+    """Return the first combination whose figure of merit, none negative, is as good as the largest."""
+    good = int(np.argmax(merit >= (1.0 - EQUAL) * merit.max()))
+    return tuple(int(k) for k in np.unravel_index(good, merit.shape))
 
 
 def _running_maximum(values: Array, axis: int, *, up: bool) -> Array:

@@ -25,6 +25,8 @@ LIMITS = ((-np.inf, np.inf), (0.0, np.inf), (1.0, 5.0), (0.2, 20.0), (0.3, 1.0),
 that may begin below one sigma describes the same spectra with half the sigma, and fits then switch between the two."""
 LOWEST, HIGHEST = (np.append(ends, end) for ends, end in zip(np.array(LIMITS).T, (1e-3, np.inf), strict=True))
 """The same limits with that of the yield behind them, which is in units of the counts."""
+LEAST_EXPECTED = 1e-300
+"""Floor of an expected count, where a logarithm is wanted."""
 MOST_STEPS = 50
 """Steps of each kind that may follow Minuit's, down to the minimum itself."""
 NEAR = 1e-6
@@ -41,6 +43,8 @@ FLATTEST = 1e-10
 """Smallest information along a direction, relative to parameters that do not vary together, that a step believes."""
 STEP = 1e-2
 """Step of derivatives, in units of a parameter's standard deviation if it were alone: of less, rounding is left."""
+FINER = 2
+"""How often derivatives at a start are made again with the steps that those before suggest: the first are coarse."""
 AT_LIMIT = 1e-3
 """A parameter closer to its limit than this fraction of its range is held for the errors."""
 FRACTION, RATIO = PARAMETERS.index("fraction"), PARAMETERS.index("ratio")
@@ -95,7 +99,10 @@ class ShapeLikelihood:
     def minimum(self, start: Array) -> tuple[Array, float]:
         """Return the parameters at the minimum next to `start`, shape ``(7,)``, and the NLL there."""
         p = _at_limits(start)
-        p, at, near = self._descended(p, self.slopes(p, _reach(p)), exact=False)
+        at = self.slopes(p, _reach(p))
+        for _ in range(FINER):
+            at = self.slopes(p, at.unit)
+        p, at, near = self._descended(p, at, exact=False)
         if not near:  # along a curved valley the information misleads
             p, at, near = self._descended(p, at, exact=True)
         if p[FRACTION] == HIGHEST[FRACTION]:
@@ -138,6 +145,7 @@ class ShapeLikelihood:
             step[k] = STEP * size[k]
             low, high = within_limits(p - step), within_limits(p + step)
             slopes[k] = self.scale * (self.expected(high) - self.expected(low)) / (high[k] - low[k])
+        slopes[:, nu <= self.scale * LEAST_EXPECTED] = 0.0  # the floor has no slope
         gradient = slopes @ (1.0 - self.counts / nu)
         information = (slopes / nu) @ slopes.T
         diagonal = np.diag(information)

@@ -74,3 +74,12 @@ def test_names_choose_the_rule() -> None:
 def test_one_direction_an_observable() -> None:
     with pytest.raises(InputError, match="1 directions for 2 observables"):
         monotone_cells(merits(2, (3, 3), 1), ("rising",))
+
+
+@pytest.mark.parametrize("cuts", CUTS)
+@pytest.mark.parametrize("seed", range(8))
+def test_rounding_chooses_nothing_among_equally_good_combinations(cuts: Any, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    values = [rng.integers(1, 4, (4, 3)) / 3.0 for _ in range(5)]
+    shaken = [merit * (1.0 + 1e-14 * rng.normal(size=merit.shape)) for merit in values]
+    np.testing.assert_array_equal(chosen_cells(shaken, cuts), chosen_cells(values, cuts))
