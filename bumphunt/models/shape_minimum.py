@@ -1,22 +1,33 @@
 """The minimum of the likelihood of a shape, to the last digit that the counts allow.
 
-Minuit stops beside a minimum, at a place that hangs on the last bits of the counts and of the processor's logarithms: a
-width is then known to 1e-4 only, and with it the grid of a scan. `ShapeLikelihood.minimum` goes on from there to the
-minimum itself, by damped Fisher scoring and Newton's steps. Derivatives of the expected counts are differences with
-fixed steps: their error moves the minimum by far less than its own error, and by the same on every machine.
+A general minimiser stops beside a minimum, at a place that hangs on the last bits of the counts and of the processor's
+logarithms: a width is then known to 1e-4 only, and with it the grid of a scan; and which of several minima it finds is
+chance. Here damped Fisher scoring leads from each start near a minimum, by a way that changes little when the counts
+do, and Newton's steps from there to the minimum itself. Derivatives of the expected counts are differences with fixed
+steps: their error moves the minimum by far less than its own error, and by the same on every machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.models.signal_shape import PARAMETERS
 
-__all__ = ["AT_LIMIT", "FRACTION", "HIGHEST", "LIMITS", "NO_GAUSSIAN", "RATIO", "ShapeLikelihood", "within_limits"]
+__all__ = [
+    "FRACTION",
+    "HIGHEST",
+    "LEAST_EXPECTED",
+    "LIMITS",
+    "NO_GAUSSIAN",
+    "RATIO",
+    "Minimum",
+    "ShapeLikelihood",
+    "within_limits",
+]
 
 Array = NDArray[np.float64]
 
@@ -27,8 +38,10 @@ LOWEST, HIGHEST = (np.append(ends, end) for ends, end in zip(np.array(LIMITS).T,
 """The same limits with that of the yield behind them, which is in units of the counts."""
 LEAST_EXPECTED = 1e-300
 """Floor of an expected count, where a logarithm is wanted."""
+SAME_MINIMUM = 1e-5
+"""Minima whose NLL differ by less are one: that of the first start is taken, whatever the last bits say."""
 MOST_STEPS = 50
-"""Steps of each kind that may follow Minuit's, down to the minimum itself."""
+"""Steps of each kind, down to the minimum itself."""
 NEAR = 1e-6
 """Estimated distance to the minimum, in NLL, from which on Newton's steps need no check."""
 FARTHEST = 100.0
@@ -46,7 +59,9 @@ STEP = 1e-2
 FINER = 2
 """How often derivatives at a start are made again with the steps that those before suggest: the first are coarse."""
 AT_LIMIT = 1e-3
-"""A parameter closer to its limit than this fraction of its range is held for the errors."""
+"""A parameter closer to its limit than this fraction of its range is put there."""
+CORE = np.isin((*PARAMETERS, "yield"), ("mean_shift", "sigma", "yield"))
+"""Which parameters are not of the tail, shape ``(7,)``."""
 FRACTION, RATIO = PARAMETERS.index("fraction"), PARAMETERS.index("ratio")
 NO_GAUSSIAN = 1.7
 """Ratio that a shape without Gaussian (a fraction of 1) is given: any would do."""
@@ -75,6 +90,16 @@ class _Slopes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Minimum:
+    """Where a fit of a shape ended: parameters (7,), the NLL and the slopes there, and whether that is a minimum."""
+
+    parameters: Array
+    nll: float
+    slopes: _Slopes
+    valid: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ShapeLikelihood:
     """The likelihood of the parameters of a shape and the yield, seven in all.
 
@@ -96,45 +121,81 @@ class ShapeLikelihood:
     scale: float
     free: NDArray[np.bool_]
 
-    def minimum(self, start: Array) -> tuple[Array, float]:
-        """Return the parameters at the minimum next to `start`, shape ``(7,)``, and the NLL there."""
+    def lowest(self, starts: Sequence[ArrayLike]) -> Minimum:
+        """Return the lowest of the minima that are reached from the starts, each of shape ``(7,)``.
+
+        From each start position, width and yield go first, then the tail too.
+        """
+        core = replace(self, free=self.free & CORE)
+        found = [self.descended(core.descended(np.asarray(start, dtype=np.float64)).parameters) for start in starts]
+        usable = [minimum for minimum in found if minimum.valid] or found
+        least = min(minimum.nll for minimum in usable)
+        return self.polished(next(minimum for minimum in usable if minimum.nll <= least + SAME_MINIMUM))
+
+    def descended(self, start: Array) -> Minimum:
+        """Return where damped steps lead from a start: near a minimum, if that is valid."""
         p = _at_limits(start)
         at = self.slopes(p, _reach(p))
         for _ in range(FINER):
             at = self.slopes(p, at.unit)
-        p, at, near = self._descended(p, at, exact=False)
-        if not near:  # along a curved valley the information misleads
-            p, at, near = self._descended(p, at, exact=True)
+        found = self._descended(Minimum(parameters=p, nll=self.objective(p), slopes=at, valid=False), exact=False)
+        if not found.valid:  # along a curved valley the information misleads
+            found = self._descended(found, exact=True)
+        return found
+
+    def polished(self, found: Minimum) -> Minimum:
+        """Return the minimum itself, from near it, by Newton's steps, whose gain is below the rounding of the NLL."""
+        if not found.valid:
+            return found
+        p, at, last = found.parameters.copy(), found.slopes, FARTHEST * NEAR
         if p[FRACTION] == HIGHEST[FRACTION]:
             p[RATIO] = NO_GAUSSIAN
-        hessian, last = self._hessian(p, at) if near else at.information, FARTHEST * NEAR
-        for _ in range(MOST_STEPS if near else 0):  # Newton's, whose gain is below the rounding of the NLL
+        hessian = self.hessian(p, at)
+        for _ in range(MOST_STEPS):
             step, distance = at.step(hessian, 0.0)
             if distance < POLISHED or not distance < last:
                 break
             p, last = within_limits(p + step), distance
             at = self.slopes(p, at.unit)
-        return p, self.objective(p)
+        return Minimum(parameters=p, nll=self.objective(p), slopes=at, valid=True)
 
-    def _descended(self, p: Array, at: _Slopes, *, exact: bool) -> tuple[Array, _Slopes, bool]:
-        """Return where damped steps lead, by second derivatives if `exact`, and whether the minimum is near."""
-        value, damping = self.objective(p), 0.0
-        curvature = self._hessian(p, at) if exact else at.information
+    def covariance(self, found: Minimum) -> Array:
+        """Return the inverse of the second derivatives at a minimum, shape ``(7, 7)``.
+
+        0 for what is held or at a limit; all NaN where they are not positive.
+        """
+        p, at = found.parameters, found.slopes
+        varying = at.moving & ~((_at_limits(p) <= LOWEST) | (_at_limits(p) >= HIGHEST))
+        varying[RATIO] &= p[FRACTION] != HIGHEST[FRACTION]
+        inside = np.ix_(varying, varying)
+        covariance = np.zeros((p.size, p.size))
+        try:
+            root = np.linalg.cholesky(self.hessian(p, replace(at, moving=varying))[inside])
+        except np.linalg.LinAlgError:
+            return np.full((p.size, p.size), np.nan)
+        half = np.linalg.inv(root) * at.unit[varying]
+        covariance[inside] = half.T @ half
+        return covariance
+
+    def _descended(self, found: Minimum, *, exact: bool) -> Minimum:
+        """Return where damped steps lead, by second derivatives if `exact`."""
+        p, value, at, damping = found.parameters, found.nll, found.slopes, 0.0
+        curvature = self.hessian(p, at) if exact else at.information
         for _ in range(MOST_STEPS):
             step, distance = at.step(curvature, damping)
             if distance < NEAR:
-                return p, at, True
+                return Minimum(parameters=p, nll=value, slopes=at, valid=True)
             trial = within_limits(p + step * min(1.0, LONGEST / float(np.max(np.abs(step) / _reach(p)))))
             lower = self.objective(trial)
             if lower < value:
                 p, value, damping = trial, lower, 0.1 * damping
                 at = self.slopes(p, at.unit)
-                curvature = self._hessian(p, at) if exact else at.information
+                curvature = self.hessian(p, at) if exact else at.information
             elif damping > MOST_DAMPING:
                 break
             else:
                 damping = max(10.0 * damping, 1e-3)
-        return p, at, False
+        return Minimum(parameters=p, nll=value, slopes=at, valid=False)
 
     def slopes(self, p: Array, size: Array) -> _Slopes:
         """Return the slopes at a point; `size` is about the standard deviation of each parameter, shape ``(7,)``."""
@@ -155,7 +216,7 @@ class ShapeLikelihood:
         information = information * np.outer(unit, unit)
         return _Slopes(unit=unit, gradient=gradient * unit, information=information, moving=moving)
 
-    def _hessian(self, p: Array, at: _Slopes) -> Array:
+    def hessian(self, p: Array, at: _Slopes) -> Array:
         """Return the second derivatives of the NLL in the units of `at`, shape ``(7, 7)``."""
         hessian = np.eye(p.size)
         for k in np.flatnonzero(at.moving):
