@@ -27,6 +27,7 @@ from pathlib import Path
 
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.kinematics.momenta import Beams
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source
 from selections.events import CandidateRule
@@ -117,6 +118,8 @@ class ReadingSetup:
     ----------
     path
         The YAML, for errors.
+    beams
+        The beams, which no candidate can surpass.
     regions
         What is filled.
     names
@@ -134,6 +137,7 @@ class ReadingSetup:
     """
 
     path: Path
+    beams: Beams
     regions: tuple[AnalysedRegion, ...]
     names: Mapping[str, str]
     rule: CandidateRule

@@ -84,6 +84,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     optimisation = _optimisation(sections, search, regions)
     reading = ReadingSetup(
         path=path,
+        beams=beams,
         regions=regions,
         names=sections.ntuples.names,
         rule=_candidate_rule(sections.ntuples),

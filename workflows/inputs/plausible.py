@@ -17,12 +17,22 @@ from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.entry_ranges import close_file, entry_ranges, read_entries
 from workflows.reading.cutflow import WEIGHT
 
-__all__ = ["Weighed", "doubtful_expectations", "refuse_more_than_generated", "sum_of_weights", "unread_names"]
+__all__ = [
+    "Weighed",
+    "doubtful_expectations",
+    "refuse_more_than_generated",
+    "sum_of_weights",
+    "uneven_signals",
+    "unread_names",
+]
 
 FAR_ABOVE = 10.0
 """How many times more than was generated there may be: some candidates an event, but not this many."""
 FAR_OFF = 10.0
 """By which factor samples and data may differ before cuts: their skims may, units such as nb and fb by far more."""
+UNEVEN, UNEVEN_END = 2.0, 5.0
+"""By which factor what a skim keeps of a signal may lie above or below that of both masses beside it; and that of the
+first or last mass, where it may rise or fall from a threshold, beside its only neighbour."""
 CHUNK_ROWS = 1_000_000
 """Rows whose weights are read at a time."""
 
@@ -116,6 +126,32 @@ def doubtful_expectations(samples: Sequence[Weighed]) -> list[str]:
                 f" samples add up to {total:.4g}, {expected[largest]:.4g} of them from {largest!r}: are data.luminosity"
                 f" [fb^-1] and, of samples.{largest}, luminosity [fb^-1] or cross_section [fb] and generated right?"
             )
+    return found
+
+
+def uneven_signals(samples: Sequence[Weighed]) -> list[str]:
+    """Return a sentence for each signal of which far more, or far fewer, rows are left than of its neighbours in mass.
+
+    Parameters
+    ----------
+    samples
+        All samples.
+    """
+    found = []
+    signals = [s for s in samples if s.sample.kind == "signal" and s.sample.generated and s.weights > 0.0]
+    for regions in sorted({s.sample.regions for s in signals}):
+        here = sorted((s for s in signals if s.sample.regions == regions), key=lambda s: s.sample.mass or 0.0)
+        left = [s.weights / (s.sample.generated or 1.0) for s in here]
+        for index, one in enumerate(here):
+            near = [left[k] for k in (index - 1, index + 1) if 0 <= k < len(left)]
+            far = UNEVEN if len(near) == 2 else UNEVEN_END
+            if near and (left[index] > far * max(near) or far * left[index] < min(near)):
+                beside = " and ".join(f"{ratio:.3g}" for ratio in near)
+                found.append(
+                    f"{one.sample.files[0]}: {left[index]:.3g} of what was generated is in the files of"
+                    f" {one.sample.name!r}, but {beside} at the masses beside it: is {one.sample.generated_key} ="
+                    f" {one.sample.generated:g} right, and are all files there?"
+                )
     return found
 
 

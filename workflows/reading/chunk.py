@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError
+from selections.cuts import Selection
 from selections.events import CANDIDATE, EVENT_KEY, FILE, REJECT, CandidateRule
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.entry_ranges import EntryRange
@@ -18,7 +19,7 @@ from workflows.reading.plan import RegionPlan
 from workflows.reading.rows import implied_keys
 from workflows.reading.weights import Corrections
 
-__all__ = ["Chunk", "chunk_of", "needed_variables"]
+__all__ = ["Chunk", "chunk_of", "nan_allowed", "needed_variables"]
 
 Columns = dict[str, NDArray[Any]]
 
@@ -114,6 +115,12 @@ def chunk_of(
         number=metadata.get("number"),
         columns=columns,
     )
+
+
+def nan_allowed(selections: Iterable[Selection]) -> frozenset[str]:
+    """Return the variables of which NaN has a meaning in all the selections that read them."""
+    meaning = [(v.name, v.nan_allowed) for selection in selections for v in selection.variables]
+    return frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
 
 
 def _numbers(values: NDArray[Any], name: str, where: EntryRange) -> NDArray[Any]:

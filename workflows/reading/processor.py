@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from selections.events import EVENT_KEY, REJECT, CandidateRule, event_hash, event_keys, event_variables, group_starts
-from workflows.reading.chunk import Chunk, chunk_of, needed_variables
+from workflows.reading.chunk import Chunk, chunk_of, nan_allowed, needed_variables
 from workflows.reading.cutflow import WEIGHT, RegionRows, cut_rows
 from workflows.reading.event_hashes import EventHashes, hashes_of, keep_hashes
 from workflows.reading.events import BORDER, write_events
@@ -86,8 +86,7 @@ class SearchProcessor(ProcessorABC):
         if not known or len(set(known)) != len(known):
             msg = f"regions {known}; give at least one, and each a name of its own"
             raise InputError(msg)
-        meaning = [(v.name, v.nan_allowed) for plan in self.regions for v in plan.selection.variables]
-        self.nan_allowed = frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
+        self.nan_allowed = nan_allowed(plan.selection for plan in self.regions)
 
     def variables(self, sample: str, simulated: bool) -> tuple[str, ...]:
         """Return the variables that are read of a sample."""

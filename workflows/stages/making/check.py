@@ -14,9 +14,11 @@ from workflows.inputs.plausible import (
     doubtful_expectations,
     refuse_more_than_generated,
     sum_of_weights,
+    uneven_signals,
     unread_names,
 )
 from workflows.inputs.samples import InputSample
+from workflows.inputs.trial import Trial, doubtful_beams, first_rows
 from workflows.ntuples.contents import NtupleInfo, inspect
 from workflows.ntuples.repack import packing_advice
 from workflows.results import write_csv
@@ -62,7 +64,7 @@ def check_inputs(
     names = ("sample", "kind", "regions", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass", "problem")
     columns: dict[str, list[object]] = {name: [] for name in names}
     total = sum(len(sample.files) for sample in inputs)
-    weighed, read = [], [*also_read]
+    weighed, trials, read = [], list[Trial](), [*also_read]
     for sample in inputs:
         variables = needed(setup, sample)
         infos: list[NtupleInfo] = []
@@ -85,10 +87,17 @@ def check_inputs(
                 column.append(value)
             progress("check", len(columns["file"]), total)
         weighed.append(_weighed(sample, infos, setup, allow_missing=allow_missing))
+        trials += _tried(sample, infos, setup, allow_missing=allow_missing)
         read += variables
         if sample.kind == "signal":
             sample.sum_of_weights()
-    for doubt in (*doubtful_expectations(weighed), *unread_names(setup, read)):
+    for doubt in (
+        *doubtful_expectations(weighed),
+        *uneven_signals(weighed),
+        *doubtful_beams(setup.beams, trials),
+        *(doubt for trial in trials for doubt in trial.doubts),
+        *unread_names(setup, read),
+    ):
         logger.warning(doubt)
     write_csv(folder / "inputs.csv", columns)
 
@@ -112,6 +121,24 @@ def _weighed(sample: InputSample, infos: Sequence[NtupleInfo], setup: ReadingSet
     found = Weighed(sample=sample, rows=rows, weights=weights)
     refuse_more_than_generated(found)
     return found
+
+
+def _tried(
+    sample: InputSample, infos: Sequence[NtupleInfo], setup: ReadingSetup, *, allow_missing: bool
+) -> list[Trial]:
+    """Return what the first rows of a sample tell, if it has any.
+
+    Raises
+    ------
+    NtupleError
+        If they cannot be read and may not be missing, or cannot be used.
+    """
+    try:
+        return [first_rows(setup, sample, info) for info in [info for info in infos if info.rows][:1]]
+    except NtupleError:
+        if not allow_missing:
+            raise
+        return []
 
 
 def _make(job: Job, folder: Path) -> None:
