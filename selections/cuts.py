@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import awkward as ak
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -22,7 +23,7 @@ __all__ = ["ALL_ROWS", "Columns", "Cut", "Cutflow", "Observables", "Selection", 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Columns = Mapping[str, NDArray[Any]]
-"""Ntuple columns of shape (N,) by basf2 variable name."""
+"""Ntuple columns of shape (N,) by basf2 variable name; jagged ones are an `awkward.Array` of N lists."""
 Observables = Mapping[str, Array]
 """Observables of shape (N,) by name."""
 
@@ -46,11 +47,15 @@ class Variable:
         Unit, "" for none.
     nan_allowed
         Whether NaN has a meaning, such as "there is no third photon"; elsewhere it is an error of the file.
+    jagged
+        Whether a row holds any number of values, as a ``vector<float>`` does: the column is an `awkward.Array` of N
+        lists, from which observables of shape (N,) are made.
     """
 
     name: str
     unit: str = ""
     nan_allowed: bool = False
+    jagged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +182,9 @@ class Selection:
     def names(self) -> tuple[str, ...]:
         """Names of the observables."""
         with np.errstate(all="ignore"):
-            return tuple(self.observables({variable.name: np.ones(1) for variable in self.variables}))
+            return tuple(
+                self.observables({v.name: ak.Array([[1.0]]) if v.jagged else np.ones(1) for v in self.variables})
+            )
 
     @property
     def steps(self) -> tuple[str, ...]:

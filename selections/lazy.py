@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,6 +34,11 @@ class LazyObservables(Mapping[str, Values]):
         steps on the way, of shape (N,) or (N, k), that are not listed.
     known
         Observables that are known already.
+
+    Raises
+    ------
+    InputError
+        If what is known has not one number a row.
     """
 
     __slots__ = ("_columns", "_functions", "_index", "_names", "_parent", "_values")
@@ -45,7 +51,7 @@ class LazyObservables(Mapping[str, Values]):
     ) -> None:
         self._columns = columns
         self._functions = functions
-        self._values = dict(known or {})
+        self._values = {name: _one_a_row(name, values) for name, values in (known or {}).items()}
         self._names = tuple(name for name in (*functions, *self._values) if not name.startswith("_"))
         self._parent: LazyObservables | None = None
         self._index: Values | None = None
@@ -64,8 +70,10 @@ class LazyObservables(Mapping[str, Values]):
             return None if name in self._functions else self._columns.get(name)
         known = self._parent._known(name)
         if known is not None:
-            # of several columns each stays in one piece of memory
-            self._values[name] = known = np.take(known.T, self._index, axis=-1).T
+            # of several columns each stays in one piece of memory; the others are lists
+            plain = isinstance(known, np.ndarray)
+            known = np.take(known.T, self._index, axis=-1).T if plain else known[self._index]
+            self._values[name] = known
         return known
 
     def __getitem__(self, name: str) -> Values:
@@ -74,13 +82,14 @@ class LazyObservables(Mapping[str, Values]):
         Raises
         ------
         InputError
-            If there is neither.
+            If there is neither, or it has not one number a row.
         """
         known = self._known(name)
         if known is None:
             if name not in self._functions:
                 raise InputError(unknown_name("observable", name, [*self, *self._columns]))
-            self._values[name] = known = self._functions[name](self)
+            made = self._functions[name](self)
+            self._values[name] = known = made if name.startswith("_") else _one_a_row(name, made)
         return known
 
     def __contains__(self, name: object) -> bool:
@@ -92,6 +101,29 @@ class LazyObservables(Mapping[str, Values]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def _one_a_row(name: str, values: Any) -> Values:
+    """Return an observable that was made of jagged columns as an array of numpy.
+
+    Raises
+    ------
+    InputError
+        If it has not one number a row.
+    """
+    if not isinstance(values, ak.Array):
+        return np.asarray(values)
+    try:
+        found = np.asarray(ak.to_numpy(values, allow_missing=False))
+    except ValueError:
+        found = np.empty((0, 0))
+    if found.ndim != 1 or found.dtype.kind not in "biuf":
+        msg = (
+            f"the observable {name!r} holds {values.type}, not one number a row: reduce lists, as by"
+            " awkward.max(..., axis=1), and say what an empty one means, by awkward.fill_none"
+        )
+        raise InputError(msg)
+    return found
 
 
 def in_one_go(

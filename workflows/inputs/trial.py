@@ -22,7 +22,7 @@ from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.entry_ranges import EntryRange, close_file, read_entries
-from workflows.reading.chunk import Chunk, chunk_of, nan_allowed, needed_variables
+from workflows.reading.chunk import Chunk, chunk_of, jagged_variables, nan_allowed, needed_variables
 from workflows.reading.chunk_work import ChunkEvents
 from workflows.reading.cutflow import cut_rows
 from workflows.reading.weights import Corrections
@@ -124,10 +124,12 @@ def _first_chunk(
 ) -> Chunk:
     """Return the first rows of a file, with what the selections of some regions need."""
     variables = needed_variables([region.plan for region in regions], setup.rule, Corrections(), setup.key)
+    selections = [region.plan.selection for region in regions]
+    jagged = jagged_variables(selections)
     branches = [branch_name(name, setup.names) for name in variables]
     where = EntryRange(file=str(info.path), tree=info.tree, start=0, stop=min(info.rows, TRIAL_ROWS))
     try:
-        columns = read_entries(where, branches)
+        columns = read_entries(where, branches, {branch_name(name, setup.names) for name in jagged})
     finally:
         close_file()
     metadata = {
@@ -143,7 +145,8 @@ def _first_chunk(
         ChunkEvents(columns=columns, metadata=metadata),
         lambda *_: variables,
         names=setup.names,
-        nan_allowed=nan_allowed([region.plan.selection for region in regions]),
+        nan_allowed=nan_allowed(selections),
+        jagged=jagged,
         key=setup.key,
         numbered=False,
     )

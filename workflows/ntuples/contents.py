@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
+from uproot.interpretation.jagged import AsJagged
 from uproot.interpretation.numerical import Numerical
 
 from bumphunt.errors import NtupleError
@@ -20,6 +21,7 @@ from workflows.ntuples.opening import open_tree
 
 __all__ = ["NtupleInfo", "basket_bytes", "inspect", "is_number", "read_columns"]
 
+_LIST = re.compile(r"(?:std::)?vector<(.+)>|ROOT::VecOps::RVec<(.+)>")
 _NUMBER = re.compile(r"bool|char|float|double|(std::)?u?int\d+_t|std::atomic<std::u?int\d+_t>")
 """Types of the fields of an RNTuple that hold one number a row."""
 
@@ -47,7 +49,9 @@ class NtupleInfo:
         return self.rows / max(len(self.clusters) - 1, 1)
 
 
-def inspect(path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str]) -> NtupleInfo:
+def inspect(
+    path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str], jagged: Collection[str] = ()
+) -> NtupleInfo:
     """Return what a file holds, after a check that every needed variable is there.
 
     Parameters
@@ -60,15 +64,17 @@ def inspect(path: Path, *, tree: str, variables: Sequence[str], names: Mapping[s
         basf2 names of the variables that will be read.
     names
         Name table: branch by variable, for branches that are not called by the escaped name.
+    jagged
+        Variables of which a row holds any number of values.
 
     Raises
     ------
     NtupleError
-        If the file cannot be used: see `open_tree`; or a branch is missing, or does not hold one number a row. A tree
-        may have no rows.
+        If the file cannot be used: see `open_tree`; or a branch is missing, or does not hold one number a row, or a
+        list of numbers where it is jagged. A tree may have no rows.
     """
     with open_tree(path, tree) as source:
-        branches = _find_branches(path, tree, source, variables, names)
+        branches = _find_branches(path, tree, source, variables, names, jagged)
         return NtupleInfo(
             path=path,
             tree=tree,
@@ -79,13 +85,20 @@ def inspect(path: Path, *, tree: str, variables: Sequence[str], names: Mapping[s
         )
 
 
-def _find_branches(path: Path, tree: str, source: Any, variables: Sequence[str], names: Mapping[str, str]) -> list[str]:
+def _find_branches(
+    path: Path,
+    tree: str,
+    source: Any,
+    variables: Sequence[str],
+    names: Mapping[str, str],
+    jagged: Collection[str] = (),
+) -> list[str]:
     """Return the branches of the variables.
 
     Raises
     ------
     NtupleError
-        If one is missing, or holds something else than one number a row.
+        If one is missing, or holds something else than one number a row, or a list of numbers where it is jagged.
     """
     typenames = source.typenames()
     branches = [branch_name(variable, names) for variable in variables]
@@ -95,7 +108,14 @@ def _find_branches(path: Path, tree: str, source: Any, variables: Sequence[str],
             hint = f"; closest are {', '.join(map(repr, near))}" if near else ""
             msg = f"{path}: tree {tree!r} has no branch {branch!r} for the variable {variable!r}{hint}; if it has another name, say so under ntuples.names"  # noqa: E501
             raise NtupleError(msg)
-        if not is_number(source, branch):
+        if variable in jagged:
+            if not is_list(source, branch):
+                msg = (
+                    f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, no list of numbers a row as"
+                    f" the search reads {variable!r}"
+                )
+                raise NtupleError(msg)
+        elif not is_number(source, branch):
             what = _way_out(source, branch, typenames)
             msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row{what}"
             raise NtupleError(msg)
@@ -122,6 +142,26 @@ def is_number(source: Any, branch: str) -> bool:
     return kind.kind in "biuf" and kind.shape == ()
 
 
+def is_list(source: Any, branch: str) -> bool:
+    """Return whether a branch of an open tree holds one list of numbers a row, as ``vector<float>`` or ``float[n]``.
+
+    Parameters
+    ----------
+    source
+        The TTree or RNTuple.
+    branch
+        One of its branches.
+    """
+    if hasattr(source, "cluster_summaries"):
+        found = _LIST.fullmatch(source.typenames()[branch])
+        return "." not in branch and found is not None and _NUMBER.fullmatch(found[1]) is not None
+    interpretation = source[branch].interpretation
+    if not isinstance(interpretation, AsJagged) or not isinstance(interpretation.content, Numerical):
+        return False
+    kind = np.dtype(interpretation.content.numpy_dtype)
+    return kind.kind in "biuf" and kind.shape == ()
+
+
 def _way_out(source: Any, branch: str, typenames: Mapping[str, str]) -> str:
     """Return what can be done about a branch that holds something else than a number, as the end of a sentence."""
     if hasattr(source, "cluster_summaries"):
@@ -130,6 +170,8 @@ def _way_out(source: Any, branch: str, typenames: Mapping[str, str]) -> str:
     parts = [name for name in typenames if name.startswith(f"{branch}/") and is_number(source, name)]
     if parts:
         return f" (name one of its parts under ntuples.names, such as {parts[0]!r})"
+    if is_list(source, branch):
+        return " (a list of numbers: `jagged=True` of the search's `Variable` reads it)"
     if typenames[branch].startswith("struct"):
         return " (a list of leaves is not read: write each as a branch of its own)"
     return ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -72,7 +72,7 @@ def no_entries(info: NtupleInfo) -> EntryRange:
     return EntryRange(file=str(info.path), tree=info.tree, start=0, stop=0)
 
 
-def read_entries(where: EntryRange, branches: Sequence[str]) -> dict[str, NDArray[Any]]:
+def read_entries(where: EntryRange, branches: Sequence[str], jagged: Collection[str] = ()) -> dict[str, NDArray[Any]]:
     """Return columns by branch, shape (R,), of some entries of a file that was inspected.
 
     The file stays open for the next chunk, until another one is read or `close_file` is called: reading the list of
@@ -84,6 +84,8 @@ def read_entries(where: EntryRange, branches: Sequence[str]) -> dict[str, NDArra
         The entries.
     branches
         The branches.
+    jagged
+        Those of them that hold lists of numbers: their columns are `awkward.Array` of R lists.
 
     Raises
     ------
@@ -94,10 +96,13 @@ def read_entries(where: EntryRange, branches: Sequence[str]) -> dict[str, NDArra
     with reading(path, where.tree):
         stat = path.stat()
         source = _opened(path, where.tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
-        arrays = source.arrays(
-            list(branches), entry_start=where.start, entry_stop=where.stop, library="np", array_cache=None
-        )
-        return {branch: np.asarray(arrays[branch]) for branch in branches}
+        entries: dict[str, Any] = {"entry_start": where.start, "entry_stop": where.stop, "array_cache": None}
+        arrays = source.arrays([name for name in branches if name not in jagged], library="np", **entries)
+        columns = {name: np.asarray(arrays[name]) for name in branches if name not in jagged}
+        if jagged:
+            lists = source.arrays(list(jagged), library="ak", **entries)
+            columns |= {name: lists[name] for name in jagged}
+        return columns
 
 
 @lru_cache(maxsize=1)

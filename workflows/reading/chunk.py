@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,7 +20,7 @@ from workflows.reading.plan import RegionPlan
 from workflows.reading.rows import implied_keys
 from workflows.reading.weights import Corrections
 
-__all__ = ["Chunk", "chunk_of", "nan_allowed", "needed_variables"]
+__all__ = ["Chunk", "chunk_of", "jagged_variables", "nan_allowed", "needed_variables"]
 
 Columns = dict[str, NDArray[Any]]
 
@@ -41,7 +42,7 @@ class Chunk:
     number
         Number of the chunk; None where nothing asks for it.
     columns
-        Columns by variable, each of shape (N,): of float64 or int64, whatever type the file stores.
+        Columns by variable, each of shape (N,), or of N lists: of float64 or int64, whatever type the file stores.
     """
 
     sample: str
@@ -58,6 +59,7 @@ def chunk_of(
     *,
     names: Mapping[str, str],
     nan_allowed: Collection[str],
+    jagged: Collection[str],
     key: Sequence[str],
     numbered: bool,
 ) -> Chunk:
@@ -73,6 +75,8 @@ def chunk_of(
         Branch by variable, for branches that are not called by the escaped name.
     nan_allowed
         Variables of which NaN has a meaning.
+    jagged
+        Variables of which a row holds any number of values.
     key
         What tells the events of a sample apart.
     numbered
@@ -100,7 +104,12 @@ def chunk_of(
         file_number=metadata.get("file_number"),
     )
     needed = variables(metadata["dataset"], metadata["simulated"])
-    columns = {name: _numbers(np.asarray(events[branch_name(name, names)]), name, where) for name in needed}
+    columns = {
+        name: _lists(events[branch_name(name, names)], name, where)
+        if name in jagged
+        else _numbers(np.asarray(events[branch_name(name, names)]), name, where)
+        for name in needed
+    }
     for name in needed:
         if name not in nan_allowed:
             _refuse_nan(columns[name], name, branch_name(name, names), where)
@@ -121,6 +130,38 @@ def nan_allowed(selections: Iterable[Selection]) -> frozenset[str]:
     """Return the variables of which NaN has a meaning in all the selections that read them."""
     meaning = [(v.name, v.nan_allowed) for selection in selections for v in selection.variables]
     return frozenset(name for name, _ in meaning) - {name for name, allowed in meaning if not allowed}
+
+
+def jagged_variables(selections: Iterable[Selection]) -> frozenset[str]:
+    """Return the variables of which a row holds any number of values.
+
+    Raises
+    ------
+    InputError
+        If a variable is jagged for one of the selections that read it and not for another.
+    """
+    every = [v for selection in selections for v in selection.variables]
+    found = frozenset(v.name for v in every if v.jagged)
+    if plain := sorted(found & {v.name for v in every if not v.jagged}):
+        msg = f"the variable {plain[0]!r} is jagged in one region and not in another; it is one column of the same rows"
+        raise InputError(msg)
+    return found
+
+
+def _lists(values: Any, name: str, where: EntryRange) -> Any:
+    """Return a jagged column with values of float64 or int64, see `_numbers`.
+
+    Raises
+    ------
+    NtupleError
+        If a value is no number, or beyond int64; or it is no list of numbers.
+    """
+    lists = ak.Array(values)
+    if lists.ndim != 2:
+        msg = f"{where.place}: {name} holds {lists.type}, not one list of numbers a row"
+        raise NtupleError(msg)
+    content = _numbers(ak.to_numpy(ak.flatten(lists)), name, where)
+    return ak.unflatten(content, ak.num(lists))
 
 
 def _numbers(values: NDArray[Any], name: str, where: EntryRange) -> NDArray[Any]:
@@ -144,7 +185,25 @@ def _numbers(values: NDArray[Any], name: str, where: EntryRange) -> NDArray[Any]
     return whole
 
 
-def _refuse_nan(values: NDArray[Any], name: str, branch: str, where: EntryRange) -> None:
+def _refuse_lists(names: Iterable[str], plan: RegionPlan) -> None:
+    """Raise if a variable that is wanted beside the observables of a region holds any number of values a row.
+
+    Raises
+    ------
+    InputError
+        If so.
+    """
+    jagged = jagged_variables([plan.selection])
+    for name in names:
+        if name in jagged:
+            msg = (
+                f"region {plan.name!r}: {name!r} holds any number of values a row, and no event can be kept, ranked,"
+                " sliced or corrected by it; make an observable of it in the search"
+            )
+            raise InputError(msg)
+
+
+def _refuse_nan(values: Any, name: str, branch: str, where: EntryRange) -> None:
     """Raise if a column holds NaN or infinity.
 
     Raises
@@ -152,16 +211,22 @@ def _refuse_nan(values: NDArray[Any], name: str, branch: str, where: EntryRange)
     NtupleError
         If so.
     """
+    flat = values if isinstance(values, np.ndarray) else ak.to_numpy(ak.flatten(values))
     # a sum is finite if all terms are, but for one that overflows
-    if values.dtype.kind != "f" or np.isfinite(_sum(values)):
+    if flat.dtype.kind != "f" or np.isfinite(_sum(flat)):
         return
-    bad = np.flatnonzero(~np.isfinite(values))
+    bad = np.flatnonzero(~np.isfinite(flat))
     if bad.size:
         msg = (
-            f"{where.place}: branch {branch!r} is {values[bad[0]]} in entry {where.start + bad[0]} ({bad.size} such"
-            f" rows up to entry {where.stop - 1}); {name} must be a number"
+            f"{where.place}: branch {branch!r} is {flat[bad[0]]} in entry {where.start + _row(values, bad[0])}"
+            f" ({bad.size} such values up to entry {where.stop - 1}); {name} must be a number"
         )
         raise NtupleError(msg)
+
+
+def _row(values: Any, index: int) -> int:
+    """Return the row of a value of a column, which may be jagged."""
+    return index if isinstance(values, np.ndarray) else int(np.searchsorted(np.cumsum(ak.num(values)), index, "right"))
 
 
 def _refuse_weighted(weights: NDArray[Any], branch: str, where: EntryRange) -> None:
@@ -209,6 +274,11 @@ def needed_variables(
         Corrections; None for none.
     key
         What tells the events of a sample apart.
+
+    Raises
+    ------
+    InputError
+        If one of the latter holds any number of values a row.
     """
     names = [*(name for name in key if name != FILE), CANDIDATE, WEIGHT]
     for plan in regions:
@@ -217,5 +287,6 @@ def needed_variables(
         if corrections is not None:
             more += corrections.of(region=plan.name).inputs
         observables = plan.selection.names
+        _refuse_lists([name for name in more if name not in observables], plan)
         names += [name for name in more if name not in observables]
     return tuple(dict.fromkeys(names))

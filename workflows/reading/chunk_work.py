@@ -100,10 +100,12 @@ class ChunkWork:
             If they cannot be read.
         """
         variables = self.processor.variables(item.dataset, item.usermeta["simulated"])
-        branches = dict.fromkeys(branch_name(variable, self.processor.names) for variable in variables)
+        names, jagged = self.processor.names, self.processor.jagged
+        branches = dict.fromkeys(branch_name(variable, names) for variable in variables)
+        lists = {branch_name(variable, names) for variable in variables if variable in jagged}
         where = EntryRange(file=item.filename, tree=item.treename, start=item.entrystart, stop=item.entrystop)
         try:
-            return read_entries(where, list(branches))
+            return read_entries(where, list(branches), lists)
         except NtupleError as error:
             msg = f"{error}; entries {where.start} to {where.stop - 1} are lost"
             raise IncompleteError(msg) from error

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from selections.events import EVENT_KEY, REJECT, CandidateRule, event_hash, event_keys, event_variables, group_starts
-from workflows.reading.chunk import Chunk, chunk_of, nan_allowed, needed_variables
+from workflows.reading.chunk import Chunk, chunk_of, jagged_variables, nan_allowed, needed_variables
 from workflows.reading.cutflow import WEIGHT, RegionRows, cut_rows
 from workflows.reading.event_hashes import EventHashes, hashes_of, keep_hashes
 from workflows.reading.events import BORDER, write_events
@@ -63,7 +63,7 @@ class SearchProcessor(ProcessorABC):
     Raises
     ------
     InputError
-        If there is no region, or two have the same name.
+        If there is no region, or two have the same name; or a variable is jagged in one and not in another.
     """
 
     def __init__(
@@ -87,6 +87,7 @@ class SearchProcessor(ProcessorABC):
             msg = f"regions {known}; give at least one, and each a name of its own"
             raise InputError(msg)
         self.nan_allowed = nan_allowed(plan.selection for plan in self.regions)
+        self.jagged = jagged_variables(plan.selection for plan in self.regions)
 
     def variables(self, sample: str, simulated: bool) -> tuple[str, ...]:
         """Return the variables that are read of a sample."""
@@ -113,6 +114,7 @@ class SearchProcessor(ProcessorABC):
             self.variables,
             names=self.names,
             nan_allowed=self.nan_allowed,
+            jagged=self.jagged,
             key=self.key,
             numbered=self.event_folder is not None,
         )

@@ -173,7 +173,7 @@ def _inspect(
         variables = processor.variables(name, sample.simulated)
         for path in sample.files:
             try:
-                info = inspect(path, tree=tree, variables=variables, names=processor.names)
+                info = inspect(path, tree=tree, variables=variables, names=processor.names, jagged=processor.jagged)
             except NtupleError as error:
                 lost[name].append(Missing(file=str(path), tree=tree, start=None, stop=None, reason=str(error)))
                 if not allow_missing or len(lost[name]) == len(sample.files):

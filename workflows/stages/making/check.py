@@ -21,6 +21,7 @@ from workflows.inputs.samples import InputSample
 from workflows.inputs.trial import Trial, doubtful_beams, first_rows
 from workflows.ntuples.contents import NtupleInfo, inspect
 from workflows.ntuples.repack import packing_advice
+from workflows.reading.chunk import jagged_variables
 from workflows.results import write_csv
 from workflows.running.progress import Progress
 from workflows.stages.stage import READING, Job, Stage, missing_allowed
@@ -67,12 +68,13 @@ def check_inputs(
     weighed, trials, read = [], list[Trial](), [*also_read]
     for sample in inputs:
         variables = needed(setup, sample)
+        jagged = jagged_variables(r.plan.selection for r in setup.regions if r.name in sample.regions)
         infos: list[NtupleInfo] = []
         for path in sample.files:
             found: tuple[object, ...] = (None, None, None)
             problem = None
             try:
-                info = inspect(path, tree=sample.tree, variables=variables, names=setup.names)
+                info = inspect(path, tree=sample.tree, variables=variables, names=setup.names, jagged=jagged)
                 infos.append(info)
                 found = (info.kind, info.rows, round(info.rows_per_cluster))
                 if (advice := packing_advice(info)) is not None:
