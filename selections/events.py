@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
 
@@ -181,10 +182,13 @@ def kept_candidates(
     size = np.diff(np.append(starts, len(candidate)))
     if rule.best is None:
         return np.repeat(size == 1, size)
-    group = np.repeat(np.arange(starts.size), size)
-    order = np.lexsort((candidate, -rank if rule.largest else rank, group))
+    worth = np.where(np.isnan(rank), -np.inf, rank if rule.largest else -rank)
+    rows = {"worth": worth, "candidate": candidate, "row": np.arange(len(candidate))}
+    events = ak.unflatten(ak.Array(rows), size)
+    best = events[events.worth == ak.max(events.worth, axis=1)]
+    first = best[ak.argmin(best.candidate, axis=1, keepdims=True)]
     keep = np.zeros(len(candidate), dtype=np.bool_)
-    keep[order[starts]] = True
+    keep[ak.to_numpy(ak.flatten(first.row))] = True
     return keep
 
 
