@@ -36,6 +36,11 @@ class Binning:
     bins: int
     """Number of bins: some per resolution."""
 
+    @property
+    def edges(self) -> Array:
+        """Edges of the bins, shape ``(bins + 1,)``."""
+        return np.linspace(self.low, self.high, self.bins + 1)
+
 
 def everything(mass: ArrayLike) -> Array:
     """Return 1 for every mass: the branching ratio of a region that sees every decay."""

@@ -97,8 +97,9 @@ def write(path: Path, rows: int, content: dict[str, np.ndarray], compression: An
 def plan() -> RegionPlan:
     """Return the region of the Z' search."""
     region = SEARCH.signal_regions[0]
-    edges = np.linspace(region.binning.low, region.binning.high, region.binning.bins + 1)
-    return RegionPlan(name=region.name, selection=region.selection(BEAMS["belle2"]), edges=edges, keep=VETO)
+    return RegionPlan(
+        name=region.name, selection=region.selection(BEAMS["belle2"]), edges=region.binning.edges, keep=VETO
+    )
 
 
 def timed(function: Callable[[], object]) -> Times:

@@ -3,6 +3,7 @@
 ==================== ====================================================================================
 plan                 what is asked of samples, regions and weights, and what they give
 processor            the coffea processor: a chunk -> cutflow, N-1, spectra; the sum of all chunks -> results
+search_processor     the processor of a search, for coffea's own Runner
 read                 drives it over the files of all samples, and counts the rows
 chunk_work           what an executor does with a chunk: it is read, the next one meanwhile, and processed
 chunk                a chunk as the processor works on it, and the variables that are needed of it
