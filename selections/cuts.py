@@ -242,6 +242,10 @@ class Cutflow:
             sum_w2=self.sum_w2 + other.sum_w2,
         )
 
+    def scaled(self, factor: float) -> Cutflow:
+        """Return the cutflow of rows whose weights are multiplied with a factor."""
+        return Cutflow(steps=self.steps, raw=self.raw, sum_w=factor * self.sum_w, sum_w2=factor**2 * self.sum_w2)
+
     def then(self, steps: Cutflow) -> Cutflow:
         """Return the cutflow with more steps at its end.
 

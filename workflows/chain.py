@@ -19,22 +19,23 @@ Beside them, `correct` and `impacts` read what some of these have written.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bumphunt.errors import BumphuntError, ConfigError
+from bumphunt.errors import ConfigError
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
-from workflows.results import PROVENANCE, Step, read_json
+from workflows.provenance.step import Step, record_of
 from workflows.running.progress import Progress, silent
+from workflows.stages.depends import BLINDED
 from workflows.stages.making import check, limits, optimise, process, scan, simulate, spectra
 from workflows.stages.showing import report
 from workflows.stages.stage import Job, Stage
 from workflows.stages.studying.correct import STAGE as CORRECT
 from workflows.stages.studying.impacts import IMPACTS, impacts_stage
 
-__all__ = ["STAGES", "correct", "hide_unblinded", "impacts", "prepare", "up_to"]
+__all__ = ["STAGES", "StageStatus", "correct", "hide_unblinded", "impacts", "prepare", "status", "up_to"]
 
 STAGES: tuple[Stage, ...] = (
     simulate.STAGE,
@@ -47,6 +48,8 @@ STAGES: tuple[Stage, ...] = (
     report.STAGE,
 )
 """The stages of the chain, in order."""
+_WITHOUT_DATA = frozenset({"simulate", "optimise"})
+"""Stages whose results hold nothing of the data."""
 
 
 def prepare(
@@ -100,12 +103,40 @@ def up_to(job: Job, verb: str) -> list[Step]:
     if verb not in names:
         msg = f"{job.analysis.path}: asks for no stage {verb!r}; it has {', '.join(names)}"
         raise ConfigError(msg)
-    return [_step(stage, job) for stage in stages[: names.index(verb) + 1]]
+    return _steps(job, stages[: names.index(verb) + 1])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageStatus:
+    """Whether a stage is up to date.
+
+    Parameters
+    ----------
+    name
+        The verb.
+    reasons
+        Why it is not, a sentence for each reason.
+    follows
+        Stages that it reads and that will be made again, which it may have to be after them.
+    """
+
+    name: str
+    reasons: tuple[str, ...]
+    follows: tuple[str, ...]
+
+
+def status(job: Job) -> list[StageStatus]:
+    """Return whether each stage is up to date, in order; nothing is made."""
+    found: dict[str, StageStatus] = {}
+    for step in _steps(job, _wanted(job)):
+        follows = tuple(s.name for s in step.upstream if found[s.name].reasons or found[s.name].follows)
+        found[step.name] = StageStatus(name=step.name, reasons=tuple(step.reasons()), follows=follows)
+    return list(found.values())
 
 
 def correct(job: Job) -> Step:
     """Return the step that measures factors in control samples, after `check`; it reads the ntuples again."""
-    return _step(CORRECT, job)
+    return _beside(CORRECT, job)
 
 
 def impacts(job: Job, mass: float) -> Step:
@@ -116,20 +147,20 @@ def impacts(job: Job, mass: float) -> Step:
     ConfigError
         If the mass is outside the search, or excluded.
     """
-    return _step(impacts_stage(job.analysis, mass), job)
+    return _beside(impacts_stage(job.analysis, mass), job)
 
 
 def hide_unblinded(job: Job) -> None:
-    """Remove the results of stages that were made unblinded, if the analysis now is blinded."""
+    """Remove the results of stages that may hold what is blinded, if the analysis now is blinded: all that do not say.
+
+    The data are in none of what is simulated, or chosen from simulated samples.
+    """
     if not job.analysis.about.blinded:
         return
-    folders = [job.of(stage.name) for stage in _wanted(job)]
+    folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in _WITHOUT_DATA]
     for folder in (*folders, *job.of(IMPACTS).glob("*")):
-        try:
-            settings = read_json(folder / PROVENANCE)["settings"]
-        except (BumphuntError, KeyError, TypeError):
-            continue
-        if settings.get("unblind") or (settings.get("data") or {}).get("pseudo"):
+        record = record_of(folder)
+        if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):
             shutil.rmtree(folder)
 
 
@@ -138,20 +169,36 @@ def _wanted(job: Job) -> list[Stage]:
     return [stage for stage in STAGES if stage.wanted(job.analysis)]
 
 
-def _step(stage: Stage, job: Job) -> Step:
+def _steps(job: Job, stages: Sequence[Stage]) -> list[Step]:
+    """Return stages, each in its folder, with what its results depend on: those of the chain that they need first."""
+    found: dict[str, Step] = {}
+    for stage in stages:
+        found[stage.name] = _step(stage, job, [found[name] for name in stage.needs if name in found])
+    return list(found.values())
+
+
+def _beside(stage: Stage, job: Job) -> Step:
+    """Return a stage that is none of the chain."""
+    return _steps(job, [*_wanted(job), stage])[-1]
+
+
+def _step(stage: Stage, job: Job, upstream: Sequence[Step]) -> Step:
     """Return a stage in its folder, with what its results depend on."""
-    own, there = job.analysis.own, [wanted.name for wanted in _wanted(job)]
-    loaded = {"search": own.search, "model": own.model}
+    own = job.analysis.own
+    code = {"search": own.search, "model": own.model}
+    used = [found for kind in stage.files if (found := code.get(kind)) is not None]
+    made_by = (stage.make.__module__,) if stage.modules is None else stage.modules(job)
     paths = {"ntuples": tuple(_given(job)), "corrections": own.corrections}
-    content = job.analysis.sections.model_dump(mode="json")
     return Step(
         name=stage.name,
         folder=job.of(stage.folder or stage.name),
-        settings={name: _setting(content, name) for name in stage.settings} | dict(stage.more(job)),
+        settings=stage.depends(job),
         make=lambda folder: stage.make(job, folder),
-        inputs=[path for kind in stage.files for path in paths.get(kind, ())],
-        loaded=[found for kind in stage.files for found in loaded.get(kind, ())],
-        upstream=[job.of(name) for name in stage.needs if name in there],
+        modules=sorted({*made_by, *(name for found in used for name in found.modules)}),
+        files=[path for kind in stage.files for path in paths.get(kind, ())],
+        loaded={path: found for part in used for path, found in part.files.items()},
+        packages={name: number for part in used for name, number in part.packages.items()},
+        upstream=upstream,
     )
 
 
@@ -159,10 +206,3 @@ def _given(job: Job) -> Iterator[Path]:
     """Yield the ntuples that the YAML names, in order."""
     simulated = job.of(simulate.STAGE.name)
     return (path for sample in job.inputs for path in sample.files if path.parent != simulated)
-
-
-def _setting(content: Any, name: str) -> object:
-    """Return what a YAML says under a name such as ``fit.slices``; None if it is not there."""
-    for part in name.split("."):
-        content = None if content is None else content[part]
-    return content

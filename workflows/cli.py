@@ -24,7 +24,7 @@ from bumphunt import __version__
 from bumphunt.errors import BumphuntError
 
 if TYPE_CHECKING:
-    from workflows.results import Step
+    from workflows.provenance.step import Step
     from workflows.running.progress import Progress
     from workflows.stages.stage import Job
 
@@ -40,7 +40,7 @@ app = typer.Typer(
 out = Console()
 err = Console(stderr=True)
 
-BAD_INPUT, INTERRUPTED = 2, 130
+NOT_VERIFIED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 GIVES_WAY = ("quantity",)
 """Columns that are wrapped on a narrow screen."""
 _IMPACT_NUMBERS = ("n_sig", "n_sig_error", "limit_obs", "limit_exp", "statistical")
@@ -97,6 +97,11 @@ def _show(title: str, names: Sequence[str], rows: Iterable[Sequence[str]], *, te
     out.print(table)
 
 
+def _folder(analysis: Path, output: Path | None) -> Path:
+    """Return where the results of an analysis are."""
+    return output if output is not None else Path("results") / analysis.stem
+
+
 def _make(
     analysis: Path,
     output: Path | None,
@@ -110,7 +115,7 @@ def _make(
     from workflows.config.file import load
 
     resolved = load(analysis)
-    folder = output if output is not None else Path("results") / analysis.stem
+    folder = _folder(analysis, output)
     with _at_work(folder, "; finished stages are kept, the interrupted one left nothing") as progress:
         job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
         hide_unblinded(job)
@@ -191,6 +196,40 @@ def run(
     _say(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)")
     _say(f"figures:      {job.of('report')}: {figures}")
     _say(summary.most_significant)
+
+
+@app.command()
+def status(analysis: AnalysisFile, output: Output = None, allow_missing: AllowMissing = False) -> None:
+    """Say of every stage whether it is up to date, and what has changed where it is not; nothing is made."""
+    from workflows import chain
+    from workflows.config.file import load
+
+    resolved = load(analysis)
+    for stage in chain.status(chain.prepare(resolved, _folder(analysis, output), allow_missing=allow_missing)):
+        after = [f"after {', '.join(stage.follows)}, if these have other results then"] if stage.follows else []
+        state = "stale: " if stage.reasons else "may be stale: " if after else "up to date"
+        _say(f"{stage.name:<9} {state}" + f"\n{'':<10}".join([*stage.reasons, *after]))
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Folder of the results of an analysis.")],
+) -> None:
+    """Read every byte of the results and look at every input: whether tables and figures belong to what is on disk.
+
+    Exit status 0 if they do, 1 if not. What settings and code have to say is the matter of 'bumphunt status'.
+    """
+    from workflows.provenance.verify import verify as look
+
+    problems = 0
+    for stage in look(folder):
+        good = f"{stage.outputs} outputs as they were written, {stage.files} inputs as they were read"
+        _say(f"{stage.stage:<9} " + (f"\n{'':<10}".join(stage.problems) or good))
+        problems += len(stage.problems)
+    if problems:
+        _say(f"{problems} problem{'s' if problems > 1 else ''}: these results do not belong to the inputs on disk")
+        raise typer.Exit(NOT_VERIFIED)
+    _say("the results belong to the inputs on disk")
 
 
 @app.command()
@@ -292,7 +331,7 @@ def options(
 
 
 def main() -> None:
-    """Run the command line: exit status 2 for bad input (one line on standard error), 130 after Ctrl-C."""
+    """Run the command line: exit status 1 for results that are not verified, 2 for bad input, 130 after Ctrl-C."""
     try:
         app()
     except (BumphuntError, OSError) as error:  # OSError: a full disk, a folder that is not ours

@@ -1,188 +1,32 @@
-"""The results on disk, with provenance.
+"""Tables and documents on disk, each there as a whole or not at all.
 
-Results of an analysis live in one folder, one sub-folder a stage. `Step.run` makes a stage into a temporary folder and
-renames it when it is complete, so an interrupted stage leaves nothing; beside the outputs it writes ``provenance.json``
-with the key of everything the outputs depend on. The stage is made again when that key has changed, and only then.
-
-=============================== =====================================================
-Step, lock                      one stage in its folder; a folder for one run at a time
-fingerprint, code_digest        what a step depends on
-write_table, read_table         columns, as CSV and as JSON
+================================ =====================================================
+lock                             a folder for one run at a time
+write_table, read_table          columns, as CSV and as JSON
 write_csv, write_json, read_json one file
-=============================== =====================================================
+================================ =====================================================
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import json
 import math
 import os
-import platform
-import shutil
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cache
-from importlib.metadata import version
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-import bumphunt
 from bumphunt.errors import BumphuntError
 
-__all__ = [
-    "PROVENANCE",
-    "Step",
-    "code_digest",
-    "fingerprint",
-    "lock",
-    "read_json",
-    "read_table",
-    "write_csv",
-    "write_json",
-    "write_table",
-]
+__all__ = ["PROVENANCE", "lock", "read_json", "read_table", "write_csv", "write_json", "write_table"]
 
 PROVENANCE = "provenance.json"
-PACKAGES = (
-    *("awkward", "boost-histogram", "coffea", "correctionlib", "hist", "iminuit", "numba", "numpy", "particle"),
-    *("scipy", "uproot"),
-)
-_FINGERPRINT_BYTES = 65536
-
-
-def _digest(content: object) -> str:
-    """Return the SHA-256 of the canonical JSON of `content`; what JSON cannot hold may differ between processes."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
-
-
-def fingerprint(path: Path) -> dict[str, object]:
-    """Return what identifies an input file: path, size, time of change and the SHA-256 of its first and last 64 KiB."""
-    try:
-        stat = path.stat()
-        with path.open("rb") as file:
-            sha = hashlib.sha256(file.read(_FINGERPRINT_BYTES))
-            file.seek(max(0, stat.st_size - _FINGERPRINT_BYTES))
-            sha.update(file.read())
-    except OSError as error:  # whether it may be missing is decided where it is read
-        return {"path": str(path.resolve()), "unreadable": str(error.strerror)}
-    return {
-        "path": str(path.resolve()),
-        "size": stat.st_size,
-        "mtime_ns": stat.st_mtime_ns,
-        "sha256_ends": sha.hexdigest(),
-    }
-
-
-@cache
-def code_digest() -> str:
-    """Return the SHA-256 of the source of the three packages, so that a changed cut makes results stale."""
-    root = Path(bumphunt.__file__).parents[1]
-    sha = hashlib.sha256()
-    for package in ("bumphunt", "selections", "workflows"):
-        for source in sorted((root / package).rglob("*.py")):
-            sha.update(f"{source.relative_to(root)}\0".encode())
-            sha.update(source.read_bytes())
-    return sha.hexdigest()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One stage in the folder of an analysis.
-
-    Parameters
-    ----------
-    name
-        The verb.
-    folder
-        Where its outputs live.
-    settings
-        The part of the configuration that the outputs depend on.
-    inputs
-        Input files that the outputs depend on, as they are when the step begins.
-    loaded
-        Fingerprints of files that were read before.
-    upstream
-        Folders of the stages that it reads.
-    make
-        Called with a temporary folder, which it fills.
-    """
-
-    name: str
-    folder: Path
-    settings: Mapping[str, object]
-    make: Callable[[Path], None]
-    inputs: Sequence[Path] = ()
-    loaded: Sequence[Mapping[str, object]] = ()
-    upstream: Sequence[Path] = ()
-
-    def _dependencies(self) -> dict[str, object]:
-        """Return everything the outputs depend on."""
-        return {
-            "stage": self.name,
-            "settings": dict(self.settings),
-            "code": code_digest(),
-            "packages": {name: version(name) for name in PACKAGES},
-            "inputs": [*map(fingerprint, self.inputs), *self.loaded],
-            "upstream": [read_json(folder / PROVENANCE)["key"] for folder in self.upstream],
-        }
-
-    def is_current(self) -> bool:
-        """Whether the outputs on disk are complete and were made from exactly these dependencies."""
-        return (self.folder / PROVENANCE).exists() and self._is_made_of(self._dependencies())
-
-    def _is_made_of(self, dependencies: Mapping[str, object]) -> bool:
-        try:
-            record = read_json(self.folder / PROVENANCE)
-            sizes = {name: (self.folder / name).stat().st_size for name in record["outputs"]}
-        except (OSError, BumphuntError, KeyError, TypeError, AttributeError):  # missing, or no record of ours
-            return False
-        return bool(record["key"] == _digest(dependencies) and sizes == record["outputs"])
-
-    def run(self) -> bool:
-        """Make the stage if it is out of date; return whether anything was done.
-
-        Raises
-        ------
-        BumphuntError
-            Whatever `make` raises; the outputs on disk are then those of before.
-        """
-        dependencies = self._dependencies()  # as they are now: what changes from here on is seen by the next run
-        if self._is_made_of(dependencies):
-            return False
-        partial = self.folder.with_name(f".{self.folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        try:
-            self.make(partial)
-            _write_provenance(partial, dependencies)
-            shutil.rmtree(self.folder, ignore_errors=True)
-            partial.replace(self.folder)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
-        return True
-
-
-def _write_provenance(folder: Path, dependencies: Mapping[str, object]) -> None:
-    """Write what the outputs in `folder` were made of."""
-    outputs = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
-    record = {
-        "key": _digest(dependencies),
-        "bumphunt": bumphunt.__version__,
-        "python": platform.python_version(),
-        "made": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        **dependencies,
-        "outputs": outputs,
-    }
-    write_json(folder / PROVENANCE, record)
+"""Name of the record of what the files of a stage were made of; see `workflows.provenance`."""
 
 
 @contextlib.contextmanager

@@ -40,7 +40,7 @@ from workflows.ntuples.branches import escape
 from workflows.ntuples.repack import repack
 from workflows.products.factor_files import write_correction
 from workflows.reading.chunk import needed_variables
-from workflows.reading.plan import Correction, Factor, RegionPlan, SampleFiles
+from workflows.reading.plan import Correction, RegionPlan, SampleFiles
 from workflows.reading.processor import SearchProcessor
 from workflows.reading.read import read_samples
 from workflows.reading.second_pass import fill_tensor_of
@@ -118,7 +118,7 @@ def bare(path: Path) -> float:
     return total
 
 
-def full(files: tuple[Path, ...], events: Path, corrections: tuple[Correction | Factor, ...] = ()) -> None:
+def full(files: tuple[Path, ...], events: Path, corrections: tuple[Correction, ...] = ()) -> None:
     """Process the files: everything that a search needs of them."""
     shutil.rmtree(events, ignore_errors=True)
     region = plan()
@@ -129,19 +129,23 @@ def full(files: tuple[Path, ...], events: Path, corrections: tuple[Correction | 
     fill_tensor_of(events, "mumu", region.name, edges=edges, axes=SEARCH.veto)
 
 
-def ten_variations(folder: Path) -> tuple[Correction | Factor, ...]:
+def ten_variations(folder: Path) -> tuple[Correction, ...]:
     """Return corrections like those of an analysis: trigger, tracking, muon ID, and two scale factors."""
     momenta, angles = np.linspace(0.0, 7.0, 15), np.linspace(0.0, np.pi, 11)
     rng = np.random.default_rng(2)
     shape = (momenta.size - 1, angles.size - 1)
-    made: list[Correction | Factor] = []
+    made: list[Correction] = []
     for name in ("trigger", "tracking", "muon_id"):
         values = rng.uniform(0.9, 1.0, shape)
         path = folder / f"{name}.json"
         write_correction(path, name, edges={"p": momenta, "theta": angles}, values=values, errors=0.01 * values)
         inputs = ("daughter({i}, p)", "daughter({i}, theta)")
         made.append(Correction(name=name, file=path, correction=name, inputs=inputs, each=(0, 1)))
-    return (*made, *(Factor(name=f"factor{i}", value=0.65, uncertainty=0.03) for i in range(2)))
+    for name in ("factor0", "factor1"):
+        path = folder / f"{name}.json"
+        write_correction(path, name, edges={}, values=0.65, errors=0.03)
+        made.append(Correction(name=name, file=path, correction=name, inputs=()))
+    return tuple(made)
 
 
 def _peak(files: tuple[Path, ...], events: Path, queue: Any) -> None:

@@ -136,27 +136,6 @@ def test_only_stages_that_depend_on_a_change_are_remade(done, tmp_path):
         make(done.parent / "analysis.yaml", done)
 
 
-def test_stages_depend_on_what_they_read_of_other_sections(tmp_path):
-    """Cuts are chosen by the limit at a confidence level; an injected signal is scaled by the power of the model."""
-
-    def settings(**changes) -> dict[str, object]:
-        job = prepare(load(write(tmp_path / "analysis.yaml", **changes)), tmp_path / "results")
-        return {step.name: step.settings for step in up_to(job, "report")}
-
-    (tmp_path / "model.py").write_text("def xsec(mass, sqrt_s):\n    return 1 / mass\n")
-    before = settings()
-    for optimise, stages in (
-        ({"figure_of_merit": "mean-limit"}, {"optimise"}),
-        ({"classifier": True}, {"optimise"}),
-        ({}, set()),
-    ):
-        first = settings(optimise=optimise)
-        level = settings(optimise=optimise, fit={"method": "counting", "cl": 0.95})
-        assert {name for name in first if level[name] != first[name]} == {*stages, "scan", "limits", "report"}
-    model = settings(model="model.py:xsec")
-    assert {name for name in before if model[name] != before[name]} == {"spectra", "scan", "limits", "report"}
-
-
 def test_every_stage_has_provenance_and_every_figure_is_there(done):
     for stage in ("simulate", "check", "process", "optimise", "spectra", "scan", "limits", "report"):
         record = json.loads((done / stage / "provenance.json").read_text())

@@ -31,7 +31,6 @@ from workflows.fitting.sources import sources_of
 from workflows.ntuples.branches import escape
 from workflows.ntuples.simulation_record import read_simulation
 from workflows.products.factor_files import write_correction
-from workflows.products.processed import read_processed
 from workflows.products.selected import read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.reading.events import read_events
@@ -364,12 +363,12 @@ def test_overtraining_quotes_what_the_cut_table_quotes(optimised):
         assert float(other["gain_classifier"]) == pytest.approx(gain, rel=1e-5)
 
 
-def test_ranking_is_the_separation_of_the_events_on_disk(plain, optimised):
+def test_ranking_is_the_separation_of_the_events_on_disk(simulated, plain, optimised):
     """The signal is interpolated between the simulated masses on either side; shapes are those before the cuts."""
     about, row = load(optimised.parent / "analysis.yaml").about, table(optimised / "optimise" / "cuts.csv")[-1]
     axis = next(axis for axis in about.search.candidates if axis.name == "pt_pair")
     resolution = read_signal_models(plain / "scan")["mumu"].resolution
-    mass, generated = float(row["mass"]), read_processed(optimised / "process", data_luminosity=1.0).generated
+    mass = float(row["mass"])
 
     def counts(sample: str, low: float, high: float) -> np.ndarray:
         total = np.zeros(axis.thresholds.size)
@@ -385,7 +384,8 @@ def test_ranking_is_the_separation_of_the_events_on_disk(plain, optimised):
     for near, share in ((below, above - mass), (above, mass - below)):
         name, half_width = f"zprime_{near:g}", 2 * float(resolution(near))
         found = counts(name, near**2 - half_width, near**2 + half_width)
-        signal += share / (above - below) * found / generated("mumu", name)
+        generated = read_simulation(simulated / f"{name}_dimuon.root").sum_of_weights
+        signal += share / (above - below) * found / generated
     ranked = table(optimised / "optimise" / "ranking.csv")
     last = [entry for entry in ranked if entry["mass"] == row["mass"]]
     assert {entry["observable"] for entry in last} == {axis.name for axis in about.search.candidates}

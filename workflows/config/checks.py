@@ -29,9 +29,10 @@ from bumphunt.scanning.sources import (
 )
 from selections.search import Search
 from workflows.config.analysis import Analysis
+from workflows.config.corrections import factors_on, product
 from workflows.config.regions import AnalysedRegion, signal_samples
 from workflows.config.samples import DATA, SIGNAL, Injection
-from workflows.config.simulated import factor_on, injected_into, injected_parameters, signal_parameters
+from workflows.config.simulated import injected_into, injected_parameters, signal_parameters
 
 __all__ = ["check_names", "check_regions", "check_sources"]
 
@@ -320,7 +321,7 @@ def _check_factors_of_pseudodata(sections: Analysis, regions: Sequence[AnalysedR
             there = region.signal is not None if sample == SIGNAL else sections.samples[sample].fills(region.name)
             if not there:
                 continue
-            factor = factor_on(sections.factors, sample, region.name)
+            factor = product(factors_on(sections.factors, sample, region.name))
             first, other = seen.setdefault(region.definition.candidate, (region.name, factor))
             if factor != other:
                 msg = (

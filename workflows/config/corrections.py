@@ -4,13 +4,15 @@
 section                     becomes
 =========================== ==========================================================================
 `CorrectionSection`         `workflows.reading.plan.Correction`: a weight from a file of correctionlib
-`FactorSection`             `workflows.reading.plan.Factor`: a number
+`FactorSection`             a number that spectra and events are multiplied with
 `ControlSection`            what ``bumphunt correct`` measures: a file for the first
 =========================== ==========================================================================
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
@@ -18,9 +20,9 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from workflows.config.section import Finite, Number, Positive, Relative, Section
-from workflows.reading.plan import Correction, Factor
+from workflows.reading.plan import Correction
 
-__all__ = ["ControlSection", "CorrectionSection", "FactorSection"]
+__all__ = ["ControlSection", "CorrectionSection", "FactorSection", "factors_on", "product"]
 
 Index = Annotated[int, Number, Field(ge=0)]
 
@@ -91,19 +93,19 @@ class FactorSection(Section):
     regions: tuple[str, ...] = ()
     """Where; everywhere unless given."""
 
-    def record(self, name: str, samples: tuple[str, ...] | None = None) -> Factor:
-        """Return the factor as it is applied; arguments and errors as in `CorrectionSection.record`."""
-        return Factor(
-            name=name,
-            value=self.value,
-            uncertainty=self.value * self.uncertainty,
-            samples=samples,
-            regions=self.regions or None,
-        )
-
     def applies(self, sample: str, region: str) -> bool:
         """Return whether it weighs a sample, ``signal`` for the signal, in the region of that name."""
         return (not self.samples or sample in self.samples) and (not self.regions or region in self.regions)
+
+
+def factors_on(factors: Mapping[str, FactorSection], sample: str, region: str) -> dict[str, FactorSection]:
+    """Return the factors on a sample, ``signal`` for the signal, in the region of that name."""
+    return {name: factor for name, factor in factors.items() if factor.applies(sample, region)}
+
+
+def product(factors: Mapping[str, FactorSection]) -> float:
+    """Return what weights are multiplied with."""
+    return math.prod(factor.value for factor in factors.values())
 
 
 class ControlSection(Section):

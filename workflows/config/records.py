@@ -11,7 +11,7 @@ record             says, and to whom
 `ScanSetup`        how hypotheses are tested: scan, impacts
 `ControlSetup`     which factors are measured: correct
 `ReportSetup`      what the figures show beside the results: report
-`OwnFiles`         the files that were read to make all this: the chain
+`OwnFiles`         the code and the files that this was made of: the chain
 `ResolvedAnalysis` all of them: the chain
 ================== ====================================================================================
 
@@ -33,12 +33,13 @@ from bumphunt.scanning.sources import Source
 from selections.events import CandidateRule
 from selections.search import Model, Search
 from workflows.config.analysis import Analysis
-from workflows.config.corrections import ControlSection
+from workflows.config.corrections import ControlSection, FactorSection
 from workflows.config.fit import Optimise
+from workflows.config.own_code import OwnCode
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import Smooth
 from workflows.config.tasks import FitTask
-from workflows.reading.plan import Correction, Factor
+from workflows.reading.plan import Correction
 from workflows.simulation.plan import SimulationPlan
 
 __all__ = [
@@ -128,8 +129,8 @@ class ReadingSetup:
         What becomes of events with several candidates.
     key
         What tells the events of a sample apart.
-    weights
-        Corrections and factors of simulated samples, with the names of the signals.
+    corrections
+        Corrections of simulated samples, with the names of the signals.
     blinded
         Whether data lose their rows inside the search range before all else.
     keep_events
@@ -142,7 +143,7 @@ class ReadingSetup:
     names: Mapping[str, str]
     rule: CandidateRule
     key: tuple[str, ...]
-    weights: tuple[Correction | Factor, ...]
+    corrections: tuple[Correction, ...]
     blinded: bool
     keep_events: bool
 
@@ -269,6 +270,8 @@ class ControlSetup:
         The YAML, for errors.
     factors
         The sections of the YAML, by name of the factor.
+    applied
+        Constant factors on simulated samples, by name.
     luminosity, luminosity_uncertainty
         Luminosity of the data [fb^-1], and its relative uncertainty.
     uncertainties
@@ -279,6 +282,7 @@ class ControlSetup:
 
     path: Path
     factors: Mapping[str, ControlSection]
+    applied: Mapping[str, FactorSection]
     luminosity: float
     luminosity_uncertainty: float
     uncertainties: Mapping[str, float]
@@ -310,19 +314,19 @@ class ReportSetup:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnFiles:
-    """The files besides ntuples that results depend on.
+    """The code and the files besides ntuples that results depend on.
 
     Parameters
     ----------
     search, model
-        Fingerprints (`workflows.results.fingerprint`) of the file that holds the search, of a user or an installed
-        package, and of that of the user's model, as they were when they were loaded; none for what is shipped.
+        What the search is made of, and the user's model, as they were when they were loaded; no model of one's own is
+        None.
     corrections
         Files of corrections.
     """
 
-    search: tuple[Mapping[str, object], ...]
-    model: tuple[Mapping[str, object], ...]
+    search: OwnCode
+    model: OwnCode | None
     corrections: tuple[Path, ...]
 
 

@@ -6,8 +6,9 @@ and the next run sees that its results are out of date.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -40,12 +41,11 @@ from workflows.config.records import (
 )
 from workflows.config.regions import AnalysedRegion, RegionSignal, signal_samples
 from workflows.config.samples import SIGNAL
-from workflows.config.searches import find_function, find_search, source_file
+from workflows.config.searches import find_function, find_search
 from workflows.config.simulated import injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
-from workflows.reading.plan import Correction, Factor, RegionPlan
+from workflows.reading.plan import Correction, RegionPlan
 from workflows.reading.weights import load_corrections
-from workflows.results import fingerprint
 
 __all__ = ["resolve"]
 
@@ -70,9 +70,10 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     ConfigError
         If a file of Python that it names cannot be used.
     """
-    own = _own_files(sections, path.parent)
-    search = find_search(sections.channel, path.parent)
-    model = search.model if sections.model is None else _user_model(sections.model, path.parent)
+    loaded = find_search(sections.channel, path.parent)
+    function = None if sections.model is None else find_function(sections.model, path.parent)
+    search = loaded.search
+    model = search.model if function is None else _user_model(str(sections.model), function.function)
     check_names(sections, search)
     beams, detector = _beams(sections), _detector(sections)
     regions = _regions(sections, search, beams)
@@ -89,7 +90,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         names=sections.ntuples.names,
         rule=_candidate_rule(sections.ntuples),
         key=tuple(f"__{part}__" for part in sections.ntuples.key),
-        weights=_weights(sections, regions, path.parent),
+        corrections=_corrections(sections, regions, path.parent),
         blinded=about.blinded,
         keep_events=optimisation is not None,
     )
@@ -97,7 +98,11 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     return ResolvedAnalysis(
         path=path,
         sections=sections,
-        own=own,
+        own=OwnFiles(
+            search=loaded.code,
+            model=None if function is None else function.code,
+            corrections=tuple(path.parent / correction.file for correction in sections.corrections.values()),
+        ),
         about=about,
         regions=regions,
         simulation=simulation_plans(sections, regions, beams, detector),
@@ -108,6 +113,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         control=ControlSetup(
             path=path,
             factors=sections.control,
+            applied=sections.factors,
             luminosity=sections.data.luminosity,
             luminosity_uncertainty=sections.data.luminosity_uncertainty,
             uncertainties=scan.uncertainties,
@@ -123,20 +129,8 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     )
 
 
-def _own_files(sections: Analysis, folder: Path) -> OwnFiles:
-    """Return the files besides ntuples that results depend on."""
-    search = source_file(sections.channel, folder)
-    model = None if sections.model is None else source_file(sections.model, folder)
-    return OwnFiles(
-        search=() if search is None else (fingerprint(search),),
-        model=() if model is None else (fingerprint(model),),
-        corrections=tuple(folder / correction.file for correction in sections.corrections.values()),
-    )
-
-
-def _user_model(name: str, folder: Path) -> Model:
+def _user_model(name: str, function: Callable[..., Any]) -> Model:
     """Return the model that a user's function is."""
-    function = find_function(name, folder)
     return Model(coupling="coupling", meaning=f"coupling of {name}", cross_section=function, reference=name)
 
 
@@ -248,13 +242,13 @@ def _candidate_rule(ntuples: Ntuples) -> CandidateRule:
     return REJECT if rule == "reject" else CandidateRule(best=rule.variable, largest=rule.best == "highest")
 
 
-def _weights(sections: Analysis, regions: Sequence[AnalysedRegion], folder: Path) -> tuple[Correction | Factor, ...]:
-    """Return the corrections and factors, with the names of the signals for ``signal``.
+def _corrections(sections: Analysis, regions: Sequence[AnalysedRegion], folder: Path) -> tuple[Correction, ...]:
+    """Return the corrections, with the names of the signals for ``signal``.
 
     Raises
     ------
     ValueError
-        If a factor makes no sense, or the file of a correction cannot be used.
+        If the file of one cannot be used.
     """
     signals = [sample.name for sample in signal_samples(regions)]
 
@@ -262,18 +256,14 @@ def _weights(sections: Analysis, regions: Sequence[AnalysedRegion], folder: Path
         names = [name for sample in samples for name in (signals if sample == SIGNAL else [sample])]
         return tuple(dict.fromkeys(names)) if samples else None
 
-    found: list[Correction | Factor] = []
-    try:
-        for key, section in sections.corrections.items():
-            name = f"corrections.{key}"
+    found: list[Correction] = []
+    for key, section in sections.corrections.items():
+        try:
             found.append(section.record(key, folder, named(section.samples)))
             load_corrections(found[-1:])
-        for key, factor in sections.factors.items():
-            name = f"factors.{key}"
-            found.append(factor.record(key, named(factor.samples)))
-    except (ConfigError, InputError) as error:
-        msg = f"{name}: {error}"
-        raise ValueError(msg) from None
+        except (ConfigError, InputError) as error:
+            msg = f"corrections.{key}: {error}"
+            raise ValueError(msg) from None
     return tuple(found)
 
 

@@ -11,44 +11,56 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-import cloudpickle
-
 from bumphunt.errors import BumphuntError, ConfigError, unknown_name
-from selections.registry import SEARCHES
+from selections.registry import MODULES, SEARCHES
 from selections.search import Search
+from workflows.config.own_code import (
+    OwnCode,
+    code_of_sources,
+    execute,
+    sources_beside,
+    sources_of_package,
+)
 
-__all__ = ["GROUP", "find_function", "find_search", "installed_searches", "own_file", "source_file"]
+__all__ = ["GROUP", "LoadedFunction", "LoadedSearch", "find_function", "find_search", "installed_searches", "own_file"]
 
 GROUP = "bumphunt.searches"
 """Entry points of this group are searches."""
+_OWN = "bumphunt_file"
+"""What a user's file is called as a module."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedSearch:
+    """A search, and what it is made of."""
+
+    search: Search
+    """The search."""
+    code: OwnCode
+    """Its modules and data files, as they were loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedFunction:
+    """A function of a user's file, and what it is made of."""
+
+    function: Callable[..., Any]
+    """The function."""
+    code: OwnCode
+    """Its modules and data files, as they were loaded."""
 
 
 def own_file(name: str, folder: Path) -> Path | None:
     """Return the file that ``file.py:NAME`` names, relative to `folder`; None for a name without a file."""
     path, separator, _ = name.rpartition(":")
     return folder / path if separator and path.endswith(".py") else None
-
-
-def source_file(name: str, folder: Path) -> Path | None:
-    """Return the file of a user or of an installed package that a name stands for; None for a shipped search."""
-    path = own_file(name, folder)
-    if path is not None or name in SEARCHES:
-        return path
-    for point in entry_points(group=GROUP):
-        if point.name == name:
-            spec = importlib.util.find_spec(point.module)
-            return Path(spec.origin) if spec is not None and spec.origin is not None else None
-    return None
 
 
 def installed_searches() -> dict[str, Search]:
@@ -65,7 +77,7 @@ def installed_searches() -> dict[str, Search]:
     return found
 
 
-def find_search(name: str, folder: Path) -> Search:
+def find_search(name: str, folder: Path) -> LoadedSearch:
     """Return the search that a YAML names.
 
     Parameters
@@ -82,17 +94,18 @@ def find_search(name: str, folder: Path) -> Search:
     """
     path = own_file(name, folder)
     if path is not None:
-        return _search(_member(path, name.rpartition(":")[2]), f"{path}: {name.rpartition(':')[2]}")
+        found, code = _member(path, name.rpartition(":")[2])
+        return LoadedSearch(search=_search(found, f"{path}: {name.rpartition(':')[2]}"), code=code)
     if name in SEARCHES:
-        return SEARCHES[name]
-    searches = installed_searches()
-    if name not in searches:
-        msg = f"{unknown_name('channel =', name, searches)}; a search of your own is 'file.py:NAME'"
-        raise ConfigError(msg)
-    return searches[name]
+        return LoadedSearch(search=SEARCHES[name], code=OwnCode(modules=(MODULES[name],), files={}, packages={}))
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            return _installed(point)
+    msg = f"{unknown_name('channel =', name, installed_searches())}; a search of your own is 'file.py:NAME'"
+    raise ConfigError(msg)
 
 
-def find_function(name: str, folder: Path) -> Callable[..., Any]:
+def find_function(name: str, folder: Path) -> LoadedFunction:
     """Return the function that ``file.py:NAME`` names.
 
     Raises
@@ -104,11 +117,11 @@ def find_function(name: str, folder: Path) -> Callable[..., Any]:
     if path is None:
         msg = f"{name!r} names no function of a file; want 'file.py:NAME'"
         raise ConfigError(msg)
-    function = _member(path, name.rpartition(":")[2])
+    function, code = _member(path, name.rpartition(":")[2])
     if not callable(function):
         msg = f"{path}: {name.rpartition(':')[2]} is a {type(function).__name__}, no function"
         raise ConfigError(msg)
-    return function
+    return LoadedFunction(function=function, code=code)
 
 
 def _search(found: object, where: str) -> Search:
@@ -119,48 +132,51 @@ def _search(found: object, where: str) -> Search:
     return found
 
 
-def _member(path: Path, name: str) -> object:
-    """Return what a file calls `name`."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        msg = f"{path}: cannot be read ({error.strerror}); the path is relative to the folder of the YAML"
-        raise ConfigError(msg) from None
-    module = _module(path.resolve(), hashlib.sha256(content).hexdigest())
-    if not hasattr(module, name):
-        known = [key for key in vars(module) if not key.startswith("_")]
-        raise ConfigError(f"{path}: " + unknown_name("name", name, known))
-    return getattr(module, name)
-
-
 @cache
-def _module(path: Path, digest: str) -> ModuleType:
-    """Return a file as a module, which other processes get by value: they cannot import it by name."""
-    name = f"bumphunt_file_{digest[:16]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        msg = f"{path}: is no Python file"
+def _installed(point: EntryPoint) -> LoadedSearch:
+    """Return the search of an installed package, with its code as it was loaded.
+
+    Raises
+    ------
+    ConfigError
+        If it is no search, or its package was changed while it was loaded.
+    """
+    where = f"entry point {point.name!r} of {point.value}"
+    before = sources_of_package(point.module)
+    search = _search(point.load(), where)
+    if sources_of_package(point.module) != before:
+        msg = f"{where}: a module of it was saved while it was loaded; run again"
         raise ConfigError(msg)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
+    shipped_by = None if point.dist is None else point.dist.name
+    return LoadedSearch(search=search, code=code_of_sources(before, shipped_by=shipped_by))
+
+
+def _member(path: Path, name: str) -> tuple[object, OwnCode]:
+    """Return what a file calls `name`, and what the file is made of."""
     try:
-        spec.loader.exec_module(module)
+        sources = sources_beside(path, _OWN)
+    except OSError as error:
+        msg = f"{error.filename}: cannot be read ({error.strerror}); the path is relative to the folder of the YAML"
+        raise ConfigError(msg) from None
+    except SyntaxError as error:
+        msg = f"{error.filename}:{error.lineno}: cannot be loaded (SyntaxError: {error.msg})"
+        raise ConfigError(msg) from None
+    try:
+        module = execute(sources, _OWN)
     except Exception as error:
-        del sys.modules[name]
         if isinstance(error, BumphuntError):
             msg = f"{path}: {error}"
         else:
-            line = _line(error, path)
-            msg = f"{path}{line}: cannot be loaded ({type(error).__name__}: {error})"
+            msg = f"{path}{_line(error, path)}: cannot be loaded ({type(error).__name__}: {error})"
         raise ConfigError(msg) from error
-    cloudpickle.register_pickle_by_value(module)
-    return module
+    if not hasattr(module, name):
+        known = [key for key in vars(module) if not key.startswith("_")]
+        raise ConfigError(f"{path}: " + unknown_name("name", name, known))
+    return getattr(module, name), code_of_sources(sources)
 
 
 def _line(error: BaseException, path: Path) -> str:
     """Return ``:line`` of the last step in the file of a traceback."""
-    if isinstance(error, SyntaxError):
-        return f":{error.lineno}"
     trace, line = error.__traceback__, ""
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename) == path:

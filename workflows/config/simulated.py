@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.candidates import find_candidate
@@ -10,21 +10,12 @@ from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import find_process
 from workflows.config.analysis import Analysis
-from workflows.config.corrections import FactorSection
+from workflows.config.corrections import factors_on, product
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
 from workflows.config.samples import SIGNAL, Injection, Signal
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 
-__all__ = ["factor_on", "injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]
-
-
-def factor_on(factors: Mapping[str, FactorSection], sample: str, region: str) -> float:
-    """Return the product of the factors on a sample, ``signal`` for the signal, in a region."""
-    product = 1.0
-    for factor in factors.values():
-        if factor.applies(sample, region):
-            product *= factor.value
-    return product
+__all__ = ["injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]
 
 
 def signal_parameters(signal: Signal, mass: float) -> dict[str, Value]:
@@ -117,7 +108,7 @@ def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Drawn
         if sample.simulate is not None and filled:
             drawn = DrawnSample(
                 process=find_process(sample.simulate.process or name),
-                yield_factor=factor_on(sections.factors, name, filled[0]),
+                yield_factor=product(factors_on(sections.factors, name, filled[0])),
                 parameters=sample.simulate.parameters,
             )
             found.append(drawn)
@@ -136,7 +127,7 @@ def _injected(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Dr
         for region, process in injected_into(injection, regions):
             found[process.name, number] = DrawnSample(
                 process=process,
-                yield_factor=factor_on(sections.factors, SIGNAL, region.name),
+                yield_factor=product(factors_on(sections.factors, SIGNAL, region.name)),
                 parameters=injected_parameters(injection),
             )
     return tuple(found.values())

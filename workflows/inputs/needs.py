@@ -1,4 +1,4 @@
-"""What the reading of samples needs: their weights, and the variables that must be in their files."""
+"""What the reading of samples needs: their corrections, and the variables that must be in their files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ from dataclasses import replace
 from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
 from workflows.reading.chunk import needed_variables
-from workflows.reading.plan import Correction, Factor
+from workflows.reading.plan import Correction
 from workflows.reading.weights import load_corrections
 
-__all__ = ["needed", "weights_on"]
+__all__ = ["corrections_on", "needed"]
 
 
-def weights_on(
-    setup: ReadingSetup, inputs: Sequence[InputSample], *, but: Sequence[str] = ()
-) -> list[Correction | Factor]:
-    """Return the corrections and factors on some samples.
+def corrections_on(setup: ReadingSetup, inputs: Sequence[InputSample], *, but: Sequence[str] = ()) -> list[Correction]:
+    """Return the corrections of some samples.
 
     Parameters
     ----------
@@ -26,14 +24,14 @@ def weights_on(
     inputs
         The samples.
     but
-        Names of corrections and factors to leave out.
+        Names of corrections to leave out.
     """
     simulated = [sample.name for sample in inputs if sample.kind != "data"]
 
     def there(samples: tuple[str, ...] | None) -> tuple[str, ...] | None:
         return None if samples is None else tuple(name for name in samples if name in simulated)
 
-    return [replace(weight, samples=there(weight.samples)) for weight in setup.weights if weight.name not in but]
+    return [replace(c, samples=there(c.samples)) for c in setup.corrections if c.name not in but]
 
 
 def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
@@ -46,7 +44,7 @@ def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
     """
     candidate = _candidate(setup, sample)
     plans = [region.plan for region in setup.regions if region.definition.candidate == candidate]
-    return needed_variables(plans, setup.rule, load_corrections(weights_on(setup, [sample])), setup.key)
+    return needed_variables(plans, setup.rule, load_corrections(corrections_on(setup, [sample])), setup.key)
 
 
 def _candidate(setup: ReadingSetup, sample: InputSample) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
-from workflows.reading.plan import Correction, Factor, ProcessedSample, RegionPlan, SampleFiles
+from workflows.reading.plan import Correction, ProcessedSample, RegionPlan, SampleFiles
 from workflows.reading.processor import SearchProcessor
 from workflows.reading.read import read_samples
 from workflows.reading.weights import load_corrections
@@ -21,7 +21,7 @@ def read_inputs(
     setup: ReadingSetup,
     inputs: Sequence[InputSample],
     plans: Sequence[RegionPlan],
-    weights: Sequence[Correction | Factor],
+    corrections: Sequence[Correction],
     events: Path | None,
     *,
     workers: int,
@@ -38,8 +38,8 @@ def read_inputs(
         The samples.
     plans
         What is filled.
-    weights
-        Corrections and factors of the samples.
+    corrections
+        Corrections of the samples.
     events
         Folder of the passing events; None to write none.
     workers, allow_missing, progress
@@ -58,7 +58,7 @@ def read_inputs(
         names=setup.names,
         rule=setup.rule,
         key=setup.key,
-        corrections=load_corrections(weights),
+        corrections=load_corrections(corrections),
         event_folder=events,
     )
     done = read_samples(

@@ -108,7 +108,7 @@ def _trained(
     observables: dict[str, list[Array]] = {name: [] for name in features}
     for source in sources:
         kind = source.mass is not None
-        scale = source.factor if source.generated is None else 1.0 / source.generated
+        scale = source.factor if source.generated is None else source.factor / source.generated
         for block, mask in _choosing(events, region, source):
             index = np.flatnonzero(mask)[:: every[kind]]
             position.append(block.positions[index])
@@ -136,5 +136,5 @@ def _axis(events: Path, region: str, sources: Sequence[SampleEvents], classifier
         if source.mass is not None and source.generated is not None:
             for block, mask in _choosing(events, region, source):
                 scores.append(_score(classifier, block)[mask])
-                weights.append(block.weight(NOMINAL)[mask] / source.generated)
+                weights.append(source.factor * block.weight(NOMINAL)[mask] / source.generated)
     return score_axis(np.concatenate(scores), np.concatenate(weights))

@@ -74,8 +74,9 @@ def collected(
     backgrounds, signals = [], []
     for done, source in enumerate(sources, start=1):
         tensor = tensor_of(source)
+        tensor = tensor.scaled(source.factor)
         if source.mass is None or source.generated is None:
-            backgrounds.append(tensor.scaled(source.factor))
+            backgrounds.append(tensor)
         else:
             signals.append(SignalPoint(mass=source.mass, tensor=tensor, generated=source.generated))
         if progress is not None:

@@ -11,6 +11,7 @@ signal_models     shape, resolution, efficiency          scan
 limit_table       the limit table, and its summary       limits
 measured_factors  a factor from a control sample         correct
 factor_files      such factors as files                  correct
+applied_factors   constant factors on what was read
 ================= ====================================== ==================
 
 Tables of columns are read and written by `workflows.results`.

@@ -77,7 +77,7 @@ def read_cut_values(
     with uproot.open(processed.folder / N_MINUS_ONE) as file:
         for cut in region.plan.selection.cuts:
             values = {
-                s.name: file[f"{region.name}/{s.name}/{cut.name}"].values() * processed.factor(region.name, s)
+                s.name: file[f"{region.name}/{s.name}/{cut.name}"].values() * processed.weight(region.name, s)
                 for s in backgrounds
             }
             thresholds = [t for t in (cut.above, cut.below) if t is not None]

@@ -5,7 +5,7 @@ file                       holds
 ========================== ==================================================================================
 ``counts.zip``             spectra before the optimised cuts, by region and sample: variations, halves, slices (UHI)
 ``events/``                the events that pass, with what the optimisation needs of them
-``cutflow.csv``            raw and weighted counts after each cut
+``cutflow.csv``            raw and weighted counts after each cut, before constant factors
 ``n_minus_one.root``       each observable that is cut on, of the events that pass all other cuts
 ``samples.json``           what was read
 ========================== ==================================================================================
@@ -14,7 +14,7 @@ file                       holds
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile
@@ -26,9 +26,11 @@ from uhi.io.zip import read as read_histogram
 from uhi.io.zip import write as write_histogram
 
 from selections.cuts import Cutflow, cutflow_columns
+from workflows.config.corrections import FactorSection, factors_on, product
 from workflows.config.regions import AnalysedRegion
-from workflows.config.samples import DATA
+from workflows.config.samples import DATA, SIGNAL
 from workflows.inputs.samples import InputSample
+from workflows.products.applied_factors import weighted_cutflow, weighted_spectra
 from workflows.reading.plan import ProcessedSample
 from workflows.results import read_json, write_csv, write_json
 
@@ -56,15 +58,18 @@ class Processed:
     record
         What was read, by region and sample.
     cutflows
-        By region and sample.
+        By region and sample, with the factors.
     data_luminosity
         Luminosity of all data, read or not [fb^-1].
+    factors
+        Constant factors on simulated samples, by name.
     """
 
     folder: Path
     record: Mapping[str, Mapping[str, Mapping[str, Any]]]
     cutflows: Cutflows
     data_luminosity: float
+    factors: Mapping[str, FactorSection]
 
     @property
     def events(self) -> Path:
@@ -85,9 +90,9 @@ class Processed:
         read = self.fraction(region, DATA) if DATA in self.record[region] else 1.0
         return self.data_luminosity * read
 
-    def generated(self, region: str, sample: str) -> float:
+    def generated(self, region: str, sample: InputSample) -> float:
         """Return the sum of weights of a signal before any selection, of the rows that were read."""
-        return float(self.record[region][sample]["generated"])
+        return sample.sum_of_weights() * self.fraction(region, sample.name)
 
     def factor(self, region: str, sample: InputSample) -> float:
         """Return the factor that brings a sample to the luminosity of the data; 1 for data and signals."""
@@ -96,10 +101,21 @@ class Processed:
         luminosity, fraction = self.luminosity(region), self.fraction(region, sample.name)
         return sample.normalisation(data_luminosity=luminosity, fraction=fraction)
 
+    def factors_on(self, region: str, sample: str) -> dict[str, FactorSection]:
+        """Return the constant factors on a sample."""
+        kind = self.record[region][sample]["kind"]
+        found = {} if kind == "data" else self.factors
+        return factors_on(found, SIGNAL if kind == "signal" else sample, region)
+
+    def weight(self, region: str, sample: InputSample) -> float:
+        """Return what the weights of the events of a sample are multiplied with: factors, and that of `factor`."""
+        return self.factor(region, sample) * product(self.factors_on(region, sample.name))
+
     def spectra(self, region: str, sample: str) -> hist.Hist:
         """Return the spectra of a sample before the optimised cuts, at the luminosity of the sample itself."""
         with ZipFile(self.folder / COUNTS) as counts:
-            return hist.Hist(read_histogram(counts, f"{region}/{sample}"))
+            spectra = hist.Hist(read_histogram(counts, f"{region}/{sample}"))
+        return weighted_spectra(spectra, self.factors_on(region, sample))
 
 
 def write_processed(
@@ -123,7 +139,6 @@ def write_processed(
             entry: dict[str, Any] = {
                 "kind": sample.kind,
                 "mass": sample.mass,
-                "generated": sample.sum_of_weights() * result.fraction if sample.kind == "signal" else None,
                 "rows": result.rows,
                 "rows_expected": result.rows_expected,
                 "missing": [asdict(missing) for missing in result.missing],
@@ -147,7 +162,9 @@ def write_cutflows(regions: Sequence[AnalysedRegion], cutflows: Cutflows, folder
         write_csv(folder / f"{region.file('cutflow')}.csv", cutflow_columns(cutflows[region.name]))
 
 
-def read_processed(folder: Path, *, data_luminosity: float) -> Processed:
+def read_processed(
+    folder: Path, *, data_luminosity: float, factors: Mapping[str, FactorSection] | None = None
+) -> Processed:
     """Return what `write_processed` wrote.
 
     Parameters
@@ -156,6 +173,8 @@ def read_processed(folder: Path, *, data_luminosity: float) -> Processed:
         Where it is.
     data_luminosity
         Luminosity of all data, read or not [fb^-1].
+    factors
+        Constant factors on simulated samples, by name; None for none.
 
     Raises
     ------
@@ -175,4 +194,17 @@ def read_processed(folder: Path, *, data_luminosity: float) -> Processed:
         }
         for region, flows in content["cutflows"].items()
     }
-    return Processed(folder=folder, record=content["regions"], cutflows=cutflows, data_luminosity=data_luminosity)
+    found = Processed(
+        folder=folder,
+        record=content["regions"],
+        cutflows=cutflows,
+        data_luminosity=data_luminosity,
+        factors=factors or {},
+    )
+    if not found.factors:
+        return found
+    weighted = {
+        region: {name: weighted_cutflow(flow, found.factors_on(region, name)) for name, flow in flows.items()}
+        for region, flows in cutflows.items()
+    }
+    return replace(found, cutflows=weighted)

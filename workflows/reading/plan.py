@@ -14,9 +14,9 @@ from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import ascending_edges
 from selections.cuts import Cutflow, Selection
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
-from workflows.running.executors import Missing
+from workflows.running.missing import Missing
 
-__all__ = ["Correction", "Factor", "ProcessedSample", "RegionPlan", "RegionResult", "SampleFiles"]
+__all__ = ["Correction", "ProcessedSample", "RegionPlan", "RegionResult", "SampleFiles"]
 
 Array = NDArray[np.float64]
 
@@ -147,42 +147,6 @@ class Correction:
         if numbered != bool(self.each):
             msg = (
                 f"correction {self.name!r}: inputs {self.inputs}, each {self.each}; '{{i}}' and 'each' need each other"
-            )
-            raise InputError(msg)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Factor:
-    """A constant factor on the weights.
-
-    Parameters
-    ----------
-    name
-        Its name in the analysis, and that of its variations.
-    value
-        The factor, positive.
-    uncertainty
-        Its uncertainty, not negative; with 0 there are variations all the same.
-    samples, regions
-        As for `Correction`.
-
-    Raises
-    ------
-    InputError
-        If the value is not positive, or the uncertainty is negative or larger than the value.
-    """
-
-    name: str
-    value: float
-    uncertainty: float
-    samples: tuple[str, ...] | None = None
-    regions: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        if not (np.isfinite(self.value) and self.value > 0 and 0 <= self.uncertainty <= self.value):
-            msg = (
-                f"factor {self.name!r}: {self.value} +- {self.uncertainty}; it must be positive, with an uncertainty"
-                " from 0 to its value"
             )
             raise InputError(msg)
 

@@ -26,7 +26,8 @@ from workflows.reading.event_hashes import forget_hashes
 from workflows.reading.events import has_events
 from workflows.reading.plan import ProcessedSample, SampleFiles
 from workflows.reading.processor import SearchProcessor
-from workflows.running.executors import LocalExecutor, Missing, root_error
+from workflows.running.executors import LocalExecutor, root_error
+from workflows.running.missing import Missing
 
 __all__ = ["CHUNK_SIZE", "read_samples"]
 

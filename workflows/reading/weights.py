@@ -1,11 +1,7 @@
-"""Corrections of simulated events: correctionlib files and constant factors, as weights with variations.
+"""Corrections of simulated events, each a file of correctionlib, as weights with variations.
 
-| | nominal weight | variations |
-|---|---|---|
-| `Correction` | a correctionlib correction, for each daughter where that is asked for | ``NAME_up``, ``NAME_down`` |
-| `Factor` | a number, such as a data-driven scale factor | its value plus and minus its uncertainty |
-
-A variation has all other corrections at their nominal value. Daughters vary together. Data are never corrected.
+A correction is evaluated for each daughter where that is asked for; daughters vary together. Its variations,
+``NAME_up`` and ``NAME_down``, have all other corrections at their nominal value. Data are never corrected.
 """
 
 from __future__ import annotations
@@ -19,7 +15,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError
 from workflows.reading.correctionlib_files import LoadedCorrection, evaluate, load
-from workflows.reading.plan import Correction, Factor
+from workflows.reading.plan import Correction
 from workflows.reading.spectra import NOMINAL
 
 __all__ = ["Corrections", "load_corrections"]
@@ -31,17 +27,17 @@ Array = NDArray[np.float64]
 class Corrections:
     """All corrections of an analysis, ready to be evaluated; see `load_corrections`."""
 
-    entries: tuple[LoadedCorrection | Factor, ...] = ()
+    entries: tuple[LoadedCorrection, ...] = ()
 
     @property
-    def sources(self) -> tuple[Correction | Factor, ...]:
+    def sources(self) -> tuple[Correction, ...]:
         """What the analysis asks for."""
-        return tuple(entry.correction if isinstance(entry, LoadedCorrection) else entry for entry in self.entries)
+        return tuple(entry.correction for entry in self.entries)
 
     def of(self, sample: str | None = None, region: str | None = None) -> Corrections:
         """Return those of one simulated sample, of one region, or of both."""
 
-        def applies(source: Correction | Factor) -> bool:
+        def applies(source: Correction) -> bool:
             return all(
                 name is None or among is None or name in among
                 for name, among in ((sample, source.samples), (region, source.regions))
@@ -55,10 +51,7 @@ class Corrections:
         """Names of the variations, ``nominal`` first."""
         names = [NOMINAL]
         for entry in self.entries:
-            if isinstance(entry, Factor):
-                names += [f"{entry.name}_up", f"{entry.name}_down"]
-            else:
-                names += [f"{entry.correction.name}_{which}" for which in entry.names if which != NOMINAL]
+            names += [f"{entry.correction.name}_{which}" for which in entry.names if which != NOMINAL]
         return tuple(names)
 
     @property
@@ -66,8 +59,6 @@ class Corrections:
         """Names of the observables and variables that are read."""
         names = []
         for entry in self.entries:
-            if isinstance(entry, Factor):
-                continue
             given = [
                 name
                 for name, is_text in zip(entry.correction.inputs, entry.is_text, strict=True)
@@ -99,12 +90,7 @@ class Corrections:
         InputError
             If a correction has no value for a row.
         """
-        return [
-            np.full(rows, entry.value)
-            if isinstance(entry, Factor)
-            else evaluate(entry, NOMINAL, values, rows, where, beyond=beyond)
-            for entry in self.entries
-        ]
+        return [evaluate(entry, NOMINAL, values, rows, where, beyond=beyond) for entry in self.entries]
 
     def varied(
         self,
@@ -135,11 +121,6 @@ class Corrections:
             out[0] *= factor
         row = 1
         for i, entry in enumerate(self.entries):
-            if isinstance(entry, Factor):
-                for shift in (entry.uncertainty, -entry.uncertainty):
-                    np.multiply(out[0], (entry.value + shift) / entry.value, out=out[row])
-                    row += 1
-                continue
             others = weights.copy()
             for factor in (*nominal[:i], *nominal[i + 1 :]):
                 others *= factor
@@ -150,7 +131,7 @@ class Corrections:
         return out
 
 
-def load_corrections(corrections: Sequence[Correction | Factor]) -> Corrections:
+def load_corrections(corrections: Sequence[Correction]) -> Corrections:
     """Return corrections ready to be evaluated, after a check of their files.
 
     Raises
@@ -163,4 +144,4 @@ def load_corrections(corrections: Sequence[Correction | Factor]) -> Corrections:
     if twice := [name for name in names if names.count(name) > 1]:
         msg = f"two corrections are called {twice[0]!r}; each needs a name of its own"
         raise ConfigError(msg)
-    return Corrections(entries=tuple(c if isinstance(c, Factor) else load(c) for c in corrections))
+    return Corrections(entries=tuple(load(c) for c in corrections))

@@ -2,6 +2,7 @@
 
 ========= ========================================================
 workers   tasks in local processes
+missing   rows that could not be read
 executors a coffea executor on them: chunks of ntuples, in order
 ========= ========================================================
 """

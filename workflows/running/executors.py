@@ -16,30 +16,10 @@ from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase, WorkItem
 
 from bumphunt.errors import BumphuntError, IncompleteError
+from workflows.running.missing import Missing
 from workflows.running.workers import in_order
 
-__all__ = ["LocalExecutor", "Missing", "root_error"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Missing:
-    """Rows that could not be read.
-
-    Parameters
-    ----------
-    file, tree
-        Where.
-    start, stop
-        Entry range; None for a whole file of unknown size.
-    reason
-        What went wrong, as one line.
-    """
-
-    file: str
-    tree: str
-    start: int | None
-    stop: int | None
-    reason: str
+__all__ = ["LocalExecutor", "root_error"]
 
 
 @dataclass

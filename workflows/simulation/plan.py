@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
@@ -137,24 +137,6 @@ class SimulationPlan:
         return (*self.pseudodata, *self.injected) if self.pseudodata else ()
 
     @property
-    def content(self) -> object:
-        """What the files depend on, as JSON can hold it: the same in every process, and on every machine."""
-        return _content(self)
-
-    @property
     def conditions(self) -> Conditions:
         """What every chunk of events depends on."""
         return Conditions(beams=self.beams, detector=self.detector, seed=self.seed, candidate=self.candidate)
-
-
-def _content(value: object) -> object:
-    """Return a record as a dictionary, with those in it; of a process only its name, since the rest is code."""
-    if isinstance(value, Process):
-        return value.name
-    if is_dataclass(value):
-        return {entry.name: _content(getattr(value, entry.name)) for entry in fields(value)}
-    if isinstance(value, Mapping):
-        return {str(key): _content(entry) for key, entry in value.items()}
-    if isinstance(value, tuple | list):
-        return [_content(entry) for entry in value]
-    return value

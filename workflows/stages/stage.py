@@ -5,7 +5,7 @@ Each file under `workflows.stages` that is a verb exports its ``STAGE``; `workfl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,18 +14,7 @@ from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import InputSample
 from workflows.running.progress import Progress
 
-__all__ = ["READING", "RESULTS", "Job", "Stage", "missing_allowed"]
-
-READING = (
-    *("channel", "regions", "beams", "data", "samples", "signal", "ntuples", "spectrum", "search", "unblind", "seed"),
-    *("corrections", "factors", "fit.slices", "optimise.variables"),
-)
-"""Settings that the reading of ntuples depends on."""
-RESULTS = (
-    *("channel", "regions", "model", "beams", "data", "samples", "signal", "search", "spectrum", "fit", "systematics"),
-    *("unblind", "optimise", "seed"),
-)
-"""Settings that the results of a scan depend on."""
+__all__ = ["Job", "Stage"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,19 +49,9 @@ class Job:
         return self.folder / stage
 
 
-def missing_allowed(job: Job) -> Mapping[str, object]:
-    """Return whether rows may be missing, as what the results of a stage that reads ntuples depend on."""
-    return {"allow_missing": job.allow_missing}
-
-
 def _always(analysis: ResolvedAnalysis) -> bool:
     del analysis
     return True
-
-
-def _nothing(job: Job) -> Mapping[str, object]:
-    del job
-    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,15 +64,16 @@ class Stage:
         The verb.
     make
         Called with the job and the folder to fill: picks the records that the stage uses.
+    depends
+        The settings that its results depend on, by name; see `workflows.stages.depends`.
     needs
         Stages whose results it reads, as far as the analysis has them.
-    settings
-        Sections of the YAML that its results depend on; a part of one after a point, as in ``fit.slices``.
-    more
-        What else they depend on.
     files
-        Files that they depend on: the ``ntuples`` that are given, that of the ``search``, that of the ``model``, those
-        of ``corrections``.
+        Files that they depend on: the ``ntuples`` that are given, those of the ``search``, of the ``model``, and of
+        ``corrections``.
+    modules
+        Function from the job to the modules that make the results, whose imports count with them; that of `make` unless
+        given.
     wanted
         Whether an analysis has this stage.
     folder
@@ -102,9 +82,9 @@ class Stage:
 
     name: str
     make: Callable[[Job, Path], None]
+    depends: Callable[[Job], Mapping[str, object]]
     needs: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    more: Callable[[Job], Mapping[str, object]] = _nothing
     files: tuple[Literal["ntuples", "search", "model", "corrections"], ...] = ()
+    modules: Callable[[Job], Iterable[str]] | None = None
     wanted: Callable[[ResolvedAnalysis], bool] = _always
     folder: str = ""

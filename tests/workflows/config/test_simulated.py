@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bumphunt.kinematics.momenta import BEAMS
 from workflows.config.file import load
+from workflows.provenance.settings import plain
 
 ANALYSIS = """\
 channel: zprime-invisible
@@ -34,7 +35,13 @@ def test_what_the_files_depend_on_is_the_same_in_every_process(tmp_path: Path) -
     path = tmp_path / "analysis.yaml"
     path.write_text(ANALYSIS)
     (plan,) = load(path).simulation
-    content = json.loads(json.dumps(plan.content))
-    assert content == plan.content
-    assert content["samples"][0] == {"name": "mumu", "process": "mumu", "n": 1000, "parameters": {}}
+    content = json.loads(json.dumps(plain(plan)))
+    assert content == plain(plan)
+    assert content["samples"][0]["process"]["generate"] == "generate"
+    assert content["samples"][0] | {"process": "mumu"} == {
+        "name": "mumu",
+        "process": "mumu",
+        "n": 1000,
+        "parameters": {},
+    }
     assert content["beams"]["electron_energy"] == BEAMS["belle2"].electron_energy

@@ -19,9 +19,10 @@ from selections.events import EVENT_KEY, FILE, CandidateRule
 from selections.searches.zprime.invisible import selection as zprime_selection
 from workflows.ntuples.branches import escape
 from workflows.ntuples.writing import write_tree
+from workflows.products.factor_files import write_correction
 from workflows.reading.chunk import needed_variables
 from workflows.reading.chunk_work import ChunkEvents
-from workflows.reading.plan import Factor, RegionPlan, SampleFiles
+from workflows.reading.plan import Correction, RegionPlan, SampleFiles
 from workflows.reading.processor import SearchProcessor
 from workflows.reading.read import read_samples
 from workflows.reading.spectra import variations
@@ -76,9 +77,9 @@ def test_runner_of_coffea_gives_what_the_chain_gives(tmp_path: Path, executor: A
     paths = {"mc": tmp_path / "a.root", "data": tmp_path / "data.root"}
     write_tree(paths["mc"], [columns()])
     write_tree(paths["data"], [columns() | {"__weight__": np.ones(columns()["m2"].size)}])
-    processor = SearchProcessor(
-        regions=[PLAN], rule=rule, corrections=load_corrections([Factor(name="sf", value=0.5, uncertainty=0.1)])
-    )
+    write_correction(tmp_path / "sf.json", "sf", edges={}, values=0.5, errors=0.1)
+    correction = Correction(name="sf", file=tmp_path / "sf.json", correction="sf", inputs=())
+    processor = SearchProcessor(regions=[PLAN], rule=rule, corrections=load_corrections([correction]))
     fileset = {
         name: {"files": {str(paths[name]): "events"}, "metadata": {"simulated": name == "mc", "blind": blind}}
         for name, blind in (("mc", None), ("data", {"region": (2.0, 5.0)}))

@@ -24,7 +24,8 @@ from workflows.ntuples.repack import packing_advice
 from workflows.reading.chunk import jagged_variables
 from workflows.results import write_csv
 from workflows.running.progress import Progress
-from workflows.stages.stage import READING, Job, Stage, missing_allowed
+from workflows.stages.depends import normalised, read
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "check_inputs"]
 
@@ -155,11 +156,16 @@ def _make(job: Job, folder: Path) -> None:
     )
 
 
+def _depends(job: Job) -> dict[str, object]:
+    """Return what is listed, and what is held against it."""
+    controls = {name: control.observable for name, control in job.analysis.control.factors.items()}
+    return {**read(job), "normalised": normalised(job), "control": controls}
+
+
 STAGE = Stage(
     name="check",
     needs=("simulate",),
-    settings=READING,
-    more=missing_allowed,
+    depends=_depends,
     files=("ntuples", "search", "corrections"),
     make=_make,
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-import bumphunt
 from bumphunt.errors import ConfigError, Flag
 from bumphunt.inference.upper_limit import cross_section
 from selections.search import Model
@@ -18,8 +16,10 @@ from workflows.config.records import About
 from workflows.config.tasks import FitTask
 from workflows.products.limit_table import COLUMNS, LIMIT_TABLE, LIMITS
 from workflows.products.selected import read_selected
-from workflows.results import PROVENANCE, code_digest, read_table, write_table
-from workflows.stages.stage import RESULTS, Job, Stage
+from workflows.provenance.settings import plain
+from workflows.results import PROVENANCE, read_table, write_table
+from workflows.stages.depends import BLINDED
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "limit_table", "set_limits"]
 
@@ -129,13 +129,7 @@ def set_limits(
     units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
     units["coupling"] = "none" if model is None else model.meaning
     content = {
-        "provenance": {
-            "bumphunt": bumphunt.__version__,
-            "code": code_digest(),
-            "seed": about.seed,
-            "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
-            "record": PROVENANCE,
-        },
+        "provenance": PROVENANCE,
         "channel": about.search.name,
         "regions": [region.name for region in task.regions],
         "cross_section": task.cross_section(about.search, model),
@@ -160,4 +154,17 @@ def _make(job: Job, folder: Path) -> None:
         )
 
 
-STAGE = Stage(name="limits", needs=("spectra", "scan"), settings=RESULTS, files=("search", "model"), make=_make)
+def _depends(job: Job) -> Mapping[str, object]:
+    """Return what limits on yields are turned into limits on cross sections and couplings with."""
+    analysis = job.analysis
+    fits = {task.title: task.combined for task in analysis.scan.fits}
+    return {
+        "channel": analysis.sections.channel,
+        "model": analysis.sections.model,
+        "beams": plain(analysis.sections.beams),
+        "fits": fits,
+        BLINDED: analysis.about.blinded,
+    }
+
+
+STAGE = Stage(name="limits", needs=("spectra", "scan"), depends=_depends, files=("search", "model"), make=_make)

@@ -23,10 +23,12 @@ from workflows.optimisation.tensors import SampleEvents, Tensors, fill_tensors
 from workflows.products.cut_tables import CLASSIFIER, CUTS, OVERTRAINING, RANKING
 from workflows.products.processed import Processed, read_processed
 from workflows.products.selected import FittedSignal
+from workflows.provenance.settings import plain
 from workflows.reading.spectra import spectrum_of
 from workflows.results import write_table
 from workflows.running.progress import Progress
-from workflows.stages.stage import READING, Job, Stage
+from workflows.stages.depends import factors, normalised, searched
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "optimise_cuts"]
 
@@ -92,7 +94,7 @@ def _events(
     for sample in seen:
         if sample.mass is not None:
             spectrum = spectrum_of(processed.spectra(region.name, sample.name))
-            generated = processed.generated(region.name, sample.name)
+            generated = processed.generated(region.name, sample)
             points.append(FittedSignal(mass=sample.mass, shape=spectrum, selected=spectrum, generated=generated))
     model = fit_signal(region, points, progress=progress)
 
@@ -109,13 +111,14 @@ def _events(
         axis=axis,
     )
     sources = [
-        SampleEvents(sample=s.name, edges=bins, factor=processed.factor(region.name, s))
+        SampleEvents(sample=s.name, edges=bins, factor=processed.weight(region.name, s))
         if s.mass is None
         else SampleEvents(
             sample=s.name,
             edges=signal_window(s.mass, resolution, window=settings.window, axis=axis),
+            factor=processed.weight(region.name, s),
             mass=s.mass,
-            generated=processed.generated(region.name, s.name),
+            generated=processed.generated(region.name, s),
         )
         for s in seen
     ]
@@ -188,15 +191,27 @@ def _learned(events: _RegionEvents, setup: OptimiseSetup, progress: Progress) ->
     )
 
 
-def _level(job: Job) -> Mapping[str, object]:
-    """Return the confidence level where limits are part of the result."""
+def _depends(job: Job) -> Mapping[str, object]:
+    """Return how cuts are chosen; the level of the limits and the seed only where they are used."""
     setup = job.analysis.optimisation
-    return {"cl": setup.cl} if setup is not None and setup.settings.uses_limits else {}
+    if setup is None:
+        return {}
+    settings = setup.settings
+    return {
+        **normalised(job),
+        "factors": factors(job, uncertainties=False),
+        "channel": job.analysis.sections.channel,
+        "search": searched(setup.regions),
+        "optimise": plain(settings),
+        "fit": {"cl": setup.cl} if settings.uses_limits else {},
+        "seed": setup.seed if settings.classifier else None,
+    }
 
 
 def _make(job: Job, folder: Path) -> None:
-    setup = job.analysis.optimisation
-    processed = read_processed(job.of("process"), data_luminosity=job.analysis.about.luminosity)
+    setup, analysis = job.analysis.optimisation, job.analysis
+    luminosity, applied = analysis.about.luminosity, analysis.sections.factors
+    processed = read_processed(job.of("process"), data_luminosity=luminosity, factors=applied)
     if setup is not None:
         optimise_cuts(job.inputs, setup, processed, folder, progress=job.progress)
 
@@ -205,7 +220,7 @@ STAGE = Stage(
     name="optimise",
     wanted=lambda analysis: analysis.optimisation is not None,
     needs=("process",),
-    settings=(*READING, "optimise"),
-    more=_level,
+    depends=_depends,
+    files=("search",),
     make=_make,
 )

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from workflows.config.records import ReadingSetup
 from workflows.config.regions import by_candidate
-from workflows.inputs.needs import weights_on
+from workflows.inputs.needs import corrections_on
 from workflows.inputs.reading import read_inputs
 from workflows.inputs.samples import InputSample
 from workflows.products.processed import EVENTS, write_processed
 from workflows.reading.plan import ProcessedSample
 from workflows.running.progress import Progress
-from workflows.stages.stage import READING, Job, Stage, missing_allowed
+from workflows.stages.depends import read
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "process_ntuples"]
 
@@ -49,7 +50,7 @@ def process_ntuples(
                 setup,
                 samples,
                 [region.plan for region in regions],
-                weights_on(setup, samples),
+                corrections_on(setup, samples),
                 folder / EVENTS if setup.keep_events else None,
                 workers=workers,
                 allow_missing=allow_missing,
@@ -70,9 +71,8 @@ def _make(job: Job, folder: Path) -> None:
 
 STAGE = Stage(
     name="process",
-    needs=("simulate", "check"),
-    settings=READING,
-    more=missing_allowed,
+    needs=("simulate",),
+    depends=read,
     files=("ntuples", "search", "corrections"),
     make=_make,
 )

@@ -21,7 +21,8 @@ from workflows.products.signal_models import write_signal_models
 from workflows.results import write_table
 from workflows.running.progress import Progress
 from workflows.running.workers import in_order
-from workflows.stages.stage import RESULTS, Job, Stage
+from workflows.stages.depends import tested
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "run_scan"]
 
@@ -119,4 +120,4 @@ def _make(job: Job, folder: Path) -> None:
     run_scan(job.analysis.scan, selected, folder, workers=job.workers, progress=job.progress)
 
 
-STAGE = Stage(name="scan", needs=("spectra",), settings=RESULTS, files=("search", "model"), make=_make)
+STAGE = Stage(name="scan", needs=("spectra",), depends=tested, files=("search",), make=_make)

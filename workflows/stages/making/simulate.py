@@ -16,6 +16,7 @@ from workflows.config.regions import AnalysedRegion, by_candidate
 from workflows.inputs.needs import needed
 from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name, escape
+from workflows.provenance.settings import plain
 from workflows.simulation.files import simulate
 from workflows.simulation.table import write_samples
 from workflows.stages.stage import Job, Stage
@@ -95,7 +96,23 @@ def _make(job: Job, folder: Path) -> None:
 
 def _plan(job: Job) -> Mapping[str, object]:
     """Return what is simulated: another uncertainty of a sample changes nothing in its files."""
-    return {"plan": [plan.content for plan in job.analysis.simulation]}
+    return {"simulate": {plan.candidate.name: plain(plan) for plan in job.analysis.simulation}}
 
 
-STAGE = Stage(name="simulate", wanted=lambda analysis: bool(analysis.simulation), more=_plan, make=_make)
+def _modules(job: Job) -> set[str]:
+    """Return what simulates: the modules of the processes that are asked for, and what they are handed to."""
+    plans = job.analysis.simulation
+    processes = [sample.process for plan in plans for sample in plan.samples]
+    processes += [drawn.process for plan in plans for drawn in plan.drawn]
+    parts = [part for p in processes for part in (p.generate, p.branching_ratio, p.mass_range) if part is not None]
+    found = {getattr(part, "func", part).__module__ for part in parts}  # some are partial
+    return {"workflows.simulation.files", "workflows.simulation.table", *found}
+
+
+STAGE = Stage(
+    name="simulate",
+    wanted=lambda analysis: bool(analysis.simulation),
+    depends=_plan,
+    modules=_modules,
+    make=_make,
+)

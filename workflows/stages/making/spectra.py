@@ -18,18 +18,22 @@ from bumphunt.cuts.tensor import QUOTING
 from bumphunt.errors import FitError, InputError
 from bumphunt.spectrum.histogram import add
 from bumphunt.spectrum.smooth import smooth_spectrum
+from workflows.config.corrections import product
 from workflows.config.records import SpectraSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA, Smooth
 from workflows.inputs.samples import InputSample
+from workflows.products.applied_factors import weighted_spectra
 from workflows.products.cut_tables import read_cuts
 from workflows.products.processed import Processed, read_processed, write_cutflows
 from workflows.products.selected import SPECTRA, UNITS, read_spectrum
+from workflows.provenance.settings import plain
 from workflows.reading.second_pass import optimised_step, spectra_of
 from workflows.reading.spectra import spectrum_of, variations
 from workflows.results import write_json
 from workflows.running.progress import Progress
-from workflows.stages.stage import READING, Job, Stage
+from workflows.stages.depends import BLINDED, factors, normalised
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "make_spectra"]
 
@@ -78,10 +82,12 @@ def make_spectra(
             table = cuts.get(region.name)
             before = after = processed.spectra(region.name, sample.name)
             if table is not None:
-                after = spectra_of(processed.events, sample.name, region.plan, table=table)
+                factors = processed.factors_on(region.name, sample.name)
+                found = spectra_of(processed.events, sample.name, region.plan, table=table)
+                after = weighted_spectra(found, factors)
                 flow = cutflows[region.name][sample.name]
                 step = optimised_step(processed.events, sample.name, region.name, table=table)
-                cutflows[region.name][sample.name] = flow.then(step)
+                cutflows[region.name][sample.name] = flow.then(step.scaled(product(factors)))
             half = None if sample.kind == "data" or table is None else QUOTING
             for piece, unit in enumerate(region.units):
                 found = _scaled(before, after, half, piece, processed.factor(region.name, sample))
@@ -117,7 +123,7 @@ def _entry(
     return {
         "kind": sample.kind,
         "mass": sample.mass,
-        "generated": processed.generated(region.name, sample.name) if sample.kind == "signal" else None,
+        "generated": processed.generated(region.name, sample) if sample.kind == "signal" else None,
         "variations": varied,
         "events_after": float(after.values().sum()),
         "events_after_error": float(np.sqrt(after.variances().sum())),
@@ -197,11 +203,30 @@ def _make(job: Job, folder: Path) -> None:
     make_spectra(
         job.inputs,
         setup,
-        read_processed(job.of("process"), data_luminosity=setup.luminosity),
+        read_processed(job.of("process"), data_luminosity=setup.luminosity, factors=job.analysis.sections.factors),
         cuts,
         folder,
         progress=job.progress,
     )
 
 
-STAGE = Stage(name="spectra", needs=("process", "optimise"), settings=(*READING, "optimise", "model"), make=_make)
+def _depends(job: Job) -> Mapping[str, object]:
+    """Return what is made of the spectra; the seed and the signals that are put in only where data are drawn."""
+    setup = job.analysis.spectra
+    drawn = {"injected": plain(setup.injected), "seed": setup.seed}
+    return {
+        **normalised(job),
+        "factors": factors(job, uncertainties=True),
+        "smooth": plain(setup.smooth),
+        "drawn": drawn if setup.drawn else None,
+        BLINDED: job.analysis.about.blinded,
+    }
+
+
+STAGE = Stage(
+    name="spectra",
+    needs=("simulate", "process", "optimise"),
+    depends=_depends,
+    files=("search",),
+    make=_make,
+)

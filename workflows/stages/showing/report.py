@@ -29,8 +29,10 @@ from workflows.products.limit_table import LIMIT_TABLE, LIMITS
 from workflows.products.processed import read_processed
 from workflows.products.selected import Selected, Unit, read_selected
 from workflows.products.signal_models import read_signal_models
+from workflows.provenance.settings import plain
 from workflows.results import read_table
-from workflows.stages.stage import RESULTS, Job, Stage
+from workflows.stages.depends import factors, normalised, searched, shown
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "Records", "draw"]
 
@@ -278,7 +280,8 @@ def _name(records: Records, region: AnalysedRegion) -> str:
 
 def _make(job: Job, folder: Path) -> None:
     setup, cuts = job.analysis.report, job.of("optimise")
-    processed = read_processed(job.of("process"), data_luminosity=setup.about.luminosity)
+    luminosity, applied = setup.about.luminosity, job.analysis.sections.factors
+    processed = read_processed(job.of("process"), data_luminosity=luminosity, factors=applied)
     optimised = setup.regions if job.analysis.optimisation is not None else ()
     records = Records(
         setup=setup,
@@ -296,10 +299,22 @@ def _make(job: Job, folder: Path) -> None:
     draw(records, folder)
 
 
+def _depends(job: Job) -> Mapping[str, object]:
+    """Return what the figures show beside the results."""
+    setup = job.analysis.report
+    return {
+        **shown(job),
+        "normalised": {**normalised(job), "factors": factors(job, uncertainties=False)},
+        "search": {**searched(setup.regions), "exclude": plain(setup.excluded)},
+        "fits": {task.title: task.combined for task in setup.fits},
+        "samples": {name: {"uncertainty": value} for name, value in setup.uncertainties.items()},
+    }
+
+
 STAGE = Stage(
     name="report",
     needs=("process", "optimise", "spectra", "scan", "limits"),
-    settings=RESULTS,
+    depends=_depends,
     files=("search", "model"),
     make=_make,
 )

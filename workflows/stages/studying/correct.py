@@ -9,18 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from bumphunt.errors import ConfigError
-from workflows.config.corrections import ControlSection
+from workflows.config.corrections import ControlSection, factors_on, product
 from workflows.config.records import ControlSetup, ReadingSetup
 from workflows.config.samples import DATA
-from workflows.inputs.needs import weights_on
+from workflows.inputs.needs import corrections_on
 from workflows.inputs.reading import read_inputs
 from workflows.inputs.samples import InputSample
 from workflows.products.factor_files import write_factor, write_factors
 from workflows.products.measured_factors import MeasuredFactor, measure_factor
+from workflows.provenance.settings import plain
 from workflows.reading.plan import ProcessedSample
 from workflows.reading.spectra import spectrum_of
 from workflows.running.progress import Progress
-from workflows.stages.stage import READING, Job, Stage, missing_allowed
+from workflows.stages.depends import factors, normalised, read
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "measure_controls"]
 
@@ -74,7 +76,7 @@ def measure_controls(
             reading,
             seen,
             [replace(plans[control.region], slices=slices)],
-            weights_on(reading, seen, but=[name]),
+            corrections_on(reading, seen, but=[name]),
             None,
             workers=workers,
             allow_missing=allow_missing,
@@ -105,7 +107,9 @@ def _factor(
         if sample.kind == "data":
             data = counts
             continue
+        applied = {key: known for key, known in setup.applied.items() if key != name}
         factor = sample.normalisation(data_luminosity=luminosity, fraction=done[sample.name].fraction)
+        factor *= product(factors_on(applied, sample.name, control.region))
         counts, variances = factor * counts, factor**2 * variances
         if sample.name in control.samples:
             found.add(sample.name)
@@ -138,11 +142,23 @@ def _make(job: Job, folder: Path) -> None:
     )
 
 
+def _depends(job: Job) -> Mapping[str, object]:
+    """Return which factors are measured, in what."""
+    setup = job.analysis.control
+    return {
+        **read(job),
+        "normalised": normalised(job),
+        "control": plain(setup.factors),
+        "factors": factors(job, uncertainties=False),
+        "luminosity_uncertainty": setup.luminosity_uncertainty,
+        "uncertainties": plain(setup.uncertainties),
+    }
+
+
 STAGE = Stage(
     name="correct",
-    needs=("check",),
-    settings=(*READING, "control"),
-    more=missing_allowed,
+    needs=("simulate",),
+    depends=_depends,
     files=("ntuples", "search", "corrections"),
     make=_make,
 )

@@ -18,7 +18,8 @@ from workflows.fitting.regions import scan_regions
 from workflows.products.selected import Selected, read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.results import write_csv, write_json
-from workflows.stages.stage import RESULTS, Job, Stage
+from workflows.stages.depends import tested
+from workflows.stages.stage import Job, Stage
 
 __all__ = ["IMPACTS", "impacts_stage", "run_impacts"]
 
@@ -109,8 +110,7 @@ def impacts_stage(analysis: ResolvedAnalysis, mass: float) -> Stage:
         name=IMPACTS,
         folder=f"{IMPACTS}/{mass:g}",
         needs=("spectra", "scan"),
-        settings=RESULTS,
-        more=lambda job: {"mass": mass},
-        files=("search", "model"),
+        depends=lambda job: {**tested(job), "mass": mass},
+        files=("search",),
         make=make,
     )

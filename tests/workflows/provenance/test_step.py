@@ -1,0 +1,113 @@
+"""Stages are made once, remade when something changed, and never left half-written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workflows.provenance.files import fingerprint
+from workflows.provenance.step import Step
+from workflows.results import PROVENANCE, read_json
+
+
+def stage(folder: Path, source: Path, **changes) -> Step:
+    def make(partial: Path) -> None:
+        (partial / "out.txt").write_text(source.read_text())
+
+    return Step(
+        **{
+            "name": "copy",
+            "folder": folder,
+            "settings": {"a": 1},
+            "files": (source,),
+            "modules": ("bumphunt.errors",),
+            "make": make,
+        }
+        | changes
+    )
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.txt"
+    path.write_text("first")
+    return path
+
+
+def test_second_run_does_nothing(tmp_path, source):
+    assert stage(tmp_path / "copy", source).run()
+    assert not stage(tmp_path / "copy", source).run()
+
+
+@pytest.mark.parametrize("change", ["input", "setting", "output", "provenance", "no record"])
+def test_stage_is_remade_when_anything_changed(tmp_path, source, change):
+    folder = tmp_path / "copy"
+    stage(folder, source).run()
+    changes = {}
+    if change == "input":
+        source.write_text("other")
+    elif change == "setting":
+        changes = {"settings": {"a": 2}}
+    elif change == "output":
+        (folder / "out.txt").unlink()
+    else:
+        (folder / PROVENANCE).write_text("{broken" if change == "provenance" else "[1]")
+    assert stage(folder, source, **changes).run()
+    assert (folder / "out.txt").read_text() == source.read_text()
+
+
+def test_stage_is_remade_when_its_upstream_was(tmp_path, source):
+    first = stage(tmp_path / "first", source)
+    first.run()
+    second = stage(tmp_path / "second", source, files=(), upstream=(first,))
+    assert second.run()
+    assert not second.run()
+    source.write_text("other")
+    first.run()
+    assert second.run()
+
+
+def test_input_that_changes_while_a_stage_is_made_makes_it_stale(tmp_path, source):
+    def make(partial: Path) -> None:
+        (partial / "out.txt").write_text(source.read_text())
+        source.write_text("saved meanwhile")
+
+    assert stage(tmp_path / "copy", source, make=make).run()
+    assert stage(tmp_path / "copy", source).reasons() == [f"file {source} has changed"]
+    assert stage(tmp_path / "copy", source).run()
+    assert (tmp_path / "copy" / "out.txt").read_text() == "saved meanwhile"
+
+
+def test_file_that_was_loaded_before_is_known_by_its_fingerprint_of_then(tmp_path, source):
+    loaded = {str(source): fingerprint(source)}
+    assert stage(tmp_path / "copy", source, files=(), loaded=loaded).run()
+    source.write_text("other")
+    assert stage(tmp_path / "copy", source, files=(), loaded=loaded).reasons() == []
+    loaded = {str(source): fingerprint(source)}
+    assert stage(tmp_path / "copy", source, files=(), loaded=loaded).reasons() == [f"file {source} has changed"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_interrupted_stage_leaves_the_old_outputs_and_nothing_else(tmp_path, source, error):
+    folder = tmp_path / "copy"
+    stage(folder, source).run()
+
+    def make(partial: Path) -> None:
+        (partial / "out.txt").write_text("half")
+        raise error
+
+    with pytest.raises(error):
+        stage(folder, source, settings={"a": 2}, make=make).run()
+    assert (folder / "out.txt").read_text() == "first"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["copy", "source.txt"]
+
+
+def test_provenance_says_what_went_in(tmp_path, source):
+    stage(tmp_path / "copy", source).run()
+    record = read_json(tmp_path / "copy" / PROVENANCE)
+    assert record["settings"] == {"a": 1}
+    assert record["files"][str(source.resolve())]["size"] == 5
+    assert list(record["code"]["modules"]) == ["bumphunt.errors"]
+    assert record["outputs"]["out.txt"]["size"] == 5
+    assert record["command"]

@@ -1,0 +1,243 @@
+"""One stage in the folder of an analysis: made when something it depends on has changed, and only then.
+
+`Step.run` makes a stage into a temporary folder and renames it when it is complete, so an interrupted stage leaves
+nothing. Beside the outputs it writes ``provenance.json``:
+
+============ =========================================================================================================
+key          holds
+============ =========================================================================================================
+settings     values that the stage was given, under names of the YAML
+code         modules of the framework that it imports, directly or not, with digests
+packages     versions of other packages that make its numbers
+files        fingerprints of the inputs; those of a user's search and its modules as they were when they were loaded
+stages       of each stage whose results it reads, the digest of them
+outputs      size, time of change and SHA-256 of every file, and the SHA-256 of the values in it
+content      digest of the values of all outputs: the same for two equal runs
+============ =========================================================================================================
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bumphunt
+from bumphunt.errors import BumphuntError
+from workflows.provenance.changes import changes
+from workflows.provenance.code import Code, code_of, module_digest, versions_of
+from workflows.provenance.files import Fingerprint, bytes_digest, content_digest, fingerprint
+from workflows.results import PROVENANCE, read_json, write_json
+
+__all__ = ["Step", "content_of", "damaged_outputs", "outputs_of", "record_of"]
+
+logger = logging.getLogger(__name__)
+
+Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One stage in the folder of an analysis.
+
+    Parameters
+    ----------
+    name
+        The verb.
+    folder
+        Where its outputs live.
+    settings
+        The values that the outputs depend on, by name, as JSON can hold them.
+    make
+        Called with a temporary folder, which it fills.
+    modules
+        Modules of the framework that make the outputs; what they import counts too.
+    files
+        Input files that the outputs depend on, as they are when the step begins.
+    loaded
+        Fingerprints of files that were read before, by path.
+    packages
+        Versions of packages besides those that the modules import.
+    upstream
+        The stages whose results it reads.
+    """
+
+    name: str
+    folder: Path
+    settings: Mapping[str, object]
+    make: Callable[[Path], None]
+    modules: Sequence[str] = ()
+    files: Sequence[Path] = ()
+    loaded: Mapping[str, Fingerprint] = field(default_factory=dict)
+    packages: Mapping[str, str | None] = field(default_factory=dict)
+    upstream: Sequence[Step] = ()
+
+    def reasons(self) -> list[str]:
+        """Return why the stage has to be made again, a sentence for each reason; none if it is up to date."""
+        record = record_of(self.folder)
+        return self._reasons(record, self._dependencies(record))
+
+    def run(self) -> bool:
+        """Make the stage if it is out of date; return whether anything was done.
+
+        A stage whose results are read here is made again first if one of its files turns out to be damaged.
+
+        Raises
+        ------
+        BumphuntError
+            Whatever `make` raises; the outputs on disk are then those of before.
+        """
+        record = record_of(self.folder)
+        dependencies = self._dependencies(record)  # as they are now: what changes from here on is seen by the next run
+        reasons = self._reasons(record, dependencies)
+        if not reasons:
+            return False
+        for step in self.upstream:
+            step.mend()
+        dependencies = {**dependencies, "stages": self._stages()}
+        for reason in reasons:
+            logger.info("%s: %s", self.name, reason)
+        self._make(dependencies)
+        return True
+
+    def mend(self) -> None:
+        """Make the stage again if a file of it is damaged, which every byte is read for.
+
+        Raises
+        ------
+        BumphuntError
+            As `run`.
+        """
+        if damaged := list(damaged_outputs(self.folder, record_of(self.folder) or {}, every_byte=True)):
+            logger.warning("%s: %s; made again", self.folder, "; ".join(damaged))
+            for step in self.upstream:
+                step.mend()
+            self._make(self._dependencies(None))
+
+    def _make(self, dependencies: Mapping[str, object]) -> None:
+        """Make the outputs and their record, in place of those that are there."""
+        partial = self.folder.with_name(f".{self.folder.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        try:
+            self.make(partial)
+            _write_provenance(partial, self.name, dependencies)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            partial.replace(self.folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+    def _dependencies(self, record: Record | None) -> dict[str, Any]:
+        """Return everything the outputs depend on."""
+        code = self._code(record)
+        files = {str(path.resolve()): fingerprint(path) for path in self.files}
+        return {
+            "settings": self.settings,
+            "code": {"roots": list(self.modules), "modules": code.modules},
+            "packages": {**code.packages, **self.packages},
+            "files": {**files, **self.loaded},
+            "stages": self._stages(),
+        }
+
+    def _code(self, record: Record | None) -> Code:
+        """Return the code of the modules: where none of those that were recorded has changed, it is what it was."""
+        if record is not None:
+            before = record["code"]
+            known = before["modules"]
+            if before["roots"] == list(self.modules) and all(module_digest(m) == digest for m, digest in known.items()):
+                return Code(modules=known, packages=versions_of(set(record["packages"]) - set(self.packages)))
+        return code_of(self.modules)
+
+    def _stages(self) -> dict[str, str | None]:
+        """Return the digests of the results that are read; None for what is not there."""
+        records = {step.name: record_of(step.folder) for step in self.upstream}
+        return {name: None if record is None else record["content"] for name, record in records.items()}
+
+    def _reasons(self, record: Record | None, dependencies: Mapping[str, Any]) -> list[str]:
+        if record is None:
+            return [f"there is no {PROVENANCE} of it" if self.folder.exists() else "it is not made yet"]
+        now = json.loads(json.dumps(dependencies))
+        return [*changes(record, now), *damaged_outputs(self.folder, record, every_byte=False)]
+
+
+def record_of(folder: Path) -> Record | None:
+    """Return what the outputs in a folder were made of; None without a record of ours."""
+    try:
+        record = read_json(folder / PROVENANCE)
+    except BumphuntError:
+        return None
+    kinds = {"settings": dict, "code": dict, "packages": dict, "files": dict, "stages": dict, "outputs": dict}
+    if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in kinds.items()):
+        return None
+    return record if {"roots", "modules"} <= record["code"].keys() and "content" in record else None
+
+
+def damaged_outputs(folder: Path, record: Mapping[str, Any], *, every_byte: bool) -> Iterator[str]:
+    """Yield a sentence for each output that is not what was written.
+
+    Parameters
+    ----------
+    folder
+        Where the outputs are.
+    record
+        What was written beside them.
+    every_byte
+        Whether also files are read that have kept their size and time of change.
+    """
+    for name, output in record.get("outputs", {}).items():
+        path = folder / name
+        try:
+            stat = path.stat()
+            same = stat.st_size == output["size"]
+            if same and (every_byte or stat.st_mtime_ns != output["mtime_ns"]):
+                same = bytes_digest(path) == output["sha256"]
+        except FileNotFoundError:
+            yield f"output {name} is missing"
+            continue
+        except OSError as error:
+            yield f"output {name} cannot be read ({error.strerror})"
+            continue
+        if not same:
+            yield f"output {name} is damaged: it is not what was written"
+
+
+def outputs_of(folder: Path) -> list[Path]:
+    """Return the files of a stage but its record, in order."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / PROVENANCE]
+
+
+def _write_provenance(folder: Path, name: str, dependencies: Mapping[str, object]) -> None:
+    """Write what the outputs in `folder` were made of, and what they are."""
+    outputs = {}
+    for path in outputs_of(folder):
+        stat = path.stat()
+        outputs[str(path.relative_to(folder))] = {
+            "size": stat.st_size,
+            "mtime_ns": stat.st_mtime_ns,
+            "sha256": bytes_digest(path),
+            "content": content_digest(path),
+        }
+    record = {
+        "stage": name,
+        "bumphunt": bumphunt.__version__,
+        "python": platform.python_version(),
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "content": content_of({name: str(output["content"]) for name, output in outputs.items()}),
+        "outputs": outputs,
+        **dependencies,
+    }
+    write_json(folder / PROVENANCE, record)
+
+
+def content_of(outputs: Mapping[str, str]) -> str:
+    """Return the digest of the values of all outputs of a stage, by the names of the files."""
+    return hashlib.sha256(json.dumps(outputs, sort_keys=True).encode()).hexdigest()

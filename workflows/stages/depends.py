@@ -1,0 +1,126 @@
+"""What stages depend on, as values under the names of the YAML: no more than they use, so that no more is made again.
+
+They are the values of the records that a stage is given (`workflows.config.records`), not the text of the YAML: a
+default that is written out changes nothing, and a default that changes does.
+
+============== =======================================================================
+function       returns
+============== =======================================================================
+read           what ntuples give
+searched       the ends of the masses that are searched
+normalised     what brings samples to the luminosity of the data
+factors        constant factors on simulated samples
+tested         how mass hypotheses are tested
+shown          what is said of the data
+============== =======================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workflows.config.regions import AnalysedRegion
+from workflows.inputs.samples import InputSample
+from workflows.provenance.settings import plain
+from workflows.stages.stage import Job
+
+__all__ = ["BLINDED", "factors", "normalised", "read", "searched", "shown", "tested"]
+
+BLINDED = "blinded"
+"""Name of the setting that says whether nothing observed inside the search range is in the results of a stage."""
+
+
+def read(job: Job) -> dict[str, Any]:
+    """Return what ntuples give: all that cannot be worked out again without reading them.
+
+    Where data are blinded, the rows inside the search range are among what is never read.
+    """
+    analysis = job.analysis
+    setup, sections = analysis.reading, analysis.sections
+    return {
+        "channel": sections.channel,
+        "beams": plain(sections.beams),
+        "regions": {region.name: _filled(region) for region in setup.regions},
+        "samples": _samples(job),
+        "ntuples": plain({"names": setup.names, "candidates": setup.rule, "key": setup.key}),
+        "corrections": plain({correction.name: correction for correction in setup.corrections}),
+        "optimise": setup.keep_events,
+        "allow_missing": job.allow_missing,
+        BLINDED: setup.blinded,
+        "search": searched(setup.regions) if setup.blinded else {},
+    }
+
+
+def _filled(region: AnalysedRegion) -> dict[str, Any]:
+    """Return what is filled for a region."""
+    plan = region.plan
+    return {
+        "spectrum": {"low": float(plan.edges[0]), "high": float(plan.edges[-1]), "bins": plan.edges.size - 1},
+        "slices": plain(plan.slices),
+        "kept": plain(plan.keep),
+        "fitted": plan.fitted,
+    }
+
+
+def _samples(job: Job) -> dict[str, Any]:
+    """Return what is read of each sample; simulated files are the results of a stage, and known by these."""
+    simulated = job.of("simulate")
+
+    def content(sample: InputSample) -> dict[str, Any]:
+        files = [str(path) for path in sample.files if path.parent != simulated]
+        return {"kind": sample.kind, "regions": list(sample.regions), "tree": sample.tree, "files": files}
+
+    found: dict[str, Any] = {}
+    for sample in job.inputs:
+        found.setdefault(sample.name, {})["+".join(sample.regions)] = content(sample)
+    return found
+
+
+def searched(regions: Sequence[AnalysedRegion]) -> dict[str, Any]:
+    """Return the ends of the masses that are searched in regions [GeV], as far as they have a signal."""
+    signals = {region.name: region.signal for region in regions}
+    return {name: {"low": s.low, "high": s.high} for name, s in signals.items() if s is not None}
+
+
+def normalised(job: Job) -> dict[str, Any]:
+    """Return what brings samples to the luminosity of the data, after their ntuples were read."""
+    given = {
+        sample.name: {"luminosity": sample.luminosity, "generated": sample.generated}
+        for sample in job.inputs
+        if sample.kind != "data"
+    }
+    return {"data": {"luminosity": job.analysis.about.luminosity}, "samples": given}
+
+
+def factors(job: Job, *, uncertainties: bool) -> dict[str, Any]:
+    """Return the constant factors on simulated samples, with or without their uncertainties."""
+    left_out = set() if uncertainties else {"uncertainty"}
+    found = job.analysis.sections.factors
+    return {name: factor.model_dump(mode="json", exclude=left_out) for name, factor in found.items()}
+
+
+def tested(job: Job) -> dict[str, Any]:
+    """Return how mass hypotheses are tested."""
+    scan = job.analysis.scan
+    return {
+        "channel": job.analysis.sections.channel,
+        "search": plain(scan.masses),
+        "fit": {**plain(scan.method), "limit": plain(scan.limits), "templates": plain(scan.templates)},
+        "fits": {task.title: task.combined for task in scan.fits},
+        "samples": {name: {"uncertainty": value} for name, value in scan.uncertainties.items()},
+        "systematics": {source.name: plain(source) for source in scan.sources},
+        "seed": scan.seed,
+        BLINDED: scan.blinded,
+    }
+
+
+def shown(job: Job) -> Mapping[str, Any]:
+    """Return what is said of the data."""
+    about = job.analysis.about
+    return {
+        "channel": job.analysis.sections.channel,
+        "model": job.analysis.sections.model,
+        "data": {"luminosity": about.luminosity, "pseudo": about.pseudo, "injected": plain(about.injected)},
+        BLINDED: about.blinded,
+    }
