@@ -132,6 +132,12 @@ class OwnAnalysis:
             return list(csv.DictReader(file))
 
 
+@pytest.fixture(scope="session")
+def own_analyses() -> Callable[[Path], OwnAnalysis]:
+    """Return what makes such an analysis in a folder."""
+    return OwnAnalysis
+
+
 @pytest.fixture
 def own_analysis(tmp_path: Path) -> Callable[[], OwnAnalysis]:
     """Return what makes such an analysis in a folder of its own."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.abc import ExecutionLoader, MetaPathFinder
 from importlib.machinery import ModuleSpec
-from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, requires, version
 from pathlib import Path
 from types import ModuleType
 
@@ -172,10 +172,9 @@ def _distribution(package: str) -> str | None:
     if not package or package in FRAMEWORK or package in sys.stdlib_module_names:
         return None
     try:
-        version(package)
+        return distribution(package).name
     except PackageNotFoundError:
         return next(iter(packages_distributions().get(package, ())), None)
-    return package
 
 
 def _ours(package: str) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 from bumphunt.spectrum.histogram import VARIATION
 from selections.cuts import Cutflow
 from workflows.config.corrections import FactorSection, product
-from workflows.reading.fill import CORRECTED
+from workflows.reading.plan import CORRECTED
 from workflows.reading.spectra import variations
 
 __all__ = ["weighted_cutflow", "weighted_spectra"]

@@ -10,16 +10,11 @@ import numpy as np
 from selections.cuts import Cutflow, count
 from selections.events import CandidateRule, group_starts, half_sample, kept_candidates, training_fold
 from workflows.reading.events import FOLDS, EventBlock
-from workflows.reading.plan import RegionPlan
+from workflows.reading.plan import CORRECTED, ONE_CANDIDATE, RegionPlan
 from workflows.reading.rows import PassingRows
 from workflows.reading.spectra import fill_spectra
 
-__all__ = ["CORRECTED", "ONE_CANDIDATE", "Filled", "fill"]
-
-ONE_CANDIDATE = "one candidate"
-"""Step of the cutflow after which a row is an event."""
-CORRECTED = "corrections"
-"""Step of the cutflow from which on the weights are corrected."""
+__all__ = ["Filled", "fill"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,9 +16,14 @@ from selections.cuts import Cutflow, Selection
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
 
-__all__ = ["Correction", "ProcessedSample", "RegionPlan", "RegionResult", "SampleFiles"]
+__all__ = ["CORRECTED", "ONE_CANDIDATE", "Correction", "ProcessedSample", "RegionPlan", "RegionResult", "SampleFiles"]
 
 Array = NDArray[np.float64]
+
+ONE_CANDIDATE = "one candidate"
+"""Step of the cutflow after which a row is an event."""
+CORRECTED = "corrections"
+"""Step of the cutflow from which on the weights are corrected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

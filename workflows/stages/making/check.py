@@ -37,6 +37,7 @@ def check_inputs(
     setup: ReadingSetup,
     folder: Path,
     *,
+    results: Path,
     also_read: Sequence[str] = (),
     allow_missing: bool,
     progress: Progress,
@@ -51,6 +52,8 @@ def check_inputs(
         How they will be read.
     folder
         Where the table goes.
+    results
+        Folder of all results, to which files in it are listed relative.
     also_read
         Variables that later commands read, beside those of `setup`.
     allow_missing
@@ -85,7 +88,8 @@ def check_inputs(
                     raise
                 problem = str(error)
             regions = " ".join(sample.regions)
-            row = (sample.name, sample.kind, regions, str(path), *found, sample.luminosity, sample.mass, problem)
+            listed = str(path.relative_to(results) if path.is_relative_to(results) else path)
+            row = (sample.name, sample.kind, regions, listed, *found, sample.luminosity, sample.mass, problem)
             for column, value in zip(columns.values(), row, strict=True):
                 column.append(value)
             progress("check", len(columns["file"]), total)
@@ -150,6 +154,7 @@ def _make(job: Job, folder: Path) -> None:
         job.inputs,
         job.analysis.reading,
         folder,
+        results=job.folder,
         also_read=[name for name in controls if name is not None],
         allow_missing=job.allow_missing,
         progress=job.progress,
