@@ -42,9 +42,9 @@ def plain(value: object) -> Any:
 def flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
     """Yield the values inside of dictionaries and of lists of them, each with its name, such as ``fit.cl``.
 
-    Lists of numbers and words stay together.
+    Lists of numbers and words stay together; an empty dictionary holds nothing.
     """
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping):
         for key, entry in value.items():
             yield from flat(entry, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list) and any(isinstance(entry, Mapping | list) for entry in value):

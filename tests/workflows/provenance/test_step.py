@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,58 @@ def test_provenance_says_what_went_in(tmp_path, source):
     assert list(record["code"]["modules"]) == ["bumphunt.errors"]
     assert record["outputs"]["out.txt"]["size"] == 5
     assert record["command"]
+
+
+def test_reason_is_said(tmp_path, source):
+    folder = tmp_path / "copy"
+    assert stage(folder, source).reasons() == ["it is not made yet"]
+    stage(folder, source).run()
+    assert stage(folder, source).reasons() == []
+    assert stage(folder, source, settings={"a": 2}).reasons() == ["a: 1 -> 2"]
+    assert stage(folder, source, packages={"lab": "1"}).reasons() == ['lab: null -> "1"']
+    (folder / PROVENANCE).unlink()
+    assert stage(folder, source).reasons() == ["there is no provenance.json of it"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (lambda path: path.write_text("FIRST"), "output out.txt is damaged: it is not what was written"),
+        (lambda path: path.unlink(), "output out.txt is missing"),
+        (lambda path: (path.unlink(), path.mkdir()), "output out.txt is damaged: it is not what was written"),
+    ],
+)
+def test_damaged_output_is_named(tmp_path, source, damage, reason):
+    folder = tmp_path / "copy"
+    stage(folder, source).run()
+    damage(folder / "out.txt")
+    assert stage(folder, source).reasons() == [reason]
+    assert stage(folder, source).run()
+    assert (folder / "out.txt").read_text() == "first"
+
+
+def test_output_that_was_only_touched_is_good(tmp_path, source):
+    stage(tmp_path / "copy", source).run()
+    os.utime(tmp_path / "copy" / "out.txt", ns=(1, 1))
+    assert stage(tmp_path / "copy", source).reasons() == []
+
+
+def test_damage_two_stages_before_is_mended_before_it_is_used(tmp_path, source, caplog):
+    def after(name: str, before: Step, **changes) -> Step:
+        def make(partial: Path) -> None:
+            (partial / "out.txt").write_text((before.folder / "out.txt").read_text() + name)
+
+        return stage(tmp_path / name, source, files=(), upstream=(before,), make=make, name=name, **changes)
+
+    first = stage(tmp_path / "first", source, name="first")
+    second = after("second", first)
+    for step in (first, second, after("third", second)):
+        assert step.run()
+    for step in (first, second):  # as after a crash: sizes and times are those that were written
+        path = step.folder / "out.txt"
+        stat = path.stat()
+        path.write_bytes(b"\0" * stat.st_size)
+        os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert after("third", second, settings={"a": 2}).run()
+    assert (tmp_path / "third" / "out.txt").read_text() == "firstsecondthird"
+    assert caplog.text.count("output out.txt is damaged: it is not what was written; made again") == 2
