@@ -27,8 +27,8 @@ Columns = Mapping[str, NDArray[Any]]
 Observables = Mapping[str, Array]
 """Observables of shape (N,) by name."""
 
-_BINS = 20
-"""Bins of a figure inside of an interval, and to each side."""
+_BINS = 200
+"""Bins of a figure inside of an interval, and to each side: figures merge them, and show where the events are."""
 _DISCRETE = 5
 """Bins of a figure to each side of a value."""
 ALL_ROWS = "all rows"
@@ -107,13 +107,13 @@ class Cut:
     def bins(self) -> Array:
         """Bin edges [unit] of the observable about the thresholds, for a figure, shape (B + 1,).
 
-        The thresholds are edges: 20 bins lie inside of an interval and 20 to each side; one threshold t has 20 bins
-        below, down to 0 (to -1 for t = 0; to 2 t for a negative one), and 40 above. A value has a bin of width 1, as
+        The thresholds are edges: 200 bins lie inside of an interval and 200 to each side; one threshold t has 200 bins
+        below, down to 0 (to -1 for t = 0; to 2 t for a negative one), and 400 above. A value has a bin of width 1, as
         have 5 to each side.
 
         Examples
         --------
-        >>> Cut(name="pt", observable="pt", above=0.2, description="", source="").bins[[0, 20, 60]]
+        >>> Cut(name="pt", observable="pt", above=0.2, description="", source="").bins[[0, 200, 600]]
         array([0. , 0.2, 0.6])
         """
         if self.equals is not None:

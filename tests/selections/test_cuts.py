@@ -106,11 +106,11 @@ def test_table_of_several_samples() -> None:
 @pytest.mark.parametrize(
     ("thresholds", "first", "inside", "last"),
     [
-        ({"above": 0.3}, 0.0, 40, 0.9),
-        ({"below": 0.3}, 0.0, 20, 0.9),
-        ({"above": 0.0}, -1.0, 40, 2.0),
-        ({"above": -0.5}, -1.0, 40, 0.5),
-        ({"above": 1.0, "below": 3.0}, -1.0, 20, 5.0),
+        ({"above": 0.3}, 0.0, 400, 0.9),
+        ({"below": 0.3}, 0.0, 200, 0.9),
+        ({"above": 0.0}, -1.0, 400, 2.0),
+        ({"above": -0.5}, -1.0, 400, 0.5),
+        ({"above": 1.0, "below": 3.0}, -1.0, 200, 5.0),
         ({"equals": 2.0}, -3.5, 1, 7.5),
     ],
 )

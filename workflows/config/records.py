@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bumphunt.cuts.choice import Merit
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.kinematics.momenta import Beams
@@ -301,15 +302,27 @@ class ReportSetup:
         What has figures.
     excluded
         Intervals of mass at which curves are interrupted [GeV].
+    processes
+        The simulated process of each sample; its own name where it is read from files.
     uncertainties
         Relative uncertainty of the normalisation of each sample.
+    luminosity_uncertainty
+        That of the luminosity, relative.
+    sources
+        What else is uncertain, but for what corrections and factors do.
+    merit
+        By what figure of merit cuts were chosen; None where none were.
     """
 
     about: About
     regions: tuple[AnalysedRegion, ...]
     fits: tuple[FitTask, ...]
     excluded: tuple[tuple[float, float], ...]
+    processes: Mapping[str, str]
     uncertainties: Mapping[str, float]
+    luminosity_uncertainty: float
+    sources: tuple[Source, ...]
+    merit: Merit | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -124,9 +124,19 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             regions=regions,
             fits=scan.fits,
             excluded=scan.masses.excluded,
+            processes=_processes(sections),
             uncertainties=scan.uncertainties,
+            luminosity_uncertainty=sections.data.luminosity_uncertainty,
+            sources=sources,
+            merit=None if optimisation is None else optimisation.settings.figure_of_merit,
         ),
     )
+
+
+def _processes(sections: Analysis) -> dict[str, str]:
+    """Return the process of each sample by its name, which is that of the process unless something else is said."""
+    simulated = {name: sample.simulate for name, sample in sections.samples.items()}
+    return {name: (made.process if made is not None else None) or name for name, made in simulated.items()}
 
 
 def _user_model(name: str, function: Callable[..., Any]) -> Model:

@@ -2,6 +2,8 @@
 
 ============ ===========================================================
 style        what all figures share, and writing them as PNG and PDF
+names        what figures call processes and observables
+samples      one colour a sample, their stack, and data
 spectra      stacked backgrounds with data and pull
 selection    N-1 distributions
 optimisation cuts against mass, ranking of observables, classifier

@@ -36,8 +36,9 @@ def impacts(sources: Sequence[str], shifts: Array, costs: Array, *, label: str, 
         figure = new_figure(8.0, 1.6 + 0.3 * max(len(sources), 2))
         left, right = figure.subplots(1, 2, sharey=True)
         place = np.arange(len(sources))[::-1]
-        for row, (name, colour) in enumerate(zip(("+1 sigma", "-1 sigma"), COLOURS[:2], strict=True)):
-            left.barh(place, np.nan_to_num(shifts[row]), height=0.7, color=colour, alpha=0.8, label=name)
+        for shift, sign, colour in zip(shifts, "+-", COLOURS, strict=False):
+            name = rf"source at ${sign}1\sigma$"
+            left.barh(place, np.nan_to_num(shift), height=0.7, color=colour, alpha=0.8, label=name)
         left.axvline(0.0, color="0.3", linewidth=0.8)
         left.set_xlabel(r"shift of $n_\mathrm{sig}$ / its error")
         right.barh(place, 100 * np.nan_to_num(costs[0]), height=0.7, color=COLOURS[4], label="expected")

@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from workflows.figures.style import COLOURS, GREEN, STYLE, YELLOW, Figure, mass_scale, new_figure, write_title
+from workflows.figures.style import (
+    COLOURS,
+    GREEN,
+    STYLE,
+    YELLOW,
+    Figure,
+    limit_scale,
+    mass_scale,
+    new_figure,
+    write_title,
+)
 
 __all__ = ["limit_band", "p0_scan"]
 
@@ -17,10 +27,14 @@ Array = NDArray[np.float64]
 
 SMALLEST = 1e-100
 """Smallest p-value that is drawn: beyond 21 standard deviations."""
+SPACE = 0.045
+"""Least distance between the labels of two levels, in heights of the axes."""
+MANY = 1000
+"""Masses from which the observed limit is drawn by a thin line, through which the bands are seen."""
 
 
 def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequence[float] = ()) -> Figure:
-    """Return the local p-value against mass, with the levels of 1 to 5 standard deviations.
+    """Return the local p-value against mass, with levels of whole standard deviations as far as there is room.
 
     Parameters
     ----------
@@ -33,7 +47,7 @@ def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequ
     xlabel
         Symbol of the mass with its unit.
     injected
-        Masses of injected signals [GeV], marked by arrows.
+        Masses of injected signals [GeV], marked by lines.
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(7.0, 4.5)
@@ -41,9 +55,7 @@ def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequ
         p0 = np.maximum(p0, SMALLEST)  # NaN stays
         axes.plot(masses, p0, color=COLOURS[0], linewidth=1)
         lowest = min(float(np.nanmin(p0, initial=1.0)), float(norm.sf(3.2))) / 5
-        for z in range(1, 9):
-            if norm.sf(z) < lowest:
-                break
+        for z in _levels(lowest, 2.0):
             axes.axhline(norm.sf(z), color=COLOURS[2], linewidth=0.7, linestyle="--")
             axes.text(
                 1.005, norm.sf(z), rf"{z}$\sigma$", color=COLOURS[2], va="center", transform=axes.get_yaxis_transform()
@@ -61,6 +73,16 @@ def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequ
         axes.set_ylabel("local $p_0$")
         write_title(axes, label)
         return figure
+
+
+def _levels(lowest: float, highest: float) -> list[int]:
+    """Return whole standard deviations whose p-values are not too close to each other on an axis of their logarithm."""
+    found: list[int] = []
+    space = SPACE * np.log(highest / lowest)
+    for z in range(1, int(norm.isf(lowest)) + 1):
+        if not found or norm.logsf(found[-1]) - norm.logsf(z) > space:
+            found.append(z)
+    return found
 
 
 def limit_band(
@@ -100,15 +122,26 @@ def limit_band(
             masses, expected[:, 1], expected[:, 3], color=GREEN, linewidth=0, label=r"expected $\pm1\sigma$"
         )
         axes.plot(masses, expected[:, 2], color="black", linestyle="--", linewidth=1, label="median expected")
+        drawn = [expected]
         if observed is not None:
-            axes.plot(masses, observed, color="black", linewidth=1, label="observed")
+            drawn.append(observed[:, None])
+            width = 0.4 if masses.size > MANY else 1.0
+            axes.plot(masses, observed, color="black", linewidth=width, label="observed")
         if published is not None:
-            axes.plot(published[1], published[2], "s", markersize=4, color=COLOURS[2], label=published[0])
-        axes.set_yscale("log")
+            reached = (published[1] >= masses[0]) & (published[1] <= masses[-1])
+            if np.any(reached):
+                drawn.append(published[2][reached, None])
+                axes.plot(
+                    published[1][reached], published[2][reached], "s", markersize=4, color=COLOURS[2],
+                    label=published[0], clip_on=False,
+                )  # fmt: skip
         axes.set_xlim(masses[0], masses[-1])
         mass_scale(axes, masses)
+        positive = np.concatenate([values[values > 0] for values in drawn])
+        if positive.size:
+            limit_scale(axes, float(positive.min()), float(positive.max()), room=0.22)
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
-        axes.legend(loc="upper left")
+        axes.legend(loc="upper left", ncols=2, fontsize=9)
         write_title(axes, label)
         return figure

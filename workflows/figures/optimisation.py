@@ -10,20 +10,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.cuts.tensor import Side
-from workflows.figures.style import COLOURS, SIGNS, STYLE, Figure, new_figure, symbol, write_title
+from workflows.figures.names import SIGNS, observable_name
+from workflows.figures.style import COLOURS, STYLE, Figure, count_scale, new_figure, write_title
 
 __all__ = ["classifier", "cuts_against_mass", "ranking"]
 
 Array = NDArray[np.float64]
 
 
-def ranking(masses: Array, bounds: Sequence[tuple[str, Side]], separation: Array, *, label: str, xlabel: str) -> Figure:
+def ranking(
+    mass_edges: Array, bounds: Sequence[tuple[str, Side]], separation: Array, *, label: str, xlabel: str
+) -> Figure:
     """Return the separation of observables against mass, as colours, the best on top.
 
     Parameters
     ----------
-    masses
-        Masses at the centres of the bins [GeV], shape (M,).
+    mass_edges
+        Edges of the mass bins [GeV], shape (M + 1,).
     bounds
         Observables and sides of the bounds on them, V of them, in the order of the ranking.
     separation
@@ -34,9 +37,10 @@ def ranking(masses: Array, bounds: Sequence[tuple[str, Side]], separation: Array
     with mpl.rc_context(STYLE | {"xtick.direction": "out", "ytick.direction": "out", "ytick.right": False}):
         figure = new_figure(8.0, 1.6 + 0.28 * len(bounds))
         axes = figure.subplots()
-        edges = np.concatenate([[masses[0]], (masses[1:] + masses[:-1]) / 2, [masses[-1]]])
-        image = axes.pcolormesh(edges, np.arange(len(bounds) + 1), separation.T, cmap="viridis", vmin=0)
-        axes.set_yticks(np.arange(len(bounds)) + 0.5, [f"{symbol(name)} {SIGNS[side]}" for name, side in bounds])
+        image = axes.pcolormesh(mass_edges, np.arange(len(bounds) + 1), separation.T, cmap="viridis", vmin=0)
+        axes.set_yticks(
+            np.arange(len(bounds)) + 0.5, [f"{observable_name(name)} {SIGNS[side]}" for name, side in bounds]
+        )
         axes.tick_params(axis="y", which="both", length=0)
         axes.tick_params(axis="x", which="minor", top=False)
         axes.minorticks_off()
@@ -78,11 +82,13 @@ def classifier(masses: Array, limits: Mapping[str, Array], *, label: str, xlabel
 def cuts_against_mass(
     mass_edges: Array,
     masses: Array,
-    thresholds: Mapping[str, Array],
+    bounds: Mapping[str, tuple[str, Array]],
     merit: Mapping[str, Array],
     counts: Mapping[str, Array],
     *,
     smooth: bool,
+    merit_label: str,
+    label: str,
     xlabel: str,
 ) -> Figure:
     """Return the optimised cuts: background before and after, the bounds, and the figure of merit on both halves.
@@ -91,42 +97,47 @@ def cuts_against_mass(
     ----------
     mass_edges, masses
         Edges [GeV] of the mass bins, shape (K + 1,), and the masses of their centres, shape (K,).
-    thresholds
-        Axis label with its unit and the sign of the bound -> bound in each bin, shape (K,) each.
+    bounds
+        Observable and the sign before the bound -> (unit, bound in each bin, shape (K,)).
     merit
         Legend entry -> figure of merit in each bin, shape (K,) each.
     counts
         Legend entry -> expected background events in each bin, shape (K,) each.
     smooth
-        Whether the bounds are interpolated between the centres of the bins.
-    xlabel
-        Symbol of the mass with its unit.
+        Whether the bounds are interpolated between the centres of the bins, and constant beyond.
+    merit_label
+        What the figure of merit is.
+    label, xlabel
+        What it is of, and the symbol of the mass with its unit.
     """
     with mpl.rc_context(STYLE):
-        rows = len(thresholds)
-        figure = new_figure(7.0, 5.0 + 1.5 * rows)
+        rows = len(bounds)
+        figure = new_figure(7.0, 5.0 + 1.6 * rows)
         panels = figure.subplots(rows + 2, 1, sharex=True, height_ratios=[2, *[1] * rows, 1.5])
         top, bottom = panels[0], panels[-1]
         for (name, values), drawn in zip(counts.items(), (("fill", "0.6"), ("step", COLOURS[2])), strict=True):
             mplhep.histplot(
                 values, mass_edges, yerr=False, histtype=drawn[0], color=drawn[1], linewidth=1.5, label=name, ax=top
             )
-        if any(values.max() > 0 for values in counts.values()):
-            top.set_yscale("log")
-            low, high = top.get_ylim()
-            top.set_ylim(low, 20 * high)
+        filled = np.concatenate([values[values > 0] for values in counts.values()])
+        if filled.size:
+            count_scale(top, float(filled.min()), float(filled.max()), room=0.15)
         top.set_ylabel("background events / bin")
         top.legend(loc="upper right", ncols=2)
-        for axes, (name, values) in zip(panels[1:-1], thresholds.items(), strict=True):
+        write_title(top, label)
+        for axes, (name, (unit, values)) in zip(panels[1:-1], bounds.items(), strict=True):
             if smooth:
-                axes.plot(masses, values, marker="o", markersize=3, color=COLOURS[0])
+                places = np.concatenate([mass_edges[:1], masses, mass_edges[-1:]])
+                axes.plot(places, np.pad(values, 1, mode="edge"), color=COLOURS[0])
+                axes.plot(masses, values, "o", markersize=3, color=COLOURS[0])
             else:
                 axes.stairs(values, mass_edges, baseline=None, color=COLOURS[0], linewidth=1.5)
             axes.margins(y=0.15)
-            axes.set_ylabel(name, fontsize=9)
+            write_title(axes, name, size=9)
+            axes.set_ylabel("bound" + (f" [{unit}]" if unit else ""))
         for colour, (name, values) in zip(COLOURS, merit.items(), strict=False):
             bottom.stairs(values, mass_edges, baseline=None, color=colour, label=name, linewidth=1.5)
-        bottom.set_ylabel("figure of merit")
+        bottom.set_ylabel(merit_label)
         bottom.set_ylim(bottom=0)
         bottom.legend()
         bottom.set_xlim(mass_edges[0], mass_edges[-1])

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
-from workflows.figures.style import COLOURS, STYLE, Figure, mass_scale, new_figure, write_title
+from workflows.figures.style import COLOURS, DECADES, STYLE, Figure, mass_scale, new_figure, write_title
 
 __all__ = ["closure", "signal_parameters"]
 
@@ -21,9 +21,12 @@ def signal_parameters(
     fine_masses: Array,
     curves: Mapping[str, tuple[Array, Array]],
     *,
+    label: str,
     xlabel: str,
 ) -> Figure:
     """Return one panel per quantity: values at the simulated masses, and the interpolation with its uncertainty.
+
+    A quantity that changes by more than `DECADES` has a logarithmic axis.
 
     Parameters
     ----------
@@ -35,8 +38,8 @@ def signal_parameters(
         Masses of the curves [GeV], shape (F,).
     curves
         Axis label -> (values, errors), shape (F,) each.
-    xlabel
-        Symbol of the mass with its unit.
+    label, xlabel
+        What it is of, and the symbol of the mass with its unit.
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(7.0, 2.6 * len(points))
@@ -47,14 +50,19 @@ def signal_parameters(
             axes.plot(fine_masses, curve, color=COLOURS[0], label="interpolation")
             axes.errorbar(masses, values, yerr=errors, fmt="o", markersize=3, color="black", label="simulated masses")
             axes.set_ylabel(name)
-            axes.set_ylim(bottom=0)
+            if 0 < DECADES * values.min() < values.max():
+                axes.set_yscale("log")
+                axes.margins(y=0.1)
+            else:
+                axes.set_ylim(0, 1.15 * max((values + errors).max(), (curve + band).max()))
         panels[0].legend()
+        write_title(panels[0], label)
         mass_scale(panels[-1], masses)
         panels[-1].set_xlabel(xlabel)
         return figure
 
 
-def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, xlabel: str) -> Figure:
+def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, label: str, xlabel: str) -> Figure:
     """Return the closure of the interpolation: each simulated mass left out, and its value over the one interpolated.
 
     Parameters
@@ -63,8 +71,8 @@ def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, xlabel: 
         Masses that can be left out [GeV], shape (M,).
     pulls
         Quantity -> (ratio, error of the ratio), shape (M,) each.
-    xlabel
-        Symbol of the mass with its unit.
+    label, xlabel
+        What it is of, and the symbol of the mass with its unit.
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(7.0, 2.4 * len(pulls))
@@ -72,10 +80,10 @@ def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, xlabel: 
         for axes, (name, (ratio, error)) in zip(panels, pulls.items(), strict=True):
             axes.axhline(1, color="0.5", linewidth=0.8)
             axes.errorbar(masses, ratio, yerr=error, fmt="o", markersize=3, color="black")
-            axes.set_ylabel(name)
+            axes.set_ylabel(f"ratio of {name}")
             reach = float(np.nanmax(np.abs(ratio - 1) + error, initial=0.02))
             axes.set_ylim(1 - 1.2 * reach, 1 + 1.2 * reach)
         mass_scale(panels[-1], masses)
         panels[-1].set_xlabel(xlabel)
-        write_title(panels[0], "fitted at the mass / interpolated without it")
+        write_title(panels[0], label)
         return figure

@@ -9,11 +9,18 @@ import mplhep
 import numpy as np
 from numpy.typing import NDArray
 
-from workflows.figures.style import COLOURS, STYLE, Figure, new_figure, sample_label, write_title
+from workflows.figures.names import unit_in_figures
+from workflows.figures.samples import SampleStyle, draw_data, draw_stack, garwood, lowest_count, stack_order
+from workflows.figures.style import STYLE, Figure, count_scale, new_figure, write_title
 
 __all__ = ["stacked_spectrum"]
 
 Array = NDArray[np.float64]
+
+BAND = {"facecolor": "0.3", "edgecolor": "none", "alpha": 0.35, "hatch": None}
+"""Look of the uncertainty."""
+MIN_REACH = 3.0
+"""Pulls of this size are always within the panel."""
 
 
 def stacked_spectrum(
@@ -21,12 +28,16 @@ def stacked_spectrum(
     backgrounds: Mapping[str, Array],
     errors: Array,
     *,
+    styles: Mapping[str, SampleStyle],
     data: Array,
     label: str,
     xlabel: str,
     unit: str,
 ) -> Figure:
-    """Return a spectrum: stacked backgrounds, data with Poisson errors, and the pull.
+    """Return a spectrum: stacked backgrounds with their uncertainty, data, and the pull.
+
+    The pull is data minus expectation over the error of the data on the side of the expectation, as it is drawn above;
+    its band is the uncertainty of the expectation in the same unit.
 
     Parameters
     ----------
@@ -36,46 +47,44 @@ def stacked_spectrum(
         Expected events per bin of each background, shape (B,) each.
     errors
         Uncertainty of the sum of the backgrounds, shape (B,).
+    styles
+        How the backgrounds look, see `workflows.figures.samples.sample_styles`.
     data
         Observed events per bin, shape (B,); NaN where they are hidden.
     label
         What the data are, above the figure.
     xlabel, unit
-        What the spectrum is of, with its unit, and the unit alone, for figures.
+        What the spectrum is of, with its unit, and the unit alone.
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(7.0, 6.0)
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
         total = np.sum(list(backgrounds.values()), axis=0)
-        order = sorted(backgrounds, key=lambda name: float(backgrounds[name].sum()))
+        draw_stack(upper, edges, backgrounds, stack_order([backgrounds]), styles)
+        mplhep.histplot(total, edges, yerr=errors, histtype="band", label="uncertainty", ax=upper, **BAND)
+        draw_data(upper, edges, data, size=3)
+        unit_of_pull = _error_towards(total, data)
+        pull = np.nan_to_num((data - total) / unit_of_pull)
         mplhep.histplot(
-            [backgrounds[name] for name in order],
-            edges,
-            stack=True,
-            histtype="fill",
-            label=[sample_label(name) for name in order],
-            color=[COLOURS[i % len(COLOURS)] for i in range(len(order))],
-            ax=upper,
+            np.zeros(total.size), edges, yerr=errors / unit_of_pull, histtype="band", label="", ax=lower, **BAND
         )
-        band = {"facecolor": "0.3", "edgecolor": "none", "alpha": 0.35, "hatch": None}
-        mplhep.histplot(total, edges, yerr=errors, histtype="band", label="uncertainty", ax=upper, **band)
-        shown = np.where(data > 0, data, np.nan)  # an empty bin has no point
-        points = {"marker": "o", "markersize": 3, "elinewidth": 0.8, "color": "black"}
-        mplhep.histplot(
-            shown, edges, w2=shown, w2method="poisson", xerr=True, histtype="errorbar", label="data", ax=upper, **points
-        )
-        spread = np.sqrt(total + errors**2)
-        pull = np.divide(data - total, spread, out=np.zeros_like(total), where=(spread > 0) & ~np.isnan(data))
-        mplhep.histplot(pull, edges, histtype="fill", color=COLOURS[0], ax=lower)
+        mplhep.histplot(pull, edges, yerr=False, color="black", linewidth=1.0, ax=lower)
         lower.axhline(0, color="black", linewidth=0.8)
-        lower.set_ylim(-4, 4)
-        lower.set_ylabel("pull")
+        reach = max(MIN_REACH, 1.15 * float(np.abs(pull).max()))
+        lower.set_ylim(-reach, reach)
+        lower.set_ylabel("(data $-$ exp.)\n/ error of data")
         lower.set_xlabel(xlabel)
         lower.set_xlim(edges[0], edges[-1])
-        floor = min(0.1, float(total[total > 0].min(initial=0.1)))
-        upper.set_yscale("log")
-        upper.set_ylim(max(floor, 1e-3), 30 * max(1.0, float(total.max()), float(np.nanmax(data, initial=1.0))))
-        upper.set_ylabel(f"events / {edges[1] - edges[0]:.3g} {unit}")
+        highest = max(float((total + errors).max()), float(np.nanmax(data + garwood(data)[1], initial=0.0)))
+        count_scale(upper, lowest_count(backgrounds, [data]), highest, room=0.22)
+        upper.set_ylabel(f"events / {edges[1] - edges[0]:.3g} {unit_in_figures(unit)}")
         upper.legend(ncols=2, fontsize=9)
         write_title(upper, label)
+        figure.align_ylabels()
         return figure
+
+
+def _error_towards(total: Array, data: Array) -> Array:
+    """Return the error of data on the side of the expectation, shape (B,); that of the expectation where hidden."""
+    below, above = garwood(np.where(np.isnan(data), total, data))
+    return np.where(data > total, below, above)

@@ -1,4 +1,4 @@
-"""What all figures share: style and colours, axes of masses, names of samples and observables, and writing to disk.
+"""What all figures share: style and colours, axes of masses, counts and limits, and writing to disk.
 
 Every function of this folder draws plain arrays and returns a `matplotlib.figure.Figure`. None reads a file or computes
 a result, and none touches pyplot's global state.
@@ -15,20 +15,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 from numpy.typing import NDArray
 
-from bumphunt.cuts.tensor import Side
-
 __all__ = [
     "COLOURS",
+    "DECADES",
     "GREEN",
-    "SIGNS",
     "STYLE",
     "YELLOW",
     "Figure",
+    "count_scale",
+    "limit_scale",
     "mass_scale",
     "new_figure",
-    "sample_label",
     "save",
-    "symbol",
     "write_title",
 ]
 
@@ -47,36 +45,12 @@ STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
 }
 COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")  # Petroff, arXiv:2107.02270
+"""Of what is no sample: curves, bars, marks."""
 GREEN, YELLOW = "#607641", "#F5BB54"  # the bands of CMS since 2024, distinguishable for the colour-blind
 DECADES = 30.0
 """Ratio of the ends of a mass range from which its axis is logarithmic."""
-SAMPLE_LABELS = {
-    "mumu": r"$e^+e^-\to\mu^+\mu^-(\gamma)$",
-    "tautau": r"$e^+e^-\to\tau^+\tau^-(\gamma)$",
-    "eemumu": r"$e^+e^-\to e^+e^-\mu^+\mu^-$",
-    "eeee": r"$e^+e^-\to e^+e^-e^+e^-$",
-    "bhabha": r"$e^+e^-\to e^+e^-(\gamma)$",
-    "single_photon_bhabha": r"$e^+e^-\to(e^+e^-)\gamma$",
-    "diphoton": r"$e^+e^-\to\gamma\gamma(\gamma)$",
-    "isr_resonances_mumu": r"$e^+e^-\to\gamma V,\ V\to\mu^+\mu^-$",
-    "isr_resonances_ee": r"$e^+e^-\to\gamma V,\ V\to e^+e^-$",
-}
-"""What the figures call samples that have the name of a process."""
-SYMBOLS = {
-    "pt_rec_lmax": r"$p_T^\mathrm{rec}(\ell_\mathrm{max})$",
-    "pt_rec_lmin": r"$p_T^\mathrm{rec}(\ell_\mathrm{min})$",
-    "pt_pair": r"$p_T(\ell\ell)$",
-    "pl_rec_lmin": r"$p_L^\mathrm{rec}(\ell_\mathrm{min})$",
-    "pl_rec_lmax": r"$p_L^\mathrm{rec}(\ell_\mathrm{max})$",
-    "m_pair": r"$m(\ell\ell)$",
-    "p_lmax": r"$p(\ell_\mathrm{max})$",
-    "p_lmin": r"$p(\ell_\mathrm{min})$",
-    "p_recoil": r"$p^\mathrm{rec}$",
-    "cos_recoil": r"$|\cos\theta^*_\mathrm{rec}|$",
-}
-"""What the figures call observables."""
-SIGNS: dict[Side, str] = {"above": ">", "below": "<"}
-"""What stands between an observable and a bound, by the side of it that is kept."""
+LOWEST_COUNT, MOST_DECADES = 1e-3, 5
+"""An axis of counts starts at the first, or this many decades below its end, at the least [events]."""
 
 
 def save(figure: Figure, folder: Path, name: str) -> None:
@@ -110,11 +84,39 @@ def write_title(axes: Axes, text: str, size: float = 10) -> None:
     axes.set_title(text, loc="left", fontsize=size)
 
 
-def sample_label(name: str) -> str:
-    """Return what the figures call a sample: its process as a formula, or its name."""
-    return SAMPLE_LABELS.get(name, name)
+def count_scale(axes: Axes, lowest: float, highest: float, *, room: float = 0.0) -> None:
+    """Make the axis of counts logarithmic, from a power of ten on, with labels at two powers of ten at the least.
+
+    Parameters
+    ----------
+    axes
+        What is drawn on.
+    lowest, highest
+        Counts between which all is shown, but for what is below `LOWEST_COUNT` or by `MOST_DECADES` below the highest.
+    room
+        Fraction of the axis that is left free above the highest.
+    """
+    highest = max(highest, LOWEST_COUNT)
+    start = np.floor(np.log10(np.clip(lowest, max(LOWEST_COUNT, highest / 10**MOST_DECADES), highest)))
+    end = max(start + 1.1, np.log10(2 * highest) + room / (1 - room) * (np.log10(2 * highest) - start))
+    axes.set_yscale("log")
+    axes.set_ylim(10**start, 10**end)
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
-def symbol(name: str) -> str:
-    """Return what the figures call an observable: its symbol, or its name in words."""
-    return SYMBOLS.get(name, name.replace("_", " "))
+def limit_scale(axes: Axes, lowest: float, highest: float, *, room: float) -> None:
+    """Make the vertical axis logarithmic, from below the lowest to above the highest of positive values.
+
+    Parameters
+    ----------
+    axes
+        What is drawn on.
+    lowest, highest
+        Between them all is shown.
+    room
+        Fraction of the axis that is left free above the highest.
+    """
+    start, end = np.log10(lowest / 1.3), np.log10(1.3 * highest)
+    end += room / (1 - room) * (end - start)
+    axes.set_yscale("log")
+    axes.set_ylim(10**start, 10**end)

@@ -9,6 +9,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
+from selections.cuts import Cut
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA
 from workflows.inputs.samples import InputSample
@@ -29,8 +30,8 @@ class CutValues:
         What is cut on.
     edges
         Bin edges, shape (B + 1,).
-    thresholds
-        Where the cut is.
+    kept
+        Ends of the interval that the cut keeps, infinite where it is open.
     backgrounds
         Expected events at the luminosity of the data, by sample, shape (B,).
     data
@@ -39,17 +40,20 @@ class CutValues:
         Events of one simulated signal, shape (B,); None for none.
     signal_label
         Which.
+    beyond
+        Fraction of the expected events that lie beyond the edges.
     """
 
     name: str
     observable: str
     unit: str
     edges: NDArray[np.float64]
-    thresholds: tuple[float, ...]
+    kept: tuple[float, float]
     backgrounds: Mapping[str, NDArray[np.float64]]
     data: NDArray[np.float64] | None
     signal: NDArray[np.float64] | None
     signal_label: str
+    beyond: float
 
 
 def read_cut_values(
@@ -76,24 +80,32 @@ def read_cut_values(
     found = []
     with uproot.open(processed.folder / N_MINUS_ONE) as file:
         for cut in region.plan.selection.cuts:
-            values = {
-                s.name: file[f"{region.name}/{s.name}/{cut.name}"].values() * processed.weight(region.name, s)
-                for s in backgrounds
-            }
-            thresholds = [t for t in (cut.above, cut.below) if t is not None]
-            if cut.equals is not None:
-                thresholds = [cut.equals - 0.5, cut.equals + 0.5]
+
+            def read(sample: str, cut: Cut = cut) -> NDArray[np.float64]:
+                return np.asarray(file[f"{region.name}/{sample}/{cut.name}"].values(flow=True), dtype=np.float64)
+
+            values = {s.name: read(s.name) * processed.weight(region.name, s) for s in backgrounds}
+            every = float(sum(spectrum.sum() for spectrum in values.values()))
+            beyond = float(sum(spectrum[0] + spectrum[-1] for spectrum in values.values()))
             found.append(
                 CutValues(
                     name=cut.name,
                     observable=cut.observable,
                     unit=cut.unit,
                     edges=cut.bins,
-                    thresholds=tuple(thresholds),
-                    backgrounds=values,
-                    data=None if hidden else file[f"{region.name}/{DATA}/{cut.name}"].values(),
-                    signal=None if signal is None else file[f"{region.name}/{signal.name}/{cut.name}"].values(),
-                    signal_label="" if signal is None else f"signal of {signal.mass:g} GeV, scaled",
+                    kept=_kept(cut),
+                    backgrounds={name: spectrum[1:-1] for name, spectrum in values.items()},
+                    data=None if hidden else read(DATA)[1:-1],
+                    signal=None if signal is None else read(signal.name)[1:-1],
+                    signal_label="" if signal is None else f"signal of {signal.mass:g} GeV, scaled to the backgrounds",
+                    beyond=beyond / every if every > 0 else 0.0,
                 )
             )
     return found
+
+
+def _kept(cut: Cut) -> tuple[float, float]:
+    """Return the ends of the interval that a cut keeps; a value stands in the middle of its bin."""
+    if cut.equals is not None:
+        return cut.equals - 0.5, cut.equals + 0.5
+    return -np.inf if cut.above is None else cut.above, np.inf if cut.below is None else cut.below

@@ -176,7 +176,7 @@ def cuts(leptons: FinalState) -> tuple[Cut, ...]:
         Cut(
             name="trigger",
             observable="trigger",
-            above=0.5,
+            equals=1,
             description="two tracks",
             source="NIM A 479 (2002) 1",
         ),

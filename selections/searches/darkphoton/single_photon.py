@@ -300,7 +300,7 @@ def cuts(geometry: Geometry) -> tuple[Cut, ...]:
         cut("photon cos(theta*)", "cos_theta", "e e gamma is forward and backward", above=cos[0], below=cos[1]),
         *near_gaps,
         cut("photon energy", "e_star", "above the threshold of the trigger", above=geometry.min_energy, unit="GeV"),
-        cut("trigger", "trigger", "a single-photon line", above=0.5),
+        cut("trigger", "trigger", "a single-photon line", equals=1),
         cut(
             "no second photon", "second_energy", "against gamma gamma(gamma) and e e gamma",
             below=geometry.max_second_energy, unit="GeV",

@@ -101,7 +101,7 @@ def trigger_cut() -> Cut:
     return Cut(
         name="trigger",
         observable="trigger",
-        above=0.5,
+        equals=1,
         description="two tracks in 37-120 deg, opening above 90 deg",
         source=SOURCE,
     )

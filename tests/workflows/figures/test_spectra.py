@@ -8,17 +8,22 @@ from matplotlib.container import ErrorbarContainer
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 
-from workflows.figures.selection import n_minus_one
+from workflows.figures.samples import sample_styles
 from workflows.figures.spectra import stacked_spectrum
 from workflows.figures.style import Figure
-from workflows.products.cut_values import CutValues
 
 EDGES = np.array([0.0, 1.0, 2.0, 3.0, 4.0])
 BACKGROUNDS = {"mumu": np.array([5.0, 4.0, 3.0, 2.0]), "tautau": np.array([1.0, 1.0, 0.0, 0.5])}
 
 
+STYLES = sample_styles({name: name for name in BACKGROUNDS})
+ERRORS = np.array([1.0, 0.5, 2.0, 1.0])
+
+
 def spectrum(data: NDArray[np.float64]) -> Figure:
-    return stacked_spectrum(EDGES, BACKGROUNDS, np.ones(4), data=data, label="test", xlabel="x [GeV]", unit="GeV")
+    return stacked_spectrum(
+        EDGES, BACKGROUNDS, ERRORS, styles=STYLES, data=data, label="test", xlabel="x [GeV]", unit="GeV^2"
+    )
 
 
 def points(figure: Figure) -> ErrorbarContainer:
@@ -46,22 +51,23 @@ def test_spectrum_without_data_or_with_all_of_them_hidden_is_drawn(nothing: floa
     figure.draw_without_rendering()
 
 
-def test_pull_is_that_of_data_and_expectation() -> None:
+def test_pull_is_in_units_of_the_error_of_the_data_towards_the_expectation() -> None:
     data = np.array([7.0, 0.0, 1.0, np.nan])
-    (steps,) = spectrum(data).axes[1].patches
+    band, steps = spectrum(data).axes[1].patches
     total = sum(BACKGROUNDS.values())
-    np.testing.assert_allclose(steps.get_data().values, np.append((data - total)[:3] / np.sqrt(total + 1)[:3], 0.0))
+    tail = norm.sf(1.0)
+    below = 7.0 - chi2.ppf(tail, 14) / 2  # 7 events where 6 are expected
+    above = chi2.isf(tail, 2 * data[1:3] + 2) / 2 - data[1:3]  # 0 and 1 where 5 and 3 are expected
+    error = np.array([below, *above])
+    np.testing.assert_allclose(steps.get_data().values, [*((data - total)[:3] / error), 0.0])
+    np.testing.assert_allclose(band.get_data().values[:3], ERRORS[:3] / error)
 
 
-@pytest.mark.parametrize("data", [None, np.array([3.0, 0.0, 1.0, 2.0])])
-def test_each_cut_has_a_panel_with_what_there_is(data: NDArray[np.float64] | None) -> None:
-    cut = CutValues(
-        name="pt", observable="pt_pair", unit="GeV", edges=EDGES, thresholds=(1.0,), backgrounds=BACKGROUNDS,
-        data=data, signal=np.ones(4), signal_label="signal",
-    )  # fmt: skip
-    figure = n_minus_one([cut, cut], label="test")
-    assert [axes.get_title(loc="left") for axes in figure.axes if axes.axison] == ["pt", "pt"]
-    (legend,) = figure.legends
-    entries = [text.get_text() for text in legend.get_texts()]
-    assert len(entries) == 3 + (data is not None)
-    assert ("data" in entries) == (data is not None)
+def test_panels_reach_to_all_that_is_drawn() -> None:
+    data = np.array([4e4, 0.0, 1.0, np.nan])
+    upper, lower = spectrum(data).axes
+    (steps,) = [patch for patch in lower.patches if not patch.get_fill()]
+    assert np.abs(steps.get_data().values).max() < lower.get_ylim()[1]
+    assert upper.get_ylim()[0] < 1.0  # the peak of the smaller sample
+    assert upper.get_ylim()[1] > 4e4 + 200
+    assert upper.get_ylabel() == "events / 1 GeV$^2$"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,14 @@ from workflows.config.records import About, ReportSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.tasks import FitTask
 from workflows.figures.limits import limit_band, p0_scan
+from workflows.figures.names import MERITS, SIGNS, observable_name, unit_in_figures
 from workflows.figures.optimisation import classifier, cuts_against_mass, ranking
+from workflows.figures.samples import SampleStyle, sample_styles
 from workflows.figures.selection import n_minus_one
 from workflows.figures.signal import closure, signal_parameters
 from workflows.figures.spectra import stacked_spectrum
-from workflows.figures.style import SIGNS, Figure, save, symbol
+from workflows.figures.style import Figure, save
+from workflows.fitting.expectation import expected_error
 from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables_by_region
 from workflows.products.cut_values import CutValues, read_cut_values
 from workflows.products.limit_table import LIMIT_TABLE, LIMITS
@@ -76,13 +80,13 @@ class Records:
 
 def draw(records: Records, folder: Path) -> None:
     """Write all figures as PNG and PDF into `folder`."""
-    about = records.setup.about
+    styles = sample_styles(records.setup.processes)
     for region in records.setup.regions:
         name = region.file
         units = records.selected.of(region.name)
-        save(_spectrum(records, region, units), folder, name("spectrum"))
-        pages = n_minus_one(records.cut_values[region.name], label=_label(records, region.name))
-        save(pages, folder, name("n_minus_one"))
+        save(_spectrum(records, region, units, styles), folder, name("spectrum"))
+        cuts = n_minus_one(records.cut_values[region.name], styles=styles, label=_label(records, region.name))
+        save(cuts, folder, name("n_minus_one"))
         if region.name in records.cuts:
             save(_cuts(records, region, units), folder, name("cuts"))
         if region.name in records.rankings:
@@ -91,8 +95,8 @@ def draw(records: Records, folder: Path) -> None:
             save(_classifier(records, region), folder, name("classifier"))
         for unit in units if region.signal is not None else ():
             model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
-            save(_signal(model, about), folder, name("signal") + suffix)
-            save(_closure(model, about), folder, name("signal_closure") + suffix)
+            save(_signal(records, region, model), folder, name("signal") + suffix)
+            save(_closure(records, region, model), folder, name("signal_closure") + suffix)
     for task, limits in records.limits:
         _draw_limits(records, task, limits, folder)
 
@@ -161,35 +165,40 @@ def _coarse(spectrum: hist.Hist, low: float, high: float) -> hist.Hist:
     return window(rebin(spectrum, max(1, inside // BINS)), max(low, float(edges[0])), min(high, float(edges[-1])))
 
 
-def _spectrum(records: Records, region: AnalysedRegion, units: Sequence[Unit]) -> Figure:
+def _spectrum(
+    records: Records, region: AnalysedRegion, units: Sequence[Unit], styles: Mapping[str, SampleStyle]
+) -> Figure:
     """Return the stacked spectrum of a region with the data."""
     setup, axis, searched = records.setup, region.axis, region.searched
     low, high = float(region.edges[0]), float(region.edges[-1])
     if searched is not None:
         high = min(high, 1.1 * searched[1])
-    backgrounds = {name: _coarse(add(unit.after[name] for unit in units), low, high) for name in units[0].after}
-    total = add(backgrounds.values())
-    shown = total.axes[0].edges
-    normalisations = sum(
-        ((setup.uncertainties[name] * spectrum.values()) ** 2 for name, spectrum in backgrounds.items()),
-        np.zeros(shown.size - 1),
-    )
-    data = _coarse(add(unit.data for unit in units), low, high)
+    view = partial(_coarse, low=low, high=high)
+    backgrounds = {name: view(add(unit.after[name] for unit in units)) for name in units[0].after}
+    data = view(add(unit.data for unit in units))
+    shown = data.axes[0].edges
     hidden = np.full(shown.size - 1, fill_value=False)
     if setup.about.blinded and searched is not None:
         hidden = (shown[1:] > searched[0]) & (shown[:-1] < searched[1])
     return stacked_spectrum(
         shown,
         {name: spectrum.values() for name, spectrum in backgrounds.items()},
-        np.sqrt(total.variances() + normalisations),
+        expected_error(
+            units,
+            view,
+            normalisations=setup.uncertainties,
+            luminosity=setup.luminosity_uncertainty,
+            sources=setup.sources,
+        ),
+        styles=styles,
         data=np.where(hidden, np.nan, data.values()),
         label=_label(records, region.name),
         xlabel=axis.label,
-        unit=axis.unit.replace("^2", "$^2$"),
+        unit=axis.unit,
     )
 
 
-def _signal(model: SignalModel, about: About) -> Figure:
+def _signal(records: Records, region: AnalysedRegion, model: SignalModel) -> Figure:
     """Return efficiency and resolution against mass."""
     fine = np.linspace(model.masses[0], model.masses[-1], CURVE_POINTS)
     axis = model.axis
@@ -200,16 +209,18 @@ def _signal(model: SignalModel, about: About) -> Figure:
         rf"$\sigma({mass})$ [MeV]": lambda m: 1e3 * model.mass_resolution(m)
     }
     if axis.kind != "mass":
-        quantities[rf"$\sigma$({axis.label.split(' [')[0]}) [{axis.unit.replace('^2', '$^2$')}]"] = model.resolution
+        quantities[rf"$\sigma$({axis.label.split(' [')[0]}) [{unit_in_figures(axis.unit)}]"] = model.resolution
     points = {"efficiency": (model.efficiencies, model.efficiency_errors)}
     curves = {"efficiency": (model.efficiency(fine), model.efficiency_error(fine))}
     for name, quantity in quantities.items():
         points[name] = (quantity(model.masses), relative * quantity(model.masses))
         curves[name] = (quantity(fine), band * quantity(fine))
-    return signal_parameters(model.masses, points, fine, curves, xlabel=_mass_label(about))
+    return signal_parameters(
+        model.masses, points, fine, curves, label=_simulated(records, region), xlabel=_mass_label(records.setup.about)
+    )
 
 
-def _closure(model: SignalModel, about: About) -> Figure:
+def _closure(records: Records, region: AnalysedRegion, model: SignalModel) -> Figure:
     """Return the closure of the interpolation of resolution and efficiency."""
     result = leave_one_out(model)
     shown = {}
@@ -218,7 +229,8 @@ def _closure(model: SignalModel, about: About) -> Figure:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = result.fitted[:, i] / result.interpolated[:, i]
             shown[name] = (ratio, result.errors[:, i] / result.interpolated[:, i])
-    return closure(result.masses, shown, xlabel=_mass_label(about))
+    label = f"{_simulated(records, region)}: fitted at the mass / interpolated without it"
+    return closure(result.masses, shown, label=label, xlabel=_mass_label(records.setup.about))
 
 
 def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Figure:
@@ -226,11 +238,10 @@ def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Fi
     cuts = records.cuts[region.name]
     mass_edges = region.axis.mass(cuts.edges)
     units = {axis.name: axis.unit for axis in region.signal.veto} if region.signal is not None else {}
-    labels = [
-        symbol(name) + (f" [{units[name]}]" if units[name] else "") + f"\n{SIGNS[side]}"
-        for name, side in zip(cuts.names, cuts.sides, strict=True)
-    ]
-    thresholds = {label: cuts.bounds[:, i] for i, label in enumerate(labels)}
+    bounds = {
+        f"{observable_name(name)} {SIGNS[side]}": (unit_in_figures(units[name]), cuts.bounds[:, i])
+        for i, (name, side) in enumerate(zip(cuts.names, cuts.sides, strict=True))
+    }
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
     counts = {}
     for name in ("before", "after"):
@@ -238,14 +249,16 @@ def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Fi
         inside = np.digitize(total.axes[0].centers, cuts.edges) - 1
         keep = (inside >= 0) & (inside < cuts.edges.size - 1)
         binned = np.bincount(inside[keep], total.values()[keep], minlength=cuts.edges.size - 1)
-        counts[name] = binned.astype(np.float64)
+        counts[f"{name} these cuts"] = binned.astype(np.float64)
     return cuts_against_mass(
         mass_edges,
         cuts.masses,
-        thresholds,
+        bounds,
         merit,
         counts,
         smooth=cuts.smooth,
+        merit_label="figure of merit" if records.setup.merit is None else MERITS[records.setup.merit],
+        label=f"bumphunt, {_name(records, region)}, cuts in bins of mass",
         xlabel=_mass_label(records.setup.about),
     )
 
@@ -256,9 +269,12 @@ def _ranking(records: Records, region: AnalysedRegion) -> Figure:
     bounds = list(dict.fromkeys(zip(columns["observable"], columns["side"], strict=True)))
     masses = np.array(list(dict.fromkeys(columns["mass"])))
     values = np.asarray(columns["separation"], dtype=np.float64)
-    label = f"separation of signal and background, {_name(records, region)}"
     return ranking(
-        masses, bounds, values.reshape(masses.size, len(bounds)), label=label, xlabel=_mass_label(records.setup.about)
+        region.axis.mass(records.cuts[region.name].edges),
+        bounds,
+        values.reshape(masses.size, len(bounds)),
+        label=f"bumphunt, {_name(records, region)}, separation of signal and background",
+        xlabel=_mass_label(records.setup.about),
     )
 
 
@@ -269,7 +285,17 @@ def _classifier(records: Records, region: AnalysedRegion) -> Figure:
         name: np.asarray(columns[f"limit_{key}"], dtype=np.float64)
         for name, key in (("cuts", "cuts"), ("boosted trees", "classifier"))
     }
-    return classifier(columns["mass"], limits, label=_name(records, region), xlabel=_mass_label(records.setup.about))
+    return classifier(
+        columns["mass"],
+        limits,
+        label=f"bumphunt, {_name(records, region)}, cuts and classifier",
+        xlabel=_mass_label(records.setup.about),
+    )
+
+
+def _simulated(records: Records, region: AnalysedRegion) -> str:
+    """Return the search and the region, as the title of a figure of simulated signals."""
+    return f"bumphunt, {_name(records, region)}, simulated signals"
 
 
 def _name(records: Records, region: AnalysedRegion) -> str:
