@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from numpy.typing import NDArray
 
+from workflows.figures.names import source_name
 from workflows.figures.style import COLOURS, STYLE, Figure, new_figure, write_title
 
 __all__ = ["impacts"]
@@ -46,11 +47,11 @@ def impacts(sources: Sequence[str], shifts: Array, costs: Array, *, label: str, 
             right.plot(100 * costs[1], place, "o", color="black", markersize=4, label="observed")
         right.axvline(0.0, color="0.3", linewidth=0.8)
         right.set_xlabel("change of the limit [%]")
-        left.set_yticks(place, sources)
+        left.set_yticks(place, [source_name(name) for name in sources])
         for axes in (left, right):
             axes.tick_params(axis="y", which="both", length=0)
             axes.minorticks_off()
             axes.margins(x=0.15)
-            axes.legend(loc="lower right", fontsize=9)
+        figure.legend(loc="outside lower center", ncols=4, fontsize=9)
         write_title(left, label)
         return figure

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from bumphunt.cuts.choice import Merit
 from bumphunt.cuts.tensor import Side
+from bumphunt.scanning.sources import norm_source
 
-__all__ = ["MERITS", "OBSERVABLES", "PROCESSES", "SIGNS", "observable_name", "process_name", "unit_in_figures"]
+__all__ = [
+    "MERITS",
+    "OBSERVABLES",
+    "PROCESSES",
+    "SIGNS",
+    "in_words",
+    "observable_name",
+    "process_name",
+    "source_name",
+    "unit_in_figures",
+]
 
 PROCESSES = {
     "mumu": r"$e^+e^-\to\mu^+\mu^-(\gamma)$",
@@ -81,6 +92,29 @@ SIGNS: dict[Side, str] = {"above": ">", "below": "<"}
 """What stands between an observable and a bound, by the side of it that is kept."""
 
 
+def in_words(name: str) -> str:
+    """Return a name that has no symbol as figures write it.
+
+    Examples
+    --------
+    >>> in_words("template_statistics")
+    'template statistics'
+    """
+    return name.replace("_", " ")
+
+
+def source_name(name: str) -> str:
+    """Return what the figures call a source of uncertainty.
+
+    Examples
+    --------
+    >>> source_name("norm_mumu"), source_name("tau veto")
+    ('normalisation of mumu', 'tau veto')
+    """
+    sample = name.removeprefix(norm_source(""))
+    return in_words(name) if sample == name else f"normalisation of {in_words(sample)}"
+
+
 def observable_name(name: str) -> str:
     """Return what the figures call an observable: a symbol or words; its own name without underscores if unknown.
 
@@ -89,7 +123,7 @@ def observable_name(name: str) -> str:
     >>> observable_name("n_tracks"), observable_name("my_angle")
     ('number of tracks', 'my angle')
     """
-    return OBSERVABLES.get(name, name.replace("_", " "))
+    return OBSERVABLES.get(name, in_words(name))
 
 
 def process_name(name: str) -> str:
@@ -100,7 +134,7 @@ def process_name(name: str) -> str:
     >>> process_name("continuum_mc")
     'continuum mc'
     """
-    return PROCESSES.get(name, name.replace("_", " "))
+    return PROCESSES.get(name, in_words(name))
 
 
 def unit_in_figures(unit: str) -> str:

@@ -17,7 +17,7 @@ from matplotlib.container import ErrorbarContainer
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 
-from workflows.figures.names import process_name
+from workflows.figures.names import in_words, process_name
 
 __all__ = [
     "PALETTE",
@@ -37,7 +37,7 @@ PALETTE = (
     *("#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd"),
 )  # Petroff, arXiv:2107.02270, ten colours
 """Colours of the samples, in their order in the YAML; further ones have them again with a hatch."""
-PEAK = 0.3
+PEAK = 0.03
 """The axis starts at this part of the peak of the smallest sample, so that it is seen at the foot of the stack."""
 HATCHES = ("//", "\\\\", "..", "xx", "++")
 """Hatches beyond the palette: each with all colours, then all of them denser."""
@@ -79,7 +79,7 @@ def sample_styles(processes: Mapping[str, str]) -> dict[str, SampleStyle]:
     for i, (name, process) in enumerate(processes.items()):
         label, again = process_name(process), i // len(PALETTE)
         found[name] = SampleStyle(
-            label=label if times[label] == 1 else f"{label}, {name.replace('_', ' ')}",
+            label=label if times[label] == 1 else f"{label}, {in_words(name)}",
             colour=PALETTE[i % len(PALETTE)],
             hatch=HATCHES[(again - 1) % len(HATCHES)] * (1 + (again - 1) // len(HATCHES)) if again else None,
         )
@@ -127,20 +127,20 @@ def draw_stack(
     )
 
 
-def lowest_count(backgrounds: Mapping[str, Array], others: Sequence[Array]) -> float:
-    """Return the least count that a logarithmic axis must show: every filled bin, and the peak of every sample.
+def lowest_count(backgrounds: Mapping[str, Array], data: Array | None) -> float:
+    """Return the least count that a logarithmic axis must show, of filled bins, errors of data and peaks of samples.
 
     Parameters
     ----------
     backgrounds
         Expected events per bin by sample, stacked, shape (B,) each.
-    others
-        What is drawn beside them, shape (B,) each.
+    data
+        Observed events per bin, shape (B,); NaN where they are hidden, None if all are.
     """
     total = np.sum(list(backgrounds.values()), axis=0)
-    bins = [values[values > 0] for values in (total, *others)]
-    peaks = [float(values.max()) for values in backgrounds.values()]
-    return min([*np.concatenate(bins), *(PEAK * peak for peak in peaks if peak > 0)], default=1.0)
+    peaks = [PEAK * float(values.max()) for values in backgrounds.values() if values.max() > 0]
+    ends = np.zeros(0) if data is None else (data - garwood(data)[0])[data > 0]
+    return min([*total[total > 0], *peaks, *ends], default=1.0)
 
 
 def garwood(counts: Array) -> Array:

@@ -29,6 +29,8 @@ MIN_BINS = 30
 """Bins are merged as long as this many are left in a panel."""
 MERGED = (50, 40, 25, 20, 10, 8, 5, 4, 2, 1)
 """How many bins may become one: what divides the bins on both sides of a threshold, see `selections.cuts.Cut.bins`."""
+LINE = 0.08
+"""Height of a line of text in a panel, as a fraction of it."""
 VISIBLE = 0.005
 """A fraction of the events beyond the axis of a panel that is worth a word."""
 
@@ -125,8 +127,8 @@ def _draw(axes: Axes, cut: CutValues, order: Sequence[str], styles: Mapping[str,
     if cut.data is not None:
         draw_data(axes, cut.edges, cut.data, size=2.5)
         highest.append(float((cut.data + garwood(cut.data)[1]).max()))
-    _mark(axes, cut)
-    count_scale(axes, lowest_count(cut.backgrounds, [] if cut.data is None else [cut.data]), max(highest))
+    lines = _mark(axes, cut)
+    count_scale(axes, lowest_count(cut.backgrounds, cut.data), max(highest), room=LINE * lines)
     width, unit = cut.edges[1] - cut.edges[0], unit_in_figures(cut.unit)
     counted = not unit and width == 1.0
     if counted:
@@ -137,8 +139,8 @@ def _draw(axes: Axes, cut: CutValues, order: Sequence[str], styles: Mapping[str,
     write_title(axes, cut.name, size=9)
 
 
-def _mark(axes: Axes, cut: CutValues) -> None:
-    """Shade what the cut removes, and say what lies beyond the axis."""
+def _mark(axes: Axes, cut: CutValues) -> int:
+    """Shade what the cut removes, say what lies beyond the axis, and return in how many lines."""
     first, last = cut.edges[0], cut.edges[-1]
     margin = 0.03 * (last - first)
     low, high = first - margin, last + margin
@@ -155,3 +157,4 @@ def _mark(axes: Axes, cut: CutValues) -> None:
     if words:
         axes.text(0.97, 0.96, "\n".join(words), fontsize=8, ha="right", va="top", transform=axes.transAxes)
     axes.set_xlim(low, high)
+    return len(words)

@@ -80,7 +80,7 @@ def closure(masses: Array, pulls: Mapping[str, tuple[Array, Array]], *, label: s
         for axes, (name, (ratio, error)) in zip(panels, pulls.items(), strict=True):
             axes.axhline(1, color="0.5", linewidth=0.8)
             axes.errorbar(masses, ratio, yerr=error, fmt="o", markersize=3, color="black")
-            axes.set_ylabel(f"ratio of {name}")
+            axes.set_ylabel(f"{name}:\nfitted / interpolated")
             reach = float(np.nanmax(np.abs(ratio - 1) + error, initial=0.02))
             axes.set_ylim(1 - 1.2 * reach, 1 + 1.2 * reach)
         mass_scale(panels[-1], masses)

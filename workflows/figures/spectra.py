@@ -76,7 +76,7 @@ def stacked_spectrum(
         lower.set_xlabel(xlabel)
         lower.set_xlim(edges[0], edges[-1])
         highest = max(float((total + errors).max()), float(np.nanmax(data + garwood(data)[1], initial=0.0)))
-        count_scale(upper, lowest_count(backgrounds, [data]), highest, room=0.22)
+        count_scale(upper, lowest_count(backgrounds, data), highest, room=0.22)
         upper.set_ylabel(f"events / {edges[1] - edges[0]:.3g} {unit_in_figures(unit)}")
         upper.legend(ncols=2, fontsize=9)
         write_title(upper, label)

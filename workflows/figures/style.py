@@ -49,7 +49,7 @@ COLOURS = ("#5790fc", "#f89c20", "#e42536", "#964a8b", "#9c9ca1", "#7a21dd")  # 
 GREEN, YELLOW = "#607641", "#F5BB54"  # the bands of CMS since 2024, distinguishable for the colour-blind
 DECADES = 30.0
 """Ratio of the ends of a mass range from which its axis is logarithmic."""
-LOWEST_COUNT, MOST_DECADES = 1e-3, 5
+LOWEST_COUNT, MOST_DECADES = 1e-3, 7
 """An axis of counts starts at the first, or this many decades below its end, at the least [events]."""
 
 

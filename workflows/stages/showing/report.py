@@ -229,7 +229,7 @@ def _closure(records: Records, region: AnalysedRegion, model: SignalModel) -> Fi
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = result.fitted[:, i] / result.interpolated[:, i]
             shown[name] = (ratio, result.errors[:, i] / result.interpolated[:, i])
-    label = f"{_simulated(records, region)}: fitted at the mass / interpolated without it"
+    label = f"{_simulated(records, region)}; each left out in turn"
     return closure(result.masses, shown, label=label, xlabel=_mass_label(records.setup.about))
 
 
