@@ -29,6 +29,8 @@ MIN_BINS = 30
 """Bins are merged as long as this many are left in a panel."""
 MERGED = (50, 40, 25, 20, 10, 8, 5, 4, 2, 1)
 """How many bins may become one: what divides the bins on both sides of a threshold, see `selections.cuts.Cut.bins`."""
+TICKS = 6
+"""Most intervals between labels below a panel."""
 LINE = 0.08
 """Height of a line of text in a panel, as a fraction of it."""
 VISIBLE = 0.005
@@ -131,8 +133,8 @@ def _draw(axes: Axes, cut: CutValues, order: Sequence[str], styles: Mapping[str,
     count_scale(axes, lowest_count(cut.backgrounds, cut.data), max(highest), room=LINE * lines)
     width, unit = cut.edges[1] - cut.edges[0], unit_in_figures(cut.unit)
     counted = not unit and width == 1.0
+    axes.xaxis.set_major_locator(MaxNLocator(TICKS, steps=[1, 2, 5, 10], integer=counted))
     if counted:
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.tick_params(axis="x", which="minor", length=0)
     axes.set_xlabel(observable_name(cut.observable) + (f" [{unit}]" if unit else ""))
     axes.set_ylabel("events" if counted else f"events / {width:.2g} {unit}".rstrip())

@@ -24,6 +24,7 @@ __all__ = [
     "Figure",
     "count_scale",
     "limit_scale",
+    "logarithmic",
     "mass_scale",
     "new_figure",
     "save",
@@ -64,9 +65,14 @@ def new_figure(width: float = 7.0, height: float = 5.0) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def logarithmic(masses: Array) -> bool:
+    """Return whether ascending masses reach so far that their axis is logarithmic."""
+    return bool(masses[0] > 0 and masses[-1] > DECADES * masses[0])
+
+
 def mass_scale(axes: Axes, masses: Array) -> None:
     """Make the axis of masses that reach over more than a decade logarithmic."""
-    if masses[0] > 0 and masses[-1] > DECADES * masses[0]:
+    if logarithmic(masses):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(FuncFormatter(lambda mass, _: f"{mass:g}"))
         several = masses[-1] > 1000 * masses[0]  # there is no room for more than the powers of ten

@@ -25,7 +25,7 @@ from workflows.figures.samples import SampleStyle, sample_styles
 from workflows.figures.selection import n_minus_one
 from workflows.figures.signal import closure, signal_parameters
 from workflows.figures.spectra import stacked_spectrum
-from workflows.figures.style import Figure, save
+from workflows.figures.style import Figure, logarithmic, save
 from workflows.fitting.expectation import expected_error
 from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables_by_region
 from workflows.products.cut_values import CutValues, read_cut_values
@@ -95,8 +95,9 @@ def draw(records: Records, folder: Path) -> None:
             save(_classifier(records, region), folder, name("classifier"))
         for unit in units if region.signal is not None else ():
             model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
-            save(_signal(records, region, model), folder, name("signal") + suffix)
-            save(_closure(records, region, model), folder, name("signal_closure") + suffix)
+            label = f"{_searched(records, region, unit)}, simulated signals"
+            save(_signal(model, records.setup.about, label), folder, name("signal") + suffix)
+            save(_closure(model, records.setup.about, label), folder, name("signal_closure") + suffix)
     for task, limits in records.limits:
         _draw_limits(records, task, limits, folder)
 
@@ -198,9 +199,11 @@ def _spectrum(
     )
 
 
-def _signal(records: Records, region: AnalysedRegion, model: SignalModel) -> Figure:
+def _signal(model: SignalModel, about: About, label: str) -> Figure:
     """Return efficiency and resolution against mass."""
-    fine = np.linspace(model.masses[0], model.masses[-1], CURVE_POINTS)
+    low, high = model.masses[0], model.masses[-1]
+    spaced = np.geomspace if logarithmic(model.masses) else np.linspace
+    fine = np.union1d(spaced(low, high, CURVE_POINTS), model.masses)
     axis = model.axis
     relative = model.errors[:, 1] / model.parameters[:, 1]
     band = np.interp(fine, model.masses, relative)
@@ -215,12 +218,10 @@ def _signal(records: Records, region: AnalysedRegion, model: SignalModel) -> Fig
     for name, quantity in quantities.items():
         points[name] = (quantity(model.masses), relative * quantity(model.masses))
         curves[name] = (quantity(fine), band * quantity(fine))
-    return signal_parameters(
-        model.masses, points, fine, curves, label=_simulated(records, region), xlabel=_mass_label(records.setup.about)
-    )
+    return signal_parameters(model.masses, points, fine, curves, label=label, xlabel=_mass_label(about))
 
 
-def _closure(records: Records, region: AnalysedRegion, model: SignalModel) -> Figure:
+def _closure(model: SignalModel, about: About, label: str) -> Figure:
     """Return the closure of the interpolation of resolution and efficiency."""
     result = leave_one_out(model)
     shown = {}
@@ -229,8 +230,7 @@ def _closure(records: Records, region: AnalysedRegion, model: SignalModel) -> Fi
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = result.fitted[:, i] / result.interpolated[:, i]
             shown[name] = (ratio, result.errors[:, i] / result.interpolated[:, i])
-    label = f"{_simulated(records, region)}; each left out in turn"
-    return closure(result.masses, shown, label=label, xlabel=_mass_label(records.setup.about))
+    return closure(result.masses, shown, label=f"{label}; each left out", xlabel=_mass_label(about))
 
 
 def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Figure:
@@ -293,9 +293,14 @@ def _classifier(records: Records, region: AnalysedRegion) -> Figure:
     )
 
 
-def _simulated(records: Records, region: AnalysedRegion) -> str:
-    """Return the search and the region, as the title of a figure of simulated signals."""
-    return f"bumphunt, {_name(records, region)}, simulated signals"
+def _searched(records: Records, region: AnalysedRegion, unit: Unit) -> str:
+    """Return the search, the region, and the slice of it."""
+    found = f"bumphunt, {_name(records, region)}"
+    if region.plan.slices is None:
+        return found
+    observable, edges = region.plan.slices
+    low, high = edges[region.units.index(unit.name) :][:2]
+    return f"{found}, {observable_name(observable)} {low:g} to {high:g}"
 
 
 def _name(records: Records, region: AnalysedRegion) -> str:
