@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import mplhep
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.container import ErrorbarContainer
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm
 
@@ -144,7 +143,12 @@ def lowest_count(backgrounds: Mapping[str, Array], data: Array | None) -> float:
 
 
 def garwood(counts: Array) -> Array:
-    """Return what lies below and above of counts in their central 68.3 % intervals of a Poisson mean, shape (2, B).
+    """Return how far the central 68.3 % intervals of a Poisson mean reach below and above counts, shape (2, B).
+
+    Parameters
+    ----------
+    counts
+        Observed events, shape (B,); NaN gives NaN.
 
     References
     ----------
@@ -157,12 +161,12 @@ def garwood(counts: Array) -> Array:
            [1.84, 2.92]])
     """
     tail = norm.sf(1.0)
-    below = np.where(counts > 0, chi2.ppf(tail, 2 * np.maximum(counts, 1)) / 2, 0.0)
+    below = np.where(counts > 0, chi2.ppf(tail, 2 * np.where(counts > 0, counts, 1.0)) / 2, 0.0)  # ends at 0
     above = chi2.isf(tail, 2 * counts + 2) / 2
     return np.stack([counts - below, above - counts])
 
 
-def draw_data(axes: Axes, edges: Array, data: Array, *, size: float) -> ErrorbarContainer:
+def draw_data(axes: Axes, edges: Array, data: Array, *, size: float) -> None:
     """Draw data with their Poisson intervals over the width of their bins; an empty or hidden bin has no point.
 
     Parameters
@@ -175,15 +179,9 @@ def draw_data(axes: Axes, edges: Array, data: Array, *, size: float) -> Errorbar
         Observed events per bin, shape (B,); NaN where they are hidden.
     size
         Size of the markers.
-
-    Returns
-    -------
-    matplotlib.container.ErrorbarContainer
-        The points.
     """
     shown = np.where(data > 0, data, np.nan)
-    (drawn,) = mplhep.histplot(
+    mplhep.histplot(
         shown, edges, yerr=garwood(shown), xerr=True, histtype="errorbar", label="data", ax=axes,
         marker="o", markersize=size, elinewidth=0.8, color="black",
     )  # fmt: skip
-    return drawn.errorbar

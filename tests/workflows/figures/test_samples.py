@@ -11,6 +11,7 @@ from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 from scipy.stats import chi2, norm, poisson
 
+from bumphunt.montecarlo.processes.registry import known_processes
 from workflows.figures.names import PROCESSES
 from workflows.figures.samples import PALETTE, garwood, sample_styles
 from workflows.figures.selection import n_minus_one
@@ -116,6 +117,10 @@ def test_fifteen_samples_are_all_drawn_and_all_in_the_legend() -> None:
         shown = {text.get_text() for text in (legend or figure.axes[0].get_legend()).get_texts()}  # type: ignore[union-attr]
         assert set(backgrounds) <= drawn
         assert set(backgrounds) <= shown
+
+
+def test_every_background_of_the_monte_carlo_has_a_formula() -> None:
+    assert PROCESSES.keys() == known_processes(signal=False).keys()
 
 
 def test_garwood_interval_covers_as_the_poisson_distribution_says() -> None:
