@@ -21,12 +21,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bumphunt.errors import ConfigError
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
-from workflows.provenance.step import Step, record_of
+from workflows.provenance.step import Older, Step, record_of
 from workflows.running.progress import Progress, silent
 from workflows.stages.depends import BLINDED
 from workflows.stages.making import check, limits, optimise, process, scan, simulate, spectra
@@ -193,13 +194,21 @@ def _step(stage: Stage, job: Job, upstream: Sequence[Step]) -> Step:
         name=stage.name,
         folder=job.of(stage.folder or stage.name),
         settings=stage.depends(job),
-        make=lambda folder: stage.make(job, folder),
+        make=partial(_make, stage, job),
         modules=sorted({*made_by, *(name for found in used for name in found.modules)}),
         files=[path for kind in stage.files for path in paths.get(kind, ())],
         loaded={path: found for part in used for path, found in part.files.items()},
         packages={name: number for part in used for name, number in part.packages.items()},
         upstream=upstream,
     )
+
+
+def _make(stage: Stage, job: Job, folder: Path, older: Older | None) -> None:
+    """Make a stage into a folder, from what still holds of its older results where it can."""
+    if older is None or stage.remake is None:
+        stage.make(job, folder)
+    else:
+        stage.remake(job, folder, older)
 
 
 def _given(job: Job) -> Iterator[Path]:

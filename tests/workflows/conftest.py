@@ -118,6 +118,10 @@ class OwnAnalysis:
         write_tree(path, [content])
         return path
 
+    def events(self, n: int, **how: Any) -> Columns:
+        """Return `events`."""
+        return events(n, **how)
+
     def make(self, verb: str, *, allow_missing: bool = False) -> Path:
         """Make the stages up to a verb; return the folder of the results."""
         self.path.write_text(yaml.safe_dump(self.content))

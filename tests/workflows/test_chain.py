@@ -174,6 +174,12 @@ def test_result_does_not_depend_on_workers(done, tmp_path):
     assert (tmp_path / "results" / "limits" / "limits.csv").read_bytes() == (
         done / "limits" / "limits.csv"
     ).read_bytes()
+    stages = ("simulate", "check", "process", "optimise", "spectra", "scan", "limits")
+    contents = [
+        {stage: json.loads((folder / stage / "provenance.json").read_text())["content"] for stage in stages}
+        for folder in (done, tmp_path / "results")
+    ]
+    assert contents[0] == contents[1]
 
 
 def files_analysis(done: Path, **changes) -> dict:

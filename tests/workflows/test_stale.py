@@ -58,6 +58,20 @@ class Made:
         job = prepare(load(self.own.path), self.folder / results)
         return [step.name for step in up_to(job, "report") if step.run()]
 
+    def read(self, results: str) -> int:
+        """Make what is out of date up to the spectra; return the number of rows that were read for it."""
+        self.own.path.write_text(yaml.safe_dump(self.own.content))
+        read = {0}
+
+        def progress(task: str, done: int, total: int) -> None:
+            if task == "process":
+                read.add(total)
+
+        job = prepare(load(self.own.path), self.folder / results, progress=progress)
+        for step in up_to(job, "spectra"):
+            step.run()
+        return max(read)
+
     def status(self) -> dict[str, tuple[str, ...]]:
         """Return why stages are not up to date."""
         self.own.path.write_text(yaml.safe_dump(self.own.content))
@@ -282,6 +296,40 @@ def test_verify_says_whether_results_belong_to_the_inputs(
     number, out = verify(made.folder / "n")
     assert number == cli.BAD_INPUT
     assert "holds no results of bumphunt" in out
+
+
+@pytest.fixture(scope="module")
+def blinded(own_analyses: Callable[[Path], Any], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Return a blinded analysis with optimised cuts, made up to the spectra."""
+    made = Made(own_analyses(tmp_path_factory.mktemp("blinded")))
+    made.edit("data.pseudo", False)
+    made.edit("optimise", {"variables": {"p": {"low": 0.5, "high": 2.5, "steps": 3}}})
+    made.read("results")
+    return made
+
+
+@pytest.mark.parametrize(
+    ("edit", "rows"),
+    [
+        (("search.high", 7.0), 2500),  # rows of the data inside the ends are never read, and those now outside are new
+        (("unblind", True), 2500),
+        (("samples.flat.files", ["n/flat.root", "n/more.root"]), 5500),
+        (("corrections.id.regions", ["all"]), 10000),
+    ],
+)
+def test_only_samples_for_which_something_has_changed_are_read(
+    blinded: Made, edit: tuple[str, object], rows: int
+) -> None:
+    """And what is there then is what a reading of all samples gives, to the last bit."""
+    blinded.own.write("more", blinded.own.events(500, seed=9, first=100_000))
+    blinded.edit(*edit)
+    assert blinded.read("results") == rows
+    fresh = f"fresh_{rows}_{edit[0]}"
+    assert blinded.read(fresh) >= 7000
+    for stage in ("process", "optimise", "spectra"):
+        one, two = (read_json(blinded.folder / f / stage / PROVENANCE) for f in ("results", fresh))
+        contents = [{name: output["content"] for name, output in found["outputs"].items()} for found in (one, two)]
+        assert contents[0] == contents[1]
 
 
 def test_equal_runs_have_equal_contents(made: Made) -> None:

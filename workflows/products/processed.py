@@ -31,13 +31,24 @@ from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA, SIGNAL
 from workflows.inputs.samples import InputSample
 from workflows.products.applied_factors import weighted_cutflow, weighted_spectra
-from workflows.reading.plan import ProcessedSample
+from workflows.products.selected import read_spectrum
+from workflows.reading.plan import ProcessedSample, RegionResult
 from workflows.results import read_json, write_csv, write_json
 
-__all__ = ["EVENTS", "N_MINUS_ONE", "Processed", "read_processed", "write_cutflows", "write_processed"]
+__all__ = [
+    "EVENTS",
+    "N_MINUS_ONE",
+    "SAMPLES",
+    "Processed",
+    "read_processed",
+    "read_sample",
+    "write_cutflows",
+    "write_processed",
+]
 
 COUNTS = "counts.zip"
 SAMPLES = "samples.json"
+"""Name of the file that says what was read."""
 EVENTS = "events"
 """Name of the folder of the events that pass."""
 N_MINUS_ONE = "n_minus_one.root"
@@ -118,6 +129,45 @@ class Processed:
         return weighted_spectra(spectra, self.factors_on(region, sample))
 
 
+def read_sample(folder: Path, sample: InputSample) -> ProcessedSample:
+    """Return what a sample gave, as `write_processed` wrote it: no row of it may have been missing.
+
+    Raises
+    ------
+    BumphuntError
+        If it cannot be read.
+    """
+    content = read_json(folder / SAMPLES)
+    entry = content["regions"][sample.regions[0]][sample.name]
+    regions = {}
+    with uproot.open(folder / N_MINUS_ONE) as file, ZipFile(folder / COUNTS) as counts:
+        for name in sample.regions:
+            place = file[f"{name}/{sample.name}"]
+            regions[name] = RegionResult(
+                cutflow=_cutflow(content["cutflows"][name][sample.name]),
+                spectra=hist.Hist(read_histogram(counts, f"{name}/{sample.name}")),
+                n_minus_one={cut: read_spectrum(place, cut) for cut in place.keys(filter_classname="TH*", cycle=False)},
+            )
+    return ProcessedSample(
+        name=sample.name,
+        regions=regions,
+        rows=entry["rows"],
+        rows_expected=entry["rows_expected"],
+        missing=(),
+        files=len(sample.files),
+    )
+
+
+def _cutflow(flow: Mapping[str, Any]) -> Cutflow:
+    """Return a cutflow from its JSON."""
+    return Cutflow(
+        steps=tuple(flow["steps"]),
+        raw=np.array(flow["raw"], dtype=np.int64),
+        sum_w=np.array(flow["sum_w"], dtype=np.float64),
+        sum_w2=np.array(flow["sum_w2"], dtype=np.float64),
+    )
+
+
 def write_processed(
     regions: Sequence[AnalysedRegion], results: Iterable[tuple[InputSample, ProcessedSample]], folder: Path
 ) -> None:
@@ -183,16 +233,7 @@ def read_processed(
     """
     content = read_json(folder / SAMPLES)
     cutflows = {
-        region: {
-            name: Cutflow(
-                steps=tuple(flow["steps"]),
-                raw=np.array(flow["raw"], dtype=np.int64),
-                sum_w=np.array(flow["sum_w"], dtype=np.float64),
-                sum_w2=np.array(flow["sum_w2"], dtype=np.float64),
-            )
-            for name, flow in flows.items()
-        }
-        for region, flows in content["cutflows"].items()
+        region: {name: _cutflow(flow) for name, flow in flows.items()} for region, flows in content["cutflows"].items()
     }
     found = Processed(
         folder=folder,

@@ -37,11 +37,28 @@ from workflows.provenance.code import Code, code_of, module_digest, versions_of
 from workflows.provenance.files import Fingerprint, bytes_digest, content_digest, fingerprint
 from workflows.results import PROVENANCE, read_json, write_json
 
-__all__ = ["Step", "content_of", "damaged_outputs", "outputs_of", "record_of"]
+__all__ = ["Older", "Step", "content_of", "damaged_outputs", "outputs_of", "record_of"]
 
 logger = logging.getLogger(__name__)
 
 Record = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Older:
+    """Undamaged results of a stage that is made again, of which a part may still hold.
+
+    Parameters
+    ----------
+    folder
+        Where they are.
+    before, now
+        What they were made of, and what the stage is made of now, under the keys at the head of this module.
+    """
+
+    folder: Path
+    before: Mapping[str, Any]
+    now: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +74,7 @@ class Step:
     settings
         The values that the outputs depend on, by name, as JSON can hold them.
     make
-        Called with a temporary folder, which it fills.
+        Called with a temporary folder, which it fills, and with the older results; None where there are none.
     modules
         Modules of the framework that make the outputs; what they import counts too.
     files
@@ -73,7 +90,7 @@ class Step:
     name: str
     folder: Path
     settings: Mapping[str, object]
-    make: Callable[[Path], None]
+    make: Callable[[Path, Older | None], None]
     modules: Sequence[str] = ()
     files: Sequence[Path] = ()
     loaded: Mapping[str, Fingerprint] = field(default_factory=dict)
@@ -105,7 +122,7 @@ class Step:
         dependencies = {**dependencies, "stages": self._stages()}
         for reason in reasons:
             logger.info("%s: %s", self.name, reason)
-        self._make(dependencies)
+        self._make(dependencies, self._older(record, dependencies))
         return True
 
     def mend(self) -> None:
@@ -120,15 +137,21 @@ class Step:
             logger.warning("%s: %s; made again", self.folder, "; ".join(damaged))
             for step in self.upstream:
                 step.mend()
-            self._make(self._dependencies(None))
+            self._make(self._dependencies(None), None)
 
-    def _make(self, dependencies: Mapping[str, object]) -> None:
+    def _older(self, record: Record | None, dependencies: Mapping[str, Any]) -> Older | None:
+        """Return the older results, if all of them are what was written."""
+        if record is None or any(damaged_outputs(self.folder, record, every_byte=True)):
+            return None
+        return Older(folder=self.folder, before=record, now=_as_recorded(dependencies))
+
+    def _make(self, dependencies: Mapping[str, object], older: Older | None) -> None:
         """Make the outputs and their record, in place of those that are there."""
         partial = self.folder.with_name(f".{self.folder.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
         try:
-            self.make(partial)
+            self.make(partial, older)
             _write_provenance(partial, self.name, dependencies)
             shutil.rmtree(self.folder, ignore_errors=True)
             partial.replace(self.folder)
@@ -164,8 +187,14 @@ class Step:
     def _reasons(self, record: Record | None, dependencies: Mapping[str, Any]) -> list[str]:
         if record is None:
             return [f"there is no {PROVENANCE} of it" if self.folder.exists() else "it is not made yet"]
-        now = json.loads(json.dumps(dependencies))
+        now = _as_recorded(dependencies)
         return [*changes(record, now), *damaged_outputs(self.folder, record, every_byte=False)]
+
+
+def _as_recorded(dependencies: Mapping[str, Any]) -> Record:
+    """Return dependencies as they are read again from a record."""
+    recorded: Record = json.loads(json.dumps(dependencies))
+    return recorded
 
 
 def record_of(folder: Path) -> Record | None:

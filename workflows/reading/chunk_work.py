@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import cloudpickle
@@ -34,23 +35,28 @@ class ChunkEvents:
         return self.columns[branch]
 
 
+def _key(item: WorkItem) -> tuple[str, int]:
+    """Return what tells an item apart: its sample, and its number in it."""
+    return item.dataset, item.usermeta["number"]
+
+
 class ChunkWork:
     """Reads chunks and processes them; a coffea executor calls it with a `WorkItem`.
 
-    The user data of an item are the metadata of its sample and its ``number``.
+    The user data of an item are the metadata of its sample and its ``number`` in it.
 
     Parameters
     ----------
     processor
         What is done with a chunk.
     in_order
-        Items that are done one after the other in this process, by their number: the next is read while one is worked
-        on, since decompression leaves the interpreter to others. Empty where that is not so.
+        Items that are done one after the other in this process: the next is read while one is worked on, since
+        decompression leaves the interpreter to others. Empty where that is not so.
     """
 
     def __init__(self, processor: SearchProcessor, in_order: Sequence[WorkItem] = ()) -> None:
         self.processor = processor
-        self._in_order = tuple(in_order)
+        self._following = {_key(item): following for item, following in pairwise(in_order)}
         self._thread: ThreadPoolExecutor | None = None
         self._ahead: tuple[WorkItem, Future[Columns]] | None = None
 
@@ -77,10 +83,10 @@ class ChunkWork:
         expected, self._ahead = self._ahead, None
         known = expected is not None and expected[0] == item
         columns = expected[1].result() if expected is not None and known else self._columns(item)
-        if following := self._in_order[item.usermeta["number"] + 1 :][:1]:
+        if (following := self._following.get(_key(item))) is not None:
             if self._thread is None:
                 self._thread = ThreadPoolExecutor(1)
-            self._ahead = following[0], self._thread.submit(self._columns, following[0])
+            self._ahead = following, self._thread.submit(self._columns, following)
         return columns
 
     def close(self) -> None:

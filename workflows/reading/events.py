@@ -6,7 +6,9 @@ makes of them what later stages need.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -18,7 +20,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError, NtupleError, unknown_name
 from workflows.whole_file import whole_file
 
-__all__ = ["BORDER", "FOLDS", "EventBlock", "has_events", "read_events", "write_events"]
+__all__ = ["BORDER", "FOLDS", "EventBlock", "has_events", "keep_events", "read_events", "write_events"]
 
 Array = NDArray[np.float64]
 
@@ -99,6 +101,29 @@ def write_events(folder: Path, sample: str, region: str, name: str, block: Event
             weights=block.weights,
             values=np.array(list(block.observables.values())).reshape(len(block.observables), block.positions.size),
         )
+
+
+def keep_events(source: Path, target: Path, sample: str, regions: Sequence[str]) -> None:
+    """Put the blocks of a sample, as far as there are any, into the folder of other events too, as the same files.
+
+    Parameters
+    ----------
+    source, target
+        Folders of all events.
+    sample, regions
+        What the events are of.
+    """
+    for region in regions:
+        if (here := _folder(source, sample, region)).exists():
+            shutil.copytree(here, _folder(target, sample, region), copy_function=_link)
+
+
+def _link(source: str, target: str) -> None:
+    """Make a file the same as another one, or a copy of it where a file system has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def has_events(folder: Path, sample: str, region: str) -> bool:

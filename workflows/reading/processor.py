@@ -58,7 +58,7 @@ class SearchProcessor(ProcessorABC):
         same for all. With the file, the metadata say its ``file_number`` among those of the sample.
     event_folder
         Folder for the passing events, see `workflows.reading.events`; None to write none. The metadata then say the
-        ``number`` of each chunk too, in the order of which the events are read again.
+        ``number`` of each chunk of a sample too, in the order of which the events are read again.
 
     Raises
     ------

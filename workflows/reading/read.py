@@ -192,8 +192,8 @@ def _items(
     for name, sample in samples.items():
         ranges = [where for info in found[name] for where in entry_ranges(info, chunk_size)]
         number = {str(path): i for i, path in enumerate(sample.files)}
-        for where in ranges or [no_entries(found[name][0])]:
-            metadata: dict[str, Any] = {"simulated": sample.simulated, "blind": sample.blind, "number": len(items)}
+        for chunk, where in enumerate(ranges or [no_entries(found[name][0])]):
+            metadata: dict[str, Any] = {"simulated": sample.simulated, "blind": sample.blind, "number": chunk}
             metadata["file_number"] = number[where.file]
             items.append(WorkItem(name, where.file, where.tree, where.start, where.stop, b"", usermeta=metadata))
     return items

@@ -12,6 +12,7 @@ from typing import Literal
 
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import InputSample
+from workflows.provenance.step import Older
 from workflows.running.progress import Progress
 
 __all__ = ["Job", "Stage"]
@@ -64,6 +65,9 @@ class Stage:
         The verb.
     make
         Called with the job and the folder to fill: picks the records that the stage uses.
+    remake
+        Called with the job, the folder to fill and older results, to make it from what still holds of these; None where
+        there is no such part.
     depends
         The settings that its results depend on, by name; see `workflows.stages.depends`.
     needs
@@ -83,6 +87,7 @@ class Stage:
     name: str
     make: Callable[[Job, Path], None]
     depends: Callable[[Job], Mapping[str, object]]
+    remake: Callable[[Job, Path, Older], None] | None = None
     needs: tuple[str, ...] = ()
     files: tuple[Literal["ntuples", "search", "model", "corrections"], ...] = ()
     modules: Callable[[Job], Iterable[str]] | None = None

@@ -13,7 +13,7 @@ from workflows.results import PROVENANCE, read_json
 
 
 def stage(folder: Path, source: Path, **changes) -> Step:
-    def make(partial: Path) -> None:
+    def make(partial: Path, older: object) -> None:
         (partial / "out.txt").write_text(source.read_text())
 
     return Step(
@@ -70,7 +70,7 @@ def test_stage_is_remade_when_its_upstream_was(tmp_path, source):
 
 
 def test_input_that_changes_while_a_stage_is_made_makes_it_stale(tmp_path, source):
-    def make(partial: Path) -> None:
+    def make(partial: Path, older: object) -> None:
         (partial / "out.txt").write_text(source.read_text())
         source.write_text("saved meanwhile")
 
@@ -94,7 +94,7 @@ def test_interrupted_stage_leaves_the_old_outputs_and_nothing_else(tmp_path, sou
     folder = tmp_path / "copy"
     stage(folder, source).run()
 
-    def make(partial: Path) -> None:
+    def make(partial: Path, older: object) -> None:
         (partial / "out.txt").write_text("half")
         raise error
 
@@ -150,7 +150,7 @@ def test_output_that_was_only_touched_is_good(tmp_path, source):
 
 def test_damage_two_stages_before_is_mended_before_it_is_used(tmp_path, source, caplog):
     def after(name: str, before: Step, **changes) -> Step:
-        def make(partial: Path) -> None:
+        def make(partial: Path, older: object) -> None:
             (partial / "out.txt").write_text((before.folder / "out.txt").read_text() + name)
 
         return stage(tmp_path / name, source, files=(), upstream=(before,), make=make, name=name, **changes)
