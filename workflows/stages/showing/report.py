@@ -339,6 +339,10 @@ def _depends(job: Job) -> Mapping[str, object]:
         "search": {**searched(setup.regions), "exclude": plain(setup.excluded)},
         "fits": {task.title: task.combined for task in setup.fits},
         "samples": {name: {"uncertainty": value} for name, value in setup.uncertainties.items()},
+        "luminosity_uncertainty": setup.luminosity_uncertainty,
+        "processes": plain(setup.processes),
+        "systematics": {source.name: plain(source) for source in setup.sources},
+        "optimise": {"figure_of_merit": setup.merit},
     }
 
 
