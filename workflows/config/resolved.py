@@ -22,7 +22,7 @@ from bumphunt.montecarlo.processes.registry import find_process
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source
 from selections.events import REJECT, CandidateRule
-from selections.search import Model, Region, Search
+from selections.search import Binning, Model, Region, Search
 from workflows.config.analysis import Analysis, Ntuples
 from workflows.config.checks import check_names, check_regions, check_sources
 from workflows.config.fit import Fit, SmoothBackground
@@ -176,22 +176,19 @@ def _regions(sections: Analysis, search: Search, beams: Beams) -> tuple[Analysed
 def _region(sections: Analysis, search: Search, region: Region, beams: Beams, *, several: bool) -> AnalysedRegion:
     """Return a region with what the YAML says of it."""
     signal = _signal(sections, search, region) if region.role == "signal" else None
-    bins, selection = sections.spectrum or region.binning, region.selection(beams)
+    bins, names = sections.spectrum, region.selection(beams).names
     slices = sections.fit.slices if signal is not None else None
     veto = () if signal is None else signal.veto
     ranked = (*(axis.name for axis in search.candidates), *search.features) if veto else ()
     tree = sections.ntuples.tree
     return AnalysedRegion(
         definition=region,
-        plan=RegionPlan(
-            name=region.name,
-            selection=selection,
-            edges=np.linspace(bins.low, bins.high, bins.bins + 1),
-            keep=tuple(
-                dict.fromkeys([*(axis.name for axis in veto), *(name for name in ranked if name in selection.names)])
-            ),
+        plan=RegionPlan.of(
+            region,
+            beams,
+            binning=None if bins is None else Binning(low=bins.low, high=bins.high, bins=bins.bins),
+            keep=tuple(dict.fromkeys([*(axis.name for axis in veto), *(name for name in ranked if name in names)])),
             slices=None if slices is None else (slices.observable, np.array(slices.edges)),
-            fitted=signal is not None,
         ),
         tree=tree if isinstance(tree, str) else tree.get(region.name, "events"),
         suffix=f"_{region.name}" if several else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.kinematics.momenta import Beams
 from bumphunt.spectrum.axis import ascending_edges
 from selections.cuts import Cutflow, Selection
+from selections.search import Binning, Region
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
 
@@ -87,6 +90,38 @@ class RegionPlan:
             taken = f"{self.selection.spectrum!r}; spectra have the axes {', '.join(RESERVED)} already"
             msg = f"region {self.name!r}: the observable of its spectrum is called {taken}"
             raise InputError(msg)
+
+    @classmethod
+    def of(
+        cls,
+        region: Region,
+        beams: Beams,
+        *,
+        binning: Binning | None = None,
+        keep: Sequence[str] = (),
+        slices: tuple[str, Array] | None = None,
+    ) -> RegionPlan:
+        """Return what is filled for a region of a search.
+
+        Parameters
+        ----------
+        region
+            The region.
+        beams
+            The nominal beams.
+        binning
+            Bins of its spectrum; those of the region unless given.
+        keep, slices
+            As for the record.
+        """
+        return cls(
+            name=region.name,
+            selection=region.selection(beams),
+            edges=(binning or region.binning).edges,
+            keep=tuple(keep),
+            slices=slices,
+            fitted=region.role == "signal",
+        )
 
     @property
     def axes(self) -> list[Any]:

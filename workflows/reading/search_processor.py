@@ -83,7 +83,7 @@ def search_processor(
         beams = BEAMS[beams]
     found = [search.region(name) for name in regions] or list(search.signal_regions)
     return SearchProcessor(
-        regions=[_plan(region, beams, keep) for region in _of_one_candidate(search, found)],
+        regions=[RegionPlan.of(region, beams, keep=keep) for region in _of_one_candidate(search, found)],
         names=names,
         rule=rule,
         corrections=corrections,
@@ -105,14 +105,3 @@ def _of_one_candidate(search: Search, regions: Sequence[Region]) -> Sequence[Reg
         msg = f"search {search.name!r}: {those}: these are rows of different ntuples; name regions of one of them"
         raise InputError(msg)
     return regions
-
-
-def _plan(region: Region, beams: Beams, keep: Sequence[str]) -> RegionPlan:
-    """Return what is filled for a region."""
-    return RegionPlan(
-        name=region.name,
-        selection=region.selection(beams),
-        edges=region.binning.edges,
-        keep=tuple(keep),
-        fitted=region.role == "signal",
-    )
