@@ -230,7 +230,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def settings(folder: Path, content: dict[str, Any]) -> dict[str, object]:
     """Return what each stage depends on but for files."""
-    (folder / "analysis.yaml").write_text(yaml.safe_dump(content))
+    (folder / "analysis.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     job = prepare(load(folder / "analysis.yaml"), folder / "results")
     steps = [*up_to(job, "report"), correct(job), impacts(job, 2.0)]
     return {step.name: (step.settings, step.modules) for step in steps}
@@ -293,3 +293,9 @@ def test_key_of_an_analysis_over_files(folder: Path, key: str) -> None:
 def test_key_of_a_simulated_analysis(folder: Path, key: str) -> None:
     value, expected = SIMULATED_EDITS[key]
     assert stale(folder, SIMULATED, key, value) == set(expected.split())
+
+
+def test_order_of_samples_is_that_of_their_colours_and_of_templates(folder: Path) -> None:
+    other = GIVEN | {"samples": dict(reversed(GIVEN["samples"].items()))}
+    before, after = (settings(folder, content) for content in (GIVEN, other))
+    assert {name for name in before if before[name] != after[name]} == {"report", *TESTED.split()}

@@ -340,7 +340,7 @@ def _depends(job: Job) -> Mapping[str, object]:
         "fits": {task.title: task.combined for task in setup.fits},
         "samples": {name: {"uncertainty": value} for name, value in setup.uncertainties.items()},
         "luminosity_uncertainty": setup.luminosity_uncertainty,
-        "processes": plain(setup.processes),
+        "processes": [[name, process] for name, process in setup.processes.items()],  # their order is that of colours
         "systematics": {source.name: plain(source) for source in setup.sources},
         "optimise": {"figure_of_merit": setup.merit},
     }
