@@ -49,6 +49,8 @@ class Flag(StrEnum):
     """A count that is impossible under the background: CLs would be a ratio of underflows."""
     TOO_MANY_EVENTS = "too_many_events"
     """More events than an interval of Feldman and Cousins is made for."""
+    DEEP_DEFICIT = "deep_deficit"
+    """Next to no toy without signal has as few events as the data: CLs would be a ratio of unknown tails."""
     TOYS_FAILED = "toys_failed"
     """More toys failed than their result can bear."""
     POSTERIOR_NOT_NORMALISABLE = "posterior_not_normalisable"

@@ -144,6 +144,8 @@ def upper_limit_of(found: BayesianLimit) -> UpperLimit:
         cl=found.credibility,
         valid=found.valid,
         flags=found.flags,
+        error=found.error,
+        expected_errors=np.full(5, np.nan),
     )
 
 

@@ -21,7 +21,7 @@ from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
 
-__all__ = ["MAX_FAILED", "ToyLimit", "ToyStatistics", "failed_toy_limit", "limit_from_toys"]
+__all__ = ["MAX_FAILED", "TIE", "ToyLimit", "ToyStatistics", "limit_from_toys", "limit_without_toys"]
 
 Array = NDArray[np.float64]
 
@@ -39,6 +39,8 @@ PROBIT_STEPS = 15
 """Steps of the interpolating fit; it converges in five."""
 MAX_TESTED = 60
 """Tested values after which none is added; a limit that is not among them does not exist."""
+FEWEST_BEYOND = 5.0
+"""Toys without signal that are as extreme as the data, below which CLs is not known: the error of CLb is a half."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +71,8 @@ class ToyLimit:
     Parameters
     ----------
     limit
-        The limit; `method` is "cls_toys".
-    error, expected_errors
-        Standard deviations of the observed limit, and of the band, shape ``(5,)``, from the number of toys. Where few
-        different data sets are possible the band has steps, and a quantile close to one may fall on its other side.
+        The limit with its errors; `method` is "cls_toys". Where few different data sets are possible the band has
+        steps, and a quantile close to one may fall on its other side.
     tested, cls, cls_errors
         The tested signals, CLs of the data at them, and its standard deviation, shape ``(T,)``; NaN where no toy was
         as extreme.
@@ -85,8 +85,6 @@ class ToyLimit:
     """
 
     limit: UpperLimit
-    error: float
-    expected_errors: Array
     tested: Array
     cls: Array
     cls_errors: Array
@@ -102,13 +100,14 @@ def _fractions(statistics: ToyStatistics, threshold: float) -> tuple[float, floa
     return float(above), float(below)
 
 
-def _thresholds(statistics: ToyStatistics, expected: bool) -> list[float]:
-    """Return the value of the statistic for the data, and for the quantiles of the background-only toys."""
+def _thresholds(statistics: ToyStatistics, *, observed: bool, expected: bool) -> list[float]:
+    """Return the value of the statistic for the data, and for the quantiles of the background-only toys, as wanted."""
+    data = [statistics.observed] if observed else []
     if not expected:
-        return [statistics.observed]
+        return data
     falling = np.sort(statistics.background)[::-1]
     ranks = np.ceil(ndtr(np.array(asymptotics.BAND)) * falling.size).astype(int) - 1  # CLb >= Phi(N), CCGV eq. 89
-    return [statistics.observed, *falling[ranks.clip(0, falling.size - 1)].tolist()]
+    return [*data, *falling[ranks.clip(0, falling.size - 1)].tolist()]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +123,11 @@ class _Line:
     def excluded(self, alpha: float) -> NDArray[np.bool_]:
         """Return where CLs <= alpha."""
         return self.clsb <= alpha * self.clb
+
+    @property
+    def beyond(self) -> Array:
+        """How many toys without signal are as extreme."""
+        return self.clb * self.n_background
 
     def near(self, root: float, reach: float) -> NDArray[np.bool_]:
         """Return the tested values within a factor of one, without those below the best fit, where CLs is 1."""
@@ -214,6 +218,7 @@ def limit_from_toys(
     guess: float,
     seed: np.random.SeedSequence,
     expected: bool = True,
+    known: float | None = None,
 ) -> ToyLimit:
     """Return the CLs limit of anything that can make toys, interpolated between tested values.
 
@@ -232,11 +237,14 @@ def limit_from_toys(
         Of the toys, for the record.
     expected
         Whether the band is wanted.
+    known
+        The observed limit where it is known exactly: then only the band is interpolated.
 
     Returns
     -------
     ToyLimit
-        Invalid with a flag: "no_root", "toys_failed", or the status of a fit.
+        Invalid with a flag: "no_root", "deep_deficit", "toys_failed", or the status of a fit. The band rises from -2 to
+        +2 standard deviations.
 
     Raises
     ------
@@ -259,26 +267,32 @@ def limit_from_toys(
         except FitError as failure:
             flag = failure.flag
             break
-        lines = _lines(found, expected)
+        lines = _lines(found, observed=known is None, expected=expected)
+        if known is None and not np.any(lines[0].beyond >= FEWEST_BEYOND):
+            flag = Flag.DEEP_DEFICIT
+            break
         estimates = [_estimate(line, alpha, 1.0 + 4.0 / (8.0 + len(found))) for line in lines]
         wanted = sorted({value for _, _, value in estimates if value is not None})
         if len(found) > MAX_TESTED:
             flag = Flag.NO_ROOT if np.isnan([value for value, _, _ in estimates]).any() else None
             break
-    return _record(found, lines, estimates, cl, flag, seed)
+    exact = [] if known is None else [(known, 0.0)]
+    return _record(found, [*exact, *(estimate[:2] for estimate in estimates)], cl, seed, flag)
 
 
-def _lines(found: dict[float, ToyStatistics], expected: bool) -> list[_Line]:
-    """Return the line of the data, and those of the band if wanted."""
+def _lines(found: dict[float, ToyStatistics], *, observed: bool, expected: bool) -> list[_Line]:
+    """Return the line of the data, and those of the band, as wanted."""
     tested = sorted(found)
-    thresholds = [_thresholds(found[s], expected) for s in tested]
+    thresholds = [_thresholds(found[s], observed=observed, expected=expected) for s in tested]
+    return [_line(found, [threshold[number] for threshold in thresholds]) for number in range(len(thresholds[0]))]
+
+
+def _line(found: dict[float, ToyStatistics], thresholds: list[float]) -> _Line:
+    """Return the fractions of toys at or above a threshold at each tested value, in rising order."""
+    tested = sorted(found)
+    p = np.array([_fractions(found[s], threshold) for s, threshold in zip(tested, thresholds, strict=True)])
     sizes = np.array([[found[s].signal.size, found[s].background.size] for s in tested], dtype=np.float64)
-    lines = []
-    for number in range(len(thresholds[0])):
-        p = np.array([_fractions(found[s], t[number]) for s, t in zip(tested, thresholds, strict=True)])
-        line = _Line(tested=np.array(tested), clsb=p[:, 0], clb=p[:, 1], n_signal=sizes[:, 0], n_background=sizes[:, 1])
-        lines.append(line)
-    return lines
+    return _Line(tested=np.array(tested), clsb=p[:, 0], clb=p[:, 1], n_signal=sizes[:, 0], n_background=sizes[:, 1])
 
 
 def _quantile_errors(band: Array, n_background: float) -> Array:
@@ -291,35 +305,24 @@ def _quantile_errors(band: Array, n_background: float) -> Array:
 
 def _record(
     found: dict[float, ToyStatistics],
-    lines: list[_Line],
-    estimates: list[tuple[float, float, float | None]],
+    estimates: list[tuple[float, float]],
     cl: float,
-    flag: Flag | None,
     seed: np.random.SeedSequence,
+    flag: Flag | None,
 ) -> ToyLimit:
     """Return the record of the tested values; its limit is failed if there is a flag."""
     n_toys, n_failed = (sum(getattr(s, name) for s in found.values()) for name in ("n_toys", "n_failed"))
     if not flag and n_failed > MAX_FAILED * n_toys:
         flag = Flag.TOYS_FAILED
-    if flag and not lines:
-        return failed_toy_limit(failed_limit("cls_toys", cl, flag), seed)
-    data = lines[0]
-    roots = np.full((6, 2), np.nan)
-    limit = failed_limit("cls_toys", cl, *([] if flag is None else [flag]))
-    if flag is None:
-        roots[: len(estimates)] = [estimate[:2] for estimate in estimates]
-        roots[1:, 1] = np.hypot(roots[1:, 1], _quantile_errors(roots[1:, 0], float(data.n_background[0])))
-        limit = UpperLimit(
-            observed=float(roots[0, 0]), expected=roots[1:, 0], method="cls_toys", cl=cl, valid=True, flags=()
-        )
+    if flag and not found:
+        return limit_without_toys(failed_limit("cls_toys", cl, flag), seed)
+    data = _line(found, [found[s].observed for s in sorted(found)])
     with np.errstate(divide="ignore", invalid="ignore"):
         cls = data.clsb / data.clb
         relative = (1.0 - data.clsb) / (data.clsb * data.n_signal) + (1.0 - data.clb) / (data.clb * data.n_background)
         errors = cls * np.sqrt(relative)
     return ToyLimit(
-        limit=limit,
-        error=float(roots[0, 1]),
-        expected_errors=roots[1:, 1],
+        limit=failed_limit("cls_toys", cl, flag) if flag else _limit(estimates, cl, float(data.n_background[0])),
         tested=data.tested,
         cls=cls,
         cls_errors=errors,
@@ -329,13 +332,28 @@ def _record(
     )
 
 
-def failed_toy_limit(limit: UpperLimit, seed: np.random.SeedSequence) -> ToyLimit:
-    """Return the record of a failed limit for which no toys were made."""
+def _limit(estimates: list[tuple[float, float]], cl: float, n_background: float) -> UpperLimit:
+    """Return the limit and, if there are its lines, the band: in rising order, which a few toys may have upset."""
+    roots = np.full((6, 2), np.nan)
+    roots[: len(estimates)] = estimates
+    band, errors = roots[1:][np.argsort(roots[1:, 0])].T
+    return UpperLimit(
+        observed=float(roots[0, 0]),
+        expected=band,
+        method="cls_toys",
+        cl=cl,
+        valid=True,
+        flags=(),
+        error=float(roots[0, 1]),
+        expected_errors=np.hypot(errors, _quantile_errors(band, n_background)),
+    )
+
+
+def limit_without_toys(limit: UpperLimit, seed: np.random.SeedSequence) -> ToyLimit:
+    """Return the record of a limit for which no toys were needed, or could be made."""
     nothing = np.empty(0)
     return ToyLimit(
         limit=limit,
-        error=np.nan,
-        expected_errors=np.full(5, np.nan),
         tested=nothing,
         cls=nothing,
         cls_errors=nothing,

@@ -24,20 +24,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.choose import fit_data_sets
-from bumphunt.engines.result import FitResults
+from bumphunt.engines.result import FitResults, FitStatus
 from bumphunt.engines.start import first_strength
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.seeds import child_seed, seed_of
-from bumphunt.inference.toy_limits import ToyLimit, ToyStatistics, failed_toy_limit, limit_from_toys
-from bumphunt.inference.upper_limit import checked_cl, failed_limit
+from bumphunt.inference.toy_limits import TIE, ToyLimit, ToyStatistics, limit_from_toys, limit_without_toys
+from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
 from bumphunt.likelihood.likelihood import Likelihood
 
 __all__ = ["Toys", "draw_toys", "make_toys", "toy_limit"]
 
 Array = NDArray[np.float64]
+
+ENOUGH_BEYOND = 20
+"""Toys without signal as extreme as the data: with fewer, which leave an error of a quarter on CLb, more are made."""
+MOST_TOYS = 16
+"""Toys after which no more are made, in units of those that were asked for."""
+SAME_YIELD = 1e-9
+"""Relative change of the yield of one unit of signal that is none."""
+NOTHING = 1e-5
+"""Expected events that are none: what the barriers of empty bins leave."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,76 +97,108 @@ def make_toys(model: Likelihood, truth: Array, *, seed: np.random.SeedSequence, 
 class _Ensemble:
     """Toys with what a statistic of theirs is relative to.
 
-    `truth` (P,) are the parameters that they were made at; `best` (N,) their best strength, -1 for a deficit;
-    `reference` (N,) its NLL, or that without signal for a deficit (CCGV eq. 10); `good` (N,) says whose fits are good.
+    `best` (N,) is their best strength, -1 for a deficit; `reference` (N,) its NLL, or that without signal for a deficit
+    (CCGV eq. 10); `good` (N,) says whose fits are good.
     """
 
     toys: Toys
-    truth: Array
     best: Array
     reference: Array
     good: NDArray[np.bool_]
 
 
 class _Statistics:
-    """q~mu of toys: those without signal are made and fitted once, those with signal at each tested strength."""
+    """q~mu of toys: those without signal are made and fitted once, those with signal at each tested strength.
 
-    def __init__(self, profile: Profile, n_toys: int, seed: np.random.SeedSequence) -> None:
-        self._profile, self._n_toys, self._seed = profile, n_toys, seed
-        self._background = self._made(0.0, child_seed(seed, 0, 1))
+    There are as many of either kind, and more of both where few of those without signal are as extreme as the data.
 
-    def _made(self, strength: float, seed: np.random.SeedSequence) -> _Ensemble:
+    Parameters
+    ----------
+    profile, n_toys, seed
+        As in `toy_limit`.
+    most
+        Toys of either kind after which no more are made.
+    """
+
+    def __init__(self, profile: Profile, n_toys: int, seed: np.random.SeedSequence, most: int) -> None:
+        self._profile, self._most, self._seed = profile, most, seed
+        null, model = profile.at(0.0), profile.model
+        # a fit that ended where nothing is expected is nowhere to start from: toys have events there
+        self._start = null.values if null.status is FitStatus.CONVERGED else model.start
+        self._backgrounds: list[_Ensemble] = []
+        self._add_background(n_toys)
+
+    def _add_background(self, n_toys: int) -> None:
+        """Make more toys without signal."""
+        indices = range(self._size, self._size + n_toys)
+        self._backgrounds.append(self._made(0.0, child_seed(self._seed, 0, 1), indices))
+
+    def _made(self, strength: float, seed: np.random.SeedSequence, indices: range) -> _Ensemble:
         """Return toys at a strength, with their best fits.
 
-        Where the fit with a free strength fails (its minimum may lie at negative expectations), the slope of the
-        likelihood at strength 0 says whether there is a deficit.
+        The slope of the likelihood at strength 0 says whether there is a deficit where the fit with a free strength
+        fails (its minimum may lie at negative expectations).
         """
         model, truth = self._profile.model, self._profile.at(strength).values
-        toys = make_toys(model, truth, seed=seed, indices=range(self._n_toys))
-        start = np.tile(truth, (self._n_toys, 1))
-        null = self._fits(toys, start, 0.0)
-        start = np.where(null.usable[:, None], null.values, truth)
+        toys = make_toys(model, truth, seed=seed, indices=indices)
+        null = self._fits(toys, np.tile(self._start, (len(indices), 1)), 0.0)
+        start = np.where(null.usable[:, None], null.values, self._start)
         start[:, 0] = strength
         if strength == 0.0:
-            without = np.where(np.arange(truth.size) == 0, 0.0, truth)
+            without = np.where(np.arange(truth.size) == 0, 0.0, self._start)
             nu, slopes = model.expected_and_slopes(without)
             start[:, 0] = first_strength(nu, slopes[0], toys.counts)
         free = self._fits(toys, start, None)
         excess = np.where(free.usable, free.values[:, 0] > 0.0, null.slopes < 0.0)
         return _Ensemble(
             toys=toys,
-            truth=truth,
             best=np.where(excess, free.values[:, 0], -1.0),
             reference=np.where(excess, np.fmin(free.nll, null.nll), null.nll),
             good=np.where(excess, free.usable, null.usable & (free.usable | (null.slopes >= 0.0))),
         )
 
     def _fits(self, toys: Toys, start: Array, strength: float | None) -> FitResults:
-        """Return the fits of toys, with the strength held or free."""
+        """Return the fits of toys, with the strength held or free; equal toys, which start alike, are fitted once."""
         if strength is not None:
             start[:, 0] = strength
-        free = strength is None
-        return fit_data_sets(self._profile.model, toys.counts, toys.centres, start, strength_free=free, threads=True)
+        rows, back = np.unique(np.hstack([toys.counts, toys.centres]), axis=0, return_index=True, return_inverse=True)[
+            1:
+        ]
+        model, counts, centres = self._profile.model, toys.counts[rows], toys.centres[rows]
+        found = fit_data_sets(model, counts, centres, start[rows], strength_free=strength is None, threads=True)
+        return found.rows(back)
 
     def _statistic(self, strength: float, made: _Ensemble) -> Array:
         """Return q~mu of the toys whose fits are good."""
-        held = self._fits(made.toys, np.tile(made.truth, (self._n_toys, 1)), strength)
+        held = self._fits(made.toys, np.tile(self._start, (made.best.size, 1)), strength)
         good = made.good & held.usable
         reference = made.reference[good]
         return asymptotics.qmu_tilde(strength, held.nll[good], reference, made.best[good], reference)
 
+    def _without_signal(self, strength: float, observed: float) -> Array:
+        """Return q~mu of the toys without signal, of which more are made while few are as extreme as the data."""
+        found = [self._statistic(strength, made) for made in self._backgrounds]
+        while sum(int(np.sum(q >= observed - TIE)) for q in found) < ENOUGH_BEYOND and self._size < self._most:
+            self._add_background(min(self._size, self._most - self._size))
+            found.append(self._statistic(strength, self._backgrounds[-1]))
+        return np.concatenate(found)
+
+    @property
+    def _size(self) -> int:
+        """How many toys without signal there are."""
+        return sum(made.best.size for made in self._backgrounds)
+
     def __call__(self, strength: float, index: int) -> ToyStatistics:
         """Return the statistics at a tested strength, the `index`-th one; raise `FitError` if the data fail."""
         observed = self._profile.qmu_tilde(strength)
-        signal = self._statistic(strength, self._made(strength, child_seed(self._seed, index, 0)))
-        background = self._statistic(strength, self._background)
-        n_toys = 2 * self._n_toys
+        background, n_toys = self._without_signal(strength, observed), self._size
+        signal = self._statistic(strength, self._made(strength, child_seed(self._seed, index, 0), range(n_toys)))
         return ToyStatistics(
             observed=observed,
             signal=signal,
             background=background,
-            n_toys=n_toys,
-            n_failed=n_toys - signal.size - background.size,
+            n_toys=2 * n_toys,
+            n_failed=2 * n_toys - signal.size - background.size,
         )
 
 
@@ -175,7 +216,8 @@ def toy_limit(
     rng
         Its seed spawns those of the toys.
     n_toys
-        Toys at each tested strength, with the signal; as many once without.
+        Toys at each tested strength, with the signal; as many once without. Up to 16 times as many where few of them
+        have as few events as the data.
     cl
         Confidence level.
     expected
@@ -193,12 +235,46 @@ def toy_limit(
     if n_toys < 1:
         msg = f"the number of toys must be positive, got {n_toys}"
         raise InputError(msg)
-    seed = seed_of(rng)
-    start = profile_limit(profile, cl=checked_cl(cl), expected=False)
-    if not start.valid:
-        return failed_toy_limit(failed_limit("cls_toys", cl, *start.flags), seed)
+    seed, alpha = seed_of(rng), 1.0 - checked_cl(cl)
     try:
-        statistics = _Statistics(profile, n_toys, seed)
+        known = _limit_without_events(profile, alpha)
+        if known is not None and not (expected and _expects_events(profile)):
+            return limit_without_toys(_known(known, cl, expected), seed)
+        start = profile_limit(profile, cl=cl, expected=False)
+        if not start.valid:
+            return limit_without_toys(failed_limit("cls_toys", cl, *start.flags), seed)
+        statistics = _Statistics(profile, n_toys, seed, n_toys if known else MOST_TOYS * n_toys)
     except FitError as failure:
-        return failed_toy_limit(failed_limit("cls_toys", cl, failure.flag), seed)
-    return limit_from_toys(statistics, cl=cl, guess=start.observed, seed=seed, expected=expected)
+        return limit_without_toys(failed_limit("cls_toys", cl, failure.flag), seed)
+    return limit_from_toys(statistics, cl=cl, guess=start.observed, seed=seed, expected=expected, known=known)
+
+
+def _limit_without_events(profile: Profile, alpha: float) -> float | None:
+    """Return the exact limit of data without any event, and None where there are some; raise `FitError` if fits fail.
+
+    No data have a larger q~mu than those without events, 2 s at s signal events, and these are exp(-s) times as
+    probable with the signal as without it: CLs = exp(-s), whatever the background. It is None too where the yield of
+    the signal is uncertain, and adapts itself to the data.
+    """
+    model = profile.model
+    if model.counts[: model.n_bins].any():
+        return None
+
+    def events_of_one(strength: float) -> float:
+        return float(model.expected_and_slopes(profile.at(strength).values)[1][0, : model.n_bins].sum())
+
+    events = events_of_one(0.0)
+    strength = float(-np.log(alpha) / events)
+    return strength if abs(events_of_one(strength) / events - 1.0) < SAME_YIELD else None
+
+
+def _expects_events(profile: Profile) -> bool:
+    """Return whether the fit without signal expects events."""
+    model = profile.model
+    return bool(model.expected(profile.at(0.0).values)[: model.n_bins].sum() > NOTHING)
+
+
+def _known(limit: float, cl: float, expected: bool) -> UpperLimit:
+    """Return the record of an exact limit; if the band is wanted, no other data are possible without signal."""
+    band = np.full(5, limit if expected else np.nan)
+    return UpperLimit(observed=limit, expected=band, method="cls_toys", cl=cl, valid=True, flags=())

@@ -5,7 +5,7 @@ A limit that does not exist is a record with ``valid = False``, a flag that says
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -49,6 +49,9 @@ class UpperLimit:
         Whether the numbers can be used.
     flags
         Names of what went wrong or asks for care.
+    error, expected_errors
+        Standard deviations of the observed limit, and of the band, shape ``(5,)``, from the finite number of toys or
+        of samples; 0 where nothing was drawn.
     """
 
     observed: float
@@ -57,6 +60,8 @@ class UpperLimit:
     cl: float
     valid: bool
     flags: tuple[Flag, ...]
+    error: float = 0.0
+    expected_errors: Array = field(default_factory=lambda: np.zeros(5))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +120,17 @@ class LimitSettings:
 
 def failed_limit(method: str, cl: float, *flags: Flag) -> UpperLimit:
     """Return the record of a limit that does not exist: NaN everywhere, invalid, with the flags that say why."""
-    return UpperLimit(observed=np.nan, expected=np.full(5, np.nan), method=method, cl=cl, valid=False, flags=flags)
+    nothing = np.full(5, np.nan)
+    return UpperLimit(
+        observed=np.nan,
+        expected=nothing,
+        method=method,
+        cl=cl,
+        valid=False,
+        flags=flags,
+        error=np.nan,
+        expected_errors=nothing,
+    )
 
 
 def checked_cl(cl: float) -> float:
