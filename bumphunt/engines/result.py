@@ -6,7 +6,7 @@ failed fit is a record with a status, never an exception and never a number that
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -161,11 +161,6 @@ class FitResults:
             iterations=int(self.iterations[row]),
             engine=self.engine,
         )
-
-    def rows(self, index: NDArray[np.intp]) -> FitResults:
-        """Return the fits with some indices, which may repeat, shape ``(K,)``."""
-        columns = ("values", "errors", "nll", "slopes", "status", "iterations")
-        return replace(self, **{name: getattr(self, name)[index] for name in columns})
 
     @property
     def usable(self) -> NDArray[np.bool_]:

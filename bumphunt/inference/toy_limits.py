@@ -37,7 +37,7 @@ MANY = 400.0
 """Toys beyond the threshold from which on a curvature is fitted; with under a quarter the neighbourhood is wider."""
 PROBIT_STEPS = 15
 """Steps of the interpolating fit; it converges in five."""
-MAX_TESTED = 60
+MAX_TESTED = 30
 """Tested values after which none is added; a limit that is not among them does not exist."""
 FEWEST_BEYOND = 5.0
 """Toys without signal that are as extreme as the data, below which CLs is not known: the error of CLb is a half."""

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.choose import fit_data_sets
-from bumphunt.engines.result import FitResults, FitStatus
+from bumphunt.engines.result import FitStatus
 from bumphunt.engines.start import first_strength
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference import asymptotics
@@ -55,6 +55,10 @@ class Toys:
 
     counts: Array
     centres: Array
+
+    def rows(self, index: NDArray[np.intp]) -> Toys:
+        """Return the toys with some indices."""
+        return Toys(counts=self.counts[index], centres=self.centres[index])
 
 
 def draw_toys(
@@ -134,46 +138,51 @@ class _Statistics:
         self._backgrounds.append(self._made(0.0, child_seed(self._seed, 0, 1), indices))
 
     def _made(self, strength: float, seed: np.random.SeedSequence, indices: range) -> _Ensemble:
-        """Return toys at a strength, with their best fits.
+        """Return toys at a strength, with their best fits, and those without signal where they are needed.
 
         The slope of the likelihood at strength 0 says whether there is a deficit where the fit with a free strength
         fails (its minimum may lie at negative expectations).
         """
         model, truth = self._profile.model, self._profile.at(strength).values
         toys = make_toys(model, truth, seed=seed, indices=indices)
-        null = self._fits(toys, np.tile(self._start, (len(indices), 1)), 0.0)
-        start = np.where(null.usable[:, None], null.values, self._start)
-        start[:, 0] = strength
         if strength == 0.0:
             without = np.where(np.arange(truth.size) == 0, 0.0, self._start)
             nu, slopes = model.expected_and_slopes(without)
-            start[:, 0] = first_strength(nu, slopes[0], toys.counts)
-        free = self._fits(toys, start, None)
-        excess = np.where(free.usable, free.values[:, 0] > 0.0, null.slopes < 0.0)
-        return _Ensemble(
-            toys=toys,
-            best=np.where(excess, free.values[:, 0], -1.0),
-            reference=np.where(excess, np.fmin(free.nll, null.nll), null.nll),
-            good=np.where(excess, free.usable, null.usable & (free.usable | (null.slopes >= 0.0))),
-        )
+            strength = first_strength(nu, slopes[0], toys.counts)
+        best, reference, usable = self._fits(toys, strength, free=True)
+        excess = usable & (best > 0.0)
+        rest = np.flatnonzero(~excess)
+        if rest.size > 0:
+            slope, reference[rest], known = self._fits(toys.rows(rest), 0.0, free=False)
+            good = known & (usable[rest] | (slope >= 0.0))
+            best[rest], usable[rest] = -1.0, good
+        return _Ensemble(toys=toys, best=best, reference=reference, good=usable)
 
-    def _fits(self, toys: Toys, start: Array, strength: float | None) -> FitResults:
-        """Return the fits of toys, with the strength held or free; equal toys, which start alike, are fitted once."""
-        if strength is not None:
-            start[:, 0] = strength
-        rows, back = np.unique(np.hstack([toys.counts, toys.centres]), axis=0, return_index=True, return_inverse=True)[
-            1:
-        ]
-        model, counts, centres = self._profile.model, toys.counts[rows], toys.centres[rows]
-        found = fit_data_sets(model, counts, centres, start[rows], strength_free=strength is None, threads=True)
-        return found.rows(back)
+    def _fits(self, toys: Toys, strength: float, *, free: bool) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Return fits of toys: their strength, or slope in it where it is held, their NLL, and which are usable.
+
+        Equal toys are fitted once.
+        """
+        both = np.hstack([toys.counts, toys.centres])
+        _, first, back = np.unique(both, axis=0, return_index=True, return_inverse=True)
+        start = np.tile(self._start, (first.size, 1))
+        start[:, 0] = strength
+        different = toys.rows(first)
+        found = fit_data_sets(
+            self._profile.model, different.counts, different.centres, start, strength_free=free, threads=True
+        )
+        told = found.values[:, 0] if free else found.slopes
+        return told[back], found.nll[back], found.usable[back]
 
     def _statistic(self, strength: float, made: _Ensemble) -> Array:
         """Return q~mu of the toys whose fits are good."""
-        held = self._fits(made.toys, np.tile(self._start, (made.best.size, 1)), strength)
-        good = made.good & held.usable
+        nll, good = made.reference.copy(), made.good.copy()
+        below = np.flatnonzero(made.best <= strength)  # q~mu is 0 for the others
+        if below.size > 0:
+            _, nll[below], usable = self._fits(made.toys.rows(below), strength, free=False)
+            good[below] &= usable
         reference = made.reference[good]
-        return asymptotics.qmu_tilde(strength, held.nll[good], reference, made.best[good], reference)
+        return asymptotics.qmu_tilde(strength, nll[good], reference, made.best[good], reference)
 
     def _without_signal(self, strength: float, observed: float) -> Array:
         """Return q~mu of the toys without signal, of which more are made while few are as extreme as the data."""

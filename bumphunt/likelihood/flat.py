@@ -90,6 +90,8 @@ class Work(NamedTuple):
     slopes: Array
     curvature: Array
     hessian: Array
+    nodes: Array
+    """The exponential at the points of each bin's integral, times their weights, (NODES b,)."""
 
 
 @njit(cache=True, error_model="numpy")
@@ -104,4 +106,5 @@ def work_arrays(flat):  # type: ignore[no-untyped-def]
         np.zeros((n_dense, flat.n_bins)),
         np.zeros((n_dense, n_dense)),
         np.zeros((n_dense, n_dense)),
+        np.zeros(NODES * flat.n_bins),
     )

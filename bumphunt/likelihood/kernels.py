@@ -243,7 +243,7 @@ def curvature(flat, theta, work):  # type: ignore[no-untyped-def]
                 _bent(flat, p, p, curved * product * poisson.dot(flat.values[at : at + b], scale[:b]), work)
             elif flat.components[c, KIND] == EXPONENTIAL:
                 for j in range(flat.components[c, TERMS], k + 1):
-                    fill_exponential_slope(flat, c, k, j, theta, slope)
+                    fill_exponential_slope(flat, c, k, j, work.nodes, slope)
                     _bent(flat, p, flat.terms[j, TERM_INDEX], product * poisson.dot(slope[:b], scale[:b]), work)
 
 

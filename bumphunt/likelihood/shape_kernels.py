@@ -52,7 +52,7 @@ def fill_shape(flat, c, theta, work):  # type: ignore[no-untyped-def]
                 for i in range(b):
                     out[i] += moved * even[i]
     elif flat.components[c, KIND] == EXPONENTIAL:
-        _exponential(flat, c, theta, out)
+        _exponential(flat, c, theta, out, work.nodes)
     else:
         _peak(flat, c, theta, work)
 
@@ -71,7 +71,7 @@ def fill_shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
             for i in range(b):
                 slope[i] += tilt * even[i]
     elif flat.components[c, KIND] == EXPONENTIAL:
-        fill_exponential_slope(flat, c, k, -1, theta, slope)
+        fill_exponential_slope(flat, c, k, -1, work.nodes, slope)
     else:
         amount = flat.values[flat.terms[k, TERM_ODD]]
         source = work.bins[STRETCH] if flat.terms[k, TERM_SMOOTH] == 1 else work.bins[PULL]
@@ -79,37 +79,43 @@ def fill_shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
             slope[i] = amount * source[i]
 
 
-@njit(cache=True, error_model="numpy")
-def _exponential(flat, c, theta, out):  # type: ignore[no-untyped-def]
-    """Fill the integrals of an exponential of a polynomial over the bins."""
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _exponential(flat, c, theta, out, nodes):  # type: ignore[no-untyped-def]
+    """Fill the integrals of an exponential of a polynomial over the bins, and the exponential at their nodes."""
     b, at = flat.components[c, LAST] - flat.components[c, FIRST], flat.components[c, BASE]
+    n = NODES * b
+    nodes[:n] = 0.0
+    for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+        t, term = theta[flat.terms[k, TERM_INDEX]], flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + n]
+        for q in range(n):
+            nodes[q] += t * term[q]
+    for q in range(n):
+        nodes[q] = math.exp(nodes[q]) * flat.values[at + q]
     for i in range(b):
         total = 0.0
         for q in range(NODES * i, NODES * (i + 1)):
-            total += math.exp(_exponent(flat, c, q, theta)) * flat.values[at + q]
+            total += nodes[q]
         out[i] = total
 
 
-@njit(cache=True, error_model="numpy")
-def fill_exponential_slope(flat, c, k, other, theta, slope):  # type: ignore[no-untyped-def]
-    """Fill the derivative of an exponential in the coefficient of term k and, unless it is -1, that of another."""
-    b, at = flat.components[c, LAST] - flat.components[c, FIRST], flat.components[c, BASE]
+@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def fill_exponential_slope(flat, c, k, other, nodes, slope):  # type: ignore[no-untyped-def]
+    """Fill the derivative of an exponential in the coefficient of term k and, unless it is -1, that of another.
+
+    The shape, which fills the nodes, comes first.
+    """
+    b = flat.components[c, LAST] - flat.components[c, FIRST]
+    first = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + NODES * b]
+    second = flat.values[flat.terms[other, TERM_ODD] : flat.terms[other, TERM_ODD] + NODES * b]
     for i in range(b):
         total = 0.0
-        for q in range(NODES * i, NODES * (i + 1)):
-            value = math.exp(_exponent(flat, c, q, theta)) * flat.values[at + q]
-            value *= flat.values[flat.terms[k, TERM_ODD] + q]
-            total += value * flat.values[flat.terms[other, TERM_ODD] + q] if other >= 0 else value
+        if other >= 0:
+            for q in range(NODES * i, NODES * (i + 1)):
+                total += nodes[q] * first[q] * second[q]
+        else:
+            for q in range(NODES * i, NODES * (i + 1)):
+                total += nodes[q] * first[q]
         slope[i] = total
-
-
-@njit(cache=True, error_model="numpy")
-def _exponent(flat, c, q, theta):  # type: ignore[no-untyped-def]
-    """Return the polynomial in the exponent at node q."""
-    total = 0.0
-    for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
-        total += theta[flat.terms[k, TERM_INDEX]] * flat.values[flat.terms[k, TERM_ODD] + q]
-    return total
 
 
 @njit(cache=True, error_model="numpy")
