@@ -54,7 +54,7 @@ class Flag(StrEnum):
     TOYS_FAILED = "toys_failed"
     """More toys failed than their result can bear."""
     POSTERIOR_NOT_NORMALISABLE = "posterior_not_normalisable"
-    """A Bayesian posterior that does not fall at large signals."""
+    """A Bayesian posterior that does not fall at large signals, or so slowly that its quantile cannot be found."""
     FEW_EFFECTIVE_SAMPLES = "few_effective_samples"
     """An importance sample whose error is not to be trusted: take more."""
     BLINDED = "blinded"

@@ -12,7 +12,9 @@ The prior is flat in S, as in the BaBar and Belle II papers, or 1/sqrt(S). Const
 nuisance parameters. With a flat prior and a known background the limit on a count is the CLs limit.
 
 At a series of strengths the likelihood of regions is averaged over the nuisance parameters by importance sampling
-around its maximum; between them its logarithm is smooth.
+around its maximum; between them its logarithm is smooth. The series goes on until what lies beyond has a negligible
+probability, however slowly the posterior falls: with a signal known to r from 1 / r^2 = N control events (a gamma
+distribution) its probability beyond S is (1 + S / N)^-N where no event is seen, and the limit N ((1 - cl)^(-1/N) - 1).
 
 References
 ----------
@@ -32,7 +34,15 @@ from scipy.special import logsumexp, xlogy
 from bumphunt.engines.choose import Engine
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counts.distribution import CountingModel, background_nodes
-from bumphunt.inference.posterior import BayesianLimit, failed_bayesian_limit, limit_from_marginal
+from bumphunt.inference.posterior import (
+    POWERS,
+    BayesianLimit,
+    failed_bayesian_limit,
+    limit_from_marginal,
+    log_measure,
+    variable_at,
+    yields_at,
+)
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.roots import bracketed_root
 from bumphunt.inference.upper_limit import Prior, UpperLimit, checked_cl, checked_prior
@@ -43,10 +53,18 @@ __all__ = ["bayesian_counting_limit", "bayesian_limit", "profile_bayesian_limit"
 
 Array = NDArray[np.float64]
 
-POINTS = 41
-"""Strengths, equally spaced in their root, at which the nuisance parameters are integrated out."""
+STEP = 0.05
+"""Distance of the strengths in the variable of `bumphunt.inference.posterior`, in which all posteriors are smooth."""
 DEPTH = 35.0
-"""How far the profiled NLL rises above its minimum at the last one."""
+"""How far the profiled NLL rises above its minimum at the lowest strength, where there is one above 0."""
+NEGLECTED = 1e-7
+"""Probability that may lie beyond the last strength."""
+CHUNK = 20
+"""Strengths that are added at once."""
+FARTHEST = 36.0
+"""The variable after which a posterior is said not to be found: 1e30 widths."""
+CENTRE = 10.0
+"""How far the logarithm of the posterior falls where the sample has to be good."""
 PARTS = 16
 """Independent parts of the sample: the spread of their limits is the error."""
 DEGREES_OF_FREEDOM = 6.0
@@ -116,20 +134,21 @@ def profile_bayesian_limit(
         msg = f"the importance sample needs at least {2 * PARTS} members, got {n_samples}"
         raise InputError(msg)
     try:
-        guess, width, low, high = _range(profile)
-        strengths = np.linspace(np.sqrt(low), np.sqrt(high), POINTS) ** 2
-        parts, fraction = _log_marginals(profile, strengths, n_samples, rng)
-        splines = [CubicSpline(np.sqrt(strengths), values) for values in (logsumexp(parts, axis=0), *parts)]
+        guess, width, low = _range(profile)
+        t, parts, fraction = _log_marginals(profile, (guess, width, low), POWERS[prior], n_samples, rng)
     except FitError as failure:
         return failed_bayesian_limit("bayesian_importance", cl, prior, failure.flag)
 
-    def limit_with(spline: CubicSpline) -> BayesianLimit:
+    def limit_with(values: Array) -> BayesianLimit:
+        spline = CubicSpline(t, values)
+
         def log_marginal(s: Array) -> Array:
-            return np.where((s >= low) & (s <= high), spline(np.sqrt(np.clip(s, low, high))), -np.inf)
+            at = variable_at(np.maximum(s - low, 0.0), width)
+            return np.where((s >= low) & (at <= t[-1]), spline(at), -np.inf)
 
         return limit_from_marginal(log_marginal, guess=guess, width=width, cl=cl, prior=prior)
 
-    found, *others = (limit_with(spline) for spline in splines)
+    found, *others = (limit_with(values) for values in (logsumexp(parts, axis=0), *parts))
     spread = float(np.std([other.upper for other in others], ddof=1) / np.sqrt(PARTS))
     few = (Flag.FEW_EFFECTIVE_SAMPLES,) if fraction < EFFECTIVE else ()
     return replace(found, error=spread, method="bayesian_importance", flags=(*found.flags, *few))
@@ -149,10 +168,10 @@ def upper_limit_of(found: BayesianLimit) -> UpperLimit:
     )
 
 
-def _range(profile: Profile) -> tuple[float, float, float, float]:
-    """Return the best strength >= 0, a width, and between which strengths the likelihood is not negligible.
+def _range(profile: Profile) -> tuple[float, float, float]:
+    """Return the best strength >= 0, a width, and the strength below which the likelihood is negligible.
 
-    The lower one is 0, unless the data are impossible, or all but impossible, without signal.
+    That is 0, unless the data are impossible, or all but impossible, without signal.
     """
     if profile.deficit:
         guess, least = 0.0, profile.at(0.0).nll
@@ -176,29 +195,81 @@ def _range(profile: Profile) -> tuple[float, float, float, float]:
     low = 0.0
     if guess > 0.0 and above(0.0) < 0.0:
         low = guess - bracketed_root(lambda distance: above(guess - distance), 0.0, 0.5 * guess)
-    return guess, width, low, bracketed_root(above, guess, 4.0 * width)
+    return guess, width, low
 
 
-def _log_marginals(profile: Profile, strengths: Array, n_samples: int, rng: np.random.Generator) -> tuple[Array, float]:
-    """Return ln of the marginal likelihood for each part of the sample, ``(PARTS, S)``, and the effective fraction."""
-    model = profile.model
-    free = ~model.held
-    free[0] = False
-    n_free, members = int(free.sum()), n_samples // PARTS
-    z = rng.standard_normal((PARTS * members, n_free))
-    z /= np.sqrt(rng.chisquare(DEGREES_OF_FREEDOM, (PARTS * members, 1)) / DEGREES_OF_FREEDOM)
-    log_proposal = -0.5 * (DEGREES_OF_FREEDOM + n_free) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
-    out, fraction = np.empty((PARTS, strengths.size)), 1.0
-    for column, strength in enumerate(strengths):
-        mode = profile.at(float(strength)).values
-        factor = _spread(model, mode, free)
-        moved = np.tile(mode, (z.shape[0], 1))
-        moved[:, free] += z @ factor.T
-        log_weight = -model.nll_many(moved) - log_proposal + np.linalg.slogdet(factor)[1]
-        out[:, column] = logsumexp(log_weight.reshape(PARTS, members), axis=1) - np.log(members)
+def _log_marginals(
+    profile: Profile, place: tuple[float, float, float], power: float, n_samples: int, rng: np.random.Generator
+) -> tuple[Array, Array, float]:
+    """Return ln of the marginal likelihood for each part of the sample, and the effective fraction of the sample.
+
+    Parameters
+    ----------
+    profile
+        The fits, around which is sampled.
+    place
+        The best strength, a width, and the lowest strength.
+    power
+        That of the prior.
+    n_samples, rng
+        As in `bayesian_limit`.
+
+    Returns
+    -------
+    t : ndarray
+        The variable of integration of the strengths above the lowest one, shape ``(S,)``.
+    parts : ndarray
+        Shape ``(PARTS, S)``.
+    fraction : float
+        The smallest effective fraction (Kish) where the posterior is not negligible.
+
+    Raises
+    ------
+    FitError
+        If a fit fails, or, with the flag "posterior_not_normalisable", if the posterior does not fall fast enough.
+    """
+    guess, width, low = place
+    sample = _Sample(profile, n_samples, rng)
+    t, parts, fractions = np.empty(0), np.empty((PARTS, 0)), np.empty(0)
+    while t.size == 0 or t[-1] < FARTHEST:
+        more = STEP * np.arange(t.size, t.size + CHUNK)
+        columns = [sample.log_marginal(low + float(s)) for s in yields_at(more, width)]
+        t = np.append(t, more)
+        parts = np.column_stack([parts, *(values for values, _ in columns)])
+        fractions = np.append(fractions, [fraction for _, fraction in columns])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_density = logsumexp(parts, axis=0) + np.append(-np.inf, log_measure(t[1:], power))
+        peak = float(log_density.max())
+        slope = float(log_density[-1] - log_density[-2]) / STEP
+        beyond = low + float(yields_at(t[-1:], width)[0]) > guess
+        if beyond and slope < 0.0 and np.exp(log_density[-1] - peak) < -slope * NEGLECTED:
+            return t, parts, float(fractions[log_density > peak - CENTRE].min())
+    raise FitError(Flag.POSTERIOR_NOT_NORMALISABLE, f"up to the strength {low + float(yields_at(t[-1:], width)[0])}")
+
+
+class _Sample:
+    """A sample of the nuisance parameters, in standard deviations, with which each strength is averaged over."""
+
+    def __init__(self, profile: Profile, n_samples: int, rng: np.random.Generator) -> None:
+        model = profile.model
+        self._profile, self._free = profile, ~model.held
+        self._free[0] = False
+        n_free, self._members = int(self._free.sum()), n_samples // PARTS
+        z = rng.standard_normal((PARTS * self._members, n_free))
+        z /= np.sqrt(rng.chisquare(DEGREES_OF_FREEDOM, (PARTS * self._members, 1)) / DEGREES_OF_FREEDOM)
+        self._z = z
+        self._log_proposal = -0.5 * (DEGREES_OF_FREEDOM + n_free) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
+
+    def log_marginal(self, strength: float) -> tuple[Array, float]:
+        """Return ln of the marginal likelihood for each part, shape ``(PARTS,)``, and the effective fraction."""
+        model, mode = self._profile.model, self._profile.at(strength).values
+        factor = _spread(model, mode, self._free)
+        moved = np.tile(mode, (self._z.shape[0], 1))
+        moved[:, self._free] += self._z @ factor.T
+        log_weight = -model.nll_many(moved) - self._log_proposal + np.linalg.slogdet(factor)[1]
+        values = logsumexp(log_weight.reshape(PARTS, self._members), axis=1) - np.log(self._members)
         w = np.exp(log_weight - log_weight.max())
-        fraction = min(fraction, float(w.sum() ** 2 / np.sum(w**2)) / w.size)
-    return out, fraction
+        return values, float(w.sum() ** 2 / np.sum(w**2)) / w.size
 
 
 def _spread(model: Likelihood, mode: Array, free: NDArray[np.bool_]) -> Array:

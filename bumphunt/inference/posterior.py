@@ -2,6 +2,10 @@
 
 The prior is flat in S, as in the BaBar and Belle II papers, or 1/sqrt(S); what multiplies the signal may have a
 log-normal uncertainty. `limit_from_marginal` is what the Bayesian limits of `bumphunt.inference.bayesian` end in.
+
+The variable of integration is t, with S = w sinh^2(t) and w a width: like sqrt(S) near 0, where 1/sqrt(S) is no
+singularity then, and like ln(S) far out, where the posterior of an uncertain efficiency may fall as slowly as a power of
+S. How far out is found from the probability beyond, not from the density.
 """
 
 from __future__ import annotations
@@ -11,25 +15,34 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.polynomial import legendre
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counts.distribution import lognormal_nodes
 from bumphunt.inference.roots import bracketed_root
 from bumphunt.inference.upper_limit import Prior, checked_cl, checked_prior
 
-__all__ = ["BayesianLimit", "failed_bayesian_limit", "limit_from_marginal"]
+__all__ = [
+    "POWERS",
+    "BayesianLimit",
+    "failed_bayesian_limit",
+    "limit_from_marginal",
+    "log_measure",
+    "range_end",
+    "variable_at",
+    "yields_at",
+]
 
 Array = NDArray[np.float64]
 
-NEGLIGIBLE = 30.0
-"""The posterior is followed down to exp(-30) of its maximum."""
-INTERVALS, ORDER = 64, 6
-"""Gauss-Legendre intervals, in sqrt(S), and their order: an interval is a quarter of a standard deviation."""
-LARGER_RANGES = 40
-"""How often the range is enlarged by half before a posterior is said not to be normalisable."""
-COARSE = 65
+NEGLECTED = 1e-10
+"""Probability that may lie beyond the range of the integration."""
+INTERVALS, ORDER = 128, 6
+"""Gauss-Legendre intervals, and their order: an interval is an eighth of a standard deviation."""
+COARSE = 129
 """Points of the search for the range of the posterior."""
+FARTHER, FARTHEST = 0.5, 60.0
+"""By how much the range in t is enlarged, and where a posterior is said not to be normalisable: at 1e51 widths."""
 POWERS = {"flat": 0.0, "1/sqrt": 0.5}
 """The power a of the prior S^-a."""
 
@@ -72,17 +85,32 @@ def failed_bayesian_limit(method: str, cl: float, prior: Prior, flag: Flag) -> B
     return BayesianLimit(upper=nan, error=nan, credibility=cl, prior=prior, method=method, valid=False, flags=(flag,))
 
 
-class _Posterior:
-    """The posterior of the yield y = kappa S, integrated in u = sqrt(y): a polynomial in each of many intervals."""
+def yields_at(t: Array, width: float) -> Array:
+    """Return the yields w sinh^2(t) at values of the variable of integration, in the shape of t."""
+    return np.asarray(width * np.sinh(t) ** 2)
 
-    def __init__(self, log_density: Array, ends: Array, power: float) -> None:
+
+def variable_at(y: ArrayLike, width: float) -> Array:
+    """Return the variable of integration of yields >= 0, in the shape of y."""
+    return np.asarray(np.arcsinh(np.sqrt(np.asarray(y, dtype=np.float64) / width)))
+
+
+def log_measure(t: Array, power: float) -> Array:
+    """Return the logarithm of y^-a dy / dt, up to a constant: of w^(1 - a) 2 sinh(t)^(1 - 2 a) cosh(t)."""
+    with np.errstate(divide="ignore"):  # at t = 0
+        return np.asarray((1.0 - 2.0 * power) * np.log(np.sinh(t)) + np.log(np.cosh(t)))
+
+
+class _Posterior:
+    """The posterior of the yield y = kappa S, integrated in t: a polynomial in each of many intervals."""
+
+    def __init__(self, log_density: Array, ends: Array, width: float) -> None:
         x, w = legendre.leggauss(ORDER)
-        u = _nodes(ends)
-        f = np.exp(log_density - log_density.max()) * 2.0 * u ** (1.0 - 2.0 * power)  # y^-a dy = 2 u^(1 - 2 a) du
+        f = np.exp(log_density - log_density.max())
         k = np.arange(ORDER)
         coefficients = (f * w) @ legendre.legvander(x, ORDER - 1) * (k + 0.5)
         self._integrated = coefficients / (2.0 * k + 1.0)  # int P_k = (P_k+1 - P_k-1) / (2 k + 1)
-        self._ends, self._half = ends, 0.5 * np.diff(ends)
+        self._ends, self._half, self._width = ends, 0.5 * np.diff(ends), width
         self._base = np.concatenate([[0.0], np.cumsum(self._half * (f @ w))])
 
     @property
@@ -92,10 +120,10 @@ class _Posterior:
 
     def cumulative(self, y: Array) -> Array:
         """Return the integral up to each yield, shape ``(N,)``."""
-        u = np.clip(np.sqrt(y), self._ends[0], self._ends[-1])
-        i = np.clip(np.searchsorted(self._ends, u, side="right") - 1, 0, self._half.size - 1)
-        p = legendre.legvander((u - self._ends[i]) / self._half[i] - 1.0, ORDER)
-        difference = p[:, 1:] - np.column_stack([-np.ones(u.size), p[:, : ORDER - 1]])
+        t = np.clip(variable_at(y, self._width), self._ends[0], self._ends[-1])
+        i = np.clip(np.searchsorted(self._ends, t, side="right") - 1, 0, self._half.size - 1)
+        p = legendre.legvander((t - self._ends[i]) / self._half[i] - 1.0, ORDER)
+        difference = p[:, 1:] - np.column_stack([-np.ones(t.size), p[:, : ORDER - 1]])
         return self._base[i] + self._half[i] * np.sum(self._integrated[i] * difference, axis=1)
 
     def quantile(self, cl: float, kappa: Array, weight: Array, power: float) -> float:
@@ -104,10 +132,10 @@ class _Posterior:
         w = weight * kappa ** (power - 1.0)
         goal = (1.0 - cl) * self.total * w.sum()
 
-        def excess(x: float) -> float:
-            return float(w @ (self.total - self.cumulative(x * kappa))) - goal
+        def excess(t: float) -> float:
+            return float(w @ (self.total - self.cumulative(yields_at(np.array(t), self._width) * kappa))) - goal
 
-        return bracketed_root(excess, 0.0, float(self._ends[-1] ** 2))
+        return float(yields_at(np.array(bracketed_root(excess, 0.0, float(self._ends[-1]))), self._width))
 
 
 def _nodes(ends: Array) -> Array:
@@ -117,29 +145,52 @@ def _nodes(ends: Array) -> Array:
     return middle[:, None] + half[:, None] * x
 
 
-def _range(log_marginal: Callable[[Array], Array], guess: float, width: float) -> tuple[float, float]:
-    """Return the range of u = sqrt(y) outside of which the posterior is negligible; raise `FitError` if there is none.
+def range_end(log_density: Callable[[Array], Array], first: float) -> float:
+    """Return the t beyond which is a negligible part of a posterior; raise `FitError` if there is none.
 
-    The upper end is moved out until it is beyond; then the range is narrowed twice, for a narrow peak in it.
+    What lies beyond is judged by the slope of the logarithm at the end: an exponential in t, which is a power of S, or
+    less.
+
+    Parameters
+    ----------
+    log_density
+        Gives the logarithm of the density in t, shape ``(N,)`` to ``(N,)``.
+    first
+        Where to begin, > 0, beyond the maximum.
+
+    Raises
+    ------
+    FitError
+        With the flag "posterior_not_normalisable", if the density does not fall fast enough up to `FARTHEST`.
     """
-    high = float(np.sqrt(guess + 10.0 * width))
-    for _ in range(LARGER_RANGES):
-        u = np.union1d(np.linspace(0.0, high, COARSE)[1:], np.sqrt(max(guess, 1e-3 * width)))
-        values = log_marginal(u**2)
-        if values[-1] <= np.max(values) - NEGLIGIBLE:
-            low, high = _narrowed(u, values, 0.0)
-            u = np.linspace(low, high, COARSE)[1:]
-            return _narrowed(u, log_marginal(u**2), low)
-        high *= 1.5
-    raise FitError(Flag.POSTERIOR_NOT_NORMALISABLE)
+    end = first
+    while end <= FARTHEST:
+        t = np.linspace(0.0, end, COARSE)[1:]
+        values = log_density(t)
+        if values[-1] == -np.inf:
+            return end
+        slope, peak = float(values[-1] - values[-2]) / float(t[0]), float(values.max())
+        inside = float(np.exp(values - peak).sum()) * float(t[0])
+        if slope < 0.0 and np.exp(values[-1] - peak) < -slope * NEGLECTED * inside:
+            return end
+        end += FARTHER
+    raise FitError(Flag.POSTERIOR_NOT_NORMALISABLE, f"at t = {end}")
 
 
-def _narrowed(u: Array, values: Array, low: float) -> tuple[float, float]:
+def _range(log_density: Callable[[Array], Array], guess: float, high: float) -> tuple[float, float]:
+    """Return the range of t outside of which the posterior is negligible: narrowed twice, for a narrow peak in it."""
+    t = np.union1d(np.linspace(0.0, high, COARSE)[1:], guess)
+    low, high = _narrowed(t, log_density(t), 0.0)
+    t = np.linspace(low, high, COARSE)[1:]
+    return _narrowed(t, log_density(t), low)
+
+
+def _narrowed(t: Array, values: Array, low: float) -> tuple[float, float]:
     """Return the points next to the maximum where the posterior is negligible; `low` and the last one if it is not."""
     peak = int(np.argmax(values))
-    negligible = values <= values[peak] - NEGLIGIBLE
+    negligible = values <= values[peak] + np.log(NEGLECTED) - 7.0  # of a normal distribution: its mass beyond is less
     left, right = np.flatnonzero(negligible[:peak]), np.flatnonzero(negligible[peak:])
-    return float(u[left[-1]]) if left.size else low, float(u[peak + right[0]]) if right.size else float(u[-1])
+    return float(t[left[-1]]) if left.size else low, float(t[peak + right[0]]) if right.size else float(t[-1])
 
 
 def limit_from_marginal(
@@ -184,10 +235,17 @@ def limit_from_marginal(
     power = POWERS[checked_prior(prior)]
     kappa, weight = _efficiency(efficiency_sigma, guess, width)
     checked_cl(cl)
+
+    def log_density(t: Array) -> Array:
+        return log_marginal(yields_at(t, width)) + log_measure(t, power)
+
     try:
-        ends = np.linspace(*_range(log_marginal, guess, width), INTERVALS + 1)
-        density = log_marginal(_nodes(ends).ravel() ** 2).reshape(INTERVALS, ORDER)
-        upper = _Posterior(density, ends, power).quantile(cl, kappa, weight, power)
+        end = range_end(log_density, float(variable_at(guess + 10.0 * width, width)))
+        ends = np.linspace(
+            *_range(log_density, float(variable_at(max(guess, 1e-3 * width), width)), end), INTERVALS + 1
+        )
+        density = log_density(_nodes(ends).ravel()).reshape(INTERVALS, ORDER)
+        upper = _Posterior(density, ends, width).quantile(cl, kappa, weight, power)
     except FitError as failure:
         return failed_bayesian_limit("bayesian_quadrature", cl, prior, failure.flag)
     return BayesianLimit(

@@ -126,6 +126,59 @@ def test_uncertain_efficiency_is_that_of_counting(prior):
     assert abs(got.upper - want) < 4.0 * got.error + 1e-3 * want
 
 
+@pytest.mark.parametrize(("relative", "cl"), [(0.1, 0.9), (0.5, 0.95), (0.7, 0.9), (1.0, 0.95), (2.0, 0.9)])
+def test_gamma_signal_without_events_has_the_closed_form(relative, cl):
+    # int_x^inf (1 + s / N)^-(N + 1) ds is in proportion to (1 + x / N)^-N
+    n = relative**-2
+    got = bayesian_limit(count(0, 1.0, signal=[ControlRegion("e", n)]), rng=np.random.default_rng(1), cl=cl)
+    want = n * ((1.0 - cl) ** (-1.0 / n) - 1.0)
+    assert got.valid
+    assert abs(got.upper - want) < 4.0 * got.error + 1e-4 * want
+    assert got.error < 0.02 * want
+
+
+@pytest.mark.parametrize("relative", [0.5, 1.0])
+@pytest.mark.parametrize("prior", ["flat", "1/sqrt"])
+@pytest.mark.parametrize("n_obs", [2, 12])
+def test_gamma_signal_with_events_is_that_of_quadrature(relative, prior, n_obs):
+    n = relative**-2
+    got = bayesian_limit(count(n_obs, 1.0, signal=[ControlRegion("e", n)]), rng=np.random.default_rng(2), prior=prior)
+    power = 0.0 if prior == "flat" else 0.5
+    log_s, log_kappa = np.linspace(-12.0, 48.0, 2001), np.linspace(-60.0, 5.0, 1301)
+    weight = np.exp((n + 1.0) * log_kappa - n * np.exp(log_kappa))  # kappa^N exp(-N kappa) dkappa
+    nu = np.exp(log_s[:, None] + log_kappa) + 1.0
+    posterior = np.exp((1.0 - power) * log_s) * (np.exp(special.xlogy(n_obs, nu) - nu) @ weight)
+    cumulative = integrate.cumulative_simpson(posterior, x=log_s, initial=0.0)
+    cumulative += posterior[0] / (1.0 - power)
+    want = np.exp(np.interp(0.9, cumulative / cumulative[-1], log_s))
+    assert got.valid
+    assert abs(got.upper - want) < 4.0 * got.error + 3e-3 * want
+
+
+@pytest.mark.parametrize("relative", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("n_obs", [0, 3])
+def test_log_normal_signal_is_that_of_quadrature(relative, n_obs):
+    z = np.linspace(-12.0, 12.0, 4001)
+    kappa, weight = (1.0 + relative) ** z, np.exp(-0.5 * z**2)
+
+    def above(log_s):  # int_x^inf (s k + 1)^n exp(-s k - 1) ds = n! Q(n + 1, x k + 1) / k
+        return np.sum(weight / kappa * special.gammaincc(n_obs + 1, np.exp(log_s) * kappa + 1.0))
+
+    want = np.exp(optimize.brentq(lambda log_s: above(log_s) / above(-50.0) - 0.1, -5.0, 50.0))
+    got = bayesian_limit(count(n_obs, 1.0, signal=[LogNormal("e", relative)]), rng=np.random.default_rng(3))
+    assert abs(got.upper - want) < 4.0 * got.error + 1e-4 * want
+    model = CountingModel(background=1.0, efficiency_sigma=float(np.log1p(relative)))
+    assert bayesian_counting_limit(n_obs, model).upper == pytest.approx(want, rel=1e-6)
+
+
+def test_signal_of_which_next_to_nothing_is_known_is_flagged():
+    got = bayesian_limit(count(0, 1.0, signal=[ControlRegion("e", 0.01)]), rng=np.random.default_rng(1))
+    assert (got.valid, got.flags) == (False, ("posterior_not_normalisable",))
+    free = bayesian_limit(count(2, 1.0, signal=[Free("e")]), rng=np.random.default_rng(1))
+    assert not free.valid
+    assert free.flags
+
+
 def test_large_counts_give_the_truncated_normal():
     sigma = np.sqrt(1.0e6 + 1.0e8)
     want = sigma * stats.norm.ppf(0.95)  # half a normal distribution: 0.5 + 0.45
