@@ -49,6 +49,8 @@ class Flag(StrEnum):
     """A count that is impossible under the background: CLs would be a ratio of underflows."""
     TOO_MANY_EVENTS = "too_many_events"
     """More events than an interval of Feldman and Cousins is made for."""
+    NEGATIVE_BACKGROUND = "negative_background"
+    """The limit would be more signal than there are events: it rests on a background that is negative."""
     DEEP_DEFICIT = "deep_deficit"
     """Next to no toy without signal has as few events as the data: CLs would be a ratio of unknown tails."""
     TOYS_FAILED = "toys_failed"

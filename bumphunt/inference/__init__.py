@@ -14,6 +14,7 @@ file                 what it is for
 `limits`             those of the asymptotic formulae
 `batch`              the same for the windows of a scan, side by side
 `toys`               limits from pseudo-experiments: how they are thrown and fitted
+`toy_significance`   p0 from pseudo-experiments
 `toy_limits`         the interpolation between tested signals, with its error
 `counts`             exact limits, p-values and intervals of a count
 `bayesian`           Bayesian limits of regions and of a count

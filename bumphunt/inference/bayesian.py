@@ -232,7 +232,7 @@ def _log_marginals(
     sample = _Sample(profile, n_samples, rng)
     t, parts, fractions = np.empty(0), np.empty((PARTS, 0)), np.empty(0)
     while t.size == 0 or t[-1] < FARTHEST:
-        more = STEP * np.arange(t.size, t.size + CHUNK)
+        more = np.asarray(STEP * np.arange(t.size, t.size + CHUNK), dtype=np.float64)
         columns = [sample.log_marginal(low + float(s)) for s in yields_at(more, width)]
         t = np.append(t, more)
         parts = np.column_stack([parts, *(values for values, _ in columns)])

@@ -119,7 +119,7 @@ from numpy.typing import ArrayLike
 
 from bumphunt.engines.choose import Engine, fit_likelihood
 from bumphunt.engines.result import FitResult
-from bumphunt.errors import Flag, InputError
+from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
 from bumphunt.inference.bayesian import profile_bayesian_limit, upper_limit_of
 from bumphunt.inference.core import low_counts
@@ -127,7 +127,7 @@ from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.significance import profile_significance
 from bumphunt.inference.toys import toy_limit
-from bumphunt.inference.upper_limit import LimitMethod, LimitSettings, UpperLimit
+from bumphunt.inference.upper_limit import LimitMethod, LimitSettings, Prior, UpperLimit, failed_limit, most_events
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
 
@@ -183,6 +183,7 @@ def limit(
     rng: np.random.Generator | None = None,
     n_toys: int = 4000,
     threshold: float = ASYMPTOTIC_FROM,
+    prior: Prior = "flat",
 ) -> UpperLimit:
     """Return the upper limit on the signal strength, with its expected band.
 
@@ -196,20 +197,22 @@ def limit(
         Whether the band is wanted; NaN if not: then it is cheaper.
     method
         CLs by "asymptotic" formulae, by "toys", or by "auto": the formulae where the background under the peak is at
-        least `threshold`, else toys. Or "bayesian", with a flat prior and without a band
-        (`bumphunt.inference.bayesian.bayesian_limit` for other priors, and the error of the sample).
+        least `threshold`, else toys. Or "bayesian", without a band.
     rng
         For all methods but the first.
     n_toys
         Toys at each tested strength.
     threshold
         Expected background in the core of the signal from which on the formulae hold [events].
+    prior
+        Of the signal S >= 0, for "bayesian": "flat" or "1/sqrt".
 
     Returns
     -------
     UpperLimit
-        `method` is "cls_asymptotic", "cls_toys" or "bayesian_flat"; invalid, with a flag, if a fit failed or there is
-        no root. The flag "low_counts" says that the formulae were used below the threshold.
+        `method` is "cls_asymptotic", "cls_toys", "bayesian_flat" or "bayesian_1/sqrt"; invalid, with a flag, if a fit
+        failed, there is no root, or the limit would be more than all events ("negative_background"). The flag
+        "low_counts" says that the formulae were used below the threshold. Its error is that of the finite sample.
 
     Raises
     ------
@@ -217,7 +220,7 @@ def limit(
         As `fit`; if the confidence level is not in (0, 1), the method unknown, a number not positive, or there is no
         generator where one may be needed.
     """
-    settings = LimitSettings(method=method, cl=cl, n_toys=n_toys, threshold=threshold)
+    settings = LimitSettings(method=method, cl=cl, n_toys=n_toys, prior=prior, threshold=threshold)
     return upper_limit(Profile(likelihood(regions), engine), settings, rng=rng, expected=expected)
 
 
@@ -252,7 +255,38 @@ def upper_limit(
     if settings.method == "feldman-cousins":
         msg = "limits by 'feldman-cousins' are those of one count: bumphunt.inference.counts.feldman_cousins has them"
         raise InputError(msg)
-    generator, cl = settings.checked_generator(rng), settings.cl
+    upper = _upper_limit(profile, settings, settings.checked_generator(rng), expected=expected, core=core)
+    if upper.valid and _rests_on_negative_background(profile, upper):
+        return failed_limit(upper.method, settings.cl, Flag.NEGATIVE_BACKGROUND)
+    return upper
+
+
+def _rests_on_negative_background(profile: Profile, upper: UpperLimit) -> bool:
+    """Return whether a limit is more signal than there are events, whatever is uncertain about its yield.
+
+    A peak that is wider than its window looks like a polynomial: only the difference of the two is known, and either
+    may be as large as numbers go.
+    """
+    model = profile.model
+    lowest, most = upper.observed - 4.0 * upper.error, most_events(float(model.counts[: model.n_bins].sum()), upper.cl)
+    try:
+        at_limit = profile.at(upper.observed).values
+    except FitError:
+        at_limit = model.start
+    slopes = model.expected_and_slopes(at_limit)[1]
+    return bool(lowest * slopes[0, : model.n_bins].sum() > most)
+
+
+def _upper_limit(
+    profile: Profile,
+    settings: LimitSettings,
+    generator: np.random.Generator | None,
+    *,
+    expected: bool,
+    core: float | None,
+) -> UpperLimit:
+    """Return the upper limit by the method of the settings, as it comes; arguments as in `upper_limit`."""
+    cl = settings.cl
     if settings.method == "bayesian" and generator is not None:
         return upper_limit_of(profile_bayesian_limit(profile, rng=generator, cl=cl, prior=settings.prior))
     background = profile.core_background() if core is None else core

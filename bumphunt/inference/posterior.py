@@ -4,8 +4,8 @@ The prior is flat in S, as in the BaBar and Belle II papers, or 1/sqrt(S); what 
 log-normal uncertainty. `limit_from_marginal` is what the Bayesian limits of `bumphunt.inference.bayesian` end in.
 
 The variable of integration is t, with S = w sinh^2(t) and w a width: like sqrt(S) near 0, where 1/sqrt(S) is no
-singularity then, and like ln(S) far out, where the posterior of an uncertain efficiency may fall as slowly as a power of
-S. How far out is found from the probability beyond, not from the density.
+singularity then, and like ln(S) far out, where the posterior of an uncertain efficiency may fall as slowly as a power
+of S. How far out is found from the probability beyond, not from the density.
 """
 
 from __future__ import annotations

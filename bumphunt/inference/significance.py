@@ -1,6 +1,7 @@
-"""How unlikely the background alone is, and how unlikely a signal: q0 and CLs by asymptotic formulae.
+"""How unlikely the background alone is, and how unlikely a signal: q0, p0 and z0; CLs by asymptotic formulae.
 
-`significance` and `hypotest` are asked of regions; `profile_significance` of a profile whose fits are kept.
+`significance` and `hypotest` are asked of regions; `profile_significance` of a profile whose fits are kept. Where few
+events are expected under the peak p0 comes from toys (`bumphunt.inference.toy_significance`).
 
 References
 ----------
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +21,25 @@ from scipy.special import log_ndtr
 from bumphunt.engines.choose import Engine
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
+from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
+from bumphunt.inference.core import low_counts
 from bumphunt.inference.profile import Profile
+from bumphunt.inference.toy_significance import toy_p0
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
 
-__all__ = ["CLsTest", "Significance", "hypotest", "profile_significance", "significance"]
+__all__ = [
+    "CLsTest",
+    "Significance",
+    "SignificanceMethod",
+    "SignificanceSettings",
+    "hypotest",
+    "profile_significance",
+    "significance",
+]
 
 Array = NDArray[np.float64]
+SignificanceMethod = Literal["auto", "asymptotic", "toys"]
 Regions = Region | Sequence[Region]
 
 
@@ -33,17 +47,68 @@ Regions = Region | Sequence[Region]
 class Significance:
     """How unlikely the background alone is: discovery statistic, one-sided p-value and significance.
 
-    `n_sig` is negative for a deficit, whose q0 is 0 and p0 0.5. Numbers are NaN, and `valid` is False, if a fit
-    failed; `flags` says which way.
+    `n_sig` is negative for a deficit, whose q0 is 0; its p0 is 0.5 by the formulae, and 1 by toys: no data have less.
+    `p0_error` is the standard deviation of p0 from the number of toys, 0 for the formulae. z0 is sqrt(q0) by the
+    formulae, Phi^-1(1 - p0) and not below 0 by toys. `method` is "asymptotic" or "toys". Numbers are NaN, and `valid`
+    is False, if a fit failed; `flags` says which way.
     """
 
     n_sig: float
     q0: float
     p0: float
+    p0_error: float
     z0: float
+    method: str
     valid: bool
     flags: tuple[Flag, ...]
     engine: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignificanceSettings:
+    """How p0 is found.
+
+    Parameters
+    ----------
+    method
+        By "asymptotic" formulae, by "toys", or by "auto": toys where the background under the peak is below the
+        threshold and there is an excess, the formulae elsewhere.
+    n_toys
+        Pseudo-experiments.
+    threshold
+        Expected background in the core of the signal from which on the formulae hold [events].
+
+    Raises
+    ------
+    InputError
+        If the method is unknown or a number not positive.
+    """
+
+    method: SignificanceMethod = "asymptotic"
+    n_toys: int = 1000
+    threshold: float = ASYMPTOTIC_FROM
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(SignificanceMethod):
+            msg = f"p0 is found by one of {', '.join(map(repr, get_args(SignificanceMethod)))}, got {self.method!r}"
+            raise InputError(msg)
+        if self.n_toys < 1:
+            msg = f"the number of toys must be positive, got {self.n_toys}"
+            raise InputError(msg)
+        if not self.threshold > 0.0:
+            msg = f"the threshold of the asymptotic formulae must be positive, got {self.threshold} events"
+            raise InputError(msg)
+
+    def checked_generator(self, rng: np.random.Generator | None) -> np.random.Generator | None:
+        """Return the generator, or raise an `InputError` if there is none and the method may need one."""
+        if self.method != "asymptotic" and rng is None:
+            msg = f"p0 by the method {self.method!r} needs random numbers: give rng=numpy.random.default_rng(seed)"
+            raise InputError(msg)
+        return rng
+
+    def takes_toys(self, core: float) -> bool:
+        """Return whether p0 over this expected background in the core [events] comes from toys."""
+        return self.method == "toys" or (self.method == "auto" and low_counts(core, self.threshold))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,23 +125,81 @@ class CLsTest:
     flags: tuple[Flag, ...]
 
 
-def significance(regions: Regions, *, engine: Engine = "auto") -> Significance:
-    """Return the significance of the signal (CCGV eqs 12 and 52); arguments as in `bumphunt.inference.fit.fit`."""
-    return profile_significance(Profile(likelihood(regions), engine))
+def significance(
+    regions: Regions,
+    *,
+    engine: Engine = "auto",
+    method: SignificanceMethod = "asymptotic",
+    rng: np.random.Generator | None = None,
+    n_toys: int = 1000,
+    threshold: float = ASYMPTOTIC_FROM,
+) -> Significance:
+    """Return the significance of the signal (CCGV eqs 12 and 52).
+
+    Parameters
+    ----------
+    regions, engine
+        As in `bumphunt.inference.fit.fit`.
+    method, n_toys, threshold
+        As in `SignificanceSettings`.
+    rng
+        For all methods but "asymptotic".
+
+    Raises
+    ------
+    InputError
+        As `bumphunt.inference.fit.fit` and `SignificanceSettings`, and if there is no generator where one may be
+        needed.
+    """
+    settings = SignificanceSettings(method=method, n_toys=n_toys, threshold=threshold)
+    return profile_significance(Profile(likelihood(regions), engine), settings, rng=rng)
 
 
-def profile_significance(profile: Profile) -> Significance:
-    """Return the significance from a profile, whose fits are kept (CCGV eqs 12 and 52)."""
-    free = profile.free
+def profile_significance(
+    profile: Profile,
+    settings: SignificanceSettings | None = None,
+    *,
+    rng: np.random.Generator | None = None,
+    core: float | None = None,
+) -> Significance:
+    """Return the significance from a profile, whose fits are kept (CCGV eqs 12 and 52).
+
+    Parameters
+    ----------
+    profile
+        Of the data.
+    settings
+        How p0 is found; by the formulae unless given.
+    rng
+        For all methods but "asymptotic".
+    core
+        Expected background in the core of the signal [events], where it is better known than from the bins of the fit.
+    """
+    how = settings or SignificanceSettings()
+    generator, free = how.checked_generator(rng), profile.free
+    flags: tuple[Flag, ...] = free.status.flags
+    method, error = "asymptotic", 0.0
     try:
         q0 = profile.q0()
         z0 = float(asymptotics.z0_from_q0(q0))
-        flags = free.status.flags
         p0 = float(asymptotics.p_value(z0))
+        by_toys = np.isfinite(q0) and how.takes_toys(profile.core_background() if core is None else core)
+        if by_toys and generator is not None:
+            found = toy_p0(profile, rng=generator, n_toys=how.n_toys)
+            p0, error, method = found.p0, found.error, "toys"
+            z0 = max(float(asymptotics.z_score(p0)), 0.0) + 0.0  # no negative zero
     except FitError as failure:
-        q0, z0, p0, flags = np.nan, np.nan, np.nan, (failure.flag,)
+        q0, z0, p0, error, flags = np.nan, np.nan, np.nan, np.nan, (failure.flag,)
     return Significance(
-        n_sig=free.n_sig, q0=q0, p0=p0, z0=z0, valid=bool(np.isfinite(q0)), flags=flags, engine=profile.engine
+        n_sig=free.n_sig,
+        q0=q0,
+        p0=p0,
+        p0_error=error,
+        z0=z0,
+        method=method,
+        valid=not np.isnan(p0),
+        flags=flags,
+        engine=profile.engine,
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.special import gammainccinv
 
 from bumphunt.errors import Flag, InputError
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
@@ -24,9 +25,12 @@ __all__ = [
     "checked_prior",
     "cross_section",
     "failed_limit",
+    "most_events",
 ]
 
 Array = NDArray[np.float64]
+ALLOWANCE = 1.1
+"""How much more than the exact limit of all events a limit may be: formulae and toys are not exact."""
 LimitMethod = Literal["asymptotic", "toys", "auto", "bayesian", "feldman-cousins"]
 Prior = Literal["flat", "1/sqrt"]
 
@@ -116,6 +120,17 @@ class LimitSettings:
     def takes_toys(self, core: float) -> bool:
         """Return whether a limit over this expected background in the core [events] comes from toys."""
         return self.method == "toys" or (self.method == "auto" and low_counts(core, self.threshold))
+
+
+def most_events(n_obs: float, cl: float) -> float:
+    """Return the largest signal that a limit may be: that of all events with no background [events].
+
+    Examples
+    --------
+    >>> round(most_events(0.0, 0.9) / ALLOWANCE, 3)  # ln 10
+    2.303
+    """
+    return ALLOWANCE * float(gammainccinv(n_obs + 1.0, 1.0 - cl))
 
 
 def failed_limit(method: str, cl: float, *flags: Flag) -> UpperLimit:

@@ -21,7 +21,7 @@ from bumphunt.inference import asymptotics
 from bumphunt.inference.batch import Inference, background_errors, infer
 from bumphunt.inference.core import core_background
 from bumphunt.inference.limits import limit_of
-from bumphunt.inference.upper_limit import UpperLimit
+from bumphunt.inference.upper_limit import UpperLimit, most_events
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.scanning.counts import CountingWindow, count_limit
@@ -81,7 +81,9 @@ def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict
         mass, edges = masses[index], windows[index][0]
         core = _core(edges, channel, result)
         unfinished = result.failure is Flag.NO_ROOT if yields[index] is None else result.failure is not None
-        if not (unfinished or setting.limits.takes_toys(core)):
+        # a limit above all events is judged, and left out, where it is known what the yield adapts to
+        unfinished |= result.observed * channel.signal.sum() > most_events(channel.counts.sum(), setting.limits.cl)
+        if not (unfinished or setting.limits.takes_toys(core) or setting.significance.takes_toys(core)):
             limit = limit_of(result, cl=setting.limits.cl)
             found[index] = _outcome(mass.parts, edges, channel, result, limit, core=core)
     return found
@@ -142,6 +144,7 @@ def _outcome(
     q0 = np.nan
     if best.status.usable and null.status.usable:
         q0 = float(asymptotics.q0(null.nll, best.nll, best.n_sig))
+    z0 = float(asymptotics.z0_from_q0(q0))
     failed = () if null.status.usable or limit.valid else null.status.flags
     n_bkg = error = np.nan
     if best.status.usable:
@@ -155,7 +158,9 @@ def _outcome(
         n_sig=best.n_sig,
         n_sig_error=error,
         q0=q0,
-        p0=float(asymptotics.p_value(asymptotics.z0_from_q0(q0))),
+        p0=float(asymptotics.p_value(z0)),
+        p0_error=0.0,
+        z0=z0,
         limit=limit,
         core=core,
         flags=(*best.status.flags, *failed, *flags),

@@ -263,6 +263,8 @@ def count_outcome(mass: ScanMass, setting: ScanSetting) -> Outcome:
         n_sig_error=float(np.sqrt(n_obs + model.background_sigma**2)) / found.fraction,
         q0=z0**2,
         p0=p0,
+        p0_error=0.0,
+        z0=z0,
         limit=count_limit(found, model, setting.limits),
         core=np.inf,
         flags=(Flag.NO_BACKGROUND,) if model.background == 0.0 else (),

@@ -8,7 +8,7 @@ from bumphunt.errors import Flag
 from bumphunt.inference.core import core_background
 from bumphunt.inference.fit import upper_limit
 from bumphunt.inference.profile import Profile
-from bumphunt.inference.significance import profile_significance
+from bumphunt.inference.significance import SignificanceSettings, profile_significance
 from bumphunt.inference.upper_limit import failed_limit
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.scanning.channels import outcome_without_background
@@ -43,15 +43,17 @@ def fit_outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
     if not windows.regions:
         return outcome_without_background(mass, setting)
     profile = Profile(likelihood(windows.regions), setting.engine)
-    significance, best = profile_significance(profile), profile.free
-    core = _core(windows, setting.method, profile)
+    best, core, rng = profile.free, _core(windows, setting.method, profile), setting.rng(index)
     if best.status.usable:
-        limit = upper_limit(profile, setting.limits, rng=setting.rng(index), core=core)
+        limit = upper_limit(profile, setting.limits, rng=rng, core=core)
     else:
         limit = failed_limit("cls_asymptotic", setting.limits.cl, *best.status.flags)
-    model, q0, p0, n_bkg, error = profile.model, np.nan, np.nan, np.nan, best.n_sig_error
+    asked = SignificanceSettings() if setting.blinded else setting.significance
+    significance = profile_significance(profile, asked, rng=rng, core=core)
+    model, n_bkg, error = profile.model, np.nan, best.n_sig_error
+    q0, p0, p0_error, z0 = np.full(4, np.nan).tolist()
     if best.status.usable:
-        q0, p0 = significance.q0, significance.p0
+        q0, p0, p0_error, z0 = significance.q0, significance.p0, significance.p0_error, significance.z0
         n_bkg = float(model.expected(np.append(0.0, best.values[1:]))[: model.n_bins].sum())
         error = error if np.isfinite(error) else background_error(windows.regions)
     return Outcome(
@@ -63,6 +65,8 @@ def fit_outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
         n_sig_error=error,
         q0=q0,
         p0=p0,
+        p0_error=p0_error,
+        z0=z0,
         limit=limit,
         core=core,
         flags=(*significance.flags, *([] if windows.complete else [Flag.REGION_WITHOUT_BACKGROUND])),

@@ -34,7 +34,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import Flag, InputError
-from bumphunt.inference import asymptotics
 from bumphunt.inference.core import low_counts
 from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.scanning.regions import Part
@@ -55,7 +54,7 @@ class Outcome:
         The regions that were looked at.
     edges
         Edges of the window in each of them, in the unit of its axis: at least the two ends.
-    n_obs, n_bkg, n_sig, n_sig_error, q0, p0
+    n_obs, n_bkg, n_sig, n_sig_error, q0, p0, p0_error, z0
         As in `ScanPoint`, of the counts as they are, blinded or not.
     limit
         The limit on the signal events in the whole peak.
@@ -74,6 +73,8 @@ class Outcome:
     n_sig_error: float
     q0: float
     p0: float
+    p0_error: float
+    z0: float
     limit: UpperLimit
     core: float
     flags: tuple[Flag, ...]
@@ -97,14 +98,18 @@ class ScanPoint:
         Fitted signal events in the whole peak, inside the window or not, and in all regions; negative for a deficit.
         At the boundary of the fit the error is that of the background-only expectation.
     q0, p0, z0
-        Discovery statistic, local p-value and significance, z0 = sqrt(q0). Fits: asymptotic, p0 = 0.5 for a deficit.
-        Counting: p0 = P(N >= n_obs), and z0 = 0 for p0 > 0.5.
+        Discovery statistic, local p-value and significance. Fits: by the asymptotic formulae, z0 = sqrt(q0) and
+        p0 = 0.5 for a deficit; or by toys, z0 that of p0, and p0 = 1 for a deficit. Counting: p0 = P(N >= n_obs). z0
+        is 0 for p0 > 0.5.
     efficiency
         Branching ratio times total signal efficiency, summed over the regions.
     resolution
         Resolution in mass [GeV]: that on the axis over the slope of the axis; of the region with the largest share.
     n_sig_ul_obs, n_sig_ul_exp_m2, n_sig_ul_exp_m1, n_sig_ul_exp, n_sig_ul_exp_p1, n_sig_ul_exp_p2
         Upper limits on the signal events in the whole peak.
+    p0_error, n_sig_ul_obs_error, n_sig_ul_exp_error
+        Standard deviations of p0, of the observed limit and of the median expected one, from the number of toys or
+        samples; 0 where there are none.
     method, cl, valid, flags
         As in `bumphunt.inference.upper_limit.UpperLimit`; flags as in the head of this module.
     """
@@ -127,6 +132,9 @@ class ScanPoint:
     n_sig_ul_exp: float
     n_sig_ul_exp_p1: float
     n_sig_ul_exp_p2: float
+    p0_error: float
+    n_sig_ul_obs_error: float
+    n_sig_ul_exp_error: float
     method: str
     cl: float
     valid: bool
@@ -179,9 +187,10 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
     setting
         Whether they are blinded, and from which background on the formulae are trusted.
     """
-    known, limit = not np.isnan(found.q0), found.limit
+    known, limit = not np.isnan(found.p0), found.limit
     alone = Flag.NO_BACKGROUND in found.flags
-    q0, p0 = (0.0, 0.5) if setting.blinded and known else (found.q0, found.p0)
+    known_but_blinded = setting.blinded and known
+    q0, p0, p0_error, z0 = (0.0, 0.5, 0.0, 0.0) if known_but_blinded else (found.q0, found.p0, found.p0_error, found.z0)
     flags = (
         *limit.flags,
         *found.flags,
@@ -203,7 +212,7 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
         n_sig_error=found.n_sig_error,
         q0=q0,
         p0=p0,
-        z0=float(asymptotics.z0_from_q0(q0)),
+        z0=z0,
         efficiency=sum(part.efficiency for part in found.parts),
         resolution=at.mass_resolution,
         n_sig_ul_obs=limit.observed,
@@ -212,6 +221,9 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
         n_sig_ul_exp=median,
         n_sig_ul_exp_p1=p1,
         n_sig_ul_exp_p2=p2,
+        p0_error=p0_error,
+        n_sig_ul_obs_error=limit.error,
+        n_sig_ul_exp_error=float(limit.expected_errors[2]),
         method=limit.method,
         cl=limit.cl,
         valid=limit.valid and (known or alone),

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bumphunt.engines.choose import Engine
+from bumphunt.inference.significance import SignificanceSettings
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.scanning.channels import block_outcomes, is_channel
 from bumphunt.scanning.counts import count_outcome
@@ -45,6 +46,7 @@ def scan_spectra(
     method: Method,
     sources: Sources = (),
     limits: LimitSettings | None = None,
+    significance: SignificanceSettings | None = None,
     rng: np.random.Generator | None = None,
     engine: Engine = "auto",
     progress: Callable[[], object] | None = None,
@@ -67,8 +69,10 @@ def scan_spectra(
         efficiency of each region is always in. Without templates there are no samples whose yield a source could move.
     limits
         How limits are set: by default asymptotic ones of fits, exact ones of counts, at 90 %.
+    significance
+        How p0 of fits is found: by the asymptotic formulae unless given. That of a count in one region is exact.
     rng
-        For limits from toys or integrals: each mass has a child of its seed.
+        For what comes from toys or integrals: each mass has a child of its seed.
     engine
         As in `bumphunt.inference.fit.fit`; "linear" fits uncertain yields of the signal too.
     progress
@@ -88,7 +92,7 @@ def scan_spectra(
         or more terms than a window has bins, or random numbers are needed and `rng` is None.
     """
     several = checked_regions(regions)
-    setting = scan_setting(method, limits, rng, engine, blinded=blinded(several), n_regions=len(several))
+    setting = scan_setting(method, limits, significance, rng, engine, blinded=blinded(several), n_regions=len(several))
     points: list[ScanPoint] = []
     everything = scan_masses(several, masses, method, sources)
     for first in range(0, len(everything), BLOCK):

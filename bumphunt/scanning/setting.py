@@ -9,6 +9,7 @@ import numpy as np
 from bumphunt.engines.choose import Engine
 from bumphunt.errors import InputError
 from bumphunt.inference.seeds import child_seed, seed_of
+from bumphunt.inference.significance import SignificanceSettings
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.scanning.method import Method
 
@@ -28,6 +29,8 @@ class ScanSetting:
         How a mass is tested.
     limits
         How limits are set.
+    significance
+        How p0 of fits is found.
     seed
         Of random numbers; None where none are needed.
     engine
@@ -38,6 +41,7 @@ class ScanSetting:
 
     method: Method
     limits: LimitSettings
+    significance: SignificanceSettings
     seed: np.random.SeedSequence | None
     engine: Engine
     blinded: bool
@@ -50,6 +54,7 @@ class ScanSetting:
 def scan_setting(
     method: Method,
     limits: LimitSettings | None,
+    significance: SignificanceSettings | None,
     rng: np.random.Generator | None,
     engine: Engine,
     *,
@@ -60,7 +65,7 @@ def scan_setting(
 
     Parameters
     ----------
-    method, limits, rng, engine
+    method, limits, significance, rng, engine
         As in `bumphunt.scanning.scan.scan_spectra`.
     blinded
         Whether the counts are an expectation.
@@ -70,7 +75,7 @@ def scan_setting(
     Raises
     ------
     InputError
-        If limits need a generator and there is none, or are set in a way that the method has no use for.
+        If limits or p0 need a generator and there is none, or limits are set in a way that the method has no use for.
     """
     counting = method.kind == "counting"
     settings = limits or LimitSettings(method="auto" if counting else "asymptotic")
@@ -83,7 +88,9 @@ def scan_setting(
             f" {method.kind!r}: scan regions apart by 'counting', or set limits by 'auto'"
         )
         raise InputError(msg)
-    random = settings.method != "asymptotic" and not (counting and n_regions == 1)
-    generator = settings.checked_generator(rng) if random else rng
-    seed = None if generator is None else seed_of(generator)
-    return ScanSetting(method=method, limits=settings, seed=seed, engine=engine, blinded=blinded)
+    of_p0 = significance or SignificanceSettings()
+    if not (counting and n_regions == 1):
+        settings.checked_generator(rng)
+        of_p0.checked_generator(rng)
+    seed = None if rng is None else seed_of(rng)
+    return ScanSetting(method=method, limits=settings, significance=of_p0, seed=seed, engine=engine, blinded=blinded)

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
+from bumphunt.inference.significance import SignificanceMethod
 from bumphunt.inference.upper_limit import LimitMethod, Prior
 from bumphunt.models.background import BackgroundModel
 from bumphunt.scanning.sources import Source
@@ -222,10 +223,13 @@ class Fit(Section):
     limit: LimitMethod = "auto"
     """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian; for counts
     also the upper end of the Feldman-Cousins interval."""
+    significance: SignificanceMethod = "auto"
+    """p0 by toys where the background in the core of the peak is too little for the formulae, or always by one of the
+    two; that of one count is exact."""
     prior: Prior = "flat"
     """Prior of the signal in Bayesian limits."""
     toys: Count = 1000
-    """Pseudo-experiments at each tested signal, where limits come from toys."""
+    """Pseudo-experiments at each tested signal, where limits come from toys, and for p0."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -234,6 +238,9 @@ class Fit(Section):
                 f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
                 " or 'feldman-cousins'"
             )
+            raise ValueError(msg)
+        if self.method == "counting" and self.slices is None and self.significance == "toys":
+            msg = "significance: toys is an approximation; p0 of a count is exact: leave it out"
             raise ValueError(msg)
         if self.limit == "feldman-cousins" and (self.method != "counting" or self.slices is not None):
             msg = "limit: feldman-cousins is for one count: want method: counting without slices, or limit: auto"

@@ -27,6 +27,7 @@ from pathlib import Path
 
 from bumphunt.cuts.choice import Merit
 from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.inference.significance import SignificanceSettings
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.scanning.method import Method
@@ -238,6 +239,8 @@ class ScanSetup:
         How a mass is tested.
     limits
         How limits are set.
+    significance
+        How p0 of fits is found.
     templates
         Samples that are templates of the fit.
     uncertainties
@@ -254,6 +257,7 @@ class ScanSetup:
     masses: SearchedMasses
     method: Method
     limits: LimitSettings
+    significance: SignificanceSettings
     templates: tuple[str, ...]
     uncertainties: Mapping[str, float]
     sources: tuple[Source, ...]

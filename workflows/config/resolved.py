@@ -14,6 +14,7 @@ import numpy as np
 
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import ConfigError, InputError
+from bumphunt.inference.significance import SignificanceSettings
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.parameters import Detector
@@ -344,6 +345,7 @@ def _scan(
         masses=SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded),
         method=_method(fit),
         limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),
+        significance=SignificanceSettings(method=fit.significance, n_toys=fit.toys),
         templates=templates,
         uncertainties={name: sample.uncertainty for name, sample in sections.samples.items()},
         sources=sources,

@@ -17,6 +17,7 @@ COLUMNS = (
     *("mass", "window_lo", "window_hi", "n_obs", "n_bkg", "n_sig", "n_sig_error", "q0", "p0", "z0"),
     *("efficiency", "resolution"),
     *(f"{quantity}_ul_{limit}" for quantity in ("n_sig", "xsec", "coupling") for limit in LIMITS),
+    *("p0_error", "n_sig_ul_obs_error", "n_sig_ul_exp_error"),
     *("method", "cl", "valid", "flags"),
 )
 """Columns of the limit table, an interface: masses in GeV, cross sections in fb."""

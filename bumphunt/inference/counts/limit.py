@@ -27,6 +27,9 @@ SMALLEST_CLB = 1e-290
 
 def _limit(n_obs: float, model: CountingModel, alpha: float, nodes: tuple[Array, Array]) -> float:
     """Return the CLs limit for one count; raise `FitError` if CLb underflows."""
+    if n_obs == 0.0:  # CLs = CLsb / CLb: any background cancels, also where both are too small for numbers
+        model = CountingModel(background=0.0, efficiency_sigma=model.efficiency_sigma)
+        nodes = background_nodes(model)
     clb = at_most(n_obs, 0.0, model, nodes)
     if clb < SMALLEST_CLB:
         raise FitError(Flag.CLB_UNDERFLOW, f"CLb = {clb} for {n_obs} events over {model.background}")

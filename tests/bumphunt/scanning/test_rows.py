@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import Flag
+from bumphunt.inference.significance import SignificanceSettings
 from bumphunt.inference.upper_limit import LimitSettings, UpperLimit, failed_limit
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.method import Method
@@ -22,7 +23,9 @@ LIMIT = UpperLimit(
 
 def setting(*, blinded=False):
     limits = LimitSettings(threshold=10.0)
-    return ScanSetting(method=METHOD, limits=limits, seed=None, engine="auto", blinded=blinded)
+    return ScanSetting(
+        method=METHOD, limits=limits, significance=SignificanceSettings(), seed=None, engine="auto", blinded=blinded
+    )
 
 
 def outcome(**change):
@@ -46,6 +49,8 @@ def outcome(**change):
         n_sig_error=2.0,
         q0=2.25,
         p0=0.0668,
+        p0_error=0.0,
+        z0=1.5,
         limit=LIMIT,
         core=30.0,
         flags=("fit_at_boundary",),
@@ -77,7 +82,7 @@ def test_few_background_events_are_flagged(core, low):
 
 @pytest.mark.parametrize("blinded", [False, True])
 def test_unknown_significance_is_an_invalid_row_unless_nothing_is_expected(blinded):
-    unknown = {"q0": np.nan, "p0": np.nan}
+    unknown = {"q0": np.nan, "p0": np.nan, "z0": np.nan}
     failed = scan_row(outcome(**unknown, flags=("fit_singular",)), setting(blinded=blinded))
     assert not failed.valid
     assert "no_significance" not in failed.flags

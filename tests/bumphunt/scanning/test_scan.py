@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bumphunt.errors import InputError
 from bumphunt.inference.counts.distribution import CountingModel
 from bumphunt.inference.counts.limit import counting_limit
+from bumphunt.inference.significance import SignificanceSettings
 from bumphunt.inference.upper_limit import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
@@ -249,6 +251,37 @@ def test_auto_never_trusts_formulae_in_rows_of_low_counts(method, source):
         assert point.method == ("cls_toys" if low else "cls_asymptotic") or "no_background" in point.flags
         met.add(low)
     assert met == {True, False}
+
+
+SMOOTH = Method(kind="smooth", background=BackgroundModel("bernstein", 3))
+
+
+@pytest.mark.parametrize("events", [[], [25.1], [16.0, 24.9, 25.2, 40.0]])
+def test_smooth_search_among_few_events_has_limits_and_p0_from_toys(events):
+    setting = {
+        "limits": LimitSettings(method="auto", n_toys=200),
+        "significance": SignificanceSettings(method="auto", n_toys=200),
+        "rng": np.random.default_rng(2),
+    }
+    counts = np.histogram(events, EDGES)[0].astype(float)
+    (point,) = run(SMOOTH, counts, [], [], (), EDGES, signal=gaussian_signal(), masses=[5.0], **setting).points
+    assert (point.valid, point.method) == (True, "cls_toys")
+    assert "low_counts" in point.flags
+    assert 0.0 < point.n_sig_ul_obs_error < 0.2 * point.n_sig_ul_obs
+    assert point.n_sig_ul_exp_error > 0.0
+    assert np.log(10.0) - 4.0 * point.n_sig_ul_obs_error < point.n_sig_ul_obs < 10.0
+    if events:
+        assert 0.0 < point.p0_error < 0.3 * point.p0
+        assert point.z0 == pytest.approx(stats.norm.isf(point.p0), rel=1e-9)
+    else:
+        assert abs(point.n_sig_ul_obs - np.log(10.0)) < 4.0 * point.n_sig_ul_obs_error
+        assert (point.p0, point.z0, point.p0_error) == (1.0, 0.0, 0.0)
+
+
+def test_p0_needs_random_numbers_unless_the_formulae_are_asked():
+    asked = {"significance": SignificanceSettings(method="auto"), "signal": gaussian_signal(), "masses": [5.0]}
+    with pytest.raises(InputError, match="'auto' needs random numbers"):
+        run(SMOOTH, np.zeros(CENTRES.size), [], [], (), EDGES, **asked)
 
 
 def test_rows_do_not_depend_on_what_is_scanned_with_them():

@@ -138,6 +138,8 @@ def test_shipped_examples_load():
             ["systematics.fake: a count cannot use a spurious_signal"],
         ),
         ("search:", "fit: {method: counting, limit: toys}\nsearch:", [":9:", "limit: toys is an approximation"]),
+        ("search:", "fit: {method: counting, significance: toys}\nsearch:", [":9:", "p0 of a count is exact"]),
+        ("search:", "fit: {significance: exact}\nsearch:", [":9:", "significance"]),
         (
             "search:",
             "fit: {limit: feldman-cousins}\nsearch:",

@@ -57,7 +57,14 @@ def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int
     write_signal_models(signals, names, folder)
     for number, task in enumerate(setup.fits):
         regions, sources = scan_regions(setup, task, selected, signals)
-        scan = partial(scan_spectra, regions, method=setup.method, sources=sources, limits=setup.limits)
+        scan = partial(
+            scan_spectra,
+            regions,
+            method=setup.method,
+            sources=sources,
+            limits=setup.limits,
+            significance=setup.significance,
+        )
         # counts are made faster than a process is started, but for Feldman-Cousins intervals
         quick = setup.method.kind == "counting" and setup.limits.method != "feldman-cousins"
         rows = _in_blocks(
