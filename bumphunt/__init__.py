@@ -10,8 +10,9 @@ describe      `region` of `Sample` and `BackgroundModel`; `narrow_bins` of a reg
 peaks         `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`
 uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `ShapeVariation`, `PeakPosition`, `PeakWidth`,
               `SpuriousSignal`
-ask           `fit`, `fit_unbinned`, `interval`, `significance`, `hypotest`, `limit`, `bayesian_limit`, `scan`,
-              `impacts`
+ask           `fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys), `hypotest`, `limit`
+              (CLs by formulae or toys, Bayesian), `bayesian_limit`, `scan`, `impacts`
+one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`, `feldman_cousins`
 errors        `BumphuntError`, `InputError`, `FitError`
 ============= ==========================================================================================================
 
@@ -24,7 +25,10 @@ __version__ = "0.1.0"
 
 _ROOMS = {
     "bumphunt.errors": ("BumphuntError", "FitError", "InputError"),
-    "bumphunt.inference.bayesian": ("bayesian_limit",),
+    "bumphunt.inference.bayesian": ("bayesian_counting_limit", "bayesian_limit"),
+    "bumphunt.inference.counts.distribution": ("CountingModel", "counting_p0"),
+    "bumphunt.inference.counts.feldman_cousins": ("feldman_cousins",),
+    "bumphunt.inference.counts.limit": ("counting_limit",),
     "bumphunt.inference.fit": ("fit", "limit", "scan"),
     "bumphunt.inference.intervals": ("interval",),
     "bumphunt.inference.significance": ("hypotest", "significance"),

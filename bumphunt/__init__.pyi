@@ -3,7 +3,12 @@
 from bumphunt.errors import BumphuntError as BumphuntError
 from bumphunt.errors import FitError as FitError
 from bumphunt.errors import InputError as InputError
+from bumphunt.inference.bayesian import bayesian_counting_limit as bayesian_counting_limit
 from bumphunt.inference.bayesian import bayesian_limit as bayesian_limit
+from bumphunt.inference.counts.distribution import CountingModel as CountingModel
+from bumphunt.inference.counts.distribution import counting_p0 as counting_p0
+from bumphunt.inference.counts.feldman_cousins import feldman_cousins as feldman_cousins
+from bumphunt.inference.counts.limit import counting_limit as counting_limit
 from bumphunt.inference.fit import fit as fit
 from bumphunt.inference.fit import limit as limit
 from bumphunt.inference.fit import scan as scan

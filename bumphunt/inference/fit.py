@@ -5,13 +5,14 @@ to get               ask
 ===================  ==========================================================
 signal, parameters   `fit`
 interval             `bumphunt.inference.intervals.interval` (as MINOS)
-Z, p-value           `bumphunt.inference.significance.significance`
+Z, p-value           `bumphunt.inference.significance.significance`, by formulae or toys
 CLs of a strength    `bumphunt.inference.significance.hypotest`
-upper limit          `limit`
+upper limit          `limit`: CLs by formulae or toys, or Bayesian
 all, over masses     `scan`
-Bayesian limit       `bumphunt.inference.bayesian.bayesian_limit`
+Bayesian limit       `bumphunt.inference.bayesian.bayesian_limit`, with its error
 unbinned fit         `bumphunt.inference.unbinned.fit_unbinned`
 one source at a time `bumphunt.scanning.impacts.impacts`
+one count            `bumphunt.inference.counts`: exact p0, limits and intervals
 ===================  ==========================================================
 
 Each takes one region or several with a shared signal strength (`bumphunt.models.region`), and says which engine it

@@ -215,7 +215,8 @@ def limit_from_marginal(
     prior
         In S >= 0.
     efficiency_sigma
-        Relative uncertainty of the factor kappa in y = kappa S: log-normal with median 1.
+        Relative uncertainty r of the factor kappa in y = kappa S: log-normal with median 1, and 1 + r at +1 standard
+        deviation.
 
     Returns
     -------

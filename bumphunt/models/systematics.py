@@ -83,7 +83,7 @@ def numbers(what: str, values: Any) -> Array:
 
 def _checked(name: str, what: str, value: float, low: float) -> None:
     """Raise unless an uncertainty has a name and its number is finite and above `low`."""
-    if not name:
+    if not name or not isinstance(name, str):
         msg = f"an uncertainty needs a name, got {name!r} for {what} {value}"
         raise InputError(msg)
     if not isinstance(value, int | float | np.number) or not low < value < np.inf:
@@ -107,7 +107,9 @@ class LogNormal:
     name
         Of the parameter; the same name elsewhere is the same parameter.
     relative
-        Relative change at +1 sigma, above -1: 0.02 multiplies with 1.02.
+        Relative change r at +1 sigma, above -1: 0.02 multiplies with 1.02. The factor is (1 + r)^theta: its median is
+        1, its mean exp(ln(1 + r)^2 / 2). More than 1 is taken for the factor itself, and refused, unless `down` is
+        given.
     down
         Relative change at -1 sigma, above -1. By default 1 / (1 + relative) - 1: exactly exponential.
     interpolation
@@ -116,7 +118,8 @@ class LogNormal:
     Raises
     ------
     InputError
-        If the name is empty, a change is -1 or less, or the interpolation is unknown.
+        If the name is empty or no text, a change is -1 or less, or above 1 without `down`, or the interpolation is
+        unknown.
     """
 
     name: str
@@ -127,6 +130,13 @@ class LogNormal:
     def __post_init__(self) -> None:
         _checked(self.name, "relative change", self.relative, -1.0)
         _checked(self.name, "relative change", 0.0 if self.down is None else self.down, -1.0)
+        if self.relative > 1.0 and self.down is None:
+            msg = (
+                f"the relative change of {self.name!r} is {self.relative:g}: a factor {self.relative:g} is"
+                f" LogNormal({self.name!r}, {self.relative - 1.0:g}); if more than the double is meant, say what -1"
+                f" sigma does too: down={1.0 / (1.0 + self.relative) - 1.0:.4g}"
+            )
+            raise InputError(msg)
         _checked_interpolation(self.name, self.interpolation)
 
     @property

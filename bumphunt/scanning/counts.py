@@ -102,8 +102,8 @@ class CountingWindow:
     def model(self, *, without: str | None = None) -> CountingModel:
         """Return the counting model, with all sources or without one.
 
-        The background has a gamma distribution with the sum of the squared shifts as variance, the efficiency a
-        log-normal one; that a source moves both is left out.
+        The background has a gamma distribution with the sum of the squared shifts as variance, the efficiency is the
+        product of log-normal factors (1 + shift)^z; that a source moves both is left out.
         """
         background, signal = (
             np.array([shift for name, shift in shifts.items() if name != without])
@@ -112,7 +112,7 @@ class CountingWindow:
         return CountingModel(
             background=self.background,
             background_sigma=float(np.sqrt(background @ background)),
-            efficiency_sigma=float(np.sqrt(signal @ signal)),
+            efficiency_sigma=float(np.expm1(np.sqrt(np.sum(np.log1p(signal) ** 2)))),
         )
 
 

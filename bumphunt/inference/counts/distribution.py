@@ -2,7 +2,8 @@
 
 Exact probabilities, p-values and quantiles. The number of events is n ~ Poisson(kappa s + b). The background b has a
 gamma distribution (what a Monte Carlo count or a control region gives) or a log-normal one, the efficiency factor kappa
-a log-normal one; both are averaged over (prior-predictive, Cousins and Highland), with no approximation but quadrature.
+a log-normal one, whose median is the nominal value as in regions; both are averaged over (prior-predictive, Cousins and
+Highland), with no approximation but quadrature.
 With b and kappa known all are closed forms in the incomplete gamma function.
 
 References
@@ -60,13 +61,22 @@ class CountingModel:
     Parameters
     ----------
     background
-        Mean of the expected background [events], not negative.
+        Expected background [events], not negative: the mean of a gamma distribution, the median of a log-normal one.
     background_sigma
-        Its standard deviation [events]; 0 for a known background.
+        Its standard deviation [events], of a log-normal one the change at +1 standard deviation; 0 for a known
+        background.
     prior
-        Distribution of the background, with that mean and standard deviation: "gamma" or "lognormal".
+        Distribution of the background: "gamma" or "lognormal".
     efficiency_sigma
-        Standard deviation of ln(kappa), the relative uncertainty of everything that multiplies the signal.
+        Relative change r of everything that multiplies the signal at +1 standard deviation: kappa = (1 + r)^z, with a
+        normal z.
+
+    Notes
+    -----
+    The same numbers mean the same in regions. A log-normal uncertainty r is
+    `bumphunt.models.systematics.LogNormal`, whose median is the nominal value. A control region of N events with alpha
+    events of background each (`bumphunt.models.systematics.ControlRegion`) is, in Bayesian limits, a gamma distribution
+    of mean alpha (N + 1) and standard deviation alpha sqrt(N + 1): the flat prior adds one event.
 
     Raises
     ------
@@ -186,21 +196,22 @@ def background_nodes(model: CountingModel) -> tuple[Array, Array]:
     spread = _lognormal_spread(model)
     step = min(COARSE_STEP * spread, poisson, LARGEST_STEP)
     t = np.arange(-TAIL * spread, TAIL * spread + step, step)
-    return _normalised(np.log(mean) - 0.5 * spread**2 + t, -0.5 * (t / spread) ** 2)
+    return _normalised(np.log(mean) + t, -0.5 * (t / spread) ** 2)
 
 
 def _lognormal_spread(model: CountingModel) -> float:
     """Return the standard deviation of ln b of a log-normal background."""
-    return float(np.sqrt(np.log1p((model.background_sigma / model.background) ** 2)))
+    return float(np.log1p(model.background_sigma / model.background))
 
 
-def lognormal_nodes(sigma: float, resolved: float) -> tuple[Array, Array]:
-    """Return values of kappa, log-normal with median 1, and weights that sum to 1.
+def lognormal_nodes(relative: float, resolved: float) -> tuple[Array, Array]:
+    """Return values of kappa, log-normal with median 1 and 1 + relative at +1 standard deviation, and weights.
 
-    The step resolves a relative change of kappa by `resolved`.
+    The weights sum to 1. The step resolves a relative change of kappa by `resolved`.
     """
-    if sigma == 0.0:
+    if relative == 0.0:
         return np.ones(1), np.ones(1)
+    sigma = float(np.log1p(relative))
     z = np.arange(-TAIL, TAIL + COARSE_STEP, min(COARSE_STEP, STEPS_PER_WIDTH * resolved / sigma))
     w = np.exp(-0.5 * z**2)
     return np.exp(sigma * z), w / w.sum()
@@ -222,7 +233,7 @@ def _background_below(values: Array, model: CountingModel) -> Array:
         return np.asarray(gammainc(shape, x * shape / model.background))
     spread = _lognormal_spread(model)
     with np.errstate(divide="ignore"):
-        z = (np.log(x / model.background) + 0.5 * spread**2) / spread
+        z = np.log(x / model.background) / spread
     return np.asarray(ndtr(z))
 
 
@@ -309,7 +320,7 @@ def _lognormal_tail(n_obs: float, model: CountingModel) -> float:
     density in t is log-concave.
     """
     spread = _lognormal_spread(model)
-    middle = np.log(model.background) - 0.5 * spread**2
+    middle = np.log(model.background)
 
     def log_integrand(t: Array) -> Array:
         with np.errstate(divide="ignore"):

@@ -120,7 +120,7 @@ def test_limit_is_the_integral_over_the_coefficients(sigmas, prior, counts):
 @pytest.mark.parametrize("prior", ["flat", "1/sqrt"])
 def test_uncertain_efficiency_is_that_of_counting(prior):
     model = CountingModel(background=5.0, efficiency_sigma=0.25)
-    r = count(9, 5.0, signal=[LogNormal("e", np.expm1(0.25))])
+    r = count(9, 5.0, signal=[LogNormal("e", 0.25)])
     got = bayesian_limit(r, rng=np.random.default_rng(0), prior=prior, n_samples=16384)
     want = bayesian_counting_limit(9, model, prior=prior).upper
     assert abs(got.upper - want) < 4.0 * got.error + 1e-3 * want
@@ -165,9 +165,11 @@ def test_log_normal_signal_is_that_of_quadrature(relative, n_obs):
         return np.sum(weight / kappa * special.gammaincc(n_obs + 1, np.exp(log_s) * kappa + 1.0))
 
     want = np.exp(optimize.brentq(lambda log_s: above(log_s) / above(-50.0) - 0.1, -5.0, 50.0))
-    got = bayesian_limit(count(n_obs, 1.0, signal=[LogNormal("e", relative)]), rng=np.random.default_rng(3))
+    down = 1.0 / (1.0 + relative) - 1.0
+    known = LogNormal("e", relative, down=down, interpolation="piecewise")
+    got = bayesian_limit(count(n_obs, 1.0, signal=[known]), rng=np.random.default_rng(3))
     assert abs(got.upper - want) < 4.0 * got.error + 1e-4 * want
-    model = CountingModel(background=1.0, efficiency_sigma=float(np.log1p(relative)))
+    model = CountingModel(background=1.0, efficiency_sigma=relative)
     assert bayesian_counting_limit(n_obs, model).upper == pytest.approx(want, rel=1e-6)
 
 
@@ -177,6 +179,26 @@ def test_signal_of_which_next_to_nothing_is_known_is_flagged():
     free = bayesian_limit(count(2, 1.0, signal=[Free("e")]), rng=np.random.default_rng(1))
     assert not free.valid
     assert free.flags
+
+
+@pytest.mark.parametrize("n_obs", [0, 3, 9])
+def test_half_of_log_normal_is_the_same_in_counts_and_regions(n_obs):
+    r = count(n_obs, 3.0, LogNormal("b", 0.5), signal=[LogNormal("e", 0.5)])
+    got = bayesian_limit(r, rng=np.random.default_rng(4), n_samples=16384)
+    model = CountingModel(background=3.0, background_sigma=1.5, prior="lognormal", efficiency_sigma=0.5)
+    want = bayesian_counting_limit(n_obs, model).upper
+    assert abs(got.upper - want) < 4.0 * got.error + 1e-3 * want
+    assert abs(got.upper - want) < 0.02 * want
+
+
+@pytest.mark.parametrize("n_obs", [0, 3, 9])
+@pytest.mark.parametrize(("events", "alpha"), [(3.0, 0.8), (0.0, 2.0), (24.0, 0.1)])
+def test_control_region_is_a_gamma_distribution_in_counts_and_regions(n_obs, events, alpha):
+    r = count(n_obs, 1.0, ControlRegion("b", events, alpha=alpha))
+    got = bayesian_limit(r, rng=np.random.default_rng(5), n_samples=16384)
+    model = CountingModel(background=alpha * (events + 1.0), background_sigma=alpha * np.sqrt(events + 1.0))
+    want = bayesian_counting_limit(n_obs, model).upper
+    assert abs(got.upper - want) < 4.0 * got.error + 2e-3 * want
 
 
 def test_large_counts_give_the_truncated_normal():
@@ -194,10 +216,18 @@ def test_error_is_the_spread_of_samples():
 
 
 def test_limit_of_the_table_names_its_prior():
-    upper = limit(count(3, 1.0), method="bayesian", rng=np.random.default_rng(1))
-    assert (upper.method, upper.valid, upper.flags) == ("bayesian_flat", True, ())
-    assert upper.observed == pytest.approx(5.711, rel=1e-3)
-    assert np.isnan(upper.expected).all()
+    r = count(3, 1.0, LogNormal("b", 0.3))
+    for prior in ("flat", "1/sqrt"):
+        upper = limit(r, method="bayesian", prior=prior, rng=np.random.default_rng(1))
+        alone = bayesian_limit(r, prior=prior, rng=np.random.default_rng(1))
+        assert (upper.method, upper.valid, upper.flags) == (f"bayesian_{prior}", True, ())
+        assert (upper.observed, upper.error) == (alone.upper, alone.error)
+        assert upper.error > 0.0
+        assert np.isnan(upper.expected).all()
+    known = limit(count(3, 1.0), method="bayesian", rng=np.random.default_rng(1))
+    assert known.observed == pytest.approx(5.711, rel=1e-3)
+    with pytest.raises(InputError, match="'flat' or '1/sqrt', got 'log'"):
+        limit(r, method="bayesian", prior="log", rng=np.random.default_rng(1))
 
 
 def test_failed_fit_is_an_invalid_limit_with_its_reason():

@@ -56,7 +56,7 @@ def test_uncertain_background_and_efficiency_are_marginalised(n, b, sigma, kappa
     counts = np.arange(n + 1)
     z = np.linspace(-6.0, 6.0, 31)
     u = np.linspace(0.0, 3.0 * np.sqrt(n + 3.0), 601)  # s = u^2: ds = 2 u du, so that 1/sqrt(s) is no singularity
-    mean = u[:, None] ** 2 * np.exp(kappa * z)
+    mean = u[:, None] ** 2 * (1.0 + kappa) ** z
     likelihood = stats.poisson.pmf(counts, mean[..., None]) @ background.pmf(n - counts) @ stats.norm.pdf(z)
     want = upper_of(likelihood * (u if prior == "flat" else 1.0), u)
     model = CountingModel(background=b, background_sigma=sigma, efficiency_sigma=kappa)
@@ -66,8 +66,11 @@ def test_uncertain_background_and_efficiency_are_marginalised(n, b, sigma, kappa
 
 
 def test_efficiency_steps_resolve_a_large_signal():
-    s, kappa = 4000.0, 0.3  # 4000 +- 64 events, efficiency 30 %: s is log-normal, times 1 / kappa of the flat prior
-    limit = bayesian_counting_limit(4000, CountingModel(background=0.0, efficiency_sigma=kappa)).upper
+    s, kappa = (
+        4000.0,
+        np.log(1.3),
+    )  # 4000 +- 64 events, efficiency 30 %: s is log-normal, times 1 / kappa of the flat prior
+    limit = bayesian_counting_limit(4000, CountingModel(background=0.0, efficiency_sigma=0.3)).upper
     z = np.linspace(-8.0, 8.0, 40001)
     weight = np.exp(-0.5 * z**2 - kappa * z)
 

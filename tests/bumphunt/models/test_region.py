@@ -100,6 +100,8 @@ def test_bad_regions_raise_with_the_value(change, message):
         (lambda: LogNormal("l", -1.0), "must be above -1.0 and finite, got -1.0"),
         (lambda: LogNormal("l", 0.1, -1.5), "got -1.5"),
         (lambda: LogNormal("", 0.1), "needs a name"),
+        (lambda: LogNormal(1.2, 0.1), "needs a name, got 1.2"),
+        (lambda: LogNormal("e", 1.2), r"a factor 1.2 is LogNormal\('e', 0.2\); .* down=-0.5455"),
         (lambda: LogNormal("l", 0.1, 0.1, "cubic"), "got 'cubic'"),
         (lambda: Gaussian("g", 0.0), "got 0.0"),
         (lambda: ControlRegion("c", -1), "got -1"),

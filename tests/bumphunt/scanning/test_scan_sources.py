@@ -177,7 +177,7 @@ def test_counting_sources_add_in_quadrature_and_within_a_source_linearly():
     model = found.model()
     assert model.background == pytest.approx(tau + mu)
     assert model.background_sigma == pytest.approx(np.hypot(0.1 * tau, 0.2 * tau + 0.3 * mu))
-    assert model.efficiency_sigma == pytest.approx(np.hypot(0.1, 0.05))
+    assert model.efficiency_sigma == pytest.approx(np.expm1(np.hypot(np.log1p(0.1), np.log1p(0.05))))
     (point,) = run(COUNTING, s, signal=signal_model(0.005), masses=[5.0], sources=sources).points
     same = CountingModel(
         background=tau + mu,

@@ -99,7 +99,7 @@ def averaged(s, model, top):
     """P(n | s) for n = 0 ... top: Poisson averaged over a log-normal factor, and a negative binomial background."""
     z, w = hermegauss(60)
     n = np.arange(top + 1)
-    signal = w @ stats.poisson.pmf(n, s * np.exp(model.efficiency_sigma * z)[:, None]) / np.sqrt(2.0 * np.pi)
+    signal = w @ stats.poisson.pmf(n, s * (1.0 + model.efficiency_sigma) ** z[:, None]) / np.sqrt(2.0 * np.pi)
     shape = (model.background / model.background_sigma) ** 2
     background = stats.nbinom.pmf(n, shape, shape / (shape + model.background))
     return np.convolve(signal, background)[: top + 1]
