@@ -106,7 +106,12 @@ def tested(job: Job) -> dict[str, Any]:
     return {
         "channel": job.analysis.sections.channel,
         "search": plain(scan.masses),
-        "fit": {**plain(scan.method), "limit": plain(scan.limits), "templates": plain(scan.templates)},
+        "fit": {
+            **plain(scan.method),
+            "limit": plain(scan.limits),
+            "significance": plain(scan.significance),
+            "templates": plain(scan.templates),
+        },
         "fits": {task.title: task.combined for task in scan.fits},
         "samples": {name: {"uncertainty": value} for name, value in scan.uncertainties.items()},
         "systematics": {source.name: plain(source) for source in scan.sources},

@@ -136,6 +136,7 @@ GIVEN_EDITS: Edits = {
     "fit.slices.edges": ([0.0, 1.5, 3.0], READ),
     "fit.cl": (0.95, TESTED),
     "fit.limit": ("toys", TESTED),
+    "fit.significance": ("toys", TESTED),
     "fit.prior": ("1/sqrt", TESTED),
     "fit.toys": (500, TESTED),
     "corrections.*.file": ("d.json", READ),
