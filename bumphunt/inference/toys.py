@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from bumphunt.engines.choose import fit_data_sets
 from bumphunt.engines.result import FitStatus
 from bumphunt.engines.start import first_strength
-from bumphunt.errors import FitError, InputError
+from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
@@ -43,6 +43,8 @@ ENOUGH_BEYOND = 20
 """Toys without signal as extreme as the data: with fewer, which leave an error of a quarter on CLb, more are made."""
 MOST_TOYS = 16
 """Toys after which no more are made, in units of those that were asked for."""
+HOPELESS = 0.05
+"""Fraction of failed toys without signal with which none are made with it: a failed fit takes as long as a hundred."""
 SAME_YIELD = 1e-9
 """Relative change of the yield of one unit of signal that is none."""
 NOTHING = 1e-5
@@ -131,6 +133,8 @@ class _Statistics:
         self._start = null.values if null.status is FitStatus.CONVERGED else model.start
         self._backgrounds: list[_Ensemble] = []
         self._add_background(n_toys)
+        if np.mean(~self._backgrounds[0].good) > HOPELESS:
+            raise FitError(Flag.TOYS_FAILED, f"{int(np.sum(~self._backgrounds[0].good))} of {n_toys} without signal")
 
     def _add_background(self, n_toys: int) -> None:
         """Make more toys without signal."""

@@ -140,3 +140,9 @@ def test_bands_of_few_toys_rise():
     r = region("r", counts=[3, 1], signal=[0.6, 0.4], backgrounds=Sample("b", [1.0, 2.0]))
     for seed in range(12):
         assert np.all(np.diff(toys_for(r, seed, n_toys=12).limit.expected) >= 0.0)
+
+
+def test_toys_whose_fits_fail_are_given_up_at_once(monkeypatch):
+    monkeypatch.setattr("bumphunt.inference.toys.HOPELESS", -1.0)
+    found = toys_for(region("r", counts=[3], signal=[1.0], backgrounds=Sample("b", [2.0])), n_toys=20)
+    assert (found.limit.flags, found.tested.size) == ((Flag.TOYS_FAILED,), 0)
