@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from bumphunt.engines.codes import RUNNING
 from bumphunt.engines.linear_kernels import fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
-from bumphunt.engines.start import first_strength, lifted
+from bumphunt.engines.start import first_strength, lifted, possible
 from bumphunt.engines.threads import in_threads
 from bumphunt.likelihood.likelihood import Likelihood, linear_channel
 from bumphunt.likelihood.linear import Channel
@@ -174,10 +174,11 @@ def _start(model: Likelihood, channel: Channel, strength: float | None, near: Ar
     if strength is None:
         if near is None:
             theta[0] = first_strength(background @ channel.templates, channel.signal, channel.counts)
-        return theta
+        return possible(model, theta, strength_free=True)
     columns = np.concatenate([channel.signal[None], channel.templates])
     rising = np.concatenate([[0.0], np.where(channel.held, 0.0, channel.centres)])
-    return lifted(np.concatenate([[strength], background])[None], rising, columns)[0, : theta.size]
+    raised = lifted(np.concatenate([[strength], background])[None], rising, columns)[0, : theta.size]
+    return possible(model, raised, strength_free=False)
 
 
 def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:

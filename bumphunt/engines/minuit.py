@@ -14,7 +14,7 @@ from iminuit.util import IMinuitWarning
 from numpy.typing import NDArray
 
 from bumphunt.engines.result import FitResult, FitStatus, fit_result
-from bumphunt.engines.start import first_strength
+from bumphunt.engines.start import first_strength, possible
 from bumphunt.likelihood.likelihood import Likelihood
 
 __all__ = ["fit_minuit"]
@@ -30,7 +30,8 @@ ATTEMPTS = 4
 STATIONARY = 1e-7
 """Estimated distance to the minimum, in NLL, at which a point is one whatever Minuit says: 50 times where it stops."""
 NEAR_BOUNDARY = 1e-5
-"""Expected count of an empty bin that is called at the boundary [events]."""
+"""Expected count of an empty bin that is called at the boundary [events], or of its change by one standard deviation
+where that is smaller."""
 
 
 def fit_minuit(
@@ -66,7 +67,8 @@ def fit_minuit(
     if not np.isfinite(value) and free[0]:
         nu, slopes = model.expected_and_slopes(theta)
         theta[0] = first_strength(nu, slopes[0], model.counts, float(theta[0]))
-        value = model.nll(theta)
+    theta = possible(model, theta, strength_free=bool(free[0]))
+    value = model.nll(theta)
     if not np.isfinite(value) or not free.any():
         status = FitStatus.CONVERGED if np.isfinite(value) else FitStatus.INFEASIBLE
         return fit_result(model.names, theta, np.zeros((n, n)), value, status, engine="minuit", iterations=1)
@@ -80,7 +82,9 @@ def fit_minuit(
         found = 0.5 * float(flat @ flat) < STATIONARY or (minuit.valid and not empty)
         if found:
             break
-    near_wall = bool(np.any(model.expected(theta)[model.counts == 0.0] < NEAR_BOUNDARY))
+    nu, slopes = model.expected_and_slopes(theta)
+    steep = np.minimum(np.abs(whiten.T @ slopes[free]).max(axis=0), 1.0)
+    near_wall = bool(np.any((nu < NEAR_BOUNDARY * steep)[model.counts == 0.0]))
     # near a wall all tests are deceived
     status = FitStatus.CONVERGED if found and not near_wall else FitStatus.NOT_CONVERGED
     if singular and strength is None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bumphunt.engines.codes import RUNNING
 from bumphunt.engines.newton_kernels import fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
-from bumphunt.engines.start import first_strength
+from bumphunt.engines.start import first_strength, possible
 from bumphunt.engines.threads import in_threads
 from bumphunt.likelihood.kernels import hessian
 from bumphunt.likelihood.likelihood import Likelihood
@@ -104,6 +104,7 @@ def fit_newton(
     elif not model.held[0]:
         nu, slopes = model.expected_and_slopes(theta)
         theta[0] = first_strength(nu, slopes[0], model.counts, float(theta[0]))
+    theta = possible(model, theta, strength_free=strength is None)
     fit = fit_data_sets(
         model,
         model.counts[None],

@@ -23,27 +23,40 @@ from bumphunt.compilation import njit
 from bumphunt.engines import walls
 from bumphunt.engines.cholesky import PIVOT, backward, factor, forward
 from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, INFEASIBLE, NOT_CONVERGED, RUNNING, SINGULAR
-from bumphunt.engines.walls import BARRIER_START, BLOCKED_STEPS, RIDGE, TO_BOUNDARY
+from bumphunt.engines.walls import BARRIER_START, BLOCKED_STEPS, BOUNDARY_LEVEL, RIDGE, TO_BOUNDARY
 from bumphunt.likelihood.flat import (
     BIN_PULL,
     BIN_RATIO,
     BIN_SUM,
     BIN_WEIGHT,
+    BINS,
     CROSSED,
+    FACTOR_AT,
+    FACTOR_INDEX,
+    FACTOR_KIND,
+    FACTORS,
+    FIRST,
     FREE,
     FROZEN,
     GRADIENT,
     INVERSE,
+    KIND,
     KINKED,
+    LAST,
+    LINEAR,
     NU,
     NU_STEP,
     OWN,
+    PLACE,
     PRIOR,
     RATIO,
     REDUCED,
     ROW,
     STEP,
+    TEMPLATE,
+    TERMS,
     TRIAL,
+    WALLED,
     WALLS,
     WEIGHT,
     WEIGHTED,
@@ -68,6 +81,8 @@ SINGULAR_PIVOT = 1e-11
 """Smallest pivot of the scaled Hessian that says that the parameters are determined."""
 CROSSINGS, RELEASES = 2, 6
 """Steps across the kink of a piecewise interpolation after which it is held there; how often it may be let go."""
+ALONE = 1e-12
+"""Relative expectation beside that of the strength that is none."""
 KINK_SLOPE = 1e-5
 """Slope of the NLL on a side of a kink that is called downhill [per standard deviation]."""
 
@@ -154,8 +169,11 @@ def _solve(flat, work):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy")
 def _fall(n, work):  # type: ignore[no-untyped-def]
-    """Return the steepest fall of the n expected counts."""
-    return walls.steepest_fall(work.bins[NU_STEP, :n], work.bins[INVERSE, :n])
+    """Return the steepest fall of those of the n expected counts that must stay positive."""
+    step, walled = work.bins[NU_STEP, :n], work.bins[WALLED, :n]
+    for i in range(n):
+        step[i] *= walled[i]
+    return walls.steepest_fall(step, work.bins[INVERSE, :n])
 
 
 @njit(cache=True, error_model="numpy")
@@ -189,6 +207,14 @@ def _moved(flat, theta, alpha, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
+def _tried(flat, counts, centres, precision, theta, alpha, work):  # type: ignore[no-untyped-def]
+    """Move the trial parameters by a part of the step; return the NLL there."""
+    _moved(flat, theta, alpha, work)
+    expected_and_slopes(flat, work.parameters[TRIAL], work)
+    return nll(counts, centres, precision, work.parameters[TRIAL], work)
+
+
+@njit(cache=True, error_model="numpy")
 def _less(damping):  # type: ignore[no-untyped-def]
     """Return the damping after a step that succeeded."""
     return 0.1 * damping if damping > LITTLE_DAMPING else 0.0
@@ -202,6 +228,7 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
     value = nll(counts, centres, precision, theta, work)
     if value == math.inf or _stuck(flat, counts, work):
         return math.inf, INFEASIBLE, 0
+    _find_walls(flat, counts, theta, work)
     damping, least, blocked = 0.0, 0.0, 0
     for steps in range(MAX_STEPS):
         fisher = steps == 0 and not warm
@@ -216,15 +243,12 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
             damping, least = max(10.0 * damping, FIRST_DAMPING), 1e-9
             continue
         decrement = _solve(flat, work)
-        longest = _fall(counts.size, work)
-        alpha = 1.0
+        longest, alpha = _fall(counts.size, work), 1.0
         if longest > TO_BOUNDARY:
             alpha = TO_BOUNDARY / longest
             blocked += 1
+        new = _tried(flat, counts, centres, precision, theta, alpha, work)
         last = alpha == 1.0 and damping < 0.1 and decrement < DECREMENT and (steps > 0 or warm)
-        _moved(flat, theta, alpha, work)
-        expected_and_slopes(flat, trial, work)
-        new = nll(counts, centres, precision, trial, work)
         if new <= value + NOISE * (1.0 + abs(value)):
             theta[:] = trial
             value, damping = new, max(least, _less(damping))
@@ -236,6 +260,87 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
         if blocked >= BLOCKED_STEPS or not damping < MOST_DAMPING:
             return value, RUNNING, steps + 1
     return value, RUNNING, MAX_STEPS
+
+
+@njit(cache=True, error_model="numpy")
+def _find_walls(flat, counts, theta, work):  # type: ignore[no-untyped-def]
+    """Fill which rows must be kept positive (1, else 0): those with counts, and those that could become negative.
+
+    Auxiliary counts can, and bins with a part that changes sign: one that is linear in a free parameter, or negative
+    already. Peaks of positive strength, exponentials and power factors only come close to 0. nu has been filled.
+    """
+    walled = work.bins[WALLED]
+    walled[: flat.n_bins] = 0.0
+    walled[flat.n_bins : flat.n_rows] = 1.0
+    for c in range(flat.components.shape[0]):
+        negative, n_terms = False, flat.components[c, TERMS + 1] - flat.components[c, TERMS]
+        free = flat.components[c, KIND] == TEMPLATE and n_terms > 0
+        for f in range(flat.components[c, FACTORS], flat.components[c, FACTORS + 1]):
+            kind, p, at = flat.factors[f, FACTOR_KIND], flat.factors[f, FACTOR_INDEX], flat.factors[f, FACTOR_AT]
+            free = free or (kind == LINEAR and work.flags[FREE, p] == 1)
+            if kind == BINS:
+                for i in range(flat.components[c, FIRST], flat.components[c, LAST]):
+                    if flat.bins[at + i - flat.components[c, FIRST]] >= 0:
+                        walled[i] = 1.0
+            if kind == LINEAR and flat.values[at] + flat.values[at + 1] * theta[p] < 0.0:
+                negative = not negative
+        if free or negative:
+            walled[flat.components[c, FIRST] : flat.components[c, LAST]] = 1.0
+    _keep_one_wall(flat, theta, work)
+    for i in range(flat.n_bins):
+        if counts[i] > 0.0:
+            walled[i] = 1.0
+        elif not work.bins[NU, i] > 0.0:
+            walled[i] = 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _keep_one_wall(flat, theta, work):  # type: ignore[no-untyped-def]
+    """Leave one wall to the bins where only the strength is expected: they all say that it is not negative.
+
+    A peak has many of them in its tails, with expectations that are too small for numbers to tell their walls apart.
+    """
+    m, best = flat.parameters[0, PLACE], -1
+    if m < 0 or not work.flags[FREE, 0]:
+        return
+    for i in range(flat.n_bins):
+        nu, slope = work.bins[NU, i], work.slopes[m, i]
+        if slope > 0.0 and abs(nu - theta[0] * slope) <= ALONE * abs(nu):
+            work.bins[WALLED, i] = 0.0
+            if best < 0 or slope > work.slopes[m, best]:
+                best = i
+    if best >= 0:
+        work.bins[WALLED, best] = 1.0
+
+
+@njit(cache=True, error_model="numpy")
+def _wall_terms(counts, barrier, work):  # type: ignore[no-untyped-def]
+    """Fill what the terms of the NLL and the walls make of nu: see `bumphunt.engines.walls.wall_terms`."""
+    n = counts.size
+    nu, wall, inverse = work.bins[NU, :n], work.bins[WALLS, :n], work.bins[INVERSE, :n]
+    walls.wall_terms(counts, nu, wall, barrier, inverse, work.bins[RATIO, :n], work.bins[WEIGHT, :n])
+    for i in range(n):
+        if counts[i] == 0.0 and work.bins[WALLED, i] == 0.0:
+            inverse[i], work.bins[RATIO, i], work.bins[WEIGHT, i] = 0.0, 1.0, 0.0
+
+
+@njit(cache=True, error_model="numpy")
+def _at_wall(flat, counts, work):  # type: ignore[no-untyped-def]
+    """Return whether an empty row that has a wall expects next to nothing, even beside its slopes."""
+    for i in range(counts.size):
+        nu = work.bins[NU, i]
+        if counts[i] > 0.0 or work.bins[WALLED, i] == 0.0 or not 0.0 < nu < BOUNDARY_LEVEL:
+            continue
+        steepest = 1.0 if i >= flat.n_bins else 0.0
+        if i < flat.n_bins:
+            for m in range(flat.dense.shape[0]):
+                if work.flags[FREE, flat.dense[m, 0]]:
+                    steepest = max(steepest, abs(work.slopes[m, i]))
+            for k in range(flat.home[i], flat.home[i + 1]):
+                steepest = max(steepest, abs(work.parameters[OWN, flat.at_home[k]]))
+        if nu < BOUNDARY_LEVEL * min(steepest, 1.0):
+            return True
+    return False
 
 
 @njit(cache=True, error_model="numpy")
@@ -255,11 +360,12 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
     n, trial = counts.size, work.parameters[TRIAL]
     nu, step, inverse, wall = work.bins[NU, :n], work.bins[NU_STEP, :n], work.bins[INVERSE, :n], work.bins[WALLS, :n]
     expected_and_slopes(flat, theta, work)
+    _find_walls(flat, counts, theta, work)
     wall[:] = 1.0
     barrier, stop, damping = BARRIER_START, walls.last_barrier(counts), 0.0
     value = nll(counts, centres, precision, theta, work)
     for steps in range(INTERIOR_STEPS):
-        walls.wall_terms(counts, nu, wall, barrier, inverse, work.bins[RATIO, :n], work.bins[WEIGHT, :n])
+        _wall_terms(counts, barrier, work)
         curvature(flat, theta, work)
         gradient(flat, counts, centres, precision, theta, work)
         _assemble(flat, damping, work)
@@ -269,9 +375,7 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
         decrement = _solve(flat, work)
         alpha = walls.interior_length(_fall(n, work))
         merit = _merit(counts, barrier, value, work)
-        _moved(flat, theta, alpha, work)
-        expected_and_slopes(flat, trial, work)
-        new = nll(counts, centres, precision, trial, work)
+        new = _tried(flat, counts, centres, precision, theta, alpha, work)
         small = alpha * decrement < 1e-3 * stop and new < math.inf
         if not (small or _merit(counts, barrier, new, work) <= merit + NOISE * (1.0 + abs(merit))):
             expected_and_slopes(flat, theta, work)
@@ -283,7 +387,7 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
         gap = walls.move_walls(counts, nu, step, inverse, barrier, wall)
         last = alpha > 0.9 and damping < 0.1 and decrement < 0.1 * stop
         if last and barrier == stop and gap < 2.0 * stop:
-            return value, AT_BOUNDARY if walls.at_boundary(counts, nu) else CONVERGED, steps + 1
+            return value, AT_BOUNDARY if _at_wall(flat, counts, work) else CONVERGED, steps + 1
         if alpha > 0.5:
             barrier = walls.next_barrier(barrier, gap, stop)
     return value, NOT_CONVERGED, INTERIOR_STEPS

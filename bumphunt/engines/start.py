@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["first_strength", "lifted"]
+from bumphunt.likelihood.flat import KINKED
+from bumphunt.likelihood.likelihood import Likelihood
+
+__all__ = ["first_strength", "lifted", "possible"]
 
 Array = NDArray[np.float64]
 
@@ -56,3 +59,38 @@ def lifted(theta: Array, rising: Array, columns: Array) -> Array:
     lacking = (nu <= 0.0) & (unit > 0.0)
     more = np.where(lacking, LIFT - np.divide(nu, unit, out=np.zeros_like(nu), where=lacking), 0.0).max(axis=-1)
     return np.asarray(theta + more[..., None] * rising[..., None, :])
+
+
+def possible(model: Likelihood, theta: Array, *, strength_free: bool) -> Array:
+    """Return parameters at which counts are expected wherever there can be any.
+
+    Where nothing is expected but would be at other values of a free parameter (only a spurious signal reaches a bin, or
+    only one side of a shape variation), that parameter is moved by a tenth of its unit.
+
+    Parameters
+    ----------
+    model
+        The likelihood.
+    theta
+        Parameters to start from, shape ``(P,)``.
+    strength_free
+        Whether the first of them is fitted.
+    """
+    moved, tried = np.array(theta), model.held.copy()
+    tried[0] |= not strength_free
+    nu, slopes = model.expected_and_slopes(moved)
+    lacking = int(np.sum(nu <= 0.0))
+    while lacking > 0:
+        reached = np.where(tried, 0, np.count_nonzero(slopes[:, nu <= 0.0], axis=1) + model.flat.parameters[:, KINKED])
+        p = int(np.argmax(reached))
+        if reached[p] == 0:
+            break
+        tried[p] = True
+        for side in (LIFT, -LIFT):
+            there = moved + side * (np.arange(moved.size) == p)
+            now = model.expected(there)
+            if np.sum(now <= 0.0) < lacking:
+                moved, lacking = there, int(np.sum(now <= 0.0))
+                nu, slopes = model.expected_and_slopes(moved)
+                break
+    return moved

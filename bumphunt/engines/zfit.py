@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from bumphunt.engines.minuit import whitening
 from bumphunt.engines.newton import fit_newton
 from bumphunt.engines.result import FitResult, FitStatus, fit_result
-from bumphunt.engines.start import first_strength
+from bumphunt.engines.start import first_strength, possible
 from bumphunt.engines.zfit_densities import unbinned_loss
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood
@@ -193,6 +193,7 @@ def _first(model: Likelihood, strength: float | None, start: Array | None) -> Ar
         theta = np.array(first)
         nu, slopes = model.expected_and_slopes(theta)
         theta[0] = first_strength(nu, slopes[0], model.counts, float(theta[0])) if strength is None else strength
+        theta = possible(model, theta, strength_free=strength is None)
         if np.isfinite(model.nll(theta)):
             break
     return theta

@@ -46,8 +46,9 @@ def profile_limit(data: Profile, *, cl: float = 0.9, expected: bool = True) -> U
     """Return the CLs upper limit on the strength from q~mu and one Asimov set.
 
     The Asimov set is that of the background-only fit to the data (centres of constraints and auxiliary counts
-    included). Linear likelihoods go to `bumphunt.inference.batch.infer`; where that finds fits but no root (a few in a
-    thousand spectra with bins at the boundary), and for other engines, the roots are bracketed one by one.
+    included); where the data are impossible without signal, of the fit to what is possible. Linear likelihoods go to
+    `bumphunt.inference.batch.infer`; where that finds fits but no root (a few in a thousand spectra with bins at the
+    boundary), where no start of its own is possible, and for other engines, the roots are bracketed one by one.
 
     Parameters
     ----------
@@ -69,7 +70,7 @@ def profile_limit(data: Profile, *, cl: float = 0.9, expected: bool = True) -> U
     """
     if data.engine == "linear":
         (result,) = infer([linear_channel(data.model)], cl=cl, expected=expected)
-        if result.failure is not Flag.NO_ROOT:
+        if result.failure not in (Flag.NO_ROOT, Flag.FIT_INFEASIBLE):
             return limit_of(result, cl=cl)
     try:
         return _bracketed_limit(data, cl=cl, expected=expected)

@@ -6,12 +6,15 @@ Every question (`bumphunt.inference.fit`) is asked of a profile: limit, signific
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.choose import Engine, chosen_engine, fit_likelihood
 from bumphunt.engines.result import FitResult, fit_result
-from bumphunt.errors import FitError
+from bumphunt.engines.start import possible
+from bumphunt.errors import FitError, Flag
 from bumphunt.inference import asymptotics, core
 from bumphunt.likelihood.likelihood import Likelihood
 
@@ -37,6 +40,7 @@ class Profile:
         self.model, self.engine = model, chosen_engine(model, engine)
         self._fits: dict[float, FitResult] = {}
         self._free = best
+        self._null: FitResult | None = None
 
     @property
     def free(self) -> FitResult:
@@ -67,6 +71,33 @@ class Profile:
         return self._fits[strength]
 
     @property
+    def impossible(self) -> bool:
+        """Whether the data are impossible without signal: there are counts where nothing else is expected."""
+        try:
+            self.at(0.0)
+        except FitError as failure:
+            if failure.flag is not Flag.FIT_INFEASIBLE:
+                raise
+            return True
+        return False
+
+    @property
+    def null(self) -> FitResult:
+        """The fit without signal; raise `FitError` if it failed.
+
+        Where the data are impossible without signal, to the counts that are possible: what the rest of the data says of
+        the background.
+        """
+        if not self.impossible:
+            return self.at(0.0)
+        if self._null is None:
+            without = np.where(np.arange(self.model.start.size) == 0, 0.0, self.model.start)
+            expected = self.model.expected(possible(self.model, without, strength_free=False))
+            rest = replace(self.model, counts=np.where(expected > 0.0, self.model.counts, 0.0))
+            self._null = _usable(fit_likelihood(rest, self.engine, strength=0.0, errors=False))
+        return self._null
+
+    @property
     def deficit(self) -> bool:
         """Whether the best strength is negative.
 
@@ -79,10 +110,16 @@ class Profile:
         return bool(gradient[0] > 0.0)
 
     def q0(self) -> float:
-        """Return the discovery statistic (CCGV eq. 12); raise `FitError` if a fit failed."""
+        """Return the discovery statistic (CCGV eq. 12); raise `FitError` if a fit failed.
+
+        It is infinite where the data are impossible without signal.
+        """
         if self.deficit:
             return 0.0
-        return float(asymptotics.q0(self.at(0.0).nll, self.best.nll, self.best.n_sig))
+        best = self.best
+        if self.impossible:
+            return np.inf
+        return float(asymptotics.q0(self.at(0.0).nll, best.nll, best.n_sig))
 
     def qmu_tilde(self, strength: float) -> float:
         """Return q~mu (CCGV eq. 16) at a tested strength; raise `FitError` if a fit failed."""
@@ -97,7 +134,7 @@ class Profile:
     def core_background(self) -> float:
         """Return the expected background in the core of the signal [events]; NaN where the fit without signal fails."""
         try:
-            null = self.at(0.0).values
+            null = self.null.values
         except FitError:
             return float("nan")
         expected, slopes = self.model.expected_and_slopes(null)
@@ -111,7 +148,7 @@ class Profile:
 
     def asimov(self, strength: float = 0.0) -> Profile:
         """Return the profile of the Asimov data of the fit at a strength, whose best fit is known (CCGV sec. 3.2)."""
-        null = self.at(strength)
+        null = self.null if strength == 0.0 else self.at(strength)
         saturated = 0.0  # the NLL of the Asimov data, by construction
         names, engine = self.model.names, null.engine
         best = fit_result(names, null.values, None, saturated, null.status, engine=engine, iterations=0)

@@ -48,6 +48,7 @@ class Significance:
     """How unlikely the background alone is: discovery statistic, one-sided p-value and significance.
 
     `n_sig` is negative for a deficit, whose q0 is 0; its p0 is 0.5 by the formulae, and 1 by toys: no data have less.
+    Data that are impossible without signal have p0 = 0, and infinite q0 and z0.
     `p0_error` is the standard deviation of p0 from the number of toys, 0 for the formulae. z0 is sqrt(q0) by the
     formulae, Phi^-1(1 - p0) and not below 0 by toys. `method` is "asymptotic" or "toys". Numbers are NaN, and `valid`
     is False, if a fit failed; `flags` says which way.

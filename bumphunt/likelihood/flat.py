@@ -42,6 +42,10 @@ NU, NU_STEP, INVERSE, RATIO, WEIGHT, WALLS, SHAPE, SCALE = range(8)
 """Rows of work over all counts: expectation and its step, what the terms of the NLL make of it, two more to spare."""
 SLOPE, PULL, STRETCH, BIN_WEIGHT, BIN_RATIO, BIN_SUM, BIN_PULL, WEIGHTED = range(8, 16)
 """Rows of work over the bins of regions."""
+WALLED = 16
+"""Row of work over all counts: whether an expectation could be negative."""
+N_BIN_ROWS = 17
+"""Rows of work over counts and bins."""
 OWN, PRIOR, GRADIENT, STEP, TRIAL = range(5)
 """Rows of work over parameters."""
 FREE, FROZEN, CROSSED = range(3)
@@ -99,7 +103,7 @@ def work_arrays(flat):  # type: ignore[no-untyped-def]
     """Return work arrays for a likelihood."""
     n_parameters, n_dense = flat.tau.size, flat.dense.shape[0]
     return Work(
-        np.zeros((16, max(flat.n_bins + 3, flat.n_rows))),
+        np.zeros((N_BIN_ROWS, max(flat.n_bins + 3, flat.n_rows))),
         np.zeros((5, n_parameters)),
         np.zeros((3, n_parameters), np.int64),
         np.zeros((4, max(n_dense, flat.factors.shape[0]))),

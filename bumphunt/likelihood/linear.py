@@ -18,9 +18,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 
-__all__ = ["Channel"]
+__all__ = ["NO_FRACTION", "Channel"]
 
 Array = NDArray[np.float64]
+
+NO_FRACTION = 1e-100
+"""Fraction of the signal in a bin that is none: the square of its inverse is no number any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +35,8 @@ class Channel:
     counts
         Observed counts, shape ``(B,)``, not negative; not integers for Asimov data.
     signal
-        Fraction of the signal events in each bin, shape ``(B,)``, not negative; the sum may be below 1.
+        Fraction of the signal events in each bin, shape ``(B,)``, not negative, taken for 0 below 1e-100; the sum may
+        be below 1.
     templates
         Expected background counts of each component at coefficient 1, shape ``(K, B)``; K may be 0.
     centres
@@ -76,6 +80,7 @@ class Channel:
         if not self.signal.sum() > 0.0:
             msg = f"no signal falls into the {shape[0]} bins: the fractions sum to {self.signal.sum()}"
             raise InputError(msg)
+        object.__setattr__(self, "signal", np.where(self.signal < NO_FRACTION, 0.0, self.signal))
 
     @property
     def names(self) -> tuple[str, ...]:

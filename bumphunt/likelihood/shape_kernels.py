@@ -29,6 +29,7 @@ from bumphunt.likelihood.flat import (
     TERMS,
     WEIGHTED,
 )
+from bumphunt.likelihood.linear import NO_FRACTION
 from bumphunt.models.interpolation import LARGEST_EXPONENT, bend
 
 __all__ = ["fill_exponential_slope", "fill_shape", "fill_shape_slope"]
@@ -143,7 +144,9 @@ def _peak(flat, c, theta, work):  # type: ignore[no-untyped-def]
             whole_pull, whole_stretch = d_pull[b + 2] - d_pull[b + 1], d_stretch[b + 2] - d_stretch[b + 1]
         events = values[table] / whole
         for i in range(b):
-            fraction = max(cumulative[i + 1] - cumulative[i], 0.0)
+            fraction = cumulative[i + 1] - cumulative[i]
+            if fraction < NO_FRACTION:  # no events, and none at the next point either
+                continue
             out[i] += events * fraction
             pull[i] += events * (d_pull[i + 1] - d_pull[i] - fraction / whole * whole_pull)
             stretch[i] += events * (d_stretch[i + 1] - d_stretch[i] - fraction / whole * whole_stretch)
