@@ -30,7 +30,8 @@ class Flag(StrEnum):
     """
 
     FIT_AT_BOUNDARY = "fit_at_boundary"
-    """The minimum lies where the expected count of an empty bin is zero: the fit has no errors, its limit is valid."""
+    """The minimum lies where the expected count of an empty bin, or a sample, ends at zero: the fit has no errors, its
+    limit is valid."""
     FIT_SINGULAR = "fit_singular"
     """The data and constraints do not determine the parameters."""
     FIT_NOT_CONVERGED = "fit_not_converged"

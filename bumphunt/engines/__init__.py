@@ -6,6 +6,7 @@ file                what it is for
 `choose`            which engine fits a likelihood; all of them by name
 `result`            `FitResult`, what a fit says; `FitResults`, a row a fit; `FitStatus`, how it ended
 `start`             where fits start: with expectations that are positive
+`minima`            where else they start: likelihoods with several minima, of which the lowest is wanted
 `threads`           many fits shared out to threads
 `linear`            likelihoods that are linear in their parameters: one, or many data sets
 `linear_kernels`    its compiled steps
@@ -14,6 +15,7 @@ file                what it is for
 `uncertain_yields`  a stack whose signals have uncertain yields: its best fit
 `newton`            any likelihood: one, or many data sets
 `newton_kernels`    its compiled steps
+`newton_walls`      what must stay positive, and what ends at zero, on its way
 `walls`             empty bins that expect nothing: what both kernels do there
 `cholesky`          positive matrices, for both kernels
 `codes`             statuses as numbers that compiled code can compare

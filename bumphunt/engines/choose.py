@@ -1,7 +1,8 @@
 """The choice of the engine, and all engines by one signature.
 
 =========  =========================================================================================================
-"linear"   batched Newton and interior-point steps: likelihoods that are linear in their parameters
+"linear"   batched Newton and interior-point steps: likelihoods that are linear in their parameters; a fit that ends
+           where a factor would be negative is left to "newton", which knows that it ends at 0
 "newton"   damped Newton steps: any likelihood
 "minuit"   iminuit, the reference: any likelihood, but not where its minimum is at the boundary of negative counts
 "zfit"     a peer, an extra (``pip install 'bumphunt[zfit]'``): any likelihood
@@ -20,7 +21,7 @@ from bumphunt.engines import linear, newton
 from bumphunt.engines.linear import fit_linear
 from bumphunt.engines.minuit import fit_minuit
 from bumphunt.engines.newton import fit_newton
-from bumphunt.engines.result import FitResult, FitResults
+from bumphunt.engines.result import FitResult, FitResults, FitStatus
 from bumphunt.engines.zfit import fit_zfit
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood
@@ -29,6 +30,10 @@ __all__ = ["Engine", "chosen_engine", "fit_data_sets", "fit_likelihood"]
 
 Array = NDArray[np.float64]
 Engine = Literal["auto", "linear", "newton", "minuit", "zfit"]
+
+
+TOUCH = 1e-7
+"""How far below a floor a parameter may end that is there: a wall leaves as much."""
 
 
 class Fit(Protocol):
@@ -91,7 +96,13 @@ def fit_likelihood(
     InputError
         As `chosen_engine`, and if zfit is not installed.
     """
-    return ENGINES[chosen_engine(model, engine)](model, strength=strength, start=start, errors=errors)
+    name = chosen_engine(model, engine)
+    found = ENGINES[name](model, strength=strength, start=start, errors=errors)
+    if name != "linear":
+        return found
+    if _left(model, model.centres[None], found.values[None], np.array([int(found.status)], np.int8))[0]:
+        return fit_newton(model, strength=strength, errors=errors)
+    return found
 
 
 def fit_data_sets(
@@ -99,4 +110,21 @@ def fit_data_sets(
 ) -> FitResults:
     """Return the fits of a likelihood to N data sets, by "linear" or "newton"; arguments as there."""
     fit = linear.fit_data_sets if model.linear else newton.fit_data_sets
-    return fit(model, counts, centres, start, strength_free=strength_free, threads=threads)
+    found = fit(model, counts, centres, start, strength_free=strength_free, threads=threads)
+    left = np.flatnonzero(_left(model, centres, found.values, found.status)) if model.linear else np.zeros(0, np.intp)
+    if left.size > 0:
+        data = (counts[left], centres[left], start[left])
+        again = newton.fit_data_sets(model, *data, strength_free=strength_free, threads=threads)
+        for name in ("values", "nll", "status", "iterations"):
+            getattr(found, name)[left] = getattr(again, name)
+    return found
+
+
+def _left(model: Likelihood, centres: Array, values: Array, status: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Return which of N linear fits, parameters ``(N, P)``, left the range in which the model is linear.
+
+    Those whose constraint has its centre below a floor may have a second minimum there; others fail where they start.
+    """
+    below = np.any((values < model.floors - TOUCH) | (centres <= model.floors), axis=1)
+    failed = (status == FitStatus.NOT_CONVERGED) | (status == FitStatus.INFEASIBLE)
+    return np.asarray(np.any(model.floors > -np.inf) & (below | failed), dtype=np.bool_)

@@ -13,6 +13,7 @@ from iminuit import Minuit
 from iminuit.util import IMinuitWarning
 from numpy.typing import NDArray
 
+from bumphunt.engines.minima import lowest
 from bumphunt.engines.result import FitResult, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, possible
 from bumphunt.likelihood.likelihood import Likelihood
@@ -39,7 +40,8 @@ def fit_minuit(
 ) -> FitResult:
     """Return the maximum-likelihood fit of a likelihood, as `bumphunt.engines.newton.fit_newton` does.
 
-    Minuit works in coordinates in which the expected information is the unit matrix where it starts.
+    Minuit works in coordinates in which the expected information is the unit matrix where it starts. Where there may be
+    several minima it starts on all sides (`bumphunt.engines.minima`).
 
     Parameters
     ----------
@@ -57,6 +59,15 @@ def fit_minuit(
     FitResult
         With the status of the fit; its engine is "minuit".
     """
+
+    def from_start(there: Array | None) -> FitResult:
+        return _nearest(model, strength=strength, start=there, errors=errors)
+
+    return lowest(model, from_start(start), from_start)
+
+
+def _nearest(model: Likelihood, *, strength: float | None, start: Array | None, errors: bool) -> FitResult:
+    """Return the fit of the minimum nearest to a start."""
     theta = np.array(model.start if start is None else start)
     free = ~model.held
     if strength is not None:

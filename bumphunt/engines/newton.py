@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.codes import RUNNING
+from bumphunt.engines.minima import LOWER, ROUNDS, other_starts, several_minima
 from bumphunt.engines.newton_kernels import fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, possible
@@ -52,16 +53,50 @@ def fit_data_sets(
         Whether the fits are shared out to as many threads as numba has (`numba.set_num_threads`); the results are the
         same.
     """
+    data = (np.ascontiguousarray(counts), np.ascontiguousarray(centres))
+    found = _fits(model, *data, start, strength_free=strength_free, warm=warm, threads=threads)
+    rows = np.arange(len(found))
+    for _ in range(ROUNDS):
+        usable = found.usable[rows]
+        theta = np.where(usable[:, None], found.values[rows], start[rows])
+        middle = theta[usable].mean(axis=0) if usable.any() else model.start
+        turning, lower = several_minima(model, data[0][rows], middle), np.zeros(rows.size, np.bool_)
+        for other in other_starts(model, data[1][rows], theta, turning):
+            own = (data[0][rows], data[1][rows], other)
+            again = _fits(model, *own, strength_free=strength_free, warm=False, threads=threads)
+            better = again.usable & ~(found.usable[rows] & (again.nll > found.nll[rows] - LOWER))
+            for name in ("values", "nll", "slopes", "status", "iterations"):
+                getattr(found, name)[rows[better]] = getattr(again, name)[better]
+            lower |= better
+        rows = rows[lower]
+        if rows.size == 0:
+            break
+    return found
+
+
+def _fits(
+    model: Likelihood,
+    counts: Array,
+    centres: Array,
+    start: Array,
+    *,
+    strength_free: bool,
+    warm: bool,
+    threads: bool,
+) -> FitResults:
+    """Return the fits of a model to N data sets, each of the minimum nearest to its start."""
     n_fits = start.shape[0]
     theta = np.array(start, dtype=np.float64)
     nll, slopes = np.empty(n_fits), np.empty(n_fits)
     status, steps = np.full(n_fits, RUNNING, np.int8), np.zeros(n_fits, np.int32)
     free = ~model.held
     free[0] = free[0] and strength_free
-    n, x = np.ascontiguousarray(counts), np.ascontiguousarray(centres)
 
     def fit(rows: slice) -> None:
-        data, results = (n[rows], x[rows], model.precisions, theta[rows]), (nll[rows], status[rows], steps[rows])
+        data, results = (
+            (counts[rows], centres[rows], model.precisions, theta[rows]),
+            (nll[rows], status[rows], steps[rows]),
+        )
         fit_rows(model.flat, free, *data, warm, *results, slopes[rows])
 
     in_threads(fit, n_fits, threads=threads)

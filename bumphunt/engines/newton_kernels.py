@@ -23,38 +23,27 @@ from bumphunt.compilation import njit
 from bumphunt.engines import walls
 from bumphunt.engines.cholesky import PIVOT, backward, factor, forward
 from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, INFEASIBLE, NOT_CONVERGED, RUNNING, SINGULAR
-from bumphunt.engines.walls import BARRIER_START, BLOCKED_STEPS, BOUNDARY_LEVEL, RIDGE, TO_BOUNDARY
+from bumphunt.engines.newton_walls import at_end, at_wall, find_walls, narrow, wall_terms
+from bumphunt.engines.walls import BARRIER_START, BLOCKED_STEPS, RIDGE, TO_BOUNDARY
 from bumphunt.likelihood.flat import (
+    BENT,
     BIN_PULL,
     BIN_RATIO,
     BIN_SUM,
     BIN_WEIGHT,
-    BINS,
     CROSSED,
-    FACTOR_AT,
-    FACTOR_INDEX,
-    FACTOR_KIND,
-    FACTORS,
-    FIRST,
     FREE,
     FROZEN,
     GRADIENT,
     INVERSE,
-    KIND,
     KINKED,
-    LAST,
-    LINEAR,
     NU,
     NU_STEP,
     OWN,
-    PLACE,
     PRIOR,
-    RATIO,
     REDUCED,
     ROW,
     STEP,
-    TEMPLATE,
-    TERMS,
     TRIAL,
     WALLED,
     WALLS,
@@ -73,16 +62,21 @@ DECREMENT = 1e-9
 """Twice the estimated distance to the minimum, in NLL, at which the last step is taken."""
 NOISE = 1e-14
 """Relative rounding error of the NLL: an increase below it is none."""
+FAILED_STEPS = 4
+"""Newton steps that may fail before the interior-point method takes over, where parts of the expectation end at 0."""
 INTERIOR_STEPS = 400
 """Steps of the interior-point method before a fit is given up."""
 FIRST_DAMPING, MOST_DAMPING, LITTLE_DAMPING = 1e-3, 1e12, 1e-5
 """Relative increase of the Hessian's diagonal after a step that failed, when a fit is given up, and taken for none."""
 SINGULAR_PIVOT = 1e-11
 """Smallest pivot of the scaled Hessian that says that the parameters are determined."""
+SHARPNESS, CLIPPED_STOP = 0.01, 1e-9
+"""Width within which ends at 0 are rounded off, in units of the barrier: what is left there is less than what a wall
+leaves; the barrier to stop at then [counts]."""
+CENTRED = 1e-3
+"""Decrement at which the width within which ends at 0 are rounded off may fall, where the barrier is lower."""
 CROSSINGS, RELEASES = 2, 6
 """Steps across the kink of a piecewise interpolation after which it is held there; how often it may be let go."""
-ALONE = 1e-12
-"""Relative expectation beside that of the strength that is none."""
 KINK_SLOPE = 1e-5
 """Slope of the NLL on a side of a kink that is called downhill [per standard deviation]."""
 
@@ -227,9 +221,9 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
     expected_and_slopes(flat, theta, work)
     value = nll(counts, centres, precision, theta, work)
     if value == math.inf or _stuck(flat, counts, work):
-        return math.inf, INFEASIBLE, 0
-    _find_walls(flat, counts, theta, work)
-    damping, least, blocked = 0.0, 0.0, 0
+        return math.inf, RUNNING if flat.clips else INFEASIBLE, 0
+    find_walls(flat, counts, theta, work)
+    damping, least, blocked, failed = 0.0, 0.0, 0, 0
     for steps in range(MAX_STEPS):
         fisher = steps == 0 and not warm
         terms(counts, fisher, work)
@@ -255,92 +249,12 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
         else:  # no lower point, within rounding if this was the last step
             expected_and_slopes(flat, theta, work)
             damping = damping if last else max(10.0 * damping, FIRST_DAMPING)
+            failed += 1
         if last:
             return value, CONVERGED, steps + 1
-        if blocked >= BLOCKED_STEPS or not damping < MOST_DAMPING:
+        if blocked >= BLOCKED_STEPS or not damping < MOST_DAMPING or (flat.clips and failed >= FAILED_STEPS):
             return value, RUNNING, steps + 1
     return value, RUNNING, MAX_STEPS
-
-
-@njit(cache=True, error_model="numpy")
-def _find_walls(flat, counts, theta, work):  # type: ignore[no-untyped-def]
-    """Fill which rows must be kept positive (1, else 0): those with counts, and those that could become negative.
-
-    Auxiliary counts can, and bins with a part that changes sign: one that is linear in a free parameter, or negative
-    already. Peaks of positive strength, exponentials and power factors only come close to 0. nu has been filled.
-    """
-    walled = work.bins[WALLED]
-    walled[: flat.n_bins] = 0.0
-    walled[flat.n_bins : flat.n_rows] = 1.0
-    for c in range(flat.components.shape[0]):
-        negative, n_terms = False, flat.components[c, TERMS + 1] - flat.components[c, TERMS]
-        free = flat.components[c, KIND] == TEMPLATE and n_terms > 0
-        for f in range(flat.components[c, FACTORS], flat.components[c, FACTORS + 1]):
-            kind, p, at = flat.factors[f, FACTOR_KIND], flat.factors[f, FACTOR_INDEX], flat.factors[f, FACTOR_AT]
-            free = free or (kind == LINEAR and work.flags[FREE, p] == 1)
-            if kind == BINS:
-                for i in range(flat.components[c, FIRST], flat.components[c, LAST]):
-                    if flat.bins[at + i - flat.components[c, FIRST]] >= 0:
-                        walled[i] = 1.0
-            if kind == LINEAR and flat.values[at] + flat.values[at + 1] * theta[p] < 0.0:
-                negative = not negative
-        if free or negative:
-            walled[flat.components[c, FIRST] : flat.components[c, LAST]] = 1.0
-    _keep_one_wall(flat, theta, work)
-    for i in range(flat.n_bins):
-        if counts[i] > 0.0:
-            walled[i] = 1.0
-        elif not work.bins[NU, i] > 0.0:
-            walled[i] = 0.0
-
-
-@njit(cache=True, error_model="numpy")
-def _keep_one_wall(flat, theta, work):  # type: ignore[no-untyped-def]
-    """Leave one wall to the bins where only the strength is expected: they all say that it is not negative.
-
-    A peak has many of them in its tails, with expectations that are too small for numbers to tell their walls apart.
-    """
-    m, best = flat.parameters[0, PLACE], -1
-    if m < 0 or not work.flags[FREE, 0]:
-        return
-    for i in range(flat.n_bins):
-        nu, slope = work.bins[NU, i], work.slopes[m, i]
-        if slope > 0.0 and abs(nu - theta[0] * slope) <= ALONE * abs(nu):
-            work.bins[WALLED, i] = 0.0
-            if best < 0 or slope > work.slopes[m, best]:
-                best = i
-    if best >= 0:
-        work.bins[WALLED, best] = 1.0
-
-
-@njit(cache=True, error_model="numpy")
-def _wall_terms(counts, barrier, work):  # type: ignore[no-untyped-def]
-    """Fill what the terms of the NLL and the walls make of nu: see `bumphunt.engines.walls.wall_terms`."""
-    n = counts.size
-    nu, wall, inverse = work.bins[NU, :n], work.bins[WALLS, :n], work.bins[INVERSE, :n]
-    walls.wall_terms(counts, nu, wall, barrier, inverse, work.bins[RATIO, :n], work.bins[WEIGHT, :n])
-    for i in range(n):
-        if counts[i] == 0.0 and work.bins[WALLED, i] == 0.0:
-            inverse[i], work.bins[RATIO, i], work.bins[WEIGHT, i] = 0.0, 1.0, 0.0
-
-
-@njit(cache=True, error_model="numpy")
-def _at_wall(flat, counts, work):  # type: ignore[no-untyped-def]
-    """Return whether an empty row that has a wall expects next to nothing, even beside its slopes."""
-    for i in range(counts.size):
-        nu = work.bins[NU, i]
-        if counts[i] > 0.0 or work.bins[WALLED, i] == 0.0 or not 0.0 < nu < BOUNDARY_LEVEL:
-            continue
-        steepest = 1.0 if i >= flat.n_bins else 0.0
-        if i < flat.n_bins:
-            for m in range(flat.dense.shape[0]):
-                if work.flags[FREE, flat.dense[m, 0]]:
-                    steepest = max(steepest, abs(work.slopes[m, i]))
-            for k in range(flat.home[i], flat.home[i + 1]):
-                steepest = max(steepest, abs(work.parameters[OWN, flat.at_home[k]]))
-        if nu < BOUNDARY_LEVEL * min(steepest, 1.0):
-            return True
-    return False
 
 
 @njit(cache=True, error_model="numpy")
@@ -356,16 +270,26 @@ def _merit(counts, barrier, value, work):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, error_model="numpy", inline="always")
 def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
-    """Interior-point steps of one fit; theta is updated in place. Return (nll, status, steps)."""
+    """Interior-point steps of one fit; theta is updated in place. Return (nll, status, steps).
+
+    What ends at 0 is rounded off within a width that falls with the barrier: the NLL has no kinks on the way.
+    """
     n, trial = counts.size, work.parameters[TRIAL]
     nu, step, inverse, wall = work.bins[NU, :n], work.bins[NU_STEP, :n], work.bins[INVERSE, :n], work.bins[WALLS, :n]
     expected_and_slopes(flat, theta, work)
-    _find_walls(flat, counts, theta, work)
+    find_walls(flat, counts, theta, work)
     wall[:] = 1.0
     barrier, stop, damping = BARRIER_START, walls.last_barrier(counts), 0.0
+    if flat.clips:
+        stop = max(stop, CLIPPED_STOP)
     value = nll(counts, centres, precision, theta, work)
     for steps in range(INTERIOR_STEPS):
-        _wall_terms(counts, barrier, work)
+        if flat.clips and work.width[0] != SHARPNESS * barrier:
+            narrow(flat, counts, SHARPNESS * barrier, theta, work)
+            value = nll(counts, centres, precision, theta, work)
+            if value == math.inf:
+                break
+        wall_terms(counts, barrier, work)
         curvature(flat, theta, work)
         gradient(flat, counts, centres, precision, theta, work)
         _assemble(flat, damping, work)
@@ -387,15 +311,23 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
         gap = walls.move_walls(counts, nu, step, inverse, barrier, wall)
         last = alpha > 0.9 and damping < 0.1 and decrement < 0.1 * stop
         if last and barrier == stop and gap < 2.0 * stop:
-            return value, AT_BOUNDARY if _at_wall(flat, counts, work) else CONVERGED, steps + 1
-        if alpha > 0.5:
+            status = AT_BOUNDARY if at_wall(flat, counts, work) or at_end(flat, theta, work) else CONVERGED
+            work.width[0] = 0.0
+            expected_and_slopes(flat, theta, work)
+            exact = nll(counts, centres, precision, theta, work)
+            return (exact, status, steps + 1) if exact < math.inf else (value, status, steps + 1)
+        if flat.clips and alpha > 0.5 and decrement < max(barrier, CENTRED):
+            barrier = max(walls.next_barrier(barrier, gap, stop), 0.1 * barrier)
+        elif not flat.clips and alpha > 0.5:
             barrier = walls.next_barrier(barrier, gap, stop)
-    return value, NOT_CONVERGED, INTERIOR_STEPS
+    work.width[0] = 0.0
+    return value, INFEASIBLE if value == math.inf else NOT_CONVERGED, INTERIOR_STEPS
 
 
 @njit(cache=True, error_model="numpy")
 def _slope_at(flat, counts, centres, precision, theta, work):  # type: ignore[no-untyped-def]
     """Fill gradient and expected information of the NLL at some parameters."""
+    work.parameters[BENT] = 0.0
     expected_and_slopes(flat, theta, work)
     terms(counts, True, work)
     work.curvature[:] = 0.0
@@ -429,6 +361,7 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
     The likelihood is inf where the fit is infeasible, NaN where it failed.
     """
     work.flags[FREE], work.flags[FROZEN], work.flags[CROSSED] = free, 0, 0
+    work.width[0], work.parameters[BENT] = 0.0, 0.0
     total = 0
     for attempt in range(RELEASES):
         value, status, steps = _newton(flat, counts, centres, precision, theta, warm or attempt > 0, work)

@@ -25,7 +25,8 @@ class FitStatus(IntEnum):
     CONVERGED = 0
     """At the minimum, inside the region where every expected count is positive."""
     AT_BOUNDARY = 1
-    """At the minimum, which lies where the expected count of some empty bin is zero: errors are undefined there."""
+    """At the minimum, which lies where the expected count of some empty bin, or a sample, ends at zero: errors are
+    undefined there."""
     SINGULAR = 2
     """The data and constraints do not determine the parameters (a zero or repeated template)."""
     NOT_CONVERGED = 3

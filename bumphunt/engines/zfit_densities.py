@@ -139,9 +139,9 @@ def _parts(zfit: Any, space: Any, r: Region, sample: Sample, by_name: Mapping[st
 def _factor(zfit: Any, u: Uncertainty, theta: Any) -> Any:
     """Return what an uncertainty multiplies the sample with."""
     if isinstance(u, Gaussian):
-        return 1.0 + u.relative * theta
+        return zfit.z.numpy.maximum(1.0 + u.relative * theta, 0.0)
     if isinstance(u, Free):
-        return theta
+        return zfit.z.numpy.maximum(theta, 0.0)
     if isinstance(u, ControlRegion):
         return theta * (1.0 if u.alpha is None else u.alpha)
     if isinstance(u, LogNormal):

@@ -48,7 +48,8 @@ def profile_limit(data: Profile, *, cl: float = 0.9, expected: bool = True) -> U
     The Asimov set is that of the background-only fit to the data (centres of constraints and auxiliary counts
     included); where the data are impossible without signal, of the fit to what is possible. Linear likelihoods go to
     `bumphunt.inference.batch.infer`; where that finds fits but no root (a few in a thousand spectra with bins at the
-    boundary), where no start of its own is possible, and for other engines, the roots are bracketed one by one.
+    boundary), where no start of its own is possible or a factor of a sample ends at 0, and for other engines, the
+    roots are bracketed one by one.
 
     Parameters
     ----------
@@ -70,12 +71,27 @@ def profile_limit(data: Profile, *, cl: float = 0.9, expected: bool = True) -> U
     """
     if data.engine == "linear":
         (result,) = infer([linear_channel(data.model)], cl=cl, expected=expected)
-        if result.failure not in (Flag.NO_ROOT, Flag.FIT_INFEASIBLE):
+        if result.failure not in (Flag.NO_ROOT, Flag.FIT_INFEASIBLE, None) or _is_linear(data, result):
             return limit_of(result, cl=cl)
     try:
         return _bracketed_limit(data, cl=cl, expected=expected)
     except FitError as failure:
         return failed_limit("cls_asymptotic", cl, failure.flag)
+
+
+def _is_linear(data: Profile, result: Inference) -> bool:
+    """Return whether there is a limit, and no fit behind it ends where a factor would be negative.
+
+    See `bumphunt.engines.choose`.
+    """
+    if result.failure is not None or not np.any(data.model.floors > -np.inf):
+        return result.failure is None
+    highest = float(np.nanmax([result.observed, *result.expected]))
+    try:
+        fits = [data.free, data.null, data.at(result.observed), data.asimov().at(highest)]
+    except FitError:
+        return False
+    return all(fit.engine == "linear" for fit in fits)
 
 
 def _bracketed_limit(data: Profile, *, cl: float, expected: bool) -> UpperLimit:

@@ -4,7 +4,7 @@
 `flattened` lays them out in the arrays that the compiled code works on (`bumphunt.likelihood.flat`).
 
 ==============  =======================================================================================
-`Template`      a histogram, plus terms of one parameter each: odd theta + even g(theta)
+`Template`      a histogram, plus terms of one parameter each: odd theta + even g(theta); that of a sample ends at 0
 `Exponential`   the integrals of the exponential of a polynomial
 `MovingPeak`    the integrals of a peak whose position and width have parameters
 ==============  =======================================================================================
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.likelihood.flat import BINS, EXPONENTIAL, LINEAR, PEAK, POWER, TEMPLATE, Flat
+from bumphunt.likelihood.flat import BINS, CLIPPED, EXPONENTIAL, FACTOR_CLIPPED, LINEAR, PEAK, POWER, TEMPLATE, Flat
 from bumphunt.models.background import exponential_nodes
 from bumphunt.models.interpolation import Interpolation, power_values
 from bumphunt.models.peaks import Peak
@@ -33,12 +33,15 @@ __all__ = [
     "Template",
     "Term",
     "flattened",
+    "turning",
 ]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Flags = NDArray[np.bool_]
 
+REACH = 10.0
+"""Distance of normal parameters from their centres that no fit reaches [standard deviations]."""
 TABLE_STEP = 1.0 / 64.0
 """Step of the table of a peak's cumulative distribution, in asinh of the distance in widths: relative error 1e-9."""
 TABLE_MARGIN = 1e3
@@ -47,11 +50,12 @@ TABLE_MARGIN = 1e3
 
 @dataclass(frozen=True, slots=True)
 class LinearFactor:
-    """The factor constant + slope theta."""
+    """The factor constant + slope theta; where that is clipped, it ends at 0."""
 
     index: int
     constant: float
     slope: float
+    clipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,14 @@ class PowerFactor:
 
 @dataclass(frozen=True, slots=True)
 class BinFactors:
-    """One factor a bin: bin ``bins[k]`` of the region is multiplied with parameter ``indices[k]``."""
+    """One factor a bin: bin ``bins[k]`` of the region is multiplied with parameter ``indices[k]``.
+
+    Clipped ones end at 0; those with an auxiliary count cannot be negative anyway.
+    """
 
     indices: Indices
     bins: Indices
+    clipped: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +95,11 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A histogram ``(b,)`` and the terms that are added to it."""
+    """A histogram ``(b,)`` and the terms that are added to it; where the sum is clipped, it ends at 0 in each bin."""
 
     histogram: Array
     terms: tuple[Term, ...] = ()
+    clipped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +143,31 @@ class Component:
         varying = len(self.factors) + (len(self.shape.terms) > 0)
         return varying <= 1 and not any(isinstance(f, PowerFactor) for f in self.factors)
 
+    @property
+    def content(self) -> Array:
+        """What is expected about where the fit starts, in each bin, ``(b,)``; 1 where that is nothing, or not known."""
+        if isinstance(self.shape, Template):
+            return np.where(self.shape.histogram > 0.0, self.shape.histogram, 1.0)
+        return np.full(self.last - self.first, self.shape.events if isinstance(self.shape, MovingPeak) else 1.0)
+
+    @property
+    def reaches_zero(self) -> bool:
+        """Whether some bin of a clipped template ends at 0 within `REACH` standard deviations of its parameters."""
+        if not isinstance(self.shape, Template) or not self.shape.clipped:
+            return False
+        spread = np.sqrt(sum((term.odd**2 for term in self.shape.terms), np.zeros_like(self.shape.histogram)))
+        return bool(np.any((spread > 0.0) & (self.shape.histogram < REACH * spread)))
+
+    def floors(self) -> list[tuple[int, float]]:
+        """Return parameters, and the values below which a factor of them ends at 0."""
+        found = []
+        for factor in self.factors:
+            if isinstance(factor, LinearFactor) and factor.clipped:
+                found.append((factor.index, -factor.constant / factor.slope))
+            elif isinstance(factor, BinFactors) and factor.clipped:
+                found.extend((int(index), 0.0) for index in factor.indices)
+        return found
+
 
 class _Layout:
     """The arrays of a `Flat` that grow with each component."""
@@ -145,7 +179,7 @@ class _Layout:
         self.n_bins = 0
         self.components: list[tuple[int, ...]] = []
         self.terms: list[tuple[int, int, int, int]] = []
-        self.factors: list[tuple[int, int, int]] = []
+        self.factors: list[tuple[int, int, int, int]] = []
 
     def put(self, values: Array) -> int:
         """Return where values begin once they are added."""
@@ -155,9 +189,12 @@ class _Layout:
 
     def add(self, component: Component) -> None:
         """Add a component."""
-        shape, n_terms, n_factors = component.shape, len(self.terms), len(self.factors)
+        shape, n_terms, n_factors, clipped = component.shape, len(self.terms), len(self.factors), -1
         if isinstance(shape, Template):
             kind, base = TEMPLATE, self.put(shape.histogram)
+            if shape.clipped:
+                moved = [(t.odd != 0.0) | (t.even is not None and t.even != 0.0) for t in shape.terms]
+                clipped = self.put(np.any(moved, axis=0))
             for term in shape.terms:
                 even = -1 if term.even is None else self.put(term.even)
                 self.terms.append((term.index, self.put(term.odd), even, int(term.interpolation == "smooth")))
@@ -170,23 +207,37 @@ class _Layout:
             for p, size, width in zip(shape.indices, shape.sizes, shape.widths, strict=True):
                 self.terms.append((int(p), self.put(np.array([size])), -1, int(width)))
         for factor in component.factors:
-            self.factors.append(self._factor(factor, component.last - component.first))
+            self.factors.append(self._factor(factor, component))
         self.components.append(
-            (component.first, component.last, kind, base, n_terms, len(self.terms), n_factors, len(self.factors))
+            (
+                component.first,
+                component.last,
+                kind,
+                base,
+                n_terms,
+                len(self.terms),
+                n_factors,
+                len(self.factors),
+                clipped,
+            )
         )
 
-    def _factor(self, factor: LinearFactor | PowerFactor | BinFactors, n_bins: int) -> tuple[int, int, int]:
-        """Return kind, parameter and place of a factor."""
+    def _factor(
+        self, factor: LinearFactor | PowerFactor | BinFactors, component: Component
+    ) -> tuple[int, int, int, int]:
+        """Return kind, parameter and place of a factor, and whether it ends at 0."""
+        n_bins, content = component.last - component.first, component.content
         if isinstance(factor, LinearFactor):
-            return LINEAR, factor.index, self.put(np.array([factor.constant, factor.slope]))
+            values = np.array([factor.constant, factor.slope, 1.0 / content.max()])
+            return LINEAR, factor.index, self.put(values), int(factor.clipped)
         if isinstance(factor, PowerFactor):
             smooth = float(factor.interpolation == "smooth")
-            return POWER, factor.index, self.put(np.append(smooth, power_values(factor.up, factor.down)))
+            return POWER, factor.index, self.put(np.append(smooth, power_values(factor.up, factor.down))), 0
         row = np.full(n_bins, -1, dtype=np.int64)
         row[factor.bins] = factor.indices
         self.bins.append(row)
         self.n_bins += n_bins
-        return BINS, -1, self.n_bins - n_bins
+        return BINS, self.put(1.0 / content), self.n_bins - n_bins, int(factor.clipped)
 
 
 def _peak_table(shape: MovingPeak) -> Array:
@@ -230,7 +281,6 @@ def flattened(
     touched, kinked = _touched(components, n_parameters, n_bins)
     of_bins = np.isin(np.arange(n_parameters), _indices_of_bins(components))  # these always have a constraint
     local = of_bins & (touched.sum(axis=1) == 1)
-    dense = np.flatnonzero(~local)
     dense, at_home = np.flatnonzero(~local), np.flatnonzero(local)
     place = np.full(n_parameters, -1, dtype=np.int64)
     place[dense] = np.arange(dense.size)
@@ -240,10 +290,12 @@ def flattened(
     for m, p in enumerate(dense):
         bins = np.flatnonzero(touched[p])
         spans[m] = (p, bins[0], bins[-1] + 1) if bins.size else (p, 0, 0)
+    table = np.array(layout.components, dtype=np.int64).reshape(-1, 9)
+    factors = np.array(layout.factors, dtype=np.int64).reshape(-1, 4)
     return Flat(
-        components=np.array(layout.components, dtype=np.int64).reshape(-1, 8),
+        components=table,
         terms=np.array(layout.terms, dtype=np.int64).reshape(-1, 4),
-        factors=np.array(layout.factors, dtype=np.int64).reshape(-1, 3),
+        factors=factors,
         values=np.concatenate([np.zeros(0), *layout.values]),
         bins=np.concatenate([np.zeros(0, dtype=np.int64), *layout.bins]),
         parameters=np.column_stack([row, place, kinked]).astype(np.int64),
@@ -251,6 +303,7 @@ def flattened(
         dense=spans,
         at_home=at_home[order].astype(np.int64),
         home=np.searchsorted(homes[order], np.arange(n_bins + 1)).astype(np.int64),
+        clips=bool(np.any(table[:, CLIPPED] >= 0) or np.any(factors[:, FACTOR_CLIPPED] > 0)),
         n_bins=n_bins,
         n_rows=n_bins + len(auxiliary),
     )
@@ -282,3 +335,36 @@ def _touched(components: Sequence[Component], n_parameters: int, n_bins: int) ->
         else:
             touched[component.shape.indices, here] = True
     return touched, kinked
+
+
+def turning(components: Sequence[Component]) -> Indices:
+    """Return the parameters in which the NLL may have several minima, rising.
+
+    They move some bin to the same side at +1 and -1, or move a peak, or act in the same bins in several ways, or take a
+    template to its end at 0.
+    """
+    found: set[int] = set()
+    ways: dict[int, list[tuple[int, int, float]]] = {}
+    for component in components:
+        for factor in component.factors:
+            if isinstance(factor, PowerFactor):
+                sides = np.sign([factor.up - 1.0, 1.0 - factor.down])
+                if sides[0] != sides[1]:
+                    found.add(factor.index)
+                ways.setdefault(factor.index, []).append((component.first, component.last, float(sides[0])))
+            elif isinstance(factor, LinearFactor) and factor.constant != 0.0:
+                ways.setdefault(factor.index, []).append((component.first, component.last, 1.0))
+        if isinstance(component.shape, Template):
+            for term in component.shape.terms:
+                ways.setdefault(term.index, []).append((component.first, component.last, 0.0))
+                if term.even is not None and np.any(8.0 * np.abs(term.even) > np.abs(term.odd)):
+                    found.add(term.index)
+                if component.reaches_zero:
+                    found.add(term.index)
+        elif isinstance(component.shape, MovingPeak):
+            found.update(int(index) for index in component.shape.indices)
+    for index, uses in ways.items():
+        for k, (first, last, side) in enumerate(uses):
+            if any(a < last and first < b and (side != other or side == 0.0) for a, b, other in uses[:k]):
+                found.add(index)
+    return np.array(sorted(found), dtype=np.intp)

@@ -29,12 +29,14 @@ LINEAR, POWER, BINS = 0, 1, 2
 NODES = 8
 """Points of the integral over a bin of an exponential."""
 
-FIRST, LAST, KIND, BASE, TERMS, FACTORS = 0, 1, 2, 3, 4, 6
-"""Columns of a component: its bins, kind, and place in the values; the ranges of its terms and factors, two each."""
+FIRST, LAST, KIND, BASE, TERMS, FACTORS, CLIPPED = 0, 1, 2, 3, 4, 6, 8
+"""Columns of a component: its bins, kind, and place in the values; the ranges of its terms and factors, two each; the
+place of what says which bins end at 0 (-1: none)."""
 TERM_INDEX, TERM_ODD, TERM_EVEN, TERM_SMOOTH = range(4)
 """Columns of a term: its parameter, the places of its odd and even part (-1: none), and whether it is smooth."""
-FACTOR_KIND, FACTOR_INDEX, FACTOR_AT = range(3)
-"""Columns of a factor: its kind, parameter, and place in the values or, of single bins, in the bins."""
+FACTOR_KIND, FACTOR_INDEX, FACTOR_AT, FACTOR_CLIPPED = range(4)
+"""Columns of a factor: its kind, parameter, and place in the values; whether it ends at 0. One of single bins has no
+parameter of its own but the place of the inverse contents there, and its place is one in the bins."""
 ROW, PLACE, KINKED = range(3)
 """Columns of a parameter: the row of its auxiliary count, its row in the slopes (-1: none), whether it has a kink."""
 
@@ -44,9 +46,11 @@ SLOPE, PULL, STRETCH, BIN_WEIGHT, BIN_RATIO, BIN_SUM, BIN_PULL, WEIGHTED = range
 """Rows of work over the bins of regions."""
 WALLED = 16
 """Row of work over all counts: whether an expectation could be negative."""
-N_BIN_ROWS = 17
+CLIP_SLOPE, CLIP_BEND = 17, 18
+"""Rows of work over the bins of regions: derivatives of what ends at 0."""
+N_BIN_ROWS = 19
 """Rows of work over counts and bins."""
-OWN, PRIOR, GRADIENT, STEP, TRIAL = range(5)
+OWN, PRIOR, GRADIENT, STEP, TRIAL, BENT = range(6)
 """Rows of work over parameters."""
 FREE, FROZEN, CROSSED = range(3)
 """Flags of parameters: fitted; held at its kink; how often it stepped across."""
@@ -62,11 +66,11 @@ class Flat(NamedTuple):
     """
 
     components: Indices
-    """Bins, kind, place in the values, terms and factors of each component, (C, 8)."""
+    """Bins, kind, place in the values, terms, factors, and what ends at 0, of each component, (C, 9)."""
     terms: Indices
     """(T, 4)."""
     factors: Indices
-    """(F, 3)."""
+    """(F, 4)."""
     values: Array
     """What components, terms and factors point to."""
     bins: Indices
@@ -80,12 +84,17 @@ class Flat(NamedTuple):
     at_home: Indices
     """The other parameters, by bin; those of bin i stand at ``home[i]`` to ``home[i + 1]``."""
     home: Indices
+    clips: bool
+    """Whether a shape or a factor ends at 0."""
     n_bins: int
     n_rows: int
 
 
 class Work(NamedTuple):
-    """Work arrays for the evaluation of a likelihood and one fit of it."""
+    """Work arrays for the evaluation of a likelihood and one fit of it.
+
+    `width` (1,) is that within which ends at 0 are rounded off: 0 but in interior-point steps.
+    """
 
     bins: Array
     parameters: Array
@@ -96,6 +105,7 @@ class Work(NamedTuple):
     hessian: Array
     nodes: Array
     """The exponential at the points of each bin's integral, times their weights, (NODES b,)."""
+    width: Array
 
 
 @njit(cache=True, error_model="numpy")
@@ -104,11 +114,12 @@ def work_arrays(flat):  # type: ignore[no-untyped-def]
     n_parameters, n_dense = flat.tau.size, flat.dense.shape[0]
     return Work(
         np.zeros((N_BIN_ROWS, max(flat.n_bins + 3, flat.n_rows))),
-        np.zeros((5, n_parameters)),
+        np.zeros((6, n_parameters)),
         np.zeros((3, n_parameters), np.int64),
         np.zeros((4, max(n_dense, flat.factors.shape[0]))),
         np.zeros((n_dense, flat.n_bins)),
         np.zeros((n_dense, n_dense)),
         np.zeros((n_dense, n_dense)),
         np.zeros(NODES * flat.n_bins),
+        np.zeros(1),
     )

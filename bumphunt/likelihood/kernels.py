@@ -14,11 +14,16 @@ import numpy as np
 from bumphunt.compilation import njit
 from bumphunt.likelihood import poisson
 from bumphunt.likelihood.flat import (
+    BENT,
     BINS,
+    CLIP_BEND,
+    CLIP_SLOPE,
+    CLIPPED,
     EXPONENTIAL,
     FACTOR,
     FACTOR_AT,
     FACTOR_BEND,
+    FACTOR_CLIPPED,
     FACTOR_INDEX,
     FACTOR_KIND,
     FACTOR_SLOPE,
@@ -33,6 +38,7 @@ from bumphunt.likelihood.flat import (
     OWN,
     PLACE,
     PRIOR,
+    PULL,
     RATIO,
     ROW,
     SCALE,
@@ -46,11 +52,13 @@ from bumphunt.likelihood.flat import (
     WEIGHT,
     work_arrays,
 )
-from bumphunt.likelihood.shape_kernels import fill_exponential_slope, fill_shape, fill_shape_slope
-from bumphunt.models.interpolation import bend, power_factor
+from bumphunt.likelihood.shape_kernels import fill_exponential_slope, fill_shape, fill_shape_slope, fill_tilt
+from bumphunt.models.interpolation import bend, clip, power_factor
 
 __all__ = ["curvature", "evaluate", "expected_and_slopes", "gradient", "hessian", "nll", "nll_rows"]
 
+LEAST_WIDTH = 1e-13
+"""Least width within which the end of a factor is rounded off: it is of order 1, and its rounding errors 1e-16."""
 HESSIAN_STEP = 1e-3
 """Step of the differences that give the Hessian, in standard deviations."""
 
@@ -112,12 +120,12 @@ def _add_of_bins(flat, c, f, theta, product, work):  # type: ignore[no-untyped-d
         p = flat.bins[flat.factors[f, FACTOR_AT] + i]
         if p < 0:
             continue
-        slope = work.bins[SHAPE, i] * product
+        slope = work.bins[SHAPE, i] * product * _clipped_bin(flat, f, i, theta[p], work)[1]
         for g in range(start, stop):
             if g != f and flat.factors[g, FACTOR_KIND] == BINS:
                 other = flat.bins[flat.factors[g, FACTOR_AT] + i]
                 if other >= 0:
-                    slope *= theta[other]
+                    slope *= _clipped_bin(flat, g, i, theta[other], work)[0]
         if flat.parameters[p, PLACE] >= 0:
             work.slopes[flat.parameters[p, PLACE], first + i] += slope
         else:
@@ -135,15 +143,32 @@ def _factors(flat, c, theta, work):  # type: ignore[no-untyped-def]
         if flat.factors[f, FACTOR_KIND] == BINS:
             for i in range(b):
                 if flat.bins[at + i] >= 0:
-                    scale[i] *= theta[flat.bins[at + i]]
+                    scale[i] *= _clipped_bin(flat, f, i, theta[flat.bins[at + i]], work)[0]
             continue
         if flat.factors[f, FACTOR_KIND] == LINEAR:
             value, slope, bend = flat.values[at] + flat.values[at + 1] * theta[p], flat.values[at + 1], 0.0
+            if flat.factors[f, FACTOR_CLIPPED] == 1:
+                value, steep, curved = clip(value, _width(flat.values[at + 2], work))
+                slope, bend = slope * steep, slope * slope * curved
         else:
             value, slope, bend = power_factor(theta[p], flat.values[at] > 0.0, flat.values[at + 1 : at + 10])
         work.vectors[FACTOR, f], work.vectors[FACTOR_SLOPE, f], work.vectors[FACTOR_BEND, f] = value, slope, bend
         product *= value
     return product
+
+
+@njit(cache=True, error_model="numpy")
+def _clipped_bin(flat, f, i, theta, work):  # type: ignore[no-untyped-def]
+    """Return the factor of bin i of a component, and two derivatives, from its parameter."""
+    if flat.factors[f, FACTOR_CLIPPED] == 0:
+        return theta, 1.0, 0.0
+    return clip(theta, _width(flat.values[flat.factors[f, FACTOR_INDEX] + i], work))
+
+
+@njit(cache=True, error_model="numpy")
+def _width(scale, work):  # type: ignore[no-untyped-def]
+    """Return the width within which the end of a factor is rounded off, from the inverse of what it multiplies."""
+    return max(work.width[0] * scale, LEAST_WIDTH) if work.width[0] > 0.0 else 0.0
 
 
 @njit(cache=True, error_model="numpy")
@@ -177,7 +202,7 @@ def gradient(flat, counts, centres, precision, theta, work):  # type: ignore[no-
     slope = work.parameters[GRADIENT]
     for p in range(theta.size):
         slope[p] = precision[p] * (theta[p] - centres[p])
-        work.parameters[PRIOR, p] = precision[p]
+        work.parameters[PRIOR, p] = precision[p] + max(work.parameters[BENT, p], 0.0)
         row = flat.parameters[p, ROW]
         if row >= 0:
             tau = flat.tau[p]
@@ -208,7 +233,7 @@ def curvature(flat, theta, work):  # type: ignore[no-untyped-def]
 
     Common factors and terms count; moving peaks and the factors of single bins are left out.
     """
-    work.curvature[:] = 0.0
+    work.curvature[:], work.parameters[BENT] = 0.0, 0.0
     shape, scale, slope = work.bins[SHAPE], work.bins[SCALE], work.bins[SLOPE]
     for c in range(flat.components.shape[0]):
         first, last = flat.components[c, FIRST], flat.components[c, LAST]
@@ -240,11 +265,46 @@ def curvature(flat, theta, work):  # type: ignore[no-untyped-def]
             if flat.components[c, KIND] == TEMPLATE and flat.terms[k, TERM_EVEN] >= 0:
                 _, _, curved = bend(theta[p], flat.terms[k, TERM_SMOOTH] == 1)
                 at = flat.terms[k, TERM_EVEN]
-                _bent(flat, p, p, curved * product * poisson.dot(flat.values[at : at + b], scale[:b]), work)
+                for i in range(b):
+                    slope[i] = flat.values[at + i]
+                    if flat.components[c, CLIPPED] >= 0:
+                        slope[i] *= work.bins[CLIP_SLOPE, i]
+                _bent(flat, p, p, curved * product * poisson.dot(slope[:b], scale[:b]), work)
             elif flat.components[c, KIND] == EXPONENTIAL:
                 for j in range(flat.components[c, TERMS], k + 1):
                     fill_exponential_slope(flat, c, k, j, work.nodes, slope)
                     _bent(flat, p, flat.terms[j, TERM_INDEX], product * poisson.dot(slope[:b], scale[:b]), work)
+        if work.width[0] > 0.0:
+            _round_ends(flat, c, theta, product, work)
+
+
+@njit(cache=True, error_model="numpy")
+def _round_ends(flat, c, theta, product, work):  # type: ignore[no-untyped-def]
+    """Add what ends at 0, rounded off, bend in component c; shape, and scale times 1 - n / nu, have been filled."""
+    scale, b = work.bins[SCALE], flat.components[c, LAST] - flat.components[c, FIRST]
+    if flat.components[c, CLIPPED] >= 0:
+        one, other = work.bins[SLOPE], work.bins[PULL]
+        for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+            for j in range(flat.components[c, TERMS], k + 1):
+                fill_tilt(flat, c, k, theta, one)
+                fill_tilt(flat, c, j, theta, other)
+                total = 0.0
+                for i in range(b):
+                    total += one[i] * other[i] * work.bins[CLIP_BEND, i] * scale[i]
+                _bent(flat, flat.terms[k, TERM_INDEX], flat.terms[j, TERM_INDEX], product * total, work)
+    for f in range(flat.components[c, FACTORS], flat.components[c, FACTORS + 1]):
+        if flat.factors[f, FACTOR_KIND] != BINS or flat.factors[f, FACTOR_CLIPPED] == 0:
+            continue
+        for i in range(b):
+            p = flat.bins[flat.factors[f, FACTOR_AT] + i]
+            if p < 0:
+                continue
+            value, _, curved = _clipped_bin(flat, f, i, theta[p], work)
+            amount = work.bins[SHAPE, i] * product * scale[i] * curved / value
+            if flat.parameters[p, PLACE] >= 0:
+                _bent(flat, p, p, amount, work)
+            else:
+                work.parameters[BENT, p] += amount
 
 
 @njit(cache=True, error_model="numpy")

@@ -25,6 +25,7 @@ from bumphunt.likelihood.components import (
     Template,
     Term,
     flattened,
+    turning,
 )
 from bumphunt.likelihood.flat import Flat
 from bumphunt.likelihood.kernels import evaluate, nll_rows
@@ -52,6 +53,8 @@ Array = NDArray[np.float64]
 
 EMPTY = 1e-6
 """Expected events below which a bin of Asimov data is empty: barrier methods leave 1e-10."""
+INSIDE = 0.5
+"""How far above its floor a parameter is where the linear form is read off."""
 STRENGTH = "strength"
 """Name of the first parameter, the signal strength."""
 
@@ -75,7 +78,11 @@ class Likelihood:
     held
         Parameters that keep their first value, shape ``(P,)``.
     linear
-        Whether the expected counts are linear in the parameters.
+        Whether the expected counts are linear in the parameters, where none is below its floor.
+    floors
+        Values of the parameters below which a factor of a sample ends at 0, shape ``(P,)``; -inf for none.
+    turning
+        Parameters in which there may be several minima, see `bumphunt.likelihood.components.turning`.
     regions
         What was described.
     """
@@ -88,6 +95,8 @@ class Likelihood:
     precisions: Array
     held: NDArray[np.bool_]
     linear: bool
+    floors: Array
+    turning: NDArray[np.intp]
     regions: tuple[Region, ...]
     components: tuple[Component, ...] = field(repr=False)
     auxiliary: tuple[tuple[int, float], ...] = field(repr=False)
@@ -218,12 +227,16 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
     for r in several:
         shared = _simulated(r, parameters)
         for sample in (r.signal, *r.backgrounds):
-            strength = (LinearFactor(0, 0.0, 1.0),) if sample is r.signal else ()
+            strength = (LinearFactor(0, 0.0, 1.0, clipped=False),) if sample is r.signal else ()
             components.extend(_compiled(r, sample, first, parameters, strength, shared))
         first += r.counts.size
     auxiliary = tuple((index, tau) for index, (tau, _) in parameters.auxiliary.items())
     counts = np.concatenate([*(r.counts for r in several), [n for _, n in parameters.auxiliary.values()]])
     start = np.array(parameters.start)
+    floors = np.full(start.size, -np.inf)
+    for component in components:
+        for index, floor in component.floors():
+            floors[index] = max(floors[index], floor)
     return Likelihood(
         names=tuple(parameters.index),
         counts=counts,
@@ -232,7 +245,9 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         centres=start.copy(),
         precisions=np.array(parameters.precision),
         held=np.zeros(start.size, dtype=np.bool_),
-        linear=all(component.linear for component in components),
+        linear=all(component.linear and not component.reaches_zero for component in components),
+        floors=floors,
+        turning=turning(components),
         regions=several,
         components=tuple(components),
         auxiliary=auxiliary,
@@ -276,7 +291,7 @@ def _per_bin(name: str, nominal: Array, errors: Array, constraint: str, paramete
             indices.append(parameters.counted(f"{name}[{b}]", relative**-2, relative**-2, 1.0))
         else:
             indices.append(parameters.add(f"{name}[{b}]", f"normal {relative}", start=1.0, precision=relative**-2))
-    return BinFactors(np.array(indices, dtype=np.intp), bins)
+    return BinFactors(np.array(indices, dtype=np.intp), bins, clipped=constraint == "normal")
 
 
 def _compiled(
@@ -308,7 +323,7 @@ def _compiled(
     components = [Component(first, last, shape, tuple(factors))]
     for uncertainty in sample.uncertainties:
         if isinstance(uncertainty, SpuriousSignal):
-            spurious = LinearFactor(parameters.normal(uncertainty.name), 0.0, uncertainty.strength)
+            spurious = LinearFactor(parameters.normal(uncertainty.name), 0.0, uncertainty.strength, clipped=False)
             components.append(Component(first, last, Template(nominal_counts), (spurious,)))
     return components
 
@@ -323,14 +338,15 @@ def _factor(
         interpolation: Interpolation = "piecewise" if exponential else uncertainty.interpolation
         return [PowerFactor(parameters.normal(name), *uncertainty.factors, interpolation)]
     if isinstance(uncertainty, Gaussian):
-        return [LinearFactor(parameters.normal(name), 1.0, uncertainty.relative)]
+        return [LinearFactor(parameters.normal(name), 1.0, uncertainty.relative, clipped=True)]
     if isinstance(uncertainty, Free):
-        return [LinearFactor(parameters.add(name, "free", start=1.0), 0.0, 1.0)]
+        return [LinearFactor(parameters.add(name, "free", start=1.0), 0.0, 1.0, clipped=True)]
     if isinstance(uncertainty, ControlRegion):
         n = uncertainty.events
         if uncertainty.alpha is None:
-            return [LinearFactor(parameters.counted(name, n, n, 1.0), 0.0, 1.0)]
-        return [LinearFactor(parameters.counted(name, 1.0, n, max(n, 0.5)), 0.0, uncertainty.alpha)]
+            return [LinearFactor(parameters.counted(name, n, n, 1.0), 0.0, 1.0, clipped=False)]
+        index = parameters.counted(name, 1.0, n, max(n, 0.5))
+        return [LinearFactor(index, 0.0, uncertainty.alpha, clipped=False)]
     if isinstance(uncertainty, PerBin):
         errors = _errors(name, uncertainty.errors, r)
         return [_per_bin(name, nominal, errors, uncertainty.constraint, parameters)]
@@ -365,7 +381,7 @@ def _morphed(sample: Sample, nominal: Array, scale: float, parameters: _Paramete
         odd, even = odd_and_even(up, -up if u.down is None else scale * down - nominal)
         straight = np.all(np.abs(even) <= 1e-12 * (np.abs(odd) + nominal.max(initial=0.0)))
         terms.append(Term(parameters.normal(u.name), odd, None if straight else even, u.interpolation))
-    return Template(nominal, tuple(terms))
+    return Template(nominal, tuple(terms), clipped=bool(terms))
 
 
 def _moving_peak(
@@ -398,8 +414,9 @@ def linear_channel(model: Likelihood) -> Channel:
     if not model.linear:
         msg = f"the likelihood of {[r.name for r in model.regions]} is not linear in its parameters: use 'newton'"
         raise InputError(msg)
-    nu, slopes = model.expected_and_slopes(model.start)
-    offset = nu - model.start @ slopes
+    inside = np.maximum(model.start, model.floors + INSIDE)
+    nu, slopes = model.expected_and_slopes(inside)
+    offset = nu - inside @ slopes
     offset = np.where(np.abs(offset) < 1e-12 * np.maximum(np.abs(nu), 1e-300), 0.0, offset)
     some = bool(np.any(offset != 0.0))
     sigmas = np.divide(

@@ -12,6 +12,9 @@ from bumphunt.likelihood.flat import (
     BASE,
     BIN_PULL,
     BIN_SUM,
+    CLIP_BEND,
+    CLIP_SLOPE,
+    CLIPPED,
     EXPONENTIAL,
     FIRST,
     KIND,
@@ -30,9 +33,9 @@ from bumphunt.likelihood.flat import (
     WEIGHTED,
 )
 from bumphunt.likelihood.linear import NO_FRACTION
-from bumphunt.models.interpolation import LARGEST_EXPONENT, bend
+from bumphunt.models.interpolation import LARGEST_EXPONENT, bend, clip
 
-__all__ = ["fill_exponential_slope", "fill_shape", "fill_shape_slope"]
+__all__ = ["fill_exponential_slope", "fill_shape", "fill_shape_slope", "fill_tilt"]
 
 
 @njit(cache=True, error_model="numpy")
@@ -52,6 +55,8 @@ def fill_shape(flat, c, theta, work):  # type: ignore[no-untyped-def]
                 even = flat.values[flat.terms[k, TERM_EVEN] : flat.terms[k, TERM_EVEN] + b]
                 for i in range(b):
                     out[i] += moved * even[i]
+        if flat.components[c, CLIPPED] >= 0:
+            _end_at_zero(flat, c, out, work)
     elif flat.components[c, KIND] == EXPONENTIAL:
         _exponential(flat, c, theta, out, work.nodes)
     else:
@@ -63,14 +68,10 @@ def fill_shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
     """Fill the derivative of the shape of component c in the parameter of term k; the shape comes first."""
     slope, b = work.bins[SLOPE], flat.components[c, LAST] - flat.components[c, FIRST]
     if flat.components[c, KIND] == TEMPLATE:
-        odd = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + b]
-        for i in range(b):
-            slope[i] = odd[i]
-        if flat.terms[k, TERM_EVEN] >= 0:
-            _, tilt, _ = bend(theta[flat.terms[k, TERM_INDEX]], flat.terms[k, TERM_SMOOTH] == 1)
-            even = flat.values[flat.terms[k, TERM_EVEN] : flat.terms[k, TERM_EVEN] + b]
+        fill_tilt(flat, c, k, theta, slope)
+        if flat.components[c, CLIPPED] >= 0:
             for i in range(b):
-                slope[i] += tilt * even[i]
+                slope[i] *= work.bins[CLIP_SLOPE, i]
     elif flat.components[c, KIND] == EXPONENTIAL:
         fill_exponential_slope(flat, c, k, -1, work.nodes, slope)
     else:
@@ -78,6 +79,31 @@ def fill_shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
         source = work.bins[STRETCH] if flat.terms[k, TERM_SMOOTH] == 1 else work.bins[PULL]
         for i in range(b):
             slope[i] = amount * source[i]
+
+
+@njit(cache=True, error_model="numpy")
+def fill_tilt(flat, c, k, theta, tilt):  # type: ignore[no-untyped-def]
+    """Fill the derivative of a template in the parameter of term k, wherever it ends."""
+    b = flat.components[c, LAST] - flat.components[c, FIRST]
+    odd = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + b]
+    for i in range(b):
+        tilt[i] = odd[i]
+    if flat.terms[k, TERM_EVEN] >= 0:
+        _, steep, _ = bend(theta[flat.terms[k, TERM_INDEX]], flat.terms[k, TERM_SMOOTH] == 1)
+        even = flat.values[flat.terms[k, TERM_EVEN] : flat.terms[k, TERM_EVEN] + b]
+        for i in range(b):
+            tilt[i] += steep * even[i]
+
+
+@njit(cache=True, error_model="numpy")
+def _end_at_zero(flat, c, out, work):  # type: ignore[no-untyped-def]
+    """Clip the bins of a template that vary, and fill the derivatives of that."""
+    at, b = flat.components[c, CLIPPED], flat.components[c, LAST] - flat.components[c, FIRST]
+    for i in range(b):
+        slope, curved = 1.0, 0.0
+        if flat.values[at + i] > 0.0:
+            out[i], slope, curved = clip(out[i], work.width[0])
+        work.bins[CLIP_SLOPE, i], work.bins[CLIP_BEND, i] = slope, curved
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})

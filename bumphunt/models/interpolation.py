@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from bumphunt.compilation import njit
 
-__all__ = ["Interpolation", "bend", "interpolated_factor", "odd_and_even", "power_factor", "power_values"]
+__all__ = ["Interpolation", "bend", "clip", "interpolated_factor", "odd_and_even", "power_factor", "power_values"]
 
 Array = NDArray[np.float64]
 
@@ -101,3 +101,16 @@ def bend(theta, smooth):  # type: ignore[no-untyped-def]
         slope = theta * (30.0 + square * (-40.0 + 18.0 * square))
         return value, slope, 30.0 + square * (-120.0 + 90.0 * square)
     return (8.0 * theta, 8.0, 0.0) if theta >= 0.0 else (-8.0 * theta, -8.0, 0.0)
+
+
+@njit(cache=True, error_model="numpy")
+def clip(x, width):  # type: ignore[no-untyped-def]
+    """Return max(x, 0), rounded off within a width around 0, and two derivatives.
+
+    Rounded off it is (x + sqrt(x^2 + 4 width^2)) / 2, which is positive everywhere (Chen and Harker, Kanzow, Smale).
+    """
+    if width == 0.0:
+        return (x, 1.0, 0.0) if x >= 0.0 else (0.0, 0.0, 0.0)
+    root = math.sqrt(x * x + 4.0 * width * width)
+    value = 0.5 * (x + root) if x >= 0.0 else 2.0 * width * width / (root - x)
+    return value, value / root, 2.0 * width * width / (root * root * root)

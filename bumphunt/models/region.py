@@ -124,7 +124,8 @@ class Region:
     backgrounds
         The others.
     mc_constraint
-        Constraint of the statistical errors of simulated histograms.
+        Constraint of the statistical errors of simulated histograms: "poisson" (as many events as they are worth) or
+        "normal".
     values
         The unbinned data inside the edges, where they were given, else None.
     """
@@ -134,7 +135,7 @@ class Region:
     edges: Array
     signal: Sample
     backgrounds: tuple[Sample, ...]
-    mc_constraint: Literal["normal", "poisson"] = "normal"
+    mc_constraint: Literal["normal", "poisson"] = "poisson"
     values: Array | None = None
 
     def __post_init__(self) -> None:
@@ -255,7 +256,7 @@ def region(
     counts: ArrayLike | Histogram | None = None,
     values: ArrayLike | None = None,
     edges: ArrayLike | None = None,
-    mc_constraint: Literal["normal", "poisson"] = "normal",
+    mc_constraint: Literal["normal", "poisson"] = "poisson",
 ) -> Region:
     """Return the description of a spectrum.
 
@@ -274,7 +275,8 @@ def region(
     edges
         Bin edges, shape ``(B + 1,)``. A histogram brings its own; counts without edges are given 0, 1, 2, ...
     mc_constraint
-        Constraint of the statistical errors of simulated histograms.
+        Constraint of the statistical errors of simulated histograms: "poisson" (as many events as they are worth) or
+        "normal".
 
     Raises
     ------

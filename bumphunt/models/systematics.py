@@ -16,6 +16,11 @@ uncertainty         what it does to the sample                                  
 
 Uncertainties of the same name are one and the same parameter, in all samples and all regions. They move together:
 that is how correlations are described. "normal" is a standard normal theta.
+
+No sample is negative: a factor that would be (`Gaussian`, `Free`, a normal `PerBin`) is 0, and so is a histogram that a
+`ShapeVariation` takes below 0, in each bin. Only the strength may be negative, a spurious signal, and a smooth
+background. Where a variation moves a bin to the same side at +1 and -1 sigma the likelihood has several minima: all
+engines look for the lowest.
 """
 
 from __future__ import annotations
@@ -148,7 +153,10 @@ class LogNormal:
 
 @dataclass(frozen=True, slots=True)
 class Gaussian:
-    """A relative uncertainty of the normalisation, linear: the factor is 1 + relative theta, theta normal."""
+    """A relative uncertainty of the normalisation, linear: the factor is 1 + relative theta, or 0, theta normal.
+
+    For large ones a `LogNormal` is the better description.
+    """
 
     name: str
     relative: float
@@ -203,7 +211,7 @@ class ControlRegion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShapeVariation:
-    """A shape uncertainty: the sample's histogram at +1 and at -1 sigma.
+    """A shape uncertainty: the sample's histogram at +1 and at -1 sigma. Bins that would be negative are 0.
 
     Parameters
     ----------

@@ -288,9 +288,8 @@ def test_mc_statistics_shared_by_samples_equal_one_sample_with_their_sum():
     a, b, ea, eb = np.array([20.0, 30.0]), np.array([10.0, 5.0]), np.array([2.0, 3.0]), np.array([1.0, 2.0])
     split = [Sample("a", a, errors=ea), Sample("b", b, errors=eb)]
     joint = Sample("ab", a + b, errors=np.hypot(ea, eb))
-    results = [
-        fit(region("r", counts=[33, 40], signal=[5.0, 1.0], backgrounds=s), engine="newton") for s in (split, joint)
-    ]
+    description = {"counts": [33, 40], "signal": [5.0, 1.0], "mc_constraint": "normal"}
+    results = [fit(region("r", backgrounds=samples, **description), engine="newton") for samples in (split, joint)]
     assert results[0].n_sig == pytest.approx(results[1].n_sig, rel=1e-6)
     per_bin = Sample("ab", a + b, uncertainties=[PerBin("e", np.hypot(ea, eb), "normal")])
     assert fit(region("r", counts=[33, 40], signal=[5.0, 1.0], backgrounds=per_bin)).n_sig == pytest.approx(

@@ -80,6 +80,7 @@ def random_model(seed):
                     Sample("b1", b1, uncertainties=ours["b1"], errors=e1 if use_staterror else None),
                     Sample("b2", b2, uncertainties=ours["b2"], errors=e2 if use_staterror else None),
                 ],
+                mc_constraint="normal",
             )
         )
     lumi = {"name": "lumi", "auxdata": [1.0], "sigmas": [LUMI], "bounds": [[0.5, 1.5]], "inits": [1.0]}
