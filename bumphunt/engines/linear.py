@@ -154,6 +154,9 @@ def fit_linear(
         found = _fits(model, channel, (*data, first[None]), strength_free=strength is None, warm=near is not None)
         if found.usable[0]:
             break
+    if found.status[0] == FitStatus.INFEASIBLE:
+        first = possible(model, first, strength_free=strength is None)
+        found = _fits(model, channel, (*data, first[None]), strength_free=strength is None, warm=False)
     status, values = FitStatus(int(found.status[0])), found.values[0]
     return fit_result(
         model.names,
@@ -174,11 +177,10 @@ def _start(model: Likelihood, channel: Channel, strength: float | None, near: Ar
     if strength is None:
         if near is None:
             theta[0] = first_strength(background @ channel.templates, channel.signal, channel.counts)
-        return possible(model, theta, strength_free=True)
+        return theta
     columns = np.concatenate([channel.signal[None], channel.templates])
     rising = np.concatenate([[0.0], np.where(channel.held, 0.0, channel.centres)])
-    raised = lifted(np.concatenate([[strength], background])[None], rising, columns)[0, : theta.size]
-    return possible(model, raised, strength_free=False)
+    return lifted(np.concatenate([[strength], background])[None], rising, columns)[0, : theta.size]
 
 
 def _covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from bumphunt.engines.result import FitResult
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["LOWER", "ROUNDS", "lowest", "other_starts", "several_minima"]
+__all__ = ["LOWER", "ROUNDS", "lowest", "may_have_several", "other_starts", "several_minima"]
 
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -38,6 +38,11 @@ FLUCTUATION = 3.0
 """Of a count, in standard deviations, beside the residual that is seen, for whether there may be two minima."""
 CONVEX = 0.5
 """Loss of curvature in a parameter, whose constraint has curvature 1, up to which there is one minimum."""
+
+
+def may_have_several(model: Likelihood) -> bool:
+    """Return whether a likelihood may have several minima for some data."""
+    return model.turning.size > 0 or bool(np.any(model.floors > -np.inf))
 
 
 def several_minima(model: Likelihood, counts: Array, theta: Array) -> Indices:
@@ -117,7 +122,7 @@ def lowest(model: Likelihood, found: FitResult, fit: Callable[[Array], FitResult
     fit
         Gives the fit that begins at a start.
     """
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if may_have_several(model) else 0):
         before = found
         theta = found.values if found.status.usable else model.start
         turning = several_minima(model, model.counts[None], theta)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.codes import RUNNING
-from bumphunt.engines.minima import LOWER, ROUNDS, other_starts, several_minima
+from bumphunt.engines.minima import LOWER, ROUNDS, may_have_several, other_starts, several_minima
 from bumphunt.engines.newton_kernels import fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, possible
@@ -56,7 +56,7 @@ def fit_data_sets(
     data = (np.ascontiguousarray(counts), np.ascontiguousarray(centres))
     found = _fits(model, *data, start, strength_free=strength_free, warm=warm, threads=threads)
     rows = np.arange(len(found))
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if may_have_several(model) else 0):
         usable = found.usable[rows]
         theta = np.where(usable[:, None], found.values[rows], start[rows])
         middle = theta[usable].mean(axis=0) if usable.any() else model.start
@@ -139,15 +139,11 @@ def fit_newton(
     elif not model.held[0]:
         nu, slopes = model.expected_and_slopes(theta)
         theta[0] = first_strength(nu, slopes[0], model.counts, float(theta[0]))
-    theta = possible(model, theta, strength_free=strength is None)
-    fit = fit_data_sets(
-        model,
-        model.counts[None],
-        model.centres[None],
-        theta[None],
-        strength_free=strength is None,
-        warm=start is not None,
-    )
+    fit = _one(model, theta, strength_free=strength is None, warm=start is not None)
+    if fit.status[0] == FitStatus.INFEASIBLE:
+        moved = possible(model, theta, strength_free=strength is None)
+        if np.any(moved != theta):
+            fit = _one(model, moved, strength_free=strength is None, warm=False)
     status, values = FitStatus(int(fit.status[0])), fit.values[0]
     covariance = None
     if errors and status is FitStatus.CONVERGED:
@@ -163,6 +159,12 @@ def fit_newton(
         engine="newton",
         iterations=int(fit.iterations[0]),
     )
+
+
+def _one(model: Likelihood, start: Array, *, strength_free: bool, warm: bool) -> FitResults:
+    """Return the fit of a model to its own data from a start ``(P,)``."""
+    data = (model.counts[None], model.centres[None], start[None])
+    return fit_data_sets(model, *data, strength_free=strength_free, warm=warm)
 
 
 def observed_covariance(model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
