@@ -42,6 +42,7 @@ from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import Smooth
 from workflows.config.tasks import FitTask
 from workflows.reading.plan import Correction
+from workflows.reading.run_list import RunList
 from workflows.simulation.plan import SimulationPlan
 
 __all__ = [
@@ -133,6 +134,10 @@ class ReadingSetup:
         What tells the events of a sample apart.
     corrections
         Corrections of simulated samples, with the names of the signals.
+    good_runs
+        The good runs of the data; None where all are.
+    truth
+        Variable that is 1 for the generated candidate of a signal; None where all rows are.
     blinded
         Whether data lose their rows inside the search range before all else.
     keep_events
@@ -146,6 +151,8 @@ class ReadingSetup:
     rule: CandidateRule
     key: tuple[str, ...]
     corrections: tuple[Correction, ...]
+    good_runs: RunList | None
+    truth: str | None
     blinded: bool
     keep_events: bool
 

@@ -46,6 +46,7 @@ from workflows.config.searches import find_function, find_search
 from workflows.config.simulated import injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
 from workflows.reading.plan import Correction, RegionPlan
+from workflows.reading.run_list import RunList, read_run_list
 from workflows.reading.weights import load_corrections
 
 __all__ = ["resolve"]
@@ -82,7 +83,9 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     sources = _sources(sections)
     templates = () if sections.fit.method == "smooth" else sections.fit.templates or tuple(sections.samples)
     check_sources(sections, sources, templates)
-    about = _about(sections, search, model, beams)
+    good_runs = _good_runs(sections, path.parent)
+    luminosity = _luminosity(sections, good_runs)
+    about = _about(sections, search, model, beams, luminosity)
     optimisation = _optimisation(sections, search, regions)
     reading = ReadingSetup(
         path=path,
@@ -92,6 +95,8 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         rule=_candidate_rule(sections.ntuples),
         key=tuple(f"__{part}__" for part in sections.ntuples.key),
         corrections=_corrections(sections, regions, path.parent),
+        good_runs=good_runs,
+        truth=sections.signal.truth,
         blinded=about.blinded,
         keep_events=optimisation is not None,
     )
@@ -106,16 +111,16 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         ),
         about=about,
         regions=regions,
-        simulation=simulation_plans(sections, regions, beams, detector),
+        simulation=simulation_plans(sections, regions, beams, detector, luminosity=luminosity),
         reading=reading,
         optimisation=optimisation,
-        spectra=_spectra(sections, regions, model),
+        spectra=_spectra(sections, regions, model, luminosity),
         scan=scan,
         control=ControlSetup(
             path=path,
             factors=sections.control,
             applied=sections.factors,
-            luminosity=sections.data.luminosity,
+            luminosity=luminosity,
             luminosity_uncertainty=sections.data.luminosity_uncertainty,
             uncertainties=scan.uncertainties,
             drawn=sections.data.drawn_from_expectation,
@@ -275,14 +280,49 @@ def _corrections(sections: Analysis, regions: Sequence[AnalysedRegion], folder: 
     return tuple(found)
 
 
-def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams) -> About:
+def _good_runs(sections: Analysis, folder: Path) -> RunList | None:
+    """Return the good runs of the data.
+
+    Raises
+    ------
+    ValueError
+        If their file cannot be used.
+    """
+    if sections.data.good_runs is None:
+        return None
+    try:
+        return read_run_list(folder / sections.data.good_runs)
+    except ConfigError as error:
+        msg = f"data.good_runs: {error}"
+        raise ValueError(msg) from None
+
+
+def _luminosity(sections: Analysis, good_runs: RunList | None) -> float:
+    """Return the luminosity of the data [fb^-1]: as the YAML says it, or the sum over the good runs.
+
+    Raises
+    ------
+    ValueError
+        If both say it, or neither.
+    """
+    said, listed = sections.data.luminosity, None if good_runs is None else good_runs.luminosity
+    if said is not None and listed is not None:
+        msg = f"data.luminosity: {said:g} fb^-1, but data.good_runs has luminosities too, {listed:g} fb^-1; remove one"
+        raise ValueError(msg)
+    if said is None and listed is None:
+        msg = "data.good_runs: the list has no luminosities; add the column, or give data.luminosity [fb^-1]"
+        raise ValueError(msg)
+    return float(said if listed is None else listed)  # type: ignore[arg-type]
+
+
+def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams, luminosity: float) -> About:
     """Return what is searched for in which data."""
     data = sections.data
     return About(
         search=search,
         model=model,
         sqrt_s=beams.sqrt_s,
-        luminosity=data.luminosity,
+        luminosity=luminosity,
         pseudo=data.is_pseudo,
         blinded=not (sections.unblind or data.is_pseudo),
         injected=() if data.simulate is None else tuple(injection.mass for injection in data.simulate.inject),
@@ -304,11 +344,13 @@ def _optimisation(sections: Analysis, search: Search, regions: tuple[AnalysedReg
     )
 
 
-def _spectra(sections: Analysis, regions: tuple[AnalysedRegion, ...], model: Model | None) -> SpectraSetup:
+def _spectra(
+    sections: Analysis, regions: tuple[AnalysedRegion, ...], model: Model | None, luminosity: float
+) -> SpectraSetup:
     """Return what is made of the selected spectra."""
     return SpectraSetup(
         regions=regions,
-        luminosity=sections.data.luminosity,
+        luminosity=luminosity,
         smooth={name: sample.smooth for name, sample in sections.samples.items() if sample.smooth is not None},
         drawn=sections.data.drawn_from_expectation,
         injected=_injected(sections, regions, power=2.0 if model is None else model.power),

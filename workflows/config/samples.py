@@ -180,6 +180,9 @@ class Signal(Section):
     """Make the signal instead of reading it."""
     uncertainty: Relative = 0.0
     """Relative uncertainty of the efficiency."""
+    truth: str | None = None
+    """Variable that is 1 for the candidate that was generated, such as ``isSignal``: the others are counted apart, and
+    are neither in the efficiency nor in the shape. All count unless given."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -201,8 +204,11 @@ class Signal(Section):
 class Data(Section):
     """The data, or the pseudo-data in their place."""
 
-    luminosity: Positive
-    """Integrated luminosity [fb^-1]."""
+    luminosity: Positive | None = None
+    """Integrated luminosity [fb^-1]; that of the good runs that are read unless given."""
+    good_runs: str | None = None
+    """CSV or JSON file of the good runs, with their luminosity and prescale (`workflows.reading.run_list`): rows of
+    other runs are left out. Relative to the folder of the YAML; all runs are good unless given."""
     luminosity_uncertainty: Relative = 0.0
     """Relative uncertainty of the luminosity."""
     files: Files = ()
@@ -218,6 +224,16 @@ class Data(Section):
     def _one_source(self) -> Self:
         if bool(self.files) == (self.simulate is not None):
             msg = "give either 'files' or 'simulate'"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _of_known_luminosity(self) -> Self:
+        if self.good_runs is not None and not self.files:
+            msg = "'good_runs' are those of 'files': remove it, or give files"
+            raise ValueError(msg)
+        if self.good_runs is None and self.luminosity is None:
+            msg = "give 'luminosity' [fb^-1], or 'good_runs' with the luminosity of each run"
             raise ValueError(msg)
         return self
 

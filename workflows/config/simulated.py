@@ -44,7 +44,7 @@ def injected_into(injection: Injection, regions: Sequence[AnalysedRegion]) -> li
 
 
 def simulation_plans(
-    sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams, detector: Detector
+    sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams, detector: Detector, *, luminosity: float
 ) -> tuple[SimulationPlan, ...]:
     """Return what the YAML asks to simulate: a plan for each candidate of the regions; none if it asks for nothing."""
     candidates = by_candidate(regions)
@@ -57,7 +57,7 @@ def simulation_plans(
                 beams=beams,
                 detector=detector,
                 seed=sections.seed,
-                luminosity=sections.data.luminosity,
+                luminosity=luminosity,
                 samples=tuple(specs),
                 pseudodata=pseudodata,
                 injected=injected,

@@ -9,6 +9,7 @@ from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
 from workflows.reading.chunk import needed_variables
 from workflows.reading.plan import Correction
+from workflows.reading.processor import RUN
 from workflows.reading.weights import load_corrections
 
 __all__ = ["corrections_on", "needed"]
@@ -44,7 +45,10 @@ def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
     """
     candidate = _candidate(setup, sample)
     plans = [region.plan for region in setup.regions if region.definition.candidate == candidate]
-    return needed_variables(plans, setup.rule, load_corrections(corrections_on(setup, [sample])), setup.key)
+    truth = () if setup.truth is None or sample.kind != "signal" else (setup.truth,)
+    corrections = load_corrections(corrections_on(setup, [sample]))
+    runs = RUN if setup.good_runs is not None and sample.kind == "data" else ()
+    return needed_variables(plans, setup.rule, corrections, setup.key, more=(*truth, *runs))
 
 
 def _candidate(setup: ReadingSetup, sample: InputSample) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from workflows.reading.weights import load_corrections
 from workflows.running.progress import Progress
 
 __all__ = ["read_inputs"]
+
+logger = logging.getLogger(__name__)
 
 
 def read_inputs(
@@ -59,12 +62,19 @@ def read_inputs(
         rule=setup.rule,
         key=setup.key,
         corrections=load_corrections(corrections),
+        good_runs=setup.good_runs,
+        truth=setup.truth,
         event_folder=events,
     )
     done = read_samples(
         processor,
         {
-            s.name: SampleFiles(files=s.files, simulated=s.kind != "data", blind=blind if s.kind == "data" else None)
+            s.name: SampleFiles(
+                files=s.files,
+                simulated=s.kind != "data",
+                signal=s.kind == "signal",
+                blind=blind if s.kind == "data" else None,
+            )
             for s in inputs
         },
         tree=inputs[0].tree,
@@ -72,6 +82,10 @@ def read_inputs(
         allow_missing=allow_missing,
         progress=progress,
     )
+    if setup.good_runs is not None:
+        for sample in inputs:
+            for doubt in setup.good_runs.doubts(done[sample.name].runs, sample.name) if sample.kind == "data" else ():
+                logger.warning(doubt)
     for sample in inputs:
         total, rows = done[sample.name].regions[plans[0].name].cutflow.sum_w[0], done[sample.name].rows
         if sample.kind == "signal" and not rows:

@@ -155,6 +155,8 @@ def read_sample(folder: Path, sample: InputSample) -> ProcessedSample:
         rows_expected=entry["rows_expected"],
         missing=(),
         files=len(sample.files),
+        runs={int(number): rows for number, rows in entry["runs"].items()},
+        luminosity_share=entry["fraction"],
     )
 
 
@@ -193,6 +195,7 @@ def write_processed(
                 "rows_expected": result.rows_expected,
                 "missing": [asdict(missing) for missing in result.missing],
                 "fraction": result.fraction,
+                "runs": {str(number): rows for number, rows in sorted(result.runs.items())},
             }
             for name in sample.regions:
                 found = result.regions[name]

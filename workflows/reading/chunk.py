@@ -37,6 +37,8 @@ class Chunk:
         Whether it is simulated.
     blind
         Positions [low, high) on the axis of a region, by name of the region, whose rows are dropped from it.
+    signal
+        Whether it is a signal.
     where
         The entries.
     number
@@ -48,6 +50,7 @@ class Chunk:
     sample: str
     simulated: bool
     blind: Mapping[str, tuple[float, float]]
+    signal: bool
     where: EntryRange
     number: int | None
     columns: Columns
@@ -55,7 +58,7 @@ class Chunk:
 
 def chunk_of(
     events: Any,
-    variables: Callable[[str, bool], Sequence[str]],
+    variables: Callable[[str, bool, bool], Sequence[str]],
     *,
     names: Mapping[str, str],
     nan_allowed: Collection[str],
@@ -70,7 +73,7 @@ def chunk_of(
     events
         Columns by branch, with metadata.
     variables
-        Function from the name of a sample and whether it is simulated to the variables that are needed.
+        Function from the name of a sample, whether it is simulated, and a signal, to the variables that are needed.
     names
         Branch by variable, for branches that are not called by the escaped name.
     nan_allowed
@@ -103,7 +106,8 @@ def chunk_of(
         stop=metadata["entrystop"],
         file_number=metadata.get("file_number"),
     )
-    needed = variables(metadata["dataset"], metadata["simulated"])
+    signal = bool(metadata.get("signal"))
+    needed = variables(metadata["dataset"], metadata["simulated"], signal)
     columns = {
         name: _lists(events[branch_name(name, names)], name, where)
         if name in jagged
@@ -121,6 +125,7 @@ def chunk_of(
         simulated=metadata["simulated"],
         blind=metadata.get("blind") or {},
         where=where,
+        signal=signal,
         number=metadata.get("number"),
         columns=columns,
     )
@@ -258,6 +263,8 @@ def needed_variables(
     rule: CandidateRule = REJECT,
     corrections: Corrections | None = None,
     key: Sequence[str] = EVENT_KEY,
+    *,
+    more: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the variables that must be in the files.
 
@@ -274,6 +281,8 @@ def needed_variables(
         Corrections; None for none.
     key
         What tells the events of a sample apart.
+    more
+        What is wanted besides.
 
     Raises
     ------
@@ -283,10 +292,11 @@ def needed_variables(
     names = [*(name for name in key if name != FILE), CANDIDATE, WEIGHT]
     for plan in regions:
         names += [v.name for v in plan.selection.variables]
-        more = [*plan.kept, *(() if rule.best is None else (rule.best,))]
+        named = [*plan.kept, *(() if rule.best is None else (rule.best,))]
         if corrections is not None:
-            more += corrections.of(region=plan.name).inputs
+            named += corrections.of(region=plan.name).inputs
         observables = plan.selection.names
-        _refuse_lists([name for name in more if name not in observables], plan)
-        names += [name for name in more if name not in observables]
+        _refuse_lists([name for name in named if name not in observables], plan)
+        names += [name for name in named if name not in observables]
+    names += more
     return tuple(dict.fromkeys(names))

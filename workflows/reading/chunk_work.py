@@ -105,7 +105,8 @@ class ChunkWork:
         IncompleteError
             If they cannot be read.
         """
-        variables = self.processor.variables(item.dataset, item.usermeta["simulated"])
+        metadata = item.usermeta
+        variables = self.processor.variables(item.dataset, metadata["simulated"], bool(metadata.get("signal")))
         names, jagged = self.processor.names, self.processor.jagged
         branches = dict.fromkeys(branch_name(variable, names) for variable in variables)
         lists = {branch_name(variable, names) for variable in variables if variable in jagged}

@@ -101,6 +101,7 @@ def cut_rows(
     blind: tuple[float, float] | None,
     corrections: Corrections,
     place: Callable[[int], str],
+    good: NDArray[np.bool_] | None = None,
 ) -> RegionRows:
     """Return the rows that pass, and the counts of all rows.
 
@@ -118,6 +119,8 @@ def cut_rows(
         Corrections of this sample in this region.
     place
         Function from a row of the chunk to the text that says where it is.
+    good
+        Which rows count, shape (N,); the others are dropped as those that are blind. None for all.
 
     Raises
     ------
@@ -129,7 +132,7 @@ def cut_rows(
     parts = max(1, round(rows / BLOCK))
     borders = [rows * i // parts for i in range(parts + 1)]
     blocks = [
-        _block(plan, columns, span, bins, keep=keep, blind=blind, corrections=corrections, place=place)
+        _block(plan, columns, span, bins, keep=keep, blind=blind, good=good, corrections=corrections, place=place)
         for span in pairwise(borders)
     ]
 
@@ -173,11 +176,12 @@ def _block(
     *,
     keep: tuple[str, ...],
     blind: tuple[float, float] | None,
+    good: NDArray[np.bool_] | None,
     corrections: Corrections,
     place: Callable[[int], str],
 ) -> _Block:
     """Return what one block of rows gives."""
-    observables, index = _visible(plan, columns, span, blind)
+    observables, index = _visible(plan, columns, span, blind, good)
     weights = np.asarray(observables[WEIGHT], dtype=np.float64)
     cut = _cut(plan.selection.cuts, observables, weights.size)
     rows = cut.here[np.concatenate(cut.groups)]  # those of the N-1 histograms, by the cut, and last those that pass
@@ -199,12 +203,19 @@ def _block(
 
 
 def _visible(
-    plan: RegionPlan, columns: Columns, span: tuple[int, int], blind: tuple[float, float] | None
+    plan: RegionPlan,
+    columns: Columns,
+    span: tuple[int, int],
+    blind: tuple[float, float] | None,
+    good: NDArray[np.bool_] | None,
 ) -> tuple[LazyObservables, NDArray[np.intp]]:
-    """Return the observables of the rows of a block that are not blinded, and where the rows are in the chunk."""
+    """Return the observables of the rows of a block that count and are not blinded, and where they are in the chunk."""
     columns = {name: values[slice(*span)] for name, values in columns.items()}
     observables = _lazy(plan.selection.observables(columns), columns)
     index = np.arange(*span)
+    if good is not None:
+        counting = np.flatnonzero(good[slice(*span)])
+        observables, index = observables.take(counting), index[counting]
     if blind is None:
         return observables, index
     position = observables[plan.selection.spectrum]

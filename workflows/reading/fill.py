@@ -10,7 +10,7 @@ import numpy as np
 from selections.cuts import Cutflow, count
 from selections.events import CandidateRule, group_starts, half_sample, kept_candidates, training_fold
 from workflows.reading.events import FOLDS, EventBlock
-from workflows.reading.plan import CORRECTED, ONE_CANDIDATE, RegionPlan
+from workflows.reading.plan import CORRECTED, GENERATED, ONE_CANDIDATE, RegionPlan
 from workflows.reading.rows import PassingRows
 from workflows.reading.spectra import fill_spectra
 
@@ -29,7 +29,7 @@ class Filled:
     """The events themselves."""
 
 
-def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected: bool) -> Filled:
+def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected: bool, truth: str | None) -> Filled:
     """Return what complete events give.
 
     Parameters
@@ -43,12 +43,20 @@ def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected:
     corrected
         Whether the analysis has corrections: then data have that step too, so that the tables of all samples have the
         same steps.
+    truth
+        Variable that is 1 for the generated candidate of a signal, of which all else that is filled is: then all
+        samples have that step. None for none.
     """
     starts = group_starts(rows.keys.event)
     chosen = rows.take(kept_candidates(starts, rows.keys.candidate, rows.rank, rule))
     positions, half = chosen.values[plan.selection.spectrum], half_sample(chosen.keys.event)
     everything = np.ones(positions.size, dtype=np.bool_)
     tail = count([ONE_CANDIDATE], [everything], chosen.ntuple_weight)
+    if truth is not None:
+        generated = chosen.values[truth] == 1 if truth in chosen.values else everything
+        tail = tail.then(count([GENERATED], [everything[generated]], chosen.ntuple_weight[generated]))
+        chosen = chosen.take(np.flatnonzero(generated))
+        positions, half, everything = positions[generated], half[generated], everything[generated]
     if corrected:
         tail = tail.then(count([CORRECTED], [everything], chosen.weights[0]))
     return Filled(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,23 @@ from selections.search import Binning, Region
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
 
-__all__ = ["CORRECTED", "ONE_CANDIDATE", "Correction", "ProcessedSample", "RegionPlan", "RegionResult", "SampleFiles"]
+__all__ = [
+    "CORRECTED",
+    "GENERATED",
+    "ONE_CANDIDATE",
+    "Correction",
+    "ProcessedSample",
+    "RegionPlan",
+    "RegionResult",
+    "SampleFiles",
+]
 
 Array = NDArray[np.float64]
 
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
+GENERATED = "generated candidate"
+"""Step of the cutflow after which events of a signal are those of its generated candidate."""
 CORRECTED = "corrections"
 """Step of the cutflow from which on the weights are corrected."""
 
@@ -39,6 +50,8 @@ class SampleFiles:
         ROOT files.
     simulated
         Whether corrections apply: never to data.
+    signal
+        Whether it is a signal, whose generated candidate may be told from others.
     blind
         Positions [low, high) on the axis of a region, by name of the region, whose rows are dropped from it before
         anything is counted, candidates of an event included. Regions that are not named are not blinded.
@@ -46,6 +59,7 @@ class SampleFiles:
 
     files: tuple[Path, ...]
     simulated: bool
+    signal: bool = False
     blind: dict[str, tuple[float, float]] | None = None
 
 
@@ -229,6 +243,10 @@ class ProcessedSample:
         What could not be read; empty unless that is allowed.
     files
         Number of files, readable or not.
+    runs
+        Rows of each run of data, see `workflows.reading.run_list.run_numbers`; empty without a list of good runs.
+    luminosity_share
+        Part of the luminosity of all good runs that belongs to those of which there is a row.
     """
 
     name: str
@@ -237,12 +255,19 @@ class ProcessedSample:
     rows_expected: int
     missing: tuple[Missing, ...]
     files: int
+    runs: Mapping[int, int] = field(default_factory=dict)
+    luminosity_share: float = 1.0
 
     @property
     def fraction(self) -> float:
-        """Fraction of the rows that were read, 1 of none; a file of unknown size counts as an average one."""
+        """Fraction of the sample that was read.
+
+        Where nothing is missing, that is the part of the luminosity of the good runs that belongs to runs with a row, 1
+        without a list of them. Else it is the fraction of the rows that were read; a file of unknown size counts as an
+        average one.
+        """
         if not self.missing:
-            return 1.0
+            return self.luminosity_share
         unknown = sum(m.start is None for m in self.missing)
         known = self.files - unknown
         return self.rows / self.rows_expected * known / self.files

@@ -31,9 +31,13 @@ from workflows.reading.repeats import (
     refuse_repeated_rows,
 )
 from workflows.reading.rows import PassingRows, concatenate, inner_rows, passing_rows
+from workflows.reading.run_list import RunList, run_numbers
 from workflows.reading.weights import Corrections
 
-__all__ = ["SearchProcessor"]
+__all__ = ["RUN", "SearchProcessor"]
+
+RUN = ("__experiment__", "__run__")
+"""Variables that say the run of a row."""
 
 
 class SearchProcessor(ProcessorABC):
@@ -56,6 +60,11 @@ class SearchProcessor(ProcessorABC):
     key
         What tells the events of a sample apart, of `selections.events.FILE` and `EVENT_KEY`; what is left out is the
         same for all. With the file, the metadata say its ``file_number`` among those of the sample.
+    good_runs
+        The good runs: rows of data in others are left out, and the rows of each run are counted. None for no list.
+    truth
+        Variable that is 1 for the generated candidate of a signal: other events are counted up to the last step of the
+        cutflow alone. The metadata say whether a data set is a ``signal``. None where all events are.
     event_folder
         Folder for the passing events, see `workflows.reading.events`; None to write none. The metadata then say the
         ``number`` of each chunk of a sample too, in the order of which the events are read again.
@@ -74,6 +83,8 @@ class SearchProcessor(ProcessorABC):
         rule: CandidateRule = REJECT,
         corrections: Corrections | None = None,
         key: Sequence[str] = EVENT_KEY,
+        good_runs: RunList | None = None,
+        truth: str | None = None,
         event_folder: Path | None = None,
     ) -> None:
         self.regions = tuple(regions)
@@ -81,6 +92,8 @@ class SearchProcessor(ProcessorABC):
         self.rule = rule
         self.corrections = Corrections() if corrections is None else corrections
         self.key = tuple(key)
+        self.good_runs = good_runs
+        self.truth = truth
         self.event_folder = event_folder
         known = [plan.name for plan in self.regions]
         if not known or len(set(known)) != len(known):
@@ -89,9 +102,21 @@ class SearchProcessor(ProcessorABC):
         self.nan_allowed = nan_allowed(plan.selection for plan in self.regions)
         self.jagged = jagged_variables(plan.selection for plan in self.regions)
 
-    def variables(self, sample: str, simulated: bool) -> tuple[str, ...]:
+    def variables(self, sample: str, simulated: bool, signal: bool = False) -> tuple[str, ...]:
         """Return the variables that are read of a sample."""
-        return needed_variables(self.regions, self.rule, self._corrections_of(sample, simulated), self.key)
+        return needed_variables(
+            self.regions,
+            self.rule,
+            self._corrections_of(sample, simulated),
+            self.key,
+            more=self._more(simulated, signal),
+        )
+
+    def _more(self, simulated: bool, signal: bool) -> tuple[str, ...]:
+        """Return the variables that are read for the runs of data, or for the truth of a signal."""
+        if self.truth is not None and signal:
+            return (self.truth,)
+        return RUN if self.good_runs is not None and not simulated else ()
 
     def process(self, events: Any) -> dict[str, dict[str, Any]]:
         """Return what one chunk gives, by name of the sample.
@@ -119,7 +144,9 @@ class SearchProcessor(ProcessorABC):
             numbered=self.event_folder is not None,
         )
         refuse_repeated_rows(chunk.columns, chunk.where)
-        found = {plan.name: self._cut(plan, chunk) for plan in self.regions}
+        runs = None if self.good_runs is None or chunk.simulated else run_numbers(*(chunk.columns[n] for n in RUN))
+        good = None if self.good_runs is None or runs is None else self.good_runs.good(runs)
+        found = {plan.name: self._cut(plan, chunk, good) for plan in self.regions}
         refuse_overlaps({plan.name: found[plan.name].index for plan in self.regions if plan.fitted}, chunk.where)
         first, last = inner_rows(chunk.columns)
         hashes = _inner_hashes(chunk, [part.index for part in found.values()], first, last)
@@ -128,6 +155,7 @@ class SearchProcessor(ProcessorABC):
         return {
             chunk.sample: {
                 "rows": chunk.columns[WEIGHT].size,
+                "runs": _rows_of_runs(runs),
                 "regions": {plan.name: self._part(plan, found[plan.name], chunk, first, last) for plan in self.regions},
                 "hashes": (hashes,),
             }
@@ -147,13 +175,15 @@ class SearchProcessor(ProcessorABC):
         """Return the corrections of a sample: none for data."""
         return self.corrections.of(sample) if simulated else Corrections()
 
-    def _cut(self, plan: RegionPlan, chunk: Chunk) -> RegionRows:
-        """Return the rows of a chunk that pass the cuts of a region."""
+    def _cut(self, plan: RegionPlan, chunk: Chunk, good: NDArray[np.bool_] | None) -> RegionRows:
+        """Return the rows of a chunk that count and pass the cuts of a region."""
         rank = () if self.rule.best is None else (self.rule.best,)
+        truth = () if self.truth is None or not chunk.signal else (self.truth,)
         return cut_rows(
             plan,
             chunk.columns,
-            keep=tuple(dict.fromkeys((*plan.kept, *rank))),
+            keep=tuple(dict.fromkeys((*plan.kept, *rank, *truth))),
+            good=good,
             blind=chunk.blind.get(plan.name),
             corrections=self._corrections_of(chunk.sample, chunk.simulated).of(region=plan.name),
             place=chunk.where.row,
@@ -177,7 +207,7 @@ class SearchProcessor(ProcessorABC):
 
     def _fill(self, rows: PassingRows, plan: RegionPlan) -> Filled:
         """Return what complete events give."""
-        return fill(rows, plan, rule=self.rule, corrected=bool(self.corrections.entries))
+        return fill(rows, plan, rule=self.rule, corrected=bool(self.corrections.entries), truth=self.truth)
 
     def _result(self, sample: str, part: Mapping[str, Any]) -> dict[str, RegionResult]:
         """Return what a sample gives in each region, with the events at the borders of chunks."""
@@ -198,6 +228,14 @@ class SearchProcessor(ProcessorABC):
             )
         refuse_repeated_events([*part["hashes"], *border_hashes(borders)], self.names, self.key)
         return results
+
+
+def _rows_of_runs(runs: NDArray[np.int64] | None) -> dict[int, int]:
+    """Return the number of rows of each run."""
+    if runs is None:
+        return {}
+    numbers, rows = np.unique(runs, return_counts=True)
+    return dict(zip(numbers.tolist(), rows.tolist(), strict=True))
 
 
 def _inner_hashes(chunk: Chunk, passing: Sequence[NDArray[np.intp]], first: int, last: int) -> EventHashes:

@@ -110,6 +110,8 @@ def read_samples(
                 rows_expected=rows_expected[name],
                 missing=missing[name],
                 files=len(sample.files),
+                runs=output[name]["runs"],
+                luminosity_share=_share(processor, sample, output[name]["runs"]),
             )
             for name, sample in samples.items()
         }
@@ -117,6 +119,11 @@ def read_samples(
         work.close()
         if processor.event_folder is not None:
             forget_hashes(processor.event_folder)
+
+
+def _share(processor: SearchProcessor, sample: SampleFiles, runs: Mapping[int, int]) -> float:
+    """Return the part of the luminosity of the good runs that belongs to runs with a row; 1 without a list of them."""
+    return 1.0 if processor.good_runs is None or sample.simulated else processor.good_runs.share(runs)
 
 
 def _check_names(processor: SearchProcessor, samples: Mapping[str, SampleFiles]) -> None:
@@ -171,7 +178,7 @@ def _inspect(
         if twice := [path for path in paths if paths.count(path) > 1]:
             msg = f"sample {name!r}: the file {twice[0]} is given twice; give it once"
             raise InputError(msg)
-        variables = processor.variables(name, sample.simulated)
+        variables = processor.variables(name, sample.simulated, sample.signal)
         for path in sample.files:
             try:
                 info = inspect(path, tree=tree, variables=variables, names=processor.names, jagged=processor.jagged)
@@ -193,8 +200,13 @@ def _items(
         ranges = [where for info in found[name] for where in entry_ranges(info, chunk_size)]
         number = {str(path): i for i, path in enumerate(sample.files)}
         for chunk, where in enumerate(ranges or [no_entries(found[name][0])]):
-            metadata: dict[str, Any] = {"simulated": sample.simulated, "blind": sample.blind, "number": chunk}
-            metadata["file_number"] = number[where.file]
+            metadata: dict[str, Any] = {
+                "simulated": sample.simulated,
+                "signal": sample.signal,
+                "blind": sample.blind,
+                "number": chunk,
+                "file_number": number[where.file],
+            }
             items.append(WorkItem(name, where.file, where.tree, where.start, where.stop, b"", usermeta=metadata))
     return items
 

@@ -69,7 +69,18 @@ def _samples(job: Job) -> dict[str, Any]:
 
     def content(sample: InputSample) -> dict[str, Any]:
         files = [str(path) for path in sample.files if path.parent != simulated]
-        return {"kind": sample.kind, "regions": list(sample.regions), "tree": sample.tree, "files": files}
+        found: dict[str, Any] = {
+            "kind": sample.kind,
+            "regions": list(sample.regions),
+            "tree": sample.tree,
+            "files": files,
+        }
+        runs = job.analysis.reading.good_runs
+        if sample.kind == "data":
+            found["good_runs"] = None if runs is None else runs.digest
+        if sample.kind == "signal":
+            found["truth"] = job.analysis.reading.truth
+        return found
 
     found: dict[str, Any] = {}
     for sample in job.inputs:

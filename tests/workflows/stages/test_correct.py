@@ -34,7 +34,7 @@ def test_what_has_no_control_samples_is_refused(tmp_path: Path, simulate: str, c
     path = tmp_path / "analysis.yaml"
     path.write_text(ANALYSIS.replace("SIMULATE", simulate) + control)
     with pytest.raises(ConfigError, match=message):
-        correct(prepare(load(path), tmp_path / "results")).make(tmp_path)
+        correct(prepare(load(path), tmp_path / "results")).make(tmp_path, None)
 
 
 def test_sample_without_events_in_the_control_region_is_refused(tmp_path: Path) -> None:

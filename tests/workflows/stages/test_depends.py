@@ -81,6 +81,7 @@ GIVEN_EDITS: Edits = {
     "beams": ("babar", f"{READ} limits"),
     "data.luminosity": (1.5, NORMALISED),
     "data.luminosity_uncertainty": (0.02, f"{TESTED} report correct"),
+    "data.good_runs": ("runs.csv", READ),
     "data.files": (["n/other.root"], READ),
     "data.pseudo": (False, SHOWN),
     "samples.*.files": (["n/other.root"], READ),
@@ -97,6 +98,7 @@ GIVEN_EDITS: Edits = {
     "signal.points.2.mass": (2.1, f"{NORMALISED} process"),
     "signal.points.2.files": (["n/other.root"], READ),
     "signal.points.2.generated": (600.0, NORMALISED),
+    "signal.truth": ("isSignal", READ),
     "signal.uncertainty": (0.1, f"{TESTED} report"),
     "search.low": (1.2, f"{TESTED} optimise report"),
     "search.high": (2.8, f"{TESTED} optimise report"),
@@ -215,6 +217,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the files that the analyses name."""
     folder = tmp_path_factory.mktemp("depends")
     (folder / "own.py").write_text(OWN)
+    (folder / "runs.csv").write_text("experiment,run\n7,3\n")
     (folder / "n").mkdir()
     for name in ("data", "mumu", "tautau", "other", *(f"{m:g}" for m in MASSES)):
         (folder / "n" / f"{name}.root").write_text(name)

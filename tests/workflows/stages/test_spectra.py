@@ -56,7 +56,7 @@ def test_curve_that_the_simulation_contradicts_is_told_of(
 def test_injected_signal_has_its_coupling_and_branching_ratio_whatever_was_read(tmp_path: Path) -> None:
     """Simulated with epsilon = 0.001 and without branching ratio; half of the rows at 2 GeV could not be read."""
     record = {"mumu": {"aprime_mumu_2": {"fraction": 0.5}, "aprime_mumu_3": {"fraction": 1.0}}}
-    processed = Processed(folder=tmp_path, record=record, cutflows={}, data_luminosity=10.0)
+    processed = Processed(folder=tmp_path, record=record, cutflows={}, data_luminosity=10.0, factors={})
     with uproot.recreate(tmp_path / "spectra.root") as file:
         for mass in (2, 3):
             file[f"mumu/aprime_mumu_{mass}/after"] = (
