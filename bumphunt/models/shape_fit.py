@@ -31,7 +31,7 @@ from bumphunt.models.shapes import Tail, core_half_width, crystal_ball_gaussian_
 from bumphunt.models.signal_shape import ShapeFit, shifted_parameters
 from bumphunt.spectrum.axis import SQUARED, MassAxis
 
-__all__ = ["fit_shape", "fit_shapes"]
+__all__ = ["MIN_EFFECTIVE_EVENTS", "effective_events", "fit_shape", "fit_shapes"]
 
 Array = NDArray[np.float64]
 
@@ -54,6 +54,23 @@ MIN_BIN_EVENTS = 10.0
 """Fewest effective events of a bin that enters the chi-squared."""
 
 
+def effective_events(counts: ArrayLike, variances: ArrayLike) -> float:
+    """Return the number of events of weight 1 whose sum is as well known, (sum w)^2 / sum w^2; 0 of none.
+
+    Parameters
+    ----------
+    counts, variances
+        Sums of weights and of squared weights, of the same shape.
+
+    Examples
+    --------
+    >>> effective_events([2.0, 2.0], [1.0, 3.0])
+    4.0
+    """
+    spread = float(np.sum(variances))
+    return float(np.sum(counts)) ** 2 / spread if spread > 0.0 else 0.0
+
+
 def _checked_spectrum(
     edges: ArrayLike, counts: ArrayLike, variances: ArrayLike, mass: float
 ) -> tuple[Array, Array, Array]:
@@ -65,7 +82,7 @@ def _checked_spectrum(
     if not (np.all(np.isfinite(n)) and np.all(np.isfinite(v)) and np.all(v >= 0.0)):
         msg = f"the spectrum at {mass} GeV has entries that are not finite, or negative variances"
         raise InputError(msg)
-    effective = n.sum() ** 2 / v.sum() if v.sum() > 0.0 else 0.0
+    effective = effective_events(n, v)
     if effective < MIN_EFFECTIVE_EVENTS:
         msg = f"{effective:.1f} effective events at {mass} GeV are too few for a shape: want {MIN_EFFECTIVE_EVENTS:.0f}"
         raise InputError(msg)

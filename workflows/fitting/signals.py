@@ -2,18 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from bumphunt.errors import InputError
-from bumphunt.models.shape_fit import fit_shapes
+from bumphunt.models.shape_fit import MIN_EFFECTIVE_EVENTS, effective_events, fit_shapes
 from bumphunt.models.signal import SignalModel, signal_model
 from workflows.config.regions import AnalysedRegion
 from workflows.products.selected import FittedSignal
 from workflows.running.progress import Progress
 
-__all__ = ["fit_signal"]
+__all__ = ["Gap", "fit_signal", "gap_beside", "rich_enough"]
+
+logger = logging.getLogger(__name__)
+
+Gap = tuple[float, float]
+"""Masses [GeV] between which a simulated one was left out."""
+FEWEST_MASSES = 4
+"""Fewest simulated masses that must remain where some are left out: as many as an analysis must have."""
+
+
+def rich_enough(
+    region: AnalysedRegion, points: Sequence[FittedSignal], *, where: Callable[[float], str]
+) -> list[FittedSignal]:
+    """Return the simulated masses that have enough events for a shape; those that have not go to the log.
+
+    Parameters
+    ----------
+    region
+        The region.
+    points
+        The simulated masses, ascending.
+    where
+        Function from a mass [GeV] to the file and the key of the YAML that it is from.
+
+    Raises
+    ------
+    InputError
+        If too few masses remain.
+    """
+    events = {p.mass: effective_events(p.shape.values(), p.shape.variances()) for p in points}
+    enough = [p for p in points if events[p.mass] >= MIN_EFFECTIVE_EVENTS]
+    for mass, effective in events.items():
+        if effective < MIN_EFFECTIVE_EVENTS:
+            text = (
+                f"{where(mass)}: {effective:.3g} effective events of {mass:g} GeV are selected in region"
+                f" {region.name!r}, too few for a shape: want {MIN_EFFECTIVE_EVENTS:.0f}"
+            )
+            if len(enough) < min(FEWEST_MASSES, len(points)):
+                msg = f"{text}; simulate more, or leave the mass out"
+                raise InputError(msg)
+            logger.warning("%s; the mass is left out", text)
+    return enough
+
+
+def gap_beside(points: Sequence[FittedSignal], kept: Sequence[FittedSignal]) -> list[Gap]:
+    """Return the gaps that masses left behind: from the mass below each that was kept to the one above.
+
+    Parameters
+    ----------
+    points, kept
+        All simulated masses, and those that were kept, ascending.
+    """
+    masses = [point.mass for point in kept]
+    out = [p.mass for p in points if p.mass not in masses and masses[0] < p.mass < masses[-1]]
+    return [(max(m for m in masses if m < mass), min(m for m in masses if m > mass)) for mass in out]
 
 
 def fit_signal(region: AnalysedRegion, points: Sequence[FittedSignal], *, progress: Progress) -> SignalModel:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bumphunt.errors import NtupleError
+from bumphunt.models.shape_fit import MIN_EFFECTIVE_EVENTS
 from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name
@@ -22,6 +23,7 @@ __all__ = [
     "doubtful_expectations",
     "refuse_more_than_generated",
     "sum_of_weights",
+    "thin_signals",
     "uneven_signals",
     "unread_names",
 ]
@@ -153,6 +155,22 @@ def uneven_signals(samples: Sequence[Weighed]) -> list[str]:
                     f" {one.sample.generated:g} right, and are all files there?"
                 )
     return found
+
+
+def thin_signals(samples: Sequence[Weighed]) -> list[str]:
+    """Return a sentence for each signal whose files hold fewer rows than a shape needs events.
+
+    Parameters
+    ----------
+    samples
+        All samples.
+    """
+    return [
+        f"{s.sample.files[0]}: {s.sample.key}: the {s.rows} rows of {s.sample.name!r} are too few for a shape, which"
+        f" wants {MIN_EFFECTIVE_EVENTS:.0f} events: the mass will be left out where enough others remain"
+        for s in samples
+        if s.sample.kind == "signal" and s.rows < MIN_EFFECTIVE_EVENTS
+    ]
 
 
 def unread_names(setup: ReadingSetup, read: Iterable[str]) -> list[str]:

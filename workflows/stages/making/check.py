@@ -14,6 +14,7 @@ from workflows.inputs.plausible import (
     doubtful_expectations,
     refuse_more_than_generated,
     sum_of_weights,
+    thin_signals,
     uneven_signals,
     unread_names,
 )
@@ -101,6 +102,7 @@ def check_inputs(
     for doubt in (
         *doubtful_expectations(weighed),
         *uneven_signals(weighed),
+        *thin_signals(weighed),
         *doubtful_beams(setup.beams, trials),
         *(doubt for trial in trials for doubt in trial.doubts),
         *unread_names(setup, read),

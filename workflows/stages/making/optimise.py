@@ -16,7 +16,7 @@ from bumphunt.cuts.separation import Ranking, ranking
 from bumphunt.cuts.tensor import VetoAxis
 from workflows.config.records import OptimiseSetup
 from workflows.config.regions import AnalysedRegion, RegionSignal
-from workflows.fitting.signals import fit_signal
+from workflows.fitting.signals import fit_signal, rich_enough
 from workflows.inputs.samples import InputSample
 from workflows.optimisation.learning import learn
 from workflows.optimisation.tensors import SampleEvents, Tensors, fill_tensors
@@ -96,6 +96,8 @@ def _events(
             spectrum = spectrum_of(processed.spectra(region.name, sample.name))
             generated = processed.generated(region.name, sample)
             points.append(FittedSignal(mass=sample.mass, shape=spectrum, selected=spectrum, generated=generated))
+    keys = {sample.mass: f"{sample.files[0]}: {sample.key}" for sample in seen}
+    points = rich_enough(region, points, where=keys.__getitem__)
     model = fit_signal(region, points, progress=progress)
 
     def resolution(mass: float) -> float:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.errors import Flag
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.grid import mass_grid
 from bumphunt.scanning.rows import ScanPoint, ScanResult
 from bumphunt.scanning.scan import scan_spectra
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.fitting.regions import scan_regions
-from workflows.fitting.signals import fit_signal
+from workflows.fitting.signals import Gap, fit_signal, gap_beside, rich_enough
 from workflows.products.selected import Selected, read_selected
 from workflows.products.signal_models import write_signal_models
 from workflows.results import write_table
@@ -32,7 +34,15 @@ BLOCK = 64
 """Masses of one task: the same for any number of workers, so that random numbers are too."""
 
 
-def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int, progress: Progress) -> None:
+def run_scan(
+    setup: ScanSetup,
+    selected: Selected,
+    folder: Path,
+    *,
+    where: Callable[[str, float], str],
+    workers: int,
+    progress: Progress,
+) -> None:
     """Write the scan of every fit (``scan.csv``, ``scan.json``) and the signal models.
 
     Parameters
@@ -43,16 +53,21 @@ def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int
         The spectra.
     folder
         Where the files go.
+    where
+        Function from a region and a simulated mass [GeV] to the file and the key of the YAML that it is from.
     workers
         Processes to use; the results do not depend on it.
     progress
         Called with the number of masses that are done.
     """
     signals: dict[str, SignalModel] = {}
+    gaps: dict[str, list[Gap]] = {}
     names: dict[str, str] = {}
     for region in setup.fits[0].regions:
         for unit in selected.of(region.name):
-            signals[unit.name] = fit_signal(region, unit.signals, progress=progress)
+            points = rich_enough(region, unit.signals, where=partial(where, region.name))
+            gaps.setdefault(region.name, []).extend(gap_beside(unit.signals, points))
+            signals[unit.name] = fit_signal(region, points, progress=progress)
             names[unit.name] = region.file("signal_model") + unit.name.removeprefix(region.name)
     write_signal_models(signals, names, folder)
     for number, task in enumerate(setup.fits):
@@ -74,7 +89,18 @@ def run_scan(setup: ScanSetup, selected: Selected, folder: Path, *, workers: int
             workers=1 if quick else workers,
             progress=partial(progress, f"mass hypotheses {task.title}"),
         )
-        write_table(folder, task.file("scan"), rows.columns())
+        found = _flagged(rows, [gap for region in task.regions for gap in gaps[region.name]])
+        write_table(folder, task.file("scan"), found.columns())
+
+
+def _flagged(rows: ScanResult, gaps: Sequence[Gap]) -> ScanResult:
+    """Return rows with the flag of a thin signal where they lie in a gap."""
+
+    def thin(mass: float) -> bool:
+        return any(low < mass < high for low, high in gaps)
+
+    points = (replace(p, flags=(*p.flags, Flag.THIN_SIGNAL)) if thin(p.mass) else p for p in rows.points)
+    return ScanResult(points=tuple(points))
 
 
 def _grid(masses: SearchedMasses, signals: Sequence[SignalModel]) -> NDArray[np.float64]:
@@ -124,7 +150,17 @@ def _block(scan: Callable[..., ScanResult], masses: NDArray[np.float64], seed: t
 
 def _make(job: Job, folder: Path) -> None:
     selected = read_selected(job.of("spectra"))
-    run_scan(job.analysis.scan, selected, folder, workers=job.workers, progress=job.progress)
+    keys = {
+        (region, s.mass): f"{s.files[0]}: {s.key}" for s in job.inputs if s.mass is not None for region in s.regions
+    }
+    run_scan(
+        job.analysis.scan,
+        selected,
+        folder,
+        where=lambda region, mass: keys[region, mass],
+        workers=job.workers,
+        progress=job.progress,
+    )
 
 
 STAGE = Stage(name="scan", needs=("spectra",), depends=tested, files=("search",), make=_make)
