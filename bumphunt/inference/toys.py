@@ -128,7 +128,7 @@ class _Statistics:
 
     def __init__(self, profile: Profile, n_toys: int, seed: np.random.SeedSequence, most: int) -> None:
         self._profile, self._most, self._seed = profile, most, seed
-        null, model = profile.at(0.0), profile.model
+        null, model = profile.null, profile.model
         # a fit that ended where nothing is expected is nowhere to start from: toys have events there
         self._start = null.values if null.status is FitStatus.CONVERGED else model.start
         self._backgrounds: list[_Ensemble] = []
@@ -147,7 +147,8 @@ class _Statistics:
         The slope of the likelihood at strength 0 says whether there is a deficit where the fit with a free strength
         fails (its minimum may lie at negative expectations).
         """
-        model, truth = self._profile.model, self._profile.at(strength).values
+        profile, model = self._profile, self._profile.model
+        truth = (profile.at(strength) if strength > 0.0 else profile.null).values
         toys = make_toys(model, truth, seed=seed, indices=indices)
         if strength == 0.0:
             without = np.where(np.arange(truth.size) == 0, 0.0, self._start)

@@ -142,6 +142,15 @@ def test_bands_of_few_toys_rise():
         assert np.all(np.diff(toys_for(r, seed, n_toys=12).limit.expected) >= 0.0)
 
 
+@pytest.mark.parametrize("uncertainties", [(), (LogNormal("luminosity", 0.01),)], ids=["certain", "uncertain"])
+def test_event_where_nothing_but_signal_is_expected_has_a_limit(uncertainties):
+    b = Sample("b", [20.0, 15.0, 0.0, 8.0, 6.0, 4.0], uncertainties=uncertainties)
+    r = region("r", counts=[22, 14, 1, 9, 5, 4], signal=[0.0, 0.0, 1.0, 3.0, 5.0, 3.0], backgrounds=b)
+    found, formulae = toys_for(r, n_toys=500, expected=False).limit, limit(r)
+    assert found.valid
+    assert abs(found.observed - formulae.observed) < 4.0 * found.error + 0.25 * formulae.observed
+
+
 def test_toys_whose_fits_fail_are_given_up_at_once(monkeypatch):
     monkeypatch.setattr("bumphunt.inference.toys.HOPELESS", -1.0)
     found = toys_for(region("r", counts=[3], signal=[1.0], backgrounds=Sample("b", [2.0])), n_toys=20)
