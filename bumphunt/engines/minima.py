@@ -32,6 +32,8 @@ FAR = 3.0
 """How far an end at 0, or a bend, is looked for [standard deviations]."""
 CENTRAL = 0.5
 """Distance from the nominal value up to which both sides are tried."""
+NEAR_END = 1e-3
+"""Distance from where a factor ends at 0 within which a fit starts inside too."""
 TOGETHER = 3
 """Parameters whose sides are tried in all combinations; of more, one by one and in pairs."""
 FLUCTUATION = 3.0
@@ -101,7 +103,8 @@ def other_starts(model: Likelihood, centres: Array, theta: Array, turning: Indic
             moved = theta.copy()
             moved[:, chosen] = -side
             yield moved
-    ends = np.flatnonzero(np.any((centres <= model.floors) | (theta <= model.floors), axis=0) & ~model.held)
+    near_end = model.floors + NEAR_END
+    ends = np.flatnonzero(np.any((centres <= near_end) | (theta <= near_end), axis=0) & ~model.held)
     if ends.size > 0:
         for beyond in (False, True):
             moved, floors = theta.copy(), model.floors[ends]

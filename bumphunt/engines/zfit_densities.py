@@ -141,7 +141,7 @@ def _factor(zfit: Any, u: Uncertainty, theta: Any) -> Any:
     if isinstance(u, Gaussian):
         return zfit.z.numpy.maximum(1.0 + u.relative * theta, 0.0)
     if isinstance(u, Free):
-        return zfit.z.numpy.maximum(theta, 0.0)
+        return theta
     if isinstance(u, ControlRegion):
         return theta * (1.0 if u.alpha is None else u.alpha)
     if isinstance(u, LogNormal):

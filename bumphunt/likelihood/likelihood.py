@@ -340,7 +340,7 @@ def _factor(
     if isinstance(uncertainty, Gaussian):
         return [LinearFactor(parameters.normal(name), 1.0, uncertainty.relative, clipped=True)]
     if isinstance(uncertainty, Free):
-        return [LinearFactor(parameters.add(name, "free", start=1.0), 0.0, 1.0, clipped=True)]
+        return [LinearFactor(parameters.add(name, "free", start=1.0), 0.0, 1.0, clipped=False)]
     if isinstance(uncertainty, ControlRegion):
         n = uncertainty.events
         if uncertainty.alpha is None:

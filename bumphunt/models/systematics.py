@@ -17,10 +17,12 @@ uncertainty         what it does to the sample                                  
 Uncertainties of the same name are one and the same parameter, in all samples and all regions. They move together:
 that is how correlations are described. "normal" is a standard normal theta.
 
-No sample is negative: a factor that would be (`Gaussian`, `Free`, a normal `PerBin`) is 0, and so is a histogram that a
-`ShapeVariation` takes below 0, in each bin. Only the strength may be negative, a spurious signal, and a smooth
-background. Where a variation moves a bin to the same side at +1 and -1 sigma the likelihood has several minima: all
-engines look for the lowest.
+No constraint takes a sample below 0: a factor that would be (`Gaussian`, a normal `PerBin`) is 0, and so is a histogram
+that a `ShapeVariation` takes there, in each bin. What the data alone determine may be negative as long as all
+expectations are positive: the strength, a `Free` normalisation, a smooth background; and so may a spurious signal.
+
+Where a variation moves a bin to the same side at +1 and -1 sigma the likelihood has several minima: all engines look
+for the lowest.
 """
 
 from __future__ import annotations

@@ -97,7 +97,8 @@ def two_bins(sigmas, counts=(7, 4, 5)):
 def test_limit_is_the_integral_over_the_coefficients(sigmas, prior, counts):
     first, second = np.linspace(-1.0, 8.0, 451), np.linspace(-1.5, 3.5, 101) if sigmas[1] else np.ones(1)
     grid = np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
-    background = grid @ np.array([[3.0, 1.0, 4.0], [1.0, 1.0, 1.0]])
+    ended = np.where(np.isfinite(sigmas), np.maximum(grid, 0.0), grid)  # a constraint takes no template below 0
+    background = ended @ np.array([[3.0, 1.0, 4.0], [1.0, 1.0, 1.0]])
     prior_density = np.prod(
         [np.exp(-0.5 * ((grid[:, k] - 1.0) / (s or 1.0)) ** 2) for k, s in enumerate(sigmas)], axis=0
     )

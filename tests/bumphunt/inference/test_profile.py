@@ -44,7 +44,8 @@ def test_limit_scan_and_batch_give_one_answer(r):
     ours, (batch,) = limit(r), infer([linear_channel(likelihood(r))])
     (point,) = scan(lambda _: r, [1.0])
     assert ours.valid
-    assert point.limit.observed == ours.observed == batch.observed
+    assert point.limit.observed == ours.observed
+    assert ours.observed == pytest.approx(batch.observed, rel=1e-8)  # another way where a template ends at 0
     newton = limit(r, engine="newton")
     assert newton.valid
     # with bins at the boundary several backgrounds may fit equally well, and each has Asimov data of its own
