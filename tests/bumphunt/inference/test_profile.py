@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bumphunt.engines.result import FitStatus
+from bumphunt.errors import Flag
 from bumphunt.inference.batch import infer
 from bumphunt.inference.fit import fit, limit, scan
 from bumphunt.inference.limits import profile_limit
@@ -38,13 +39,23 @@ def spectra(draw):
     return spectrum(counts, mean, sigma, backgrounds)
 
 
+def assert_may_have_no_limit(r, upper):
+    """Only where a polynomial may take signal away, or nothing at all was seen where a template expects much."""
+    assert np.isnan(upper.observed)
+    assert upper.flags == (Flag.NEGATIVE_BACKGROUND,) or (r.counts.sum() == 0 and len(r.backgrounds) == 2)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(spectra())
 def test_limit_scan_and_batch_give_one_answer(r):
     ours, (batch,) = limit(r), infer([linear_channel(likelihood(r))])
+    if not ours.valid:
+        assert_may_have_no_limit(r, ours)
+        return
     (point,) = scan(lambda _: r, [1.0])
     assert ours.valid
-    assert point.limit.observed == ours.observed
+    # the scan asks for the significance first, whose fits are kept and started from
+    assert point.limit.observed == pytest.approx(ours.observed, rel=1e-12)
     assert ours.observed == pytest.approx(batch.observed, rel=1e-8)  # another way where a template ends at 0
     newton = limit(r, engine="newton")
     assert newton.valid
@@ -60,6 +71,9 @@ def test_limit_scan_and_batch_give_one_answer(r):
 @given(spectra())
 def test_tested_strengths_do_not_depend_on_what_was_asked_before(r):
     upper = limit(r)
+    if not upper.valid:
+        assert_may_have_no_limit(r, upper)
+        return
     assert hypotest(r, upper.observed).observed == pytest.approx(0.1, rel=2e-3)
 
 
