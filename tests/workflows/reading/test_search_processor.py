@@ -76,7 +76,7 @@ def chain(files: dict[str, Path]) -> Processed:
     return read_processed(folder / "results" / "process", data_luminosity=1.0)
 
 
-@pytest.mark.parametrize("chunksize", [113, 100_000])
+@pytest.mark.parametrize("chunksize", [397, 100_000])
 @pytest.mark.parametrize("executor", [IterativeExecutor, FuturesExecutor])
 def test_runner_gives_what_the_chain_gives(
     files: dict[str, Path], chain: Processed, executor: Any, chunksize: int
