@@ -261,13 +261,21 @@ class _Sample:
         self._log_proposal = -0.5 * (DEGREES_OF_FREEDOM + n_free) * np.log1p(np.sum(z**2, axis=1) / DEGREES_OF_FREEDOM)
 
     def log_marginal(self, strength: float) -> tuple[Array, float]:
-        """Return ln of the marginal likelihood for each part, shape ``(PARTS,)``, and the effective fraction."""
+        """Return ln of the marginal likelihood for each part, shape ``(PARTS,)``, and the effective fraction.
+
+        Raises
+        ------
+        FitError
+            If no member of a part lies where the posterior is.
+        """
         model, mode = self._profile.model, self._profile.at(strength).values
         factor = _spread(model, mode, self._free)
         moved = np.tile(mode, (self._z.shape[0], 1))
         moved[:, self._free] += self._z @ factor.T
         log_weight = -model.nll_many(moved) - self._log_proposal + np.linalg.slogdet(factor)[1]
         values = logsumexp(log_weight.reshape(PARTS, self._members), axis=1) - np.log(self._members)
+        if not np.all(np.isfinite(values)):  # no member of the sample lies where the posterior is
+            raise FitError(Flag.FEW_EFFECTIVE_SAMPLES, f"the posterior at a strength of {strength:g} is not found")
         w = np.exp(log_weight - log_weight.max())
         return values, float(w.sum() ** 2 / np.sum(w**2)) / w.size
 

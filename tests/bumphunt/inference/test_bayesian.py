@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import integrate, interpolate, optimize, special, stats
 
-from bumphunt.errors import InputError
+from bumphunt.errors import Flag, InputError
 from bumphunt.inference.bayesian import bayesian_counting_limit, bayesian_limit
 from bumphunt.inference.counts.distribution import CountingModel
 from bumphunt.inference.fit import limit
@@ -265,3 +265,12 @@ def test_bad_arguments_raise():
         bayesian_limit(count(1, 1.0), rng=np.random.default_rng(1), cl=1.0)
     with pytest.raises(InputError, match="'flat' or '1/sqrt', got 'log'"):
         bayesian_limit(count(1, 1.0), rng=np.random.default_rng(1), prior="log")
+
+
+def test_posterior_that_a_free_background_without_events_spreads_out_has_a_flag_and_no_number():
+    """A free normalisation may cancel any signal where nothing is seen: its posterior has no end."""
+    count = region("a", counts=[0.0], signal=[1.0], backgrounds=Sample("b", [5.0], uncertainties=[Free("f")]))
+    found = bayesian_limit(count, rng=np.random.default_rng(1))
+    assert np.isnan(found.upper)
+    assert not found.valid
+    assert found.flags == (Flag.FEW_EFFECTIVE_SAMPLES,)
