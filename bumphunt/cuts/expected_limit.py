@@ -26,7 +26,7 @@ from scipy.special import gammaincc, ndtr, ndtri
 
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.inference.counts.distribution import CountingModel, background_nodes, probability_at_most, quantile
-from bumphunt.inference.upper_limit import checked_cl
+from bumphunt.inference.settings import checked_cl
 
 __all__ = ["Average", "expected_limits", "mean_limit", "median_limit"]
 

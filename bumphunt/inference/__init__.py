@@ -10,7 +10,8 @@ file                 what it is for
 `profile`            the fits that a question asks for, each made once
 `asymptotics`        test statistics and their distributions in large samples: the equations
 `core`               whether they hold: the background in the core of the signal
-`upper_limit`        the record of a limit, and how limits are set
+`settings`           how limits and p0 are found: methods by name
+`upper_limit`        the record of a limit
 `limits`             those of the asymptotic formulae
 `batch`              the same for the windows of a scan, side by side
 `toys`               limits from pseudo-experiments: how they are thrown and fitted

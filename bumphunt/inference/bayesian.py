@@ -45,7 +45,8 @@ from bumphunt.inference.posterior import (
 )
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.roots import bracketed_root
-from bumphunt.inference.upper_limit import Prior, UpperLimit, checked_cl, checked_prior
+from bumphunt.inference.settings import Prior, checked_cl, checked_prior
+from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.likelihood.likelihood import Likelihood, likelihood
 from bumphunt.models.region import Region
 

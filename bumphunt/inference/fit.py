@@ -126,9 +126,10 @@ from bumphunt.inference.bayesian import profile_bayesian_limit, upper_limit_of
 from bumphunt.inference.core import low_counts
 from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
+from bumphunt.inference.settings import LimitMethod, LimitSettings, Prior
 from bumphunt.inference.significance import profile_significance
 from bumphunt.inference.toys import toy_limit
-from bumphunt.inference.upper_limit import LimitMethod, LimitSettings, Prior, UpperLimit, failed_limit, most_events
+from bumphunt.inference.upper_limit import UpperLimit, failed_limit, most_events
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
 

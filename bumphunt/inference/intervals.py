@@ -12,7 +12,7 @@ from bumphunt.engines.choose import Engine
 from bumphunt.errors import FitError, Flag
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.roots import bracketed_root
-from bumphunt.inference.upper_limit import checked_cl
+from bumphunt.inference.settings import checked_cl
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
 

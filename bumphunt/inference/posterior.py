@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counts.distribution import lognormal_nodes
 from bumphunt.inference.roots import bracketed_root
-from bumphunt.inference.upper_limit import Prior, checked_cl, checked_prior
+from bumphunt.inference.settings import Prior, checked_cl, checked_prior
 
 __all__ = [
     "POWERS",

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,8 @@ from bumphunt.engines.choose import Engine
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
-from bumphunt.inference.core import low_counts
 from bumphunt.inference.profile import Profile
+from bumphunt.inference.settings import SignificanceMethod, SignificanceSettings
 from bumphunt.inference.toy_significance import toy_p0
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
@@ -31,15 +30,12 @@ from bumphunt.models.region import Region
 __all__ = [
     "CLsTest",
     "Significance",
-    "SignificanceMethod",
-    "SignificanceSettings",
     "hypotest",
     "profile_significance",
     "significance",
 ]
 
 Array = NDArray[np.float64]
-SignificanceMethod = Literal["auto", "asymptotic", "toys"]
 Regions = Region | Sequence[Region]
 
 
@@ -63,53 +59,6 @@ class Significance:
     valid: bool
     flags: tuple[Flag, ...]
     engine: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignificanceSettings:
-    """How p0 is found.
-
-    Parameters
-    ----------
-    method
-        By "asymptotic" formulae, by "toys", or by "auto": toys where the background under the peak is below the
-        threshold and there is an excess, the formulae elsewhere.
-    n_toys
-        Pseudo-experiments.
-    threshold
-        Expected background in the core of the signal from which on the formulae hold [events].
-
-    Raises
-    ------
-    InputError
-        If the method is unknown or a number not positive.
-    """
-
-    method: SignificanceMethod = "asymptotic"
-    n_toys: int = 1000
-    threshold: float = ASYMPTOTIC_FROM
-
-    def __post_init__(self) -> None:
-        if self.method not in get_args(SignificanceMethod):
-            msg = f"p0 is found by one of {', '.join(map(repr, get_args(SignificanceMethod)))}, got {self.method!r}"
-            raise InputError(msg)
-        if self.n_toys < 1:
-            msg = f"the number of toys must be positive, got {self.n_toys}"
-            raise InputError(msg)
-        if not self.threshold > 0.0:
-            msg = f"the threshold of the asymptotic formulae must be positive, got {self.threshold} events"
-            raise InputError(msg)
-
-    def checked_generator(self, rng: np.random.Generator | None) -> np.random.Generator | None:
-        """Return the generator, or raise an `InputError` if there is none and the method may need one."""
-        if self.method != "asymptotic" and rng is None:
-            msg = f"p0 by the method {self.method!r} needs random numbers: give rng=numpy.random.default_rng(seed)"
-            raise InputError(msg)
-        return rng
-
-    def takes_toys(self, core: float) -> bool:
-        """Return whether p0 over this expected background in the core [events] comes from toys."""
-        return self.method == "toys" or (self.method == "auto" and low_counts(core, self.threshold))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,8 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
-from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
+from bumphunt.inference.settings import checked_cl
+from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 
 __all__ = ["MAX_FAILED", "TIE", "ToyLimit", "ToyStatistics", "limit_from_toys", "limit_without_toys"]
 

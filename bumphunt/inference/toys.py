@@ -31,8 +31,9 @@ from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.seeds import child_seed, seed_of
+from bumphunt.inference.settings import checked_cl
 from bumphunt.inference.toy_limits import TIE, ToyLimit, ToyStatistics, limit_from_toys, limit_without_toys
-from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
+from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 from bumphunt.likelihood.likelihood import Likelihood
 
 __all__ = ["Toys", "draw_toys", "make_toys", "toy_limit"]

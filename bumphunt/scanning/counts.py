@@ -40,7 +40,8 @@ from bumphunt.inference.counts.distribution import (
 )
 from bumphunt.inference.counts.feldman_cousins import feldman_cousins_limit
 from bumphunt.inference.counts.limit import counting_limit
-from bumphunt.inference.upper_limit import LimitSettings, Prior, UpperLimit
+from bumphunt.inference.settings import LimitSettings, Prior
+from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import ControlRegion, LogNormal, Uncertainty
 from bumphunt.scanning.likelihoods import Windows

@@ -8,7 +8,8 @@ from bumphunt.errors import Flag
 from bumphunt.inference.core import core_background
 from bumphunt.inference.fit import upper_limit
 from bumphunt.inference.profile import Profile
-from bumphunt.inference.significance import SignificanceSettings, profile_significance
+from bumphunt.inference.settings import SignificanceSettings
+from bumphunt.inference.significance import profile_significance
 from bumphunt.inference.upper_limit import failed_limit
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.scanning.channels import outcome_without_background

@@ -22,7 +22,7 @@ from bumphunt.engines.result import FitResult
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
-from bumphunt.inference.upper_limit import LimitSettings, checked_cl
+from bumphunt.inference.settings import LimitSettings, checked_cl
 from bumphunt.likelihood.likelihood import Likelihood, held_at, likelihood
 from bumphunt.models.region import Region
 from bumphunt.scanning.counts import CountingWindow, count_limit, counting_window

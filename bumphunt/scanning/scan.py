@@ -22,8 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bumphunt.engines.choose import Engine
-from bumphunt.inference.significance import SignificanceSettings
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.scanning.channels import block_outcomes, is_channel
 from bumphunt.scanning.counts import count_outcome
 from bumphunt.scanning.fits import fit_outcome

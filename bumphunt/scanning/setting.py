@@ -9,8 +9,7 @@ import numpy as np
 from bumphunt.engines.choose import Engine
 from bumphunt.errors import InputError
 from bumphunt.inference.seeds import child_seed, seed_of
-from bumphunt.inference.significance import SignificanceSettings
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.scanning.method import Method
 
 __all__ = ["ScanSetting", "scan_setting"]

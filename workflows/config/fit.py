@@ -10,8 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
-from bumphunt.inference.significance import SignificanceMethod
-from bumphunt.inference.upper_limit import LimitMethod, Prior
+from bumphunt.inference.settings import LimitMethod, Prior, SignificanceMethod
 from bumphunt.models.background import BackgroundModel
 from bumphunt.scanning.sources import Source
 from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Relative, RelativeChange, Section

@@ -27,8 +27,7 @@ from pathlib import Path
 
 from bumphunt.cuts.choice import Merit
 from bumphunt.cuts.tensor import VetoAxis
-from bumphunt.inference.significance import SignificanceSettings
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source

@@ -14,8 +14,7 @@ import numpy as np
 
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import ConfigError, InputError
-from bumphunt.inference.significance import SignificanceSettings
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import DETECTORS, preset

@@ -29,7 +29,8 @@ from scipy.special import gammaln, xlogy
 
 from bumphunt.errors import Flag, InputError
 from bumphunt.inference.counts.distribution import CountingModel, background_nodes, band_counts, lognormal_nodes
-from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
+from bumphunt.inference.settings import checked_cl
+from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 
 __all__ = ["ConfidenceInterval", "feldman_cousins", "feldman_cousins_limit"]
 

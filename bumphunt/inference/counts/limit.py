@@ -17,7 +17,8 @@ from scipy.special import ndtr, ndtri
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counts.distribution import Array, CountingModel, at_most, background_nodes, band_counts
 from bumphunt.inference.roots import bracketed_root
-from bumphunt.inference.upper_limit import UpperLimit, checked_cl, failed_limit
+from bumphunt.inference.settings import checked_cl
+from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 
 __all__ = ["counting_limit"]
 

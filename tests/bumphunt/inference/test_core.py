@@ -9,7 +9,7 @@ from bumphunt.inference.counts.distribution import CountingModel
 from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.fit import limit, scan, upper_limit
 from bumphunt.inference.profile import Profile
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import crystal_ball, gaussian

@@ -8,7 +8,8 @@ from bumphunt.inference.asymptotics import cls
 from bumphunt.inference.fit import limit
 from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
-from bumphunt.inference.upper_limit import LimitSettings, cross_section, failed_limit
+from bumphunt.inference.settings import LimitSettings
+from bumphunt.inference.upper_limit import cross_section, failed_limit
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Free, Gaussian
@@ -187,7 +188,7 @@ def test_settings_say_when_toys_are_taken():
     assert [auto.takes_toys(core) for core in (4.9, 5.0, np.nan)] == [True, False, False]
     assert LimitSettings(method="toys").takes_toys(1e6)
     assert not LimitSettings().takes_toys(0.0)
-    with pytest.raises(InputError, match="'auto' need random numbers"):
+    with pytest.raises(InputError, match="'auto' needs random numbers"):
         auto.checked_generator(None)
     assert LimitSettings().checked_generator(None) is None
 

@@ -7,7 +7,8 @@ from scipy import stats
 from bumphunt.engines.choose import fit_data_sets
 from bumphunt.errors import InputError
 from bumphunt.inference.profile import Profile
-from bumphunt.inference.significance import SignificanceSettings, significance
+from bumphunt.inference.settings import SignificanceSettings
+from bumphunt.inference.significance import significance
 from bumphunt.inference.toys import make_toys
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.background import BackgroundModel

@@ -278,7 +278,7 @@ def test_auto_takes_toys_for_few_events_and_says_so():
         limit(counted(), rng=rng, method="exact")
     with pytest.raises(InputError, match="between 0 and 1"):
         limit(counted(), rng=rng, method="auto", cl=2.0)
-    with pytest.raises(InputError, match="'auto' need random numbers"):
+    with pytest.raises(InputError, match="'auto' needs random numbers"):
         limit(counted(), method="auto")
     with pytest.raises(InputError, match="'feldman-cousins' are those of one count"):
         limit(counted(), rng=rng, method="feldman-cousins")

@@ -10,7 +10,7 @@ from scipy.stats import norm
 
 from bumphunt.errors import InputError
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Sample, region
 from bumphunt.models.signal import SignalModel
@@ -284,7 +284,7 @@ def test_counting_combination_agrees_with_pyhf_and_one_region_stays_exact():
     assert row.n_sig_ul_exp == pytest.approx(band[2], rel=2e-3)
     (exact,) = scan_spectra(regions[:1], **setting).points
     assert exact.method == "cls_counting"
-    with pytest.raises(InputError, match="need random numbers"):
+    with pytest.raises(InputError, match="needs random numbers"):
         scan_spectra(regions, **setting)
 
 

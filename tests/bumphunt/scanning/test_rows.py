@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import Flag
-from bumphunt.inference.significance import SignificanceSettings
-from bumphunt.inference.upper_limit import LimitSettings, UpperLimit, failed_limit
+from bumphunt.inference.settings import LimitSettings, SignificanceSettings
+from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion, scan_masses

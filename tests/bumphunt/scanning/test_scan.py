@@ -7,8 +7,7 @@ from scipy import stats
 from bumphunt.errors import InputError
 from bumphunt.inference.counts.distribution import CountingModel
 from bumphunt.inference.counts.limit import counting_limit
-from bumphunt.inference.significance import SignificanceSettings
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.grid import mass_grid

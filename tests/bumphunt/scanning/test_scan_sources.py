@@ -11,7 +11,7 @@ from bumphunt.inference.counts.distribution import CountingModel
 from bumphunt.inference.counts.feldman_cousins import feldman_cousins
 from bumphunt.inference.counts.limit import counting_limit
 from bumphunt.inference.fit import fit, limit
-from bumphunt.inference.upper_limit import LimitSettings
+from bumphunt.inference.settings import LimitSettings
 from bumphunt.models.background import BackgroundModel
 from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Sample, region
@@ -294,7 +294,7 @@ def test_feldman_cousins_limits_are_refused_for_more_than_one_count():
 
 def test_limits_that_need_random_numbers_say_so():
     s = spectra()
-    with pytest.raises(InputError, match="'toys' need random numbers"):
+    with pytest.raises(InputError, match="'toys' needs random numbers"):
         run(TEMPLATES, s, signal=signal_model(), masses=[4.0], limits=LimitSettings(method="toys"))
 
 
