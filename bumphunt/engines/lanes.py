@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.codes import RUNNING
-from bumphunt.engines.linear_kernels import fit_rows
+from bumphunt.engines.linear_kernels import Found, Rows, fit_rows
 from bumphunt.engines.result import FitStatus
 from bumphunt.engines.stacks import Stack, lifted
 from bumphunt.engines.uncertain_yields import yield_gradient
@@ -156,9 +156,14 @@ class Lanes:
         flat = (models * size, parameters)
         model, which = np.repeat(np.arange(models), size), np.ascontiguousarray(lanes.which).ravel()
         theta, centres = np.ascontiguousarray(self._theta).reshape(flat), lanes.centres.reshape(flat)
-        fits = (stack.columns, model, stack.held + stack.parts, lanes.counts, which, theta, centres, stack.precision)
-        steps, unused = np.zeros(flat[0], np.int32), np.empty((0, parameters))
-        fit_rows(*fits, True, False, self._fitted.reshape(-1), unused, status.reshape(-1), steps)
+        rows = Rows(model=model, data=which, start=theta, centres=centres)
+        found = Found(
+            nll=self._fitted.reshape(-1),
+            errors=np.empty((0, parameters)),
+            status=status.reshape(-1),
+            steps=np.zeros(flat[0], np.int32),
+        )
+        fit_rows(stack.columns, stack.precision, lanes.counts, rows, found, stack.held + stack.parts, True)
         self._theta = theta.reshape(self._theta.shape)
         gradient = yield_gradient(stack, lanes.counts, lanes.which, self._theta, status)
         self._gradient = np.where(wanted[:, :, None], gradient, self._gradient)

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.codes import RUNNING
-from bumphunt.engines.linear_kernels import fit_rows
+from bumphunt.engines.linear_kernels import Found, Rows, fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, lifted, possible
 from bumphunt.engines.threads import in_threads
@@ -107,9 +107,12 @@ def _fits(
     status, steps = np.full(size, RUNNING, np.int8), np.zeros(size, np.int32)
 
     def fit(rows: slice) -> None:
-        data = (int(held.sum()), n[rows], np.arange(nll[rows].size), theta[rows], centre[rows])
-        results = (nll[rows], sigma[rows], status[rows], steps[rows])
-        fit_rows(columns[None], np.zeros(nll[rows].size, np.int64), *data, precision[None], warm, errors, *results)
+        index = np.arange(nll[rows].size)
+        fits = Rows(model=np.zeros_like(index), data=index, start=theta[rows], centres=centre[rows])
+        found = Found(
+            nll=nll[rows], errors=sigma[rows] if errors else sigma[:0], status=status[rows], steps=steps[rows]
+        )
+        fit_rows(columns[None], precision[None], n[rows], fits, found, int(held.sum()), warm)
 
     in_threads(fit, size, threads=threads)
     back = np.argsort(order)[: len(model.names)]

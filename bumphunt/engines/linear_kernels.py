@@ -29,7 +29,7 @@ from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, INFEASIBLE, NOT_CONVE
 from bumphunt.engines.walls import BARRIER_START, BLOCKED_STEPS, RIDGE, TO_BOUNDARY
 from bumphunt.likelihood.poisson import deviance, terms
 
-__all__ = ["fit_rows"]
+__all__ = ["Found", "Rows", "fit_rows"]
 
 Array = NDArray[np.float64]
 
@@ -41,6 +41,32 @@ CAUTIOUS = 12
 """Newton steps after which the step length is that of eq. 9.50, which cannot fail."""
 INTERIOR_ITERATIONS, INTERIOR_CAUTIOUS = 200, 50
 """Interior-point steps before a fit is given up, and before they are shortened; 12 are usual, 25 the most seen."""
+
+
+class Rows(NamedTuple):
+    """The fits to make, N of them."""
+
+    model: NDArray[np.intp]
+    """Index of the model of each, (N,)."""
+    data: NDArray[np.intp]
+    """Index of the data set of each, (N,)."""
+    start: Array
+    """Where each begins, (N, P); becomes the result."""
+    centres: Array
+    """Centres of the constraints of each, (N, P)."""
+
+
+class Found(NamedTuple):
+    """What is filled of N fits."""
+
+    nll: Array
+    """(N,)."""
+    errors: Array
+    """(N, P); (0, P) if they are not wanted."""
+    status: NDArray[np.int8]
+    """(N,); only those that are RUNNING are fitted."""
+    steps: NDArray[np.int32]
+    """(N,)."""
 
 
 class _Model(NamedTuple):
@@ -291,15 +317,16 @@ def _errors(model, counts, theta, centres, status, work, errors):  # type: ignor
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def fit_rows(columns, model, held, counts, data, start, centres, precision, warm, want, nll, errors, status, steps):  # type: ignore[no-untyped-def]
-    """Fit N rows: data set ``data[k]`` of D to model ``model[k]`` of M, the first `held` parameters at their start.
+def fit_rows(columns, precision, counts, rows, found, held, warm):  # type: ignore[no-untyped-def]
+    """Fit the rows whose status is RUNNING: data set ``rows.data[k]`` of D to model ``rows.model[k]`` of M.
 
-    Read columns (M, P, B), precision (M, P), counts (D, B), centres (N, P). start (N, P) becomes the result; fill nll,
-    status and steps (N,), and errors (N, P) if they are wanted. Only rows whose status is RUNNING are fitted. Other
-    threads may run meanwhile.
+    Read columns (M, P, B), precision (M, P), counts (D, B). The first `held` parameters stay at their start, which
+    becomes the result. Other threads may run meanwhile.
     """
     work = _work_arrays(columns.shape[1], columns.shape[2])
     spans, last = np.zeros((columns.shape[1], 2), np.uint64), -1
+    model, data, start, centres = rows.model, rows.data, rows.start, rows.centres
+    nll, errors, status, steps = found.nll, found.errors, found.status, found.steps
     for k in range(model.size):
         if status[k] != RUNNING:
             continue
@@ -310,5 +337,5 @@ def fit_rows(columns, model, held, counts, data, start, centres, precision, warm
         one, n = _Model(columns[m], spans, precision[m], held), counts[data[k]]
         nll[k], code, steps[k] = _fit(one, n, start[k], centres[k], warm, work)
         status[k] = code
-        if want:
+        if errors.shape[0] > 0:
             _errors(one, n, start[k], centres[k], code, work, errors[k])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bumphunt.engines.codes import RUNNING
 from bumphunt.engines.minima import LOWER, ROUNDS, may_have_several, other_starts, several_minima
-from bumphunt.engines.newton_kernels import fit_rows
+from bumphunt.engines.newton_kernels import DataSets, Fits, fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, possible
 from bumphunt.engines.threads import in_threads
@@ -93,11 +93,9 @@ def _fits(
     free[0] = free[0] and strength_free
 
     def fit(rows: slice) -> None:
-        data, results = (
-            (counts[rows], centres[rows], model.precisions, theta[rows]),
-            (nll[rows], status[rows], steps[rows]),
-        )
-        fit_rows(model.flat, free, *data, warm, *results, slopes[rows])
+        data = DataSets(counts=counts[rows], centres=centres[rows], precision=model.precisions)
+        found = Fits(nll=nll[rows], status=status[rows], steps=steps[rows], slope=slopes[rows])
+        fit_rows(model.flat, free, data, theta[rows], found, warm)
 
     in_threads(fit, n_fits, threads=threads)
     return FitResults(

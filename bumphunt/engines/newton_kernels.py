@@ -18,6 +18,10 @@ S. Boyd, L. Vandenberghe, Convex Optimization (2004): appendix C.4 (block elimin
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bumphunt.compilation import njit
 from bumphunt.engines import walls
@@ -54,7 +58,34 @@ from bumphunt.likelihood.flat import (
 from bumphunt.likelihood.kernels import curvature, expected_and_slopes, gradient, nll, terms
 from bumphunt.likelihood.poisson import dot
 
-__all__ = ["fit_rows"]
+__all__ = ["DataSets", "Fits", "fit_rows"]
+
+Array = NDArray[np.float64]
+
+
+class DataSets(NamedTuple):
+    """The data of N fits, and the normal constraints."""
+
+    counts: Array
+    """(N, B)."""
+    centres: Array
+    """(N, P)."""
+    precision: Array
+    """(P,); 0 is no constraint."""
+
+
+class Fits(NamedTuple):
+    """What is filled of N fits."""
+
+    nll: Array
+    """(N,)."""
+    status: NDArray[np.int8]
+    """(N,); only those that are RUNNING are fitted."""
+    steps: NDArray[np.int32]
+    """(N,)."""
+    slope: Array
+    """Slope of the NLL in the first parameter, (N,)."""
+
 
 MAX_STEPS = 100
 """Newton steps before the interior-point method takes over; five are usual."""
@@ -382,14 +413,14 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
 
 
 @njit(cache=True, error_model="numpy", nogil=True)
-def fit_rows(flat, free, counts, centres, precision, theta, warm, nll, status, steps, slope):  # type: ignore[no-untyped-def]
-    """Fit N data sets: counts (N, B), centres (N, P), of which only rows whose status is RUNNING are fitted.
+def fit_rows(flat, free, data, theta, found, warm):  # type: ignore[no-untyped-def]
+    """Fit N data sets, of which only those whose status is RUNNING are fitted.
 
-    theta (N, P) is the start, and becomes the result; fill nll, status, steps, and the slope of the NLL in the first
-    parameter, (N,). `free` (P,) says what is fitted, `precision` (P,) is that of the normal constraints. Other threads
-    may run meanwhile.
+    theta (N, P) is the start, and becomes the result; `free` (P,) says what is fitted. Other threads may run meanwhile.
     """
     work = work_arrays(flat)
+    counts, centres, precision = data.counts, data.centres, data.precision
+    nll, status, steps, slope = found.nll, found.status, found.steps, found.slope
     for k in range(nll.size):
         if status[k] == RUNNING:
             nll[k], code, steps[k], slope[k] = _fit(flat, free, counts[k], centres[k], precision, theta[k], warm, work)

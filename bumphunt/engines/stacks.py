@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from bumphunt.engines import start as starts
 from bumphunt.engines.codes import RUNNING
-from bumphunt.engines.linear_kernels import fit_rows
+from bumphunt.engines.linear_kernels import Found, Rows, fit_rows
 from bumphunt.engines.result import FitResults, FitStatus
 from bumphunt.engines.walls import BOUNDARY_LEVEL
 from bumphunt.errors import InputError
@@ -199,8 +199,9 @@ def _fitted(stack: Stack, start: Array, held: int) -> _Fitted:
         status=np.full(rows.size, RUNNING, np.int8),
         steps=np.zeros(rows.size, np.int32),
     )
-    inputs = (stack.columns, rows, held, stack.counts, rows, theta, stack.centres, stack.precision, False, True)
-    fit_rows(*inputs, fit.nll, fit.errors, fit.status, fit.steps)
+    fits = Rows(model=rows, data=rows, start=theta, centres=stack.centres)
+    found = Found(nll=fit.nll, errors=fit.errors, status=fit.status, steps=fit.steps)
+    fit_rows(stack.columns, stack.precision, stack.counts, fits, found, held, False)
     return fit
 
 

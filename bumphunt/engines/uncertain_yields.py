@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from bumphunt.compilation import njit
 from bumphunt.engines.codes import AT_BOUNDARY, RUNNING
-from bumphunt.engines.linear_kernels import fit_rows
+from bumphunt.engines.linear_kernels import Found, Rows, fit_rows
 from bumphunt.engines.result import FitStatus
 from bumphunt.engines.stacks import Stack, StackFits, curvature, lifted
 from bumphunt.engines.walls import last_barrier
@@ -166,9 +166,10 @@ def _moved(stack: Stack, mixing: Array, at: _Point, step: Array, open_: NDArray[
     theta[:, stack.signals] = u[:, :1] * np.exp(np.einsum("mrq,mq->mr", mixing, u[:, 1:]))
     theta = lifted(stack, theta[:, None])[:, 0]
     status = np.where(open_, RUNNING, at.status).astype(np.int8)
-    rows, steps, unused = np.arange(nll.size), np.zeros(nll.size, np.int32), np.empty((0, theta.shape[1]))
-    inputs = (stack.columns, rows, stack.held + stack.parts, stack.counts, rows, theta, stack.centres)
-    fit_rows(*inputs, stack.precision, True, False, nll, unused, status, steps)
+    index = np.arange(nll.size)
+    rows = Rows(model=index, data=index, start=theta, centres=stack.centres)
+    found = Found(nll=nll, errors=np.empty((0, theta.shape[1])), status=status, steps=np.zeros(nll.size, np.int32))
+    fit_rows(stack.columns, stack.precision, stack.counts, rows, found, stack.held + stack.parts, True)
     value = np.where(open_ & (status <= AT_BOUNDARY), nll + 0.5 * np.sum(u[:, 1:] ** 2, axis=1), np.inf)
     return _Point(u=u, value=value, theta=theta, status=status)
 
