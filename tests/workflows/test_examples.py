@@ -18,7 +18,7 @@ from workflows.results import read_table
 EXAMPLES = sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))
 SIZES = {
     # events of a background and of a signal, simulated masses, steps of the scan [resolutions]
-    "darkphoton_dilepton": (100_000, 10_000, 12, 40.0),
+    "darkphoton_dilepton": (60_000, 6_000, 8, 60.0),
     "darkphoton_invisible": (150_000, 8_000, 6, 2.0),
     "darkphoton_invisible_belle2": (150_000, 8_000, 6, 2.0),
     "zprime_invisible": (150_000, 10_000, 7, 2.0),
