@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,16 +98,18 @@ def _find_branches(
     Raises
     ------
     NtupleError
-        If one is missing, or holds something else than one number a row, or a list of numbers where it is jagged.
+        If some are missing, all of which are named; or one holds something else than one number a row, or a list of
+        numbers where it is jagged.
     """
     typenames = source.typenames()
     branches = [branch_name(variable, names) for variable in variables]
+    missing = {branch: v for v, branch in zip(variables, branches, strict=True) if branch not in typenames}
+    if missing:
+        found = [_closest(branch, variable, typenames) for branch, variable in missing.items()]
+        it = "it has another name" if len(found) == 1 else "they have other names"
+        msg = f"{path}: tree {tree!r} has no branch {'; nor '.join(found)}; if {it}, say so under ntuples.names"
+        raise NtupleError(msg)
     for variable, branch in zip(variables, branches, strict=True):
-        if branch not in typenames:
-            near = difflib.get_close_matches(branch, typenames, n=3, cutoff=0.5)
-            hint = f"; closest are {', '.join(map(repr, near))}" if near else ""
-            msg = f"{path}: tree {tree!r} has no branch {branch!r} for the variable {variable!r}{hint}; if it has another name, say so under ntuples.names"  # noqa: E501
-            raise NtupleError(msg)
         if variable in jagged:
             if not is_list(source, branch):
                 msg = (
@@ -120,6 +122,13 @@ def _find_branches(
             msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row{what}"
             raise NtupleError(msg)
     return branches
+
+
+def _closest(branch: str, variable: str, names: Iterable[str]) -> str:
+    """Return a branch that is missing as text, with those that have a similar name."""
+    near = difflib.get_close_matches(branch, names, n=3, cutoff=0.5)
+    hint = f" (closest are {', '.join(map(repr, near))})" if near else ""
+    return f"{branch!r} for the variable {variable!r}{hint}"
 
 
 def is_number(source: Any, branch: str) -> bool:

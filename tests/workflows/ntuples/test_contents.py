@@ -69,6 +69,15 @@ def test_missing_branch_of_the_name_table(sample):
         look(sample, names={"daughter(0, p)": "mu1P"})
 
 
+def test_all_missing_branches_are_named_at_once(sample: Path):
+    with pytest.raises(
+        NtupleError,
+        match=r"no branch 'daughter__bo1__cm__spp__bc' for the variable 'daughter\(1, p\)' \(closest are .*\);"
+        r" nor 'nTracks' for the variable 'nTracks'; if they have other names, say so under ntuples\.names",
+    ):
+        inspect(sample, tree="events", variables=["daughter(1, p)", "__event__", "nTracks"], names={})
+
+
 def test_branch_with_many_numbers_a_row_is_refused(tmp_path):
     path = tmp_path / "jagged.root"
     with uproot.recreate(path) as file:
