@@ -40,7 +40,7 @@ from workflows.config.records import (
     SpectraSetup,
 )
 from workflows.config.regions import AnalysedRegion, RegionSignal, signal_samples
-from workflows.config.samples import SIGNAL
+from workflows.config.samples import MIN_MASSES, SIGNAL
 from workflows.config.searches import find_function, find_search
 from workflows.config.simulated import injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
@@ -49,9 +49,6 @@ from workflows.reading.run_list import RunList, read_run_list
 from workflows.reading.weights import load_corrections
 
 __all__ = ["resolve"]
-
-MIN_MASSES = 4
-"""Fewest simulated masses of a region: shapes and efficiency are interpolated."""
 
 
 def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:

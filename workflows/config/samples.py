@@ -12,6 +12,7 @@ from workflows.config.section import Count, Finite, NonNegative, Positive, Relat
 
 __all__ = [
     "DATA",
+    "MIN_MASSES",
     "SIGNAL",
     "BackgroundSample",
     "BeamEnergies",
@@ -26,6 +27,8 @@ __all__ = [
     "Smooth",
 ]
 
+MIN_MASSES = 4
+"""Fewest simulated masses: with fewer nothing says how well shapes and efficiencies are interpolated."""
 DATA = "data"
 """Name of the data among the samples."""
 SIGNAL = "signal"
@@ -76,7 +79,7 @@ class SimulatedSignal(Section):
 
     events: Count
     """Events to generate at each mass."""
-    masses: tuple[Positive, ...] = Field(min_length=4)
+    masses: tuple[Positive, ...] = Field(min_length=MIN_MASSES)
     """Simulated masses [GeV], ascending."""
     coupling: Positive | None = None
     """Coupling of the generation, the default of the process unless given; efficiencies do not depend on it."""
@@ -190,8 +193,8 @@ class Signal(Section):
             msg = "give either 'points' or 'simulate'"
             raise ValueError(msg)
         masses = np.array(self.masses)
-        if masses.size < 4 or np.any(np.diff(masses) <= 0):
-            msg = f"masses {masses.tolist()} must be at least four, in ascending order"
+        if masses.size < MIN_MASSES or np.any(np.diff(masses) <= 0):
+            msg = f"masses {masses.tolist()} must be at least {MIN_MASSES}, in ascending order"
             raise ValueError(msg)
         return self
 

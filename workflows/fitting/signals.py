@@ -11,6 +11,7 @@ from bumphunt.errors import InputError
 from bumphunt.models.shape_fit import MIN_EFFECTIVE_EVENTS, effective_events, fit_shapes
 from bumphunt.models.signal import SignalModel, signal_model
 from workflows.config.regions import AnalysedRegion
+from workflows.config.samples import MIN_MASSES
 from workflows.products.selected import FittedSignal
 from workflows.running.progress import Progress
 
@@ -20,8 +21,6 @@ logger = logging.getLogger(__name__)
 
 Gap = tuple[float, float]
 """Masses [GeV] between which a simulated one was left out."""
-FEWEST_MASSES = 4
-"""Fewest simulated masses that must remain where some are left out: as many as an analysis must have."""
 
 
 def rich_enough(
@@ -51,7 +50,7 @@ def rich_enough(
                 f"{where(mass)}: {effective:.3g} effective events of {mass:g} GeV are selected in region"
                 f" {region.name!r}, too few for a shape: want {MIN_EFFECTIVE_EVENTS:.0f}"
             )
-            if len(enough) < min(FEWEST_MASSES, len(points)):
+            if len(enough) < min(MIN_MASSES, len(points)):
                 msg = f"{text}; simulate more, or leave the mass out"
                 raise InputError(msg)
             logger.warning("%s; the mass is left out", text)

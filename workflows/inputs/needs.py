@@ -9,7 +9,7 @@ from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
 from workflows.reading.chunk import needed_variables
 from workflows.reading.plan import Correction
-from workflows.reading.processor import RUN
+from workflows.reading.run_list import RUN
 from workflows.reading.weights import load_corrections
 
 __all__ = ["corrections_on", "needed"]

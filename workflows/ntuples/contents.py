@@ -21,7 +21,7 @@ from workflows.ntuples.opening import open_tree
 
 __all__ = ["NtupleInfo", "basket_bytes", "inspect", "is_number", "read_columns"]
 
-_LIST = re.compile(r"(?:std::)?vector<(.+)>|ROOT::VecOps::RVec<(.+)>")
+_LIST = re.compile(r"(?:(?:std::)?vector|ROOT::VecOps::RVec)<(.+)>")
 _NUMBER = re.compile(r"bool|char|float|double|(std::)?u?int\d+_t|std::atomic<std::u?int\d+_t>")
 """Types of the fields of an RNTuple that hold one number a row."""
 
@@ -144,7 +144,11 @@ def is_number(source: Any, branch: str) -> bool:
     if hasattr(source, "cluster_summaries"):
         # uproot reads fields of a structure with the structure only
         return "." not in branch and _NUMBER.fullmatch(source.typenames()[branch]) is not None
-    interpretation = source[branch].interpretation
+    return _is_plain(source[branch].interpretation)
+
+
+def _is_plain(interpretation: Any) -> bool:
+    """Return whether an interpretation of uproot is that of one number."""
     if not isinstance(interpretation, Numerical):
         return False
     kind = np.dtype(interpretation.numpy_dtype)
@@ -165,22 +169,19 @@ def is_list(source: Any, branch: str) -> bool:
         found = _LIST.fullmatch(source.typenames()[branch])
         return "." not in branch and found is not None and _NUMBER.fullmatch(found[1]) is not None
     interpretation = source[branch].interpretation
-    if not isinstance(interpretation, AsJagged) or not isinstance(interpretation.content, Numerical):
-        return False
-    kind = np.dtype(interpretation.content.numpy_dtype)
-    return kind.kind in "biuf" and kind.shape == ()
+    return isinstance(interpretation, AsJagged) and _is_plain(interpretation.content)
 
 
 def _way_out(source: Any, branch: str, typenames: Mapping[str, str]) -> str:
     """Return what can be done about a branch that holds something else than a number, as the end of a sentence."""
+    if is_list(source, branch):
+        return " (a list of numbers: `jagged=True` of the search's `Variable` reads it)"
     if hasattr(source, "cluster_summaries"):
         inside = "." in branch or any(name.startswith(f"{branch}.") for name in typenames)
         return " (fields of a structure are not read: write each as a field of its own)" if inside else ""
     parts = [name for name in typenames if name.startswith(f"{branch}/") and is_number(source, name)]
     if parts:
         return f" (name one of its parts under ntuples.names, such as {parts[0]!r})"
-    if is_list(source, branch):
-        return " (a list of numbers: `jagged=True` of the search's `Variable` reads it)"
     if typenames[branch].startswith("struct"):
         return " (a list of leaves is not read: write each as a branch of its own)"
     return ""

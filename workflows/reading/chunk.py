@@ -18,6 +18,7 @@ from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.cutflow import WEIGHT
 from workflows.reading.plan import RegionPlan
 from workflows.reading.rows import implied_keys
+from workflows.reading.run_list import RUN, run_numbers
 from workflows.reading.weights import Corrections
 
 __all__ = ["Chunk", "chunk_of", "jagged_variables", "nan_allowed", "needed_variables"]
@@ -45,6 +46,8 @@ class Chunk:
         Number of the chunk; None where nothing asks for it.
     columns
         Columns by variable, each of shape (N,), or of N lists: of float64 or int64, whatever type the file stores.
+    runs
+        Run of each row, see `workflows.reading.run_list.run_numbers`, shape (N,); None where nothing asks for it.
     """
 
     sample: str
@@ -54,6 +57,7 @@ class Chunk:
     where: EntryRange
     number: int | None
     columns: Columns
+    runs: NDArray[np.int64] | None
 
 
 def chunk_of(
@@ -65,6 +69,7 @@ def chunk_of(
     jagged: Collection[str],
     key: Sequence[str],
     numbered: bool,
+    with_runs: bool = False,
 ) -> Chunk:
     """Return a chunk from what coffea hands to a processor.
 
@@ -84,6 +89,8 @@ def chunk_of(
         What tells the events of a sample apart.
     numbered
         Whether the number of the chunk is needed.
+    with_runs
+        Whether the runs of data are needed.
 
     Raises
     ------
@@ -119,6 +126,8 @@ def chunk_of(
             _refuse_nan(columns[name], name, branch_name(name, names), where)
     if not metadata["simulated"]:
         _refuse_weighted(columns[WEIGHT], branch_name(WEIGHT, names), where)
+    # before parts of the key that are not wanted become 0
+    runs = run_numbers(*(columns[name] for name in RUN)) if with_runs and not metadata["simulated"] else None
     columns |= implied_keys(key, where, columns[WEIGHT].size)
     return Chunk(
         sample=metadata["dataset"],
@@ -128,6 +137,7 @@ def chunk_of(
         signal=signal,
         number=metadata.get("number"),
         columns=columns,
+        runs=runs,
     )
 
 

@@ -31,13 +31,10 @@ from workflows.reading.repeats import (
     refuse_repeated_rows,
 )
 from workflows.reading.rows import PassingRows, concatenate, inner_rows, passing_rows
-from workflows.reading.run_list import RunList, run_numbers
+from workflows.reading.run_list import RUN, RunList
 from workflows.reading.weights import Corrections
 
-__all__ = ["RUN", "SearchProcessor"]
-
-RUN = ("__experiment__", "__run__")
-"""Variables that say the run of a row."""
+__all__ = ["SearchProcessor"]
 
 
 class SearchProcessor(ProcessorABC):
@@ -142,10 +139,10 @@ class SearchProcessor(ProcessorABC):
             jagged=self.jagged,
             key=self.key,
             numbered=self.event_folder is not None,
+            with_runs=self.good_runs is not None,
         )
         refuse_repeated_rows(chunk.columns, chunk.where)
-        runs = None if self.good_runs is None or chunk.simulated else run_numbers(*(chunk.columns[n] for n in RUN))
-        good = None if self.good_runs is None or runs is None else self.good_runs.good(runs)
+        good = None if self.good_runs is None or chunk.runs is None else self.good_runs.good(chunk.runs)
         found = {plan.name: self._cut(plan, chunk, good) for plan in self.regions}
         refuse_overlaps({plan.name: found[plan.name].index for plan in self.regions if plan.fitted}, chunk.where)
         first, last = inner_rows(chunk.columns)
@@ -155,7 +152,7 @@ class SearchProcessor(ProcessorABC):
         return {
             chunk.sample: {
                 "rows": chunk.columns[WEIGHT].size,
-                "runs": _rows_of_runs(runs),
+                "runs": _rows_of_runs(chunk.runs),
                 "regions": {plan.name: self._part(plan, found[plan.name], chunk, first, last) for plan in self.regions},
                 "hashes": (hashes,),
             }

@@ -26,8 +26,10 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, unknown_name
 
-__all__ = ["RunList", "RunNumber", "read_run_list", "run_numbers"]
+__all__ = ["RUN", "RunList", "RunNumber", "read_run_list", "run_numbers"]
 
+RUN = ("__experiment__", "__run__")
+"""Variables that say the run of a row."""
 RunNumber = int
 """Experiment and run in one number, experiment 2^32 + run."""
 COLUMNS = ("experiment", "run", "luminosity", "prescale")

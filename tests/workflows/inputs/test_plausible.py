@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
 
 from bumphunt.errors import ConfigError, NtupleError
 from workflows.inputs import plausible
-
-
-@pytest.fixture
-def said(caplog):
-    """Return what makes `check` and returns the warnings."""
-
-    def check(analysis, **kwargs):
-        caplog.clear()
-        with caplog.at_level(logging.WARNING):
-            analysis.make("check", **kwargs)
-        return caplog.text
-
-    return check
 
 
 def test_analysis_in_order_is_not_doubted(own_analysis, said):

@@ -60,8 +60,14 @@ def test_rows_of_other_runs_are_left_out_and_luminosity_is_that_of_runs_with_row
     assert found.complete
     text = caplog.text
     assert "runs.csv: 625 of 2500 rows of 'data' are of 1 runs that are not in the list, 7/5: they are left out" in text
-    assert "1 of 4 runs have no row in 'data', with 0.1 of 0.93 fb^-1, 7/9: it is not counted" not in text
     assert "1 of 4 runs have no row in 'data', with 0.1 of 0.73 fb^-1, 7/9: it is not counted: are all files" in text
+
+
+def test_runs_are_those_of_the_file_where_they_are_not_in_the_key_of_an_event(of_runs):
+    analysis, data = of_runs()
+    analysis.content["ntuples"] = {"key": ["file", "event"]}
+    analysis.make("process")
+    assert processed_of(analysis).cutflows["all"]["data"].raw[0] == np.count_nonzero(data["__run__"] != 5)
 
 
 def test_limits_are_those_of_the_good_rows_at_their_luminosity(of_runs, own_analysis):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 import numpy as np
 import pytest
 
@@ -11,19 +9,6 @@ from bumphunt.errors import NtupleError
 from bumphunt.kinematics.momenta import BEAMS
 
 UNITS = ("p", "theta", "phi")
-
-
-@pytest.fixture
-def said(caplog):
-    """Return what makes `check` and returns the warnings."""
-
-    def check(analysis, **kwargs):
-        caplog.clear()
-        with caplog.at_level(logging.WARNING):
-            analysis.make("check", **kwargs)
-        return caplog.text
-
-    return check
 
 
 def with_tracks(columns, machine, seed=3):

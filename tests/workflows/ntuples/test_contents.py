@@ -12,7 +12,7 @@ import uproot
 from bumphunt.errors import NtupleError
 from workflows.ntuples import contents
 from workflows.ntuples.branches import escape
-from workflows.ntuples.contents import inspect, read_columns
+from workflows.ntuples.contents import inspect, is_list, read_columns
 from workflows.ntuples.entry_ranges import entry_ranges, no_entries, read_entries
 from workflows.ntuples.writing import write_tree
 
@@ -95,7 +95,7 @@ STRUCTURE = ak.Array({"s": [{"a": 1.0, "b": 2}], "text": ["x"], "many": [[1.0, 2
         ("s", "not one number a row .fields of a structure are not read: write each as a field of its own"),
         ("s.a", "holds double, not one number a row .fields of a structure are not read"),
         ("text", "holds std::string, not one number a row$"),
-        ("many", "holds .*vector<double>, not one number a row$"),
+        ("many", r"holds .*vector<double>, not one number a row \(a list of numbers: `jagged=True`"),
     ],
 )
 def test_field_of_an_rntuple_that_is_no_number_is_refused(tmp_path, field, words):
@@ -163,3 +163,23 @@ def test_empty_tree_has_no_rows_and_its_columns_can_be_read(tmp_path, writer):
     where = no_entries(info)
     assert (where.file, where.start, where.stop) == (str(path), 0, 0)
     assert read_entries(where, ["x"])["x"].size == 0
+
+
+@pytest.mark.parametrize(
+    ("typename", "read"),
+    [
+        ("std::vector<float>", True),
+        ("ROOT::VecOps::RVec<std::int32_t>", True),
+        ("std::vector<std::string>", False),
+        ("std::vector<std::vector<float>>", False),
+        ("float", False),
+    ],
+)
+def test_lists_of_numbers_of_an_rntuple_are_known_by_their_type(typename, read):
+    class Source:
+        cluster_summaries = ()
+
+        def typenames(self):
+            return {"x": typename}
+
+    assert is_list(Source(), "x") == read
