@@ -125,6 +125,8 @@ def _left(model: Likelihood, centres: Array, values: Array, status: NDArray[np.i
 
     Those whose constraint has its centre below a floor may have a second minimum there; others fail where they start.
     """
+    if not np.any(model.floors > -np.inf):
+        return np.zeros(status.size, dtype=np.bool_)
     below = np.any((values < model.floors - TOUCH) | (centres <= model.floors), axis=1)
     failed = (status == FitStatus.NOT_CONVERGED) | (status == FitStatus.INFEASIBLE)
-    return np.asarray(np.any(model.floors > -np.inf) & (below | failed), dtype=np.bool_)
+    return np.asarray(below | failed, dtype=np.bool_)
