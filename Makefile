@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: help demo test test-slow lint bench clean
+.PHONY: help demo test test-slow lint docs bench clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "make %-10s %s\n", $$1, $$2}'
 
@@ -18,7 +18,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) --editable '.[test,dev,zfit]'
+	$(PIP) --editable '.[test,dev,docs,zfit]'
 	@touch $@ $(VENV)/.run
 
 demo: $(VENV)/.run ## environment, then the Z' -> invisible search on simulated events, into demo/
@@ -36,10 +36,13 @@ lint: $(VENV)/.test ## ruff, mypy, import-linter
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.test ## the documentation site, into docs/_build/html
+	$(BIN)/sphinx-build -W --keep-going -b html docs docs/_build/html
+
 bench: $(VENV)/.test ## speed, side by side with the peers; figures and JSON into bench/
 	$(BIN)/python tests/benchmarks/processing.py
 	$(BIN)/python tests/benchmarks/montecarlo.py
 	$(BIN)/python tests/benchmarks/inference.py
 
 clean: ## forget the environment and the demo
-	rm -rf $(VENV) demo bench .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) demo bench docs/_build docs/api .mypy_cache .ruff_cache .pytest_cache
