@@ -1,9 +1,9 @@
 """Candidates and events: one row of an ntuple is one candidate, and an event may have several.
 
-The key of an event is (production, experiment, run, event) within its data set, with the file before them where jobs
-count their events alike. Candidates of one event stand in
-adjacent rows, as basf2 writes them. Those that pass a selection are resolved by a `CandidateRule`, and a row with the
-same event key and candidate number as another is a repeated row.
+What tells rows apart is a `RowKey`. That of an event is (production, experiment, run, event) within its data set, with
+the file before them where jobs count their events alike, or whatever else an experiment numbers its events with.
+Candidates of one event stand in adjacent rows, as basf2 writes them. Those that pass a selection are resolved by a
+`CandidateRule`, and a row with the same event key and candidate number as another is a repeated row.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from selections.cuts import Columns
 
 __all__ = [
     "CANDIDATE",
+    "ENTRY",
     "EVENT_KEY",
     "FILE",
     "REJECT",
+    "ROW_KEY",
     "CandidateRule",
+    "RowKey",
+    "candidate_numbers",
     "describe_key",
     "event_hash",
     "event_keys",
-    "event_variables",
     "group_starts",
     "half_sample",
     "kept_candidates",
@@ -45,9 +48,48 @@ EVENT_KEY = ("__production__", "__experiment__", "__run__", "__event__")
 """Variables that tell the events of a data set apart."""
 FILE = "__file__"
 """Number of the file among those of the data set, where it is part of the key."""
-_BLOCK = 16384
+ENTRY = "__entry__"
+"""Number of the row in its file, where it is part of the key: then each row is an event."""
 CANDIDATE = "__candidate__"
 """Variable that tells the candidates of an event apart."""
+_BLOCK = 16384
+_CANDIDATE_BITS = 62
+"""Bits of a candidate number, which several variables share."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowKey:
+    """What tells the rows of a data set apart.
+
+    Parameters
+    ----------
+    event
+        What tells its events apart: variables, `FILE` and `ENTRY`.
+    candidate
+        Variables that tell the candidates of an event apart: one, or several that do so together, such as the number of
+        a candidate and that of the candidate on the other side that it goes with.
+    """
+
+    event: tuple[str, ...] = EVENT_KEY
+    candidate: tuple[str, ...] = (CANDIDATE,)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Parts of the key of an event: those of its own, the file first, and `EVENT_KEY`, asked for or not.
+
+        What of the latter is not asked for is 0 for all events, so that the same events have the same key.
+        """
+        own = sorted((name for name in self.event if name not in EVENT_KEY), key=lambda name: name != FILE)
+        return (*own, *EVENT_KEY)
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Variables that must be known of each row."""
+        return (*(name for name in self.event if name not in (FILE, ENTRY)), *self.candidate)
+
+
+ROW_KEY = RowKey()
+"""The key of basf2's ntuples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +113,50 @@ REJECT = CandidateRule()
 """Reject events of which more than one candidate passes."""
 
 
-def event_variables(columns: Columns) -> tuple[str, ...]:
-    """Return the parts of the key of an event: `EVENT_KEY`, after the file where there is such a column."""
-    return (FILE, *EVENT_KEY) if FILE in columns else EVENT_KEY
-
-
-def event_keys(columns: Columns) -> Keys:
-    """Return the keys of the events, shape (N, 4), or (N, 5) where the file is part of them.
+def event_keys(columns: Columns, parts: Sequence[str] = EVENT_KEY) -> Keys:
+    """Return the keys of the events, shape (N, K), of K parts: variables by name.
 
     Raises
     ------
     InputError
         If a part of a key is not a whole number.
     """
-    return np.stack([whole_numbers(columns[name], name) for name in event_variables(columns)], axis=-1)
+    return np.stack([whole_numbers(columns[name], name) for name in parts], axis=-1)
+
+
+def candidate_numbers(columns: Sequence[NDArray[Any]], names: Sequence[str]) -> NDArray[Any]:
+    """Return a number of each candidate, shape (N,), from one or several that tell it apart together.
+
+    One is as it is. Of several, the first is the most significant one, and each has the same number of bits.
+
+    Parameters
+    ----------
+    columns
+        The numbers, each of shape (N,), at least one.
+    names
+        What they are called, for the error.
+
+    Raises
+    ------
+    InputError
+        If one of several is no whole number, or negative, or has more bits.
+
+    Examples
+    --------
+    >>> candidate_numbers([np.array([0, 0, 1]), np.array([0, 1, 0])], ["a", "b"]).tolist()
+    [0, 1, 2147483648]
+    """
+    if len(columns) == 1:
+        return columns[0]
+    bits = _CANDIDATE_BITS // len(columns)
+    packed = np.zeros(len(columns[0]), dtype=np.int64)
+    for values, name in zip(columns, names, strict=True):
+        part = whole_numbers(values, name)
+        if bad := np.flatnonzero((part < 0) | (part >> bits > 0))[:1].tolist():
+            msg = f"{name} = {part[bad[0]]}; as a part of {' and '.join(names)} it must be from 0 to {2**bits - 1}"
+            raise InputError(msg)
+        packed = (packed << bits) | part
+    return packed
 
 
 def whole_numbers(values: NDArray[Any], name: str) -> NDArray[np.int64]:
@@ -204,7 +276,9 @@ def repeated_row(starts: NDArray[np.intp], candidate: NDArray[np.int64]) -> tupl
     return (int(order[first[0]]), int(order[first[0] + 1])) if first.size else None
 
 
-def repeated_key(columns: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
+def repeated_key(
+    columns: Sequence[NDArray[Any]], names: Sequence[str] = (*EVENT_KEY, CANDIDATE)
+) -> tuple[int, int] | None:
     """Return the positions of two rows that are equal in all columns; None if there are none.
 
     Rows that ascend, as they do where events are numbered in the order in which they are written, are told apart at a
@@ -214,6 +288,8 @@ def repeated_key(columns: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
     ----------
     columns
         Whole numbers, each of shape (N,); the most significant one first.
+    names
+        What they are called, for the error.
 
     Raises
     ------
@@ -227,7 +303,7 @@ def repeated_key(columns: Sequence[NDArray[Any]]) -> tuple[int, int] | None:
     """
     integers = [
         values if values.dtype.kind in "iu" else whole_numbers(values, name)
-        for values, name in zip(columns, (*EVENT_KEY, CANDIDATE), strict=False)
+        for values, name in zip(columns, names, strict=False)
     ]
     if _ascend(integers):
         return None
@@ -256,13 +332,26 @@ def _ascend(columns: Sequence[NDArray[Any]]) -> bool:
     return bool(np.all(greater))
 
 
-def describe_key(key: Keys, candidate: int) -> str:
-    """Return an event key of shape (4,), or (5,) with the file, and a candidate number as text.
+def describe_key(key: Keys, candidate: int, names: RowKey = ROW_KEY) -> str:
+    """Return an event key of shape (K,) and a candidate number as text.
+
+    Parameters
+    ----------
+    key
+        The key, in the order of `RowKey.parts`.
+    candidate
+        The number, see `candidate_numbers`.
+    names
+        What they are called.
 
     Examples
     --------
     >>> describe_key(np.array([0, 3, 1, 7]), 0)
     'production 0, experiment 3, run 1, event 7, candidate 0'
     """
-    names = (name.strip("_") for name in (FILE, *EVENT_KEY)[-len(key) :])
-    return ", ".join([*(f"{n} {int(v)}" for n, v in zip(names, key, strict=True)), f"candidate {candidate}"])
+    bits = _CANDIDATE_BITS // len(names.candidate)
+    numbers = [candidate]
+    for _ in names.candidate[1:]:
+        numbers[:1] = [numbers[0] >> bits, numbers[0] & ((1 << bits) - 1)]
+    pairs = zip((*names.parts, *names.candidate), (*key, *numbers), strict=True)
+    return ", ".join(f"{name.strip('_')} {int(value)}" for name, value in pairs)

@@ -34,6 +34,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from selections.events import CANDIDATE, ENTRY, FILE, RowKey
 from workflows.config.corrections import ControlSection, CorrectionSection, FactorSection
 from workflows.config.fit import Fit, Optimise, SearchSection, SpectrumBinning, Systematic
 from workflows.config.samples import BackgroundSample, BeamEnergies, Data, Signal
@@ -42,8 +43,8 @@ from workflows.config.section import Number, Section
 __all__ = ["Analysis", "BestCandidate", "Ntuples"]
 
 
-_KeyPart = Literal["file", "production", "experiment", "run", "event"]
-_EVENT_KEY: tuple[_KeyPart, ...] = ("production", "experiment", "run", "event")
+_KEY_WORDS = ("file", "entry", "production", "experiment", "run", "event")
+"""Parts of the key of an event by their names without underscores."""
 
 
 class BestCandidate(Section):
@@ -62,17 +63,52 @@ class Ntuples(Section):
     """Name of the TTree or RNTuple; by region where the regions read different ones."""
     names: dict[str, str] = Field(default_factory=dict)
     """Name of the branch for each basf2 variable whose branch is not the escaped name."""
-    key: tuple[_KeyPart, ...] = _EVENT_KEY
-    """What tells the events of a sample apart; what is left out needs no branch. With ``file`` jobs may count alike."""
+    key: tuple[str, ...] = ("production", "experiment", "run", "event")
+    """What tells the events of a sample apart; what is left out needs no branch. With ``file`` jobs may count alike,
+    with ``file`` and ``entry`` each row is an event; other experiments name their own variables: [upperID, lowerID]."""
+    candidate_key: tuple[str, ...] = Field(default=("candidate",), min_length=1)
+    """What tells the candidates of an event apart: ``candidate``, or variables that do so together, such as [candidate,
+    __signalSideCandidate__]."""
+    constants: dict[str, Annotated[float, Number, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
+    """What a variable is in files that do not have it, beside `workflows.reading.keys.DEFAULTS`."""
     candidates: Literal["reject"] | BestCandidate = "reject"
     """What becomes of events with several candidates."""
 
     @model_validator(mode="after")
     def _tells_events_apart(self) -> Self:
-        if "event" not in self.key or len(set(self.key)) < len(self.key):
-            msg = f"key = [{', '.join(self.key)}]; want event and what else tells events apart, each once"
+        said, key = f"key = [{', '.join(self.key)}]", self.row_key
+        told = {"__event__", ENTRY} & set(key.event) or [
+            name for name in key.event if name.strip("_") not in _KEY_WORDS
+        ]
+        if not told or len(set(key.event)) < len(key.event):
+            msg = f"{said}; want event and what else tells events apart, each once"
+            raise ValueError(msg)
+        if ENTRY in key.event and FILE not in key.event:
+            msg = f"{said}: the entries of each file count from 0; want [file, entry]"
+            raise ValueError(msg)
+        if len(set(key.candidate)) < len(key.candidate):
+            msg = f"candidate_key = [{', '.join(self.candidate_key)}]; want each part once"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _constant_for_a_variable(self) -> Self:
+        for name in self.constants:
+            if name in ("__event__", FILE, ENTRY):
+                msg = (
+                    f"constants: {name} cannot be the same for all rows; where no number tells events apart, each row"
+                    " is one with key: [file, entry]"
+                )
+                raise ValueError(msg)
+        return self
+
+    @property
+    def row_key(self) -> RowKey:
+        """What tells rows apart, by the names of variables."""
+        return RowKey(
+            event=tuple(f"__{part}__" if part in _KEY_WORDS else part for part in self.key),
+            candidate=tuple(CANDIDATE if part == "candidate" else part for part in self.candidate_key),
+        )
 
 
 class Analysis(Section):

@@ -172,6 +172,7 @@ def check_regions(sections: Analysis, regions: Sequence[AnalysedRegion], beams: 
     """Raise a `ValueError` if masses, spectra, samples or pseudo-data do not go with the regions."""
     for region in regions:
         _check_observables(sections, region)
+        _check_constants(sections, region)
     for region in regions:
         _check_signal(sections, region, beams)
     _check_masses(sections, regions)
@@ -201,6 +202,14 @@ def _check_observables(sections: Analysis, region: AnalysedRegion) -> None:
     for key, name in names.items():
         if name not in known:
             raise ValueError(unknown_name(f"{key}: observable", name, known))
+
+
+def _check_constants(sections: Analysis, region: AnalysedRegion) -> None:
+    """Raise for a constant in the place of lists of numbers."""
+    for variable in region.plan.selection.variables:
+        if variable.jagged and variable.name in sections.ntuples.constants:
+            msg = f"ntuples.constants.{variable.name}: region {region.name!r} reads a list of numbers in each row"
+            raise ValueError(msg)
 
 
 def _check_signal(sections: Analysis, region: AnalysedRegion, beams: Beams) -> None:

@@ -31,7 +31,7 @@ from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source
-from selections.events import CandidateRule
+from selections.events import CandidateRule, RowKey
 from selections.search import Model, Search
 from workflows.config.analysis import Analysis
 from workflows.config.corrections import ControlSection, FactorSection
@@ -130,7 +130,9 @@ class ReadingSetup:
     rule
         What becomes of events with several candidates.
     key
-        What tells the events of a sample apart.
+        What tells rows apart.
+    constants
+        What variables are in files that do not have them.
     corrections
         Corrections of simulated samples, with the names of the signals.
     good_runs
@@ -148,7 +150,8 @@ class ReadingSetup:
     regions: tuple[AnalysedRegion, ...]
     names: Mapping[str, str]
     rule: CandidateRule
-    key: tuple[str, ...]
+    key: RowKey
+    constants: Mapping[str, float]
     corrections: tuple[Correction, ...]
     good_runs: RunList | None
     truth: str | None

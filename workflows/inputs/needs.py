@@ -8,11 +8,12 @@ from dataclasses import replace
 from workflows.config.records import ReadingSetup
 from workflows.inputs.samples import InputSample
 from workflows.reading.chunk import needed_variables
+from workflows.reading.keys import assumed
 from workflows.reading.plan import Correction
 from workflows.reading.run_list import RUN
 from workflows.reading.weights import load_corrections
 
-__all__ = ["corrections_on", "needed"]
+__all__ = ["corrections_on", "may_lack", "needed"]
 
 
 def corrections_on(setup: ReadingSetup, inputs: Sequence[InputSample], *, but: Sequence[str] = ()) -> list[Correction]:
@@ -49,6 +50,12 @@ def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
     corrections = load_corrections(corrections_on(setup, [sample]))
     runs = RUN if setup.good_runs is not None and sample.kind == "data" else ()
     return needed_variables(plans, setup.rule, corrections, setup.key, more=(*truth, *runs))
+
+
+def may_lack(setup: ReadingSetup, sample: InputSample) -> dict[str, float | None]:
+    """Return the variables that the files of a sample need not have, see `workflows.reading.keys.assumed`."""
+    runs = RUN if setup.good_runs is not None and sample.kind == "data" else ()
+    return assumed(setup.constants, setup.names, runs)
 
 
 def _candidate(setup: ReadingSetup, sample: InputSample) -> str:

@@ -58,7 +58,7 @@ class Weighed:
     weights: float
 
 
-def sum_of_weights(infos: Iterable[NtupleInfo], names: Mapping[str, str]) -> float:
+def sum_of_weights(infos: Iterable[NtupleInfo], names: Mapping[str, str], *, without: float | None = 1) -> float:
     """Return the sum of weights of all rows of files that were inspected.
 
     Parameters
@@ -67,6 +67,8 @@ def sum_of_weights(infos: Iterable[NtupleInfo], names: Mapping[str, str]) -> flo
         The files.
     names
         Branch by variable, for branches that are not called by the escaped name.
+    without
+        Weight of the rows of files without weights.
 
     Raises
     ------
@@ -76,6 +78,9 @@ def sum_of_weights(infos: Iterable[NtupleInfo], names: Mapping[str, str]) -> flo
     branch, total = branch_name(WEIGHT, names), 0.0
     try:
         for info in infos:
+            if WEIGHT in info.absent:
+                total += (without or 0.0) * info.rows
+                continue
             for where in entry_ranges(info, CHUNK_ROWS):
                 total += float(read_entries(where, [branch])[branch].sum(dtype="f8"))
     finally:
@@ -174,7 +179,7 @@ def thin_signals(samples: Sequence[Weighed]) -> list[str]:
 
 
 def unread_names(setup: ReadingSetup, read: Iterable[str]) -> list[str]:
-    """Return a sentence for each entry of the name table that nothing reads.
+    """Return a sentence for each entry of the name table, and each constant, that nothing reads.
 
     Parameters
     ----------
@@ -184,9 +189,9 @@ def unread_names(setup: ReadingSetup, read: Iterable[str]) -> list[str]:
         Variables that are read.
     """
     known, found = sorted(set(read)), []
-    for name in setup.names:
+    for key, name in (*(("names", name) for name in setup.names), *(("constants", name) for name in setup.constants)):
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
-            found.append(f"{setup.path}: ntuples.names: nothing in the regions of this analysis reads {name!r}{hint}")
+            found.append(f"{setup.path}: ntuples.{key}: nothing in the regions of this analysis reads {name!r}{hint}")
     return found

@@ -61,6 +61,7 @@ def read_inputs(
         names=setup.names,
         rule=setup.rule,
         key=setup.key,
+        constants=setup.constants,
         corrections=load_corrections(corrections),
         good_runs=setup.good_runs,
         truth=setup.truth,

@@ -18,6 +18,7 @@ from selections.cuts import Columns
 from selections.objects import daughter
 from workflows.config.records import ReadingSetup
 from workflows.config.regions import AnalysedRegion
+from workflows.inputs.needs import may_lack
 from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.contents import NtupleInfo
@@ -126,10 +127,10 @@ def _first_chunk(
     variables = needed_variables([region.plan for region in regions], setup.rule, Corrections(), setup.key)
     selections = [region.plan.selection for region in regions]
     jagged = jagged_variables(selections)
-    branches = [branch_name(name, setup.names) for name in variables]
+    branches = [branch_name(name, setup.names) for name in variables if name not in info.absent]
     where = EntryRange(file=str(info.path), tree=info.tree, start=0, stop=min(info.rows, TRIAL_ROWS))
     try:
-        columns = read_entries(where, branches, {branch_name(name, setup.names) for name in jagged})
+        columns = read_entries(where, branches, {branch_name(name, setup.names) for name in jagged - set(info.absent)})
     finally:
         close_file()
     metadata = {
@@ -140,6 +141,7 @@ def _first_chunk(
         "entrystop": where.stop,
         "simulated": sample.kind != "data",
         "file_number": 0,
+        "absent": info.absent,
     }
     return chunk_of(
         ChunkEvents(columns=columns, metadata=metadata),
@@ -148,6 +150,7 @@ def _first_chunk(
         nan_allowed=nan_allowed(selections),
         jagged=jagged,
         key=setup.key,
+        absent=may_lack(setup, sample),
         numbered=False,
     )
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from uproot.interpretation.numerical import Numerical
 
 from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import branch_name
+from workflows.ntuples.missing import no_branches
 from workflows.ntuples.opening import open_tree
 
 __all__ = ["NtupleInfo", "basket_bytes", "inspect", "is_number", "read_columns"]
@@ -42,6 +42,8 @@ class NtupleInfo:
     """Mean uncompressed size of a basket of the needed branches [bytes]; NaN for an RNTuple, or without baskets."""
     clusters: tuple[int, ...]
     """Rows at which the baskets of all needed branches end together, from 0 to the number of rows."""
+    absent: tuple[str, ...] = ()
+    """Needed variables that are not there, and need not be."""
 
     @property
     def rows_per_cluster(self) -> float:
@@ -50,7 +52,13 @@ class NtupleInfo:
 
 
 def inspect(
-    path: Path, *, tree: str, variables: Sequence[str], names: Mapping[str, str], jagged: Collection[str] = ()
+    path: Path,
+    *,
+    tree: str,
+    variables: Sequence[str],
+    names: Mapping[str, str],
+    jagged: Collection[str] = (),
+    optional: Collection[str] = (),
 ) -> NtupleInfo:
     """Return what a file holds, after a check that every needed variable is there.
 
@@ -66,15 +74,21 @@ def inspect(
         Name table: branch by variable, for branches that are not called by the escaped name.
     jagged
         Variables of which a row holds any number of values.
+    optional
+        Variables that need not be there.
 
     Raises
     ------
+    MissingBranchesError
+        If branches are missing, all of which are named.
     NtupleError
-        If the file cannot be used: see `open_tree`; or a branch is missing, or does not hold one number a row, or a
-        list of numbers where it is jagged. A tree may have no rows.
+        If the file cannot be used: see `open_tree`; or a branch does not hold one number a row, or a list of numbers
+        where it is jagged. A tree may have no rows.
     """
     with open_tree(path, tree) as source:
-        branches = _find_branches(path, tree, source, variables, names, jagged)
+        there = source.typenames()
+        absent = tuple(v for v in variables if v in optional and branch_name(v, names) not in there)
+        branches = _find_branches(path, tree, source, [v for v in variables if v not in absent], names, jagged)
         return NtupleInfo(
             path=path,
             tree=tree,
@@ -82,6 +96,7 @@ def inspect(
             rows=int(source.num_entries),
             basket_bytes=basket_bytes(source, branches),
             clusters=_clusters(source, branches),
+            absent=absent,
         )
 
 
@@ -97,18 +112,16 @@ def _find_branches(
 
     Raises
     ------
+    MissingBranchesError
+        If some are missing.
     NtupleError
-        If some are missing, all of which are named; or one holds something else than one number a row, or a list of
+        If one holds something else than one number a row, or a list of
         numbers where it is jagged.
     """
     typenames = source.typenames()
     branches = [branch_name(variable, names) for variable in variables]
-    missing = {branch: v for v, branch in zip(variables, branches, strict=True) if branch not in typenames}
-    if missing:
-        found = [_closest(branch, variable, typenames) for branch, variable in missing.items()]
-        it = "it has another name" if len(found) == 1 else "they have other names"
-        msg = f"{path}: tree {tree!r} has no branch {'; nor '.join(found)}; if {it}, say so under ntuples.names"
-        raise NtupleError(msg)
+    if missing := {v: branch for v, branch in zip(variables, branches, strict=True) if branch not in typenames}:
+        raise no_branches(path, tree, missing, list(typenames))
     for variable, branch in zip(variables, branches, strict=True):
         if variable in jagged:
             if not is_list(source, branch):
@@ -122,13 +135,6 @@ def _find_branches(
             msg = f"{path}: tree {tree!r}: branch {branch!r} holds {typenames[branch]}, not one number a row{what}"
             raise NtupleError(msg)
     return branches
-
-
-def _closest(branch: str, variable: str, names: Iterable[str]) -> str:
-    """Return a branch that is missing as text, with those that have a similar name."""
-    near = difflib.get_close_matches(branch, names, n=3, cutoff=0.5)
-    hint = f" (closest are {', '.join(map(repr, near))})" if near else ""
-    return f"{branch!r} for the variable {variable!r}{hint}"
 
 
 def is_number(source: Any, branch: str) -> bool:

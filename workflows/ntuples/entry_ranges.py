@@ -31,6 +31,8 @@ class EntryRange:
         First entry, and the one after the last.
     file_number
         Number of the file among those of its sample; None where nobody asks for it.
+    absent
+        Variables that are needed and not in the file.
     """
 
     file: str
@@ -38,6 +40,7 @@ class EntryRange:
     start: int
     stop: int
     file_number: int | None = None
+    absent: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:
@@ -63,13 +66,13 @@ def entry_ranges(info: NtupleInfo, rows: int) -> Iterator[EntryRange]:
         if found >= rows or (stop == info.rows and found):
             parts = max(1, found // rows)
             for first, last in pairwise(start + found * i // parts for i in range(parts + 1)):
-                yield EntryRange(file=str(info.path), tree=info.tree, start=first, stop=last)
+                yield EntryRange(file=str(info.path), tree=info.tree, start=first, stop=last, absent=info.absent)
             start = stop
 
 
 def no_entries(info: NtupleInfo) -> EntryRange:
     """Return the range of no entry of a file, which has its branches all the same."""
-    return EntryRange(file=str(info.path), tree=info.tree, start=0, stop=0)
+    return EntryRange(file=str(info.path), tree=info.tree, start=0, stop=0, absent=info.absent)
 
 
 def read_entries(where: EntryRange, branches: Sequence[str], jagged: Collection[str] = ()) -> dict[str, NDArray[Any]]:

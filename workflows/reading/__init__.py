@@ -11,6 +11,7 @@ run_list             good runs of data, their luminosities and prescales
 cutflow              what the cuts of a region leave of a chunk
 weights              corrections as weights with variations
 correctionlib_files  corrections of correctionlib files
+keys                 what tells rows apart, and columns that a file need not have
 rows                 rows that pass, on their way to events
 fill                 complete events -> one candidate an event
 spectra              the histogram of them: variations, halves, slices, the observable

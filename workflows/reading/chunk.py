@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -12,12 +13,13 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError
 from selections.cuts import Selection
-from selections.events import CANDIDATE, EVENT_KEY, FILE, REJECT, CandidateRule
+from selections.events import FILE, REJECT, ROW_KEY, CandidateRule, RowKey
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.entry_ranges import EntryRange
+from workflows.ntuples.missing import no_branches
 from workflows.reading.cutflow import WEIGHT
+from workflows.reading.keys import COUNTED, RowNumbers, constant, counted_candidates, row_numbers
 from workflows.reading.plan import RegionPlan
-from workflows.reading.rows import implied_keys
 from workflows.reading.run_list import RUN, run_numbers
 from workflows.reading.weights import Corrections
 
@@ -46,6 +48,8 @@ class Chunk:
         Number of the chunk; None where nothing asks for it.
     columns
         Columns by variable, each of shape (N,), or of N lists: of float64 or int64, whatever type the file stores.
+    numbers
+        What tells the rows apart.
     runs
         Run of each row, see `workflows.reading.run_list.run_numbers`, shape (N,); None where nothing asks for it.
     """
@@ -57,6 +61,7 @@ class Chunk:
     where: EntryRange
     number: int | None
     columns: Columns
+    numbers: RowNumbers
     runs: NDArray[np.int64] | None
 
 
@@ -67,7 +72,8 @@ def chunk_of(
     names: Mapping[str, str],
     nan_allowed: Collection[str],
     jagged: Collection[str],
-    key: Sequence[str],
+    key: RowKey,
+    absent: Mapping[str, float | None],
     numbered: bool,
     with_runs: bool = False,
 ) -> Chunk:
@@ -86,7 +92,9 @@ def chunk_of(
     jagged
         Variables of which a row holds any number of values.
     key
-        What tells the events of a sample apart.
+        What tells rows apart.
+    absent
+        Variables that a file need not have, with what they are where it has not, see `workflows.reading.keys.assumed`.
     numbered
         Whether the number of the chunk is needed.
     with_runs
@@ -97,38 +105,49 @@ def chunk_of(
     InputError
         If the metadata do not say what is needed.
     NtupleError
-        If a column holds NaN or infinity where that means nothing, no numbers, or whole numbers beyond int64; or data
-        have weights other than 1.
+        If a branch is missing, or holds NaN or infinity where that means nothing, no numbers, or whole numbers beyond
+        int64; or data have weights other than 1.
     """
     metadata = events.metadata
-    for said, wanted in (("simulated", True), ("number", numbered), ("file_number", FILE in key)):
+    for said, wanted in (("simulated", True), ("number", numbered), ("file_number", FILE in key.event)):
         if wanted and said not in metadata:
             known = ", ".join(sorted(metadata))
             msg = f"sample {metadata['dataset']!r}: its metadata must say {said!r}, beside {known}"
             raise InputError(msg)
+    signal = bool(metadata.get("signal"))
+    branches = {
+        name: branch_name(name, names) for name in variables(metadata["dataset"], metadata["simulated"], signal)
+    }
+    there = set(events.fields)
     where = EntryRange(
         file=metadata["filename"],
         tree=metadata["treename"],
         start=metadata["entrystart"],
         stop=metadata["entrystop"],
         file_number=metadata.get("file_number"),
+        absent=tuple(name for name, branch in branches.items() if branch not in there),
     )
-    signal = bool(metadata.get("signal"))
-    needed = variables(metadata["dataset"], metadata["simulated"], signal)
+    if missing := [name for name in where.absent if name not in absent]:
+        raise no_branches(Path(where.file), where.tree, {name: branches[name] for name in missing}, there)
     columns = {
-        name: _lists(events[branch_name(name, names)], name, where)
+        name: _lists(events[branch], name, where)
         if name in jagged
-        else _numbers(np.asarray(events[branch_name(name, names)]), name, where)
-        for name in needed
+        else _numbers(np.asarray(events[branch]), name, where)
+        for name, branch in branches.items()
+        if name not in where.absent
     }
-    for name in needed:
+    for name, values in columns.items():
         if name not in nan_allowed:
-            _refuse_nan(columns[name], name, branch_name(name, names), where)
+            _refuse_nan(values, name, branches[name], where)
+    for name in where.absent:
+        if (value := absent[name]) is not COUNTED:
+            columns[name] = constant(value, where.stop - where.start)
     if not metadata["simulated"]:
-        _refuse_weighted(columns[WEIGHT], branch_name(WEIGHT, names), where)
-    # before parts of the key that are not wanted become 0
-    runs = run_numbers(*(columns[name] for name in RUN)) if with_runs and not metadata["simulated"] else None
-    columns |= implied_keys(key, where, columns[WEIGHT].size)
+        _refuse_weighted(columns[WEIGHT], branches[WEIGHT], where)
+    numbers = row_numbers(columns, key, where)
+    for name in where.absent:
+        if absent[name] is COUNTED:
+            columns[name] = counted_candidates(numbers, where, names, absent)
     return Chunk(
         sample=metadata["dataset"],
         simulated=metadata["simulated"],
@@ -137,7 +156,8 @@ def chunk_of(
         signal=signal,
         number=metadata.get("number"),
         columns=columns,
-        runs=runs,
+        numbers=numbers,
+        runs=run_numbers(*(columns[name] for name in RUN)) if with_runs and not metadata["simulated"] else None,
     )
 
 
@@ -272,7 +292,7 @@ def needed_variables(
     regions: Sequence[RegionPlan],
     rule: CandidateRule = REJECT,
     corrections: Corrections | None = None,
-    key: Sequence[str] = EVENT_KEY,
+    key: RowKey = ROW_KEY,
     *,
     more: Sequence[str] = (),
 ) -> tuple[str, ...]:
@@ -290,7 +310,7 @@ def needed_variables(
     corrections
         Corrections; None for none.
     key
-        What tells the events of a sample apart.
+        What tells rows apart.
     more
         What is wanted besides.
 
@@ -299,7 +319,7 @@ def needed_variables(
     InputError
         If one of the latter holds any number of values a row.
     """
-    names = [*(name for name in key if name != FILE), CANDIDATE, WEIGHT]
+    names = [*key.variables, WEIGHT]
     for plan in regions:
         names += [v.name for v in plan.selection.variables]
         named = [*plan.kept, *(() if rule.best is None else (rule.best,))]

@@ -30,6 +30,11 @@ class ChunkEvents:
     columns: Columns
     metadata: Mapping[str, Any]
 
+    @property
+    def fields(self) -> list[str]:
+        """The branches."""
+        return list(self.columns)
+
     def __getitem__(self, branch: str) -> NDArray[Any]:
         """Return a column, shape (N,)."""
         return self.columns[branch]
@@ -108,8 +113,9 @@ class ChunkWork:
         metadata = item.usermeta
         variables = self.processor.variables(item.dataset, metadata["simulated"], bool(metadata.get("signal")))
         names, jagged = self.processor.names, self.processor.jagged
-        branches = dict.fromkeys(branch_name(variable, names) for variable in variables)
-        lists = {branch_name(variable, names) for variable in variables if variable in jagged}
+        there = [variable for variable in variables if variable not in metadata["absent"]]
+        branches = dict.fromkeys(branch_name(variable, names) for variable in there)
+        lists = {branch_name(variable, names) for variable in there if variable in jagged}
         where = EntryRange(file=item.filename, tree=item.treename, start=item.entrystart, stop=item.entrystop)
         try:
             return read_entries(where, list(branches), lists)

@@ -16,12 +16,14 @@ from coffea.processor import ProcessorABC
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from selections.events import EVENT_KEY, REJECT, CandidateRule, event_hash, event_keys, event_variables, group_starts
+from selections.events import REJECT, ROW_KEY, CandidateRule, RowKey, event_hash, event_keys, group_starts
+from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.chunk import Chunk, chunk_of, jagged_variables, nan_allowed, needed_variables
 from workflows.reading.cutflow import WEIGHT, RegionRows, cut_rows
 from workflows.reading.event_hashes import EventHashes, hashes_of, keep_hashes
 from workflows.reading.events import BORDER, write_events
 from workflows.reading.fill import Filled, fill
+from workflows.reading.keys import RowNumbers, assumed, read_numbers
 from workflows.reading.plan import RegionPlan, RegionResult
 from workflows.reading.repeats import (
     border_hashes,
@@ -55,8 +57,9 @@ class SearchProcessor(ProcessorABC):
     corrections
         Corrections of simulated samples.
     key
-        What tells the events of a sample apart, of `selections.events.FILE` and `EVENT_KEY`; what is left out is the
-        same for all. With the file, the metadata say its ``file_number`` among those of the sample.
+        What tells rows apart. With the file, the metadata say its ``file_number`` among those of the sample.
+    constants
+        What variables are in files that do not have them, beside `workflows.reading.keys.DEFAULTS`.
     good_runs
         The good runs: rows of data in others are left out, and the rows of each run are counted. None for no list.
     truth
@@ -79,7 +82,8 @@ class SearchProcessor(ProcessorABC):
         names: Mapping[str, str] | None = None,
         rule: CandidateRule = REJECT,
         corrections: Corrections | None = None,
-        key: Sequence[str] = EVENT_KEY,
+        key: RowKey = ROW_KEY,
+        constants: Mapping[str, float] | None = None,
         good_runs: RunList | None = None,
         truth: str | None = None,
         event_folder: Path | None = None,
@@ -88,7 +92,8 @@ class SearchProcessor(ProcessorABC):
         self.names = dict(names or {})
         self.rule = rule
         self.corrections = Corrections() if corrections is None else corrections
-        self.key = tuple(key)
+        self.key = key
+        self.constants = dict(constants or {})
         self.good_runs = good_runs
         self.truth = truth
         self.event_folder = event_folder
@@ -108,6 +113,16 @@ class SearchProcessor(ProcessorABC):
             self.key,
             more=self._more(simulated, signal),
         )
+
+    def absent(self, simulated: bool) -> dict[str, float | None]:
+        """Return the variables that a file of a sample need not have, with what they are then.
+
+        Parameters
+        ----------
+        simulated
+            Whether the sample is simulated: with a list of good runs, data must say their run.
+        """
+        return assumed(self.constants, self.names, RUN if self.good_runs is not None and not simulated else ())
 
     def _more(self, simulated: bool, signal: bool) -> tuple[str, ...]:
         """Return the variables that are read for the runs of data, or for the truth of a signal."""
@@ -138,14 +153,15 @@ class SearchProcessor(ProcessorABC):
             nan_allowed=self.nan_allowed,
             jagged=self.jagged,
             key=self.key,
+            absent=self.absent(events.metadata.get("simulated", True)),
             numbered=self.event_folder is not None,
             with_runs=self.good_runs is not None,
         )
-        refuse_repeated_rows(chunk.columns, chunk.where)
+        refuse_repeated_rows(chunk.numbers, chunk.where)
         good = None if self.good_runs is None or chunk.runs is None else self.good_runs.good(chunk.runs)
         found = {plan.name: self._cut(plan, chunk, good) for plan in self.regions}
         refuse_overlaps({plan.name: found[plan.name].index for plan in self.regions if plan.fitted}, chunk.where)
-        first, last = inner_rows(chunk.columns)
+        first, last = inner_rows(chunk.numbers)
         hashes = _inner_hashes(chunk, [part.index for part in found.values()], first, last)
         if self.event_folder is not None:
             hashes = keep_hashes(hashes, self.event_folder, chunk.sample, f"{chunk.number}")
@@ -188,7 +204,7 @@ class SearchProcessor(ProcessorABC):
 
     def _part(self, plan: RegionPlan, found: RegionRows, chunk: Chunk, first: int, last: int) -> dict[str, Any]:
         """Return what the rows of a chunk from `first` up to `last` give in a region, and the rows before and after."""
-        rows = passing_rows(found, chunk.columns, chunk.where, self.rule)
+        rows = passing_rows(found, chunk.numbers, chunk.where, self.rule)
         low, high = np.searchsorted(found.index, [first, last])
         filled = self._fill(rows.take(slice(low, high)), plan)
         if self.event_folder is not None and high > low:
@@ -201,6 +217,10 @@ class SearchProcessor(ProcessorABC):
             "spectra": filled.spectra,
             "tail": filled.tail,
         }
+
+    def _read_numbers(self, where: EntryRange) -> RowNumbers:
+        """Return what tells the rows of some entries apart, from their file."""
+        return read_numbers(where, self.key, self.names, self.absent(simulated=True))
 
     def _fill(self, rows: PassingRows, plan: RegionPlan) -> Filled:
         """Return what complete events give."""
@@ -223,7 +243,7 @@ class SearchProcessor(ProcessorABC):
                 spectra=found["spectra"] + filled.spectra,
                 n_minus_one=found["n_minus_one"],
             )
-        refuse_repeated_events([*part["hashes"], *border_hashes(borders)], self.names, self.key)
+        refuse_repeated_events([*part["hashes"], *border_hashes(borders)], self._read_numbers)
         return results
 
 
@@ -241,5 +261,6 @@ def _inner_hashes(chunk: Chunk, passing: Sequence[NDArray[np.intp]], first: int,
     for index in passing:
         anywhere[index] = True
     inner = first + np.flatnonzero(anywhere[first:last])
-    keys = event_keys({key: chunk.columns[key][inner] for key in event_variables(chunk.columns)})
+    event, parts = chunk.numbers.event, chunk.numbers.key.parts
+    keys = event_keys({name: values[inner] for name, values in event.items()}, parts)
     return hashes_of(chunk.where, event_hash(keys[group_starts(keys)]))

@@ -21,6 +21,7 @@ from coffea.processor.executor import ExecutorBase, WorkItem
 from bumphunt.errors import ConfigError, IncompleteError, InputError, NtupleError, unknown_name
 from workflows.ntuples.contents import NtupleInfo, inspect
 from workflows.ntuples.entry_ranges import entry_ranges, no_entries
+from workflows.ntuples.missing import MissingBranchesError, all_missing
 from workflows.reading.chunk_work import ChunkWork, packed
 from workflows.reading.event_hashes import forget_hashes
 from workflows.reading.events import has_events
@@ -165,8 +166,10 @@ def _inspect(
     InputError
         If a sample has no files, or one twice.
     NtupleError
-        If a file cannot be used and may not be missing, or none of a sample can.
+        If a file cannot be used and may not be missing, or none of a sample can. Branches that are missing are those of
+        all files.
     """
+    incomplete: list[MissingBranchesError] = []
     found: dict[str, list[NtupleInfo]] = {}
     lost: dict[str, list[Missing]] = {}
     for name, sample in samples.items():
@@ -181,13 +184,25 @@ def _inspect(
         variables = processor.variables(name, sample.simulated, sample.signal)
         for path in sample.files:
             try:
-                info = inspect(path, tree=tree, variables=variables, names=processor.names, jagged=processor.jagged)
+                info = inspect(
+                    path,
+                    tree=tree,
+                    variables=variables,
+                    names=processor.names,
+                    jagged=processor.jagged,
+                    optional=processor.absent(sample.simulated),
+                )
             except NtupleError as error:
                 lost[name].append(Missing(file=str(path), tree=tree, start=None, stop=None, reason=str(error)))
-                if not allow_missing or len(lost[name]) == len(sample.files):
+                if allow_missing and len(lost[name]) < len(sample.files):
+                    continue
+                if not isinstance(error, MissingBranchesError):
                     raise
+                incomplete.append(error)
             else:
                 found[name].append(info)
+    if incomplete:
+        raise all_missing(incomplete)
     return found, lost
 
 
@@ -206,6 +221,7 @@ def _items(
                 "blind": sample.blind,
                 "number": chunk,
                 "file_number": number[where.file],
+                "absent": where.absent,
             }
             items.append(WorkItem(name, where.file, where.tree, where.start, where.stop, b"", usermeta=metadata))
     return items

@@ -6,20 +6,15 @@ too, by 8 bytes of each event (`workflows.reading.event_hashes`); where two are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError
 from selections.events import (
-    CANDIDATE,
-    EVENT_KEY,
-    FILE,
     describe_key,
     event_hash,
     event_keys,
@@ -27,10 +22,10 @@ from selections.events import (
     repeated_key,
     repeated_row,
 )
-from workflows.ntuples.contents import read_columns
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.event_hashes import EventHashes, hashes_of, repeated_hashes
-from workflows.reading.rows import RowKeys, implied_keys, joined_keys, row_keys
+from workflows.reading.keys import RowNumbers
+from workflows.reading.rows import RowKeys, joined_keys, row_keys
 
 __all__ = [
     "border_hashes",
@@ -40,10 +35,8 @@ __all__ = [
     "refuse_repeated_rows",
 ]
 
-Columns = Mapping[str, NDArray[Any]]
 
-
-def refuse_repeated_rows(columns: Columns, where: EntryRange) -> None:
+def refuse_repeated_rows(numbers: RowNumbers, where: EntryRange) -> None:
     """Raise if two rows of a chunk have the same event key and candidate, whether or not they pass a cut.
 
     Raises
@@ -52,12 +45,14 @@ def refuse_repeated_rows(columns: Columns, where: EntryRange) -> None:
         If so, or if a part of the key is not a whole number.
     """
     try:
-        pair = repeated_key([*(columns[key] for key in EVENT_KEY), columns[CANDIDATE]])
+        pair = repeated_key(
+            [*numbers.event.values(), numbers.candidate], (*numbers.key.parts, " ".join(numbers.key.candidate))
+        )
     except InputError as error:
         msg = f"{where.place}: {error}"
         raise NtupleError(msg) from None
     if pair is not None:
-        raise _repeated(row_keys(columns, np.array(pair), where))
+        raise _repeated(row_keys(numbers, np.array(pair), where))
 
 
 def refuse_overlaps(passing: Mapping[str, NDArray[np.intp]], where: EntryRange) -> None:
@@ -110,13 +105,19 @@ def _repeated(keys: RowKeys) -> NtupleError:
     other = "" if before.file == chunk.file else f" of {before.file}"
     return NtupleError(
         f"{chunk.place}: entry {keys.entry[1]} repeats entry {keys.entry[0]}{other}"
-        f" ({describe_key(keys.event[1], int(keys.candidate[1]))}); every row may be there once{_way_out(keys.chunk)}"
+        f" ({describe_key(keys.event[1], int(keys.candidate[1]), keys.names)}); every row may be there once"
+        f"{_way_out(keys)}"
     )
 
 
-def _way_out(places: NDArray[Any]) -> str:
-    """Return what to do about equal keys in different files that are not the same rows, as the end of a sentence."""
-    if len({place.file for place in places}) < 2:
+def _way_out(keys: RowKeys) -> str:
+    """Return what to do about equal keys that are not the same rows, as the end of a sentence."""
+    if keys.names.candidate[0] in keys.chunk[0].absent:
+        return (
+            f", and the file has no {keys.names.candidate[0]!r}, so that each row is an event: name what numbers its"
+            " candidates under ntuples.candidate_key, or another ntuples.key"
+        )
+    if len({place.file for place in keys.chunk}) < 2:
         return ""
     return (
         ", but if the files are of jobs that count their events alike, say so:"
@@ -142,19 +143,15 @@ def border_hashes(borders: Iterable[RowKeys]) -> list[EventHashes]:
     return list(found.values())
 
 
-def refuse_repeated_events(
-    passed: Sequence[EventHashes], names: Mapping[str, str], key: Sequence[str] = EVENT_KEY
-) -> None:
+def refuse_repeated_events(passed: Sequence[EventHashes], read: Callable[[EntryRange], RowNumbers]) -> None:
     """Raise if an event passed in two places.
 
     Parameters
     ----------
     passed
         The events that passed, by entry range.
-    names
-        Branch by variable, for branches that are not called by the escaped name.
-    key
-        What tells the events of a sample apart.
+    read
+        Function from entries to what tells their rows apart, see `workflows.reading.keys.read_numbers`.
 
     Raises
     ------
@@ -162,10 +159,10 @@ def refuse_repeated_events(
         If a row is repeated, or the candidates of an event are not in adjacent rows.
     """
     for value, places in repeated_hashes(passed):
-        _explain([passed[place].where for place in places], value, names, key)
+        _explain([passed[place].where for place in places], value, read)
 
 
-def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str, str], key: Sequence[str]) -> None:
+def _explain(places: Sequence[EntryRange], value: np.uint64, read: Callable[[EntryRange], RowNumbers]) -> None:
     """Read the keys at some places again and raise if two rows with this hash are of the same event.
 
     Raises
@@ -173,7 +170,7 @@ def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str,
     NtupleError
         Always, but in the one case in 2^64 that different events have the same hash.
     """
-    keys = joined_keys([_with_hash(where, value, names, key) for where in places])
+    keys = joined_keys([_with_hash(read(where), value, where) for where in places])
     # an event at a chunk border stands in the range of its chunk too
     _, unique = np.unique(
         [f"{chunk.file}:{entry}" for chunk, entry in zip(keys.chunk, keys.entry, strict=True)], return_index=True
@@ -184,21 +181,13 @@ def _explain(places: Sequence[EntryRange], value: np.uint64, names: Mapping[str,
     refuse_repeated_keys(keys, np.zeros(1, dtype=np.intp))
     msg = (
         f"{keys.chunk[-1].place}: entry {keys.entry[-1]} is of the same event as entry {keys.entry[0]} of"
-        f" {keys.chunk[0].file} ({describe_key(keys.event[0], int(keys.candidate[-1]))}); candidates of one event must"
-        f" be in adjacent rows: sort the ntuple by event{_way_out(keys.chunk)}"
+        f" {keys.chunk[0].file} ({describe_key(keys.event[0], int(keys.candidate[-1]), keys.names)}); candidates of one"
+        f" event must be in adjacent rows: sort the ntuple by event{_way_out(keys)}"
     )
     raise NtupleError(msg)
 
 
-def _with_hash(where: EntryRange, value: np.uint64, names: Mapping[str, str], key: Sequence[str]) -> RowKeys:
+def _with_hash(numbers: RowNumbers, value: np.uint64, where: EntryRange) -> RowKeys:
     """Return the keys of the rows of an entry range whose event has a hash."""
-    columns: dict[str, NDArray[Any]] = read_columns(
-        Path(where.file),
-        tree=where.tree,
-        variables=[*(name for name in key if name != FILE), CANDIDATE],
-        names=names,
-        start=where.start,
-        stop=where.stop,
-    )
-    columns |= implied_keys(key, where, columns[CANDIDATE].size)
-    return row_keys(columns, np.flatnonzero(event_hash(event_keys(columns)) == value), where)
+    found = event_hash(event_keys(numbers.event, numbers.key.parts))
+    return row_keys(numbers, np.flatnonzero(found == value), where)

@@ -6,22 +6,22 @@ wait until all chunks are known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from selections.events import CANDIDATE, EVENT_KEY, FILE, CandidateRule, event_keys, event_variables, whole_numbers
+from selections.events import CandidateRule, RowKey, event_keys, whole_numbers
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.cutflow import RegionRows
+from workflows.reading.keys import RowNumbers
 
 __all__ = [
     "PassingRows",
     "RowKeys",
     "concatenate",
-    "implied_keys",
     "inner_rows",
     "joined_keys",
     "passing_rows",
@@ -30,7 +30,6 @@ __all__ = [
 
 Array = NDArray[np.float64]
 Index = slice | NDArray[Any]
-Columns = Mapping[str, NDArray[Any]]
 
 _CANDIDATES = 16
 """Rows among which another event is looked for at first."""
@@ -45,20 +44,27 @@ class RowKeys:
     event
         Keys of the events, shape (N, K), see `selections.events.event_keys`.
     candidate
-        Candidate numbers, shape (N,).
+        Candidate numbers, shape (N,), see `selections.events.candidate_numbers`.
     entry, chunk
         Where each row is: its entry, and the entry range that it was read with, shape (N,).
+    names
+        What the parts of the keys are.
     """
 
     event: NDArray[np.int64]
     candidate: NDArray[np.int64]
     entry: NDArray[np.int64]
     chunk: NDArray[Any]
+    names: RowKey
 
     def take(self, index: Index) -> RowKeys:
         """Return the keys of the rows at `index`."""
         return RowKeys(
-            event=self.event[index], candidate=self.candidate[index], entry=self.entry[index], chunk=self.chunk[index]
+            event=self.event[index],
+            candidate=self.candidate[index],
+            entry=self.entry[index],
+            chunk=self.chunk[index],
+            names=self.names,
         )
 
 
@@ -101,25 +107,7 @@ class PassingRows:
         )
 
 
-def implied_keys(key: Sequence[str], where: EntryRange, rows: int) -> dict[str, NDArray[np.int64]]:
-    """Return the parts of the key of an event that are in no branch, of shape (N,): the file, and 0 for the others.
-
-    Parameters
-    ----------
-    key
-        What tells the events of a sample apart, of `FILE` and `EVENT_KEY`.
-    where
-        The entries.
-    rows
-        Number of rows N.
-    """
-    constants = {name: 0 for name in EVENT_KEY if name not in key}
-    if FILE in key and where.file_number is not None:
-        constants[FILE] = where.file_number
-    return {name: np.full(rows, value, dtype=np.int64) for name, value in constants.items()}
-
-
-def row_keys(columns: Columns, index: NDArray[np.intp], where: EntryRange) -> RowKeys:
+def row_keys(numbers: RowNumbers, index: NDArray[np.intp], where: EntryRange) -> RowKeys:
     """Return the keys of the rows at `index` of a chunk.
 
     Raises
@@ -128,29 +116,30 @@ def row_keys(columns: Columns, index: NDArray[np.intp], where: EntryRange) -> Ro
         If a part of a key is not a whole number.
     """
     return RowKeys(
-        event=event_keys({name: columns[name][index] for name in event_variables(columns)}),
-        candidate=whole_numbers(columns[CANDIDATE][index], CANDIDATE),
+        event=event_keys({name: values[index] for name, values in numbers.event.items()}, numbers.key.parts),
+        candidate=whole_numbers(numbers.candidate[index], numbers.key.candidate[0]),
         entry=where.start + index,
         chunk=np.full(index.size, where, dtype=object),
+        names=numbers.key,
     )
 
 
-def passing_rows(found: RegionRows, columns: Columns, where: EntryRange, rule: CandidateRule) -> PassingRows:
+def passing_rows(found: RegionRows, numbers: RowNumbers, where: EntryRange, rule: CandidateRule) -> PassingRows:
     """Return the rows of a chunk that pass in a region.
 
     Parameters
     ----------
     found
         The rows, and their weights.
-    columns
-        Columns of the chunk by variable.
+    numbers
+        What tells the rows of the chunk apart.
     where
         Where the chunk is.
     rule
         What becomes of events with several candidates.
     """
     return PassingRows(
-        keys=row_keys(columns, found.index, where),
+        keys=row_keys(numbers, found.index, where),
         rank=np.zeros(found.index.size) if rule.best is None else found.values[rule.best],
         values=found.values,
         ntuple_weight=found.ntuple_weight,
@@ -166,6 +155,7 @@ def joined_keys(parts: Sequence[RowKeys]) -> RowKeys:
         candidate=np.concatenate([p.candidate for p in parts]),
         entry=np.concatenate([p.entry for p in parts]),
         chunk=np.concatenate([p.chunk for p in parts]),
+        names=parts[0].names,
     )
 
 
@@ -181,12 +171,12 @@ def concatenate(parts: Sequence[PassingRows]) -> PassingRows:
     )
 
 
-def inner_rows(columns: Columns) -> tuple[int, int]:
+def inner_rows(numbers: RowNumbers) -> tuple[int, int]:
     """Return the first row after the first event of a chunk, and the first row of its last event; equal if it is one.
 
     Those two events may go on in a neighbouring chunk.
     """
-    keys = [columns[key] for key in EVENT_KEY]
+    keys = list(numbers.event.values())
     rows = keys[0].size
     first, last = _run(keys), rows - _run([values[::-1] for values in keys])
     return (first, last) if first < last else (rows, rows)

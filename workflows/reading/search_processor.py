@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import BEAMS, Beams
-from selections.events import EVENT_KEY, REJECT, CandidateRule
+from selections.events import REJECT, ROW_KEY, CandidateRule, RowKey
 from selections.registry import SEARCHES
 from selections.search import Region, Search
 from workflows.reading.plan import RegionPlan
@@ -39,7 +39,8 @@ def search_processor(
     names: Mapping[str, str] | None = None,
     rule: CandidateRule = REJECT,
     corrections: Corrections | None = None,
-    key: Sequence[str] = EVENT_KEY,
+    key: RowKey = ROW_KEY,
+    constants: Mapping[str, float] | None = None,
 ) -> SearchProcessor:
     """Return the processor of a search.
 
@@ -53,7 +54,7 @@ def search_processor(
         Names of the regions; those in which a peak is fitted unless given. They must read the same candidate.
     keep
         Observables or variables of passing events that are kept beside that of the spectrum, where events are written.
-    names, rule, corrections, key
+    names, rule, corrections, key, constants
         As for `workflows.reading.processor.SearchProcessor`.
 
     Returns
@@ -88,6 +89,7 @@ def search_processor(
         rule=rule,
         corrections=corrections,
         key=key,
+        constants=constants,
     )
 
 

@@ -43,7 +43,9 @@ def read(job: Job) -> dict[str, Any]:
         "beams": plain(sections.beams),
         "regions": {region.name: _filled(region) for region in setup.regions},
         "samples": _samples(job),
-        "ntuples": plain({"names": setup.names, "candidates": setup.rule, "key": setup.key}),
+        "ntuples": plain(
+            {"names": setup.names, "candidates": setup.rule, "key": setup.key, "constants": setup.constants}
+        ),
         "corrections": plain({correction.name: correction for correction in setup.corrections}),
         "optimise": setup.keep_events,
         "allow_missing": job.allow_missing,

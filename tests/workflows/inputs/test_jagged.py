@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import uproot
 
-from bumphunt.errors import InputError, NtupleError
+from bumphunt.errors import ConfigError, InputError, NtupleError
 from workflows.products.processed import read_processed
 
 
@@ -120,4 +120,11 @@ def test_list_cannot_be_kept_of_events(with_lists):
     analysis = with_lists()
     analysis.content["ntuples"] = {"candidates": {"best": "highest", "variable": "momenta"}}
     with pytest.raises(InputError, match=r"region 'all': 'momenta' holds any number of values a row"):
+        analysis.make("check")
+
+
+def test_constant_in_the_place_of_a_list_is_refused(with_lists):
+    analysis = with_lists()
+    analysis.content["ntuples"] = {"constants": {"momenta": 1.0}}
+    with pytest.raises(ConfigError, match=r"ntuples\.constants\.momenta: region 'all' reads a list of numbers"):
         analysis.make("check")

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError, NtupleError
 from bumphunt.kinematics.momenta import BEAMS
 from selections.cuts import Columns, Cut, Selection, Variable
-from selections.events import EVENT_KEY, FILE, CandidateRule
+from selections.events import EVENT_KEY, FILE, CandidateRule, RowKey
 from selections.searches.zprime.invisible import selection as zprime_selection
 from workflows.ntuples.branches import escape
 from workflows.ntuples.writing import write_tree
@@ -104,6 +104,23 @@ def test_runner_of_coffea_gives_what_the_chain_gives(tmp_path: Path, executor: A
         np.testing.assert_allclose(*values, rtol=1e-12)
 
 
+def test_runner_of_coffea_takes_what_a_file_does_not_have_for_its_default(tmp_path: Path) -> None:
+    whole = columns()
+    bare = {name: values for name, values in whole.items() if name not in ("__production__", "__run__")}
+    for name, content in (("whole", whole), ("bare", bare)):
+        write_tree(tmp_path / f"{name}.root", [content])
+    fileset = {
+        name: {"files": {str(tmp_path / f"{name}.root"): "events"}, "metadata": {"simulated": True}}
+        for name in ("whole", "bare")
+    }
+    runner = Runner(executor=IterativeExecutor(status=False), schema=BaseSchema, chunksize=97)
+    found = runner(fileset, SearchProcessor(regions=[PLAN], rule=LARGEST), treename="events")
+    flows = [found[name]["region"].cutflow.raw for name in ("whole", "bare")]
+    np.testing.assert_array_equal(*flows)
+    with pytest.raises(NtupleError, match=r"no branch 'p2' for the variable 'daughter\(0, p\)'"):
+        SearchProcessor(regions=[PLAN], names={"daughter(0, p)": "p2"}).process(events_of(whole))
+
+
 def test_runner_of_coffea_finds_a_row_that_is_there_twice(tmp_path: Path) -> None:
     c = {name: np.append(values, values[10]) for name, values in columns().items()}
     c["daughter(0, p)"][[10, -1]] = 2.0
@@ -119,7 +136,7 @@ def test_metadata_that_do_not_say_what_is_needed_raise(folder: Path | None, key:
     metadata = {"dataset": "mc", "simulated": True, "number": 0, "file_number": 0}
     del metadata[key]
     with pytest.raises(InputError, match=f"sample 'mc': its metadata must say '{key}'"):
-        SearchProcessor(regions=[PLAN], key=(FILE, *EVENT_KEY), event_folder=folder).process(
+        SearchProcessor(regions=[PLAN], key=RowKey(event=(FILE, *EVENT_KEY)), event_folder=folder).process(
             ChunkEvents(columns={}, metadata=metadata)
         )
 

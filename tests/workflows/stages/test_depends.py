@@ -167,6 +167,8 @@ GIVEN_EDITS: Edits = {
     "ntuples.tree": ("other", READ),
     "ntuples.names": ({"px": "PX"}, READ),
     "ntuples.key": (["run", "event"], READ),
+    "ntuples.candidate_key": (["candidate", "__signalSideCandidate__"], READ),
+    "ntuples.constants": ({"px": 1.5}, READ),
     "ntuples.candidates": ({"best": "highest", "variable": "pt_pair"}, READ),
     "ntuples.candidates.best": ({"best": "lowest", "variable": "pt_pair"}, READ),
     "ntuples.candidates.variable": ({"best": "highest", "variable": "p_recoil"}, READ),

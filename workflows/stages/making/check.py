@@ -8,7 +8,8 @@ from pathlib import Path
 
 from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
-from workflows.inputs.needs import needed
+from workflows.inputs.needs import may_lack, needed
+from workflows.inputs.opened import OpenedFile, assumptions, open_inputs
 from workflows.inputs.plausible import (
     Weighed,
     doubtful_expectations,
@@ -20,9 +21,9 @@ from workflows.inputs.plausible import (
 )
 from workflows.inputs.samples import InputSample
 from workflows.inputs.trial import Trial, doubtful_beams, first_rows
-from workflows.ntuples.contents import NtupleInfo, inspect
+from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.repack import packing_advice
-from workflows.reading.chunk import jagged_variables
+from workflows.reading.cutflow import WEIGHT
 from workflows.results import write_csv
 from workflows.running.progress import Progress
 from workflows.stages.depends import normalised, read
@@ -65,41 +66,31 @@ def check_inputs(
     Raises
     ------
     NtupleError
-        If a file cannot be used: names file, tree and branch; or a sample has far more than was generated.
+        If a file cannot be used: names file, tree and branch; if branches are missing, those of all files. Or a sample
+        has far more than was generated.
     """
-    names = ("sample", "kind", "regions", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass", "problem")
+    names = (
+        *("sample", "kind", "regions", "file", "format", "rows", "rows_per_cluster", "luminosity", "mass"),
+        *("assumed", "problem"),
+    )
+    files = open_inputs(inputs, setup, allow_missing=allow_missing, progress=progress)
     columns: dict[str, list[object]] = {name: [] for name in names}
-    total = sum(len(sample.files) for sample in inputs)
+    for file in files:
+        for column, value in zip(columns.values(), _row(file, results), strict=True):
+            column.append(value)
     weighed, trials, read = [], list[Trial](), [*also_read]
     for sample in inputs:
-        variables = needed(setup, sample)
-        jagged = jagged_variables(r.plan.selection for r in setup.regions if r.name in sample.regions)
-        infos: list[NtupleInfo] = []
-        for path in sample.files:
-            found: tuple[object, ...] = (None, None, None)
-            problem = None
-            try:
-                info = inspect(path, tree=sample.tree, variables=variables, names=setup.names, jagged=jagged)
-                infos.append(info)
-                found = (info.kind, info.rows, round(info.rows_per_cluster))
-                if (advice := packing_advice(info)) is not None:
-                    logger.warning(advice)
-            except NtupleError as error:
-                if not allow_missing:
-                    raise
-                problem = str(error)
-            regions = " ".join(sample.regions)
-            listed = str(path.relative_to(results) if path.is_relative_to(results) else path)
-            row = (sample.name, sample.kind, regions, listed, *found, sample.luminosity, sample.mass, problem)
-            for column, value in zip(columns.values(), row, strict=True):
-                column.append(value)
-            progress("check", len(columns["file"]), total)
+        infos = [file.info for file in files if file.sample is sample and file.info is not None]
+        for info in infos:
+            if (advice := packing_advice(info)) is not None:
+                logger.warning(advice)
         weighed.append(_weighed(sample, infos, setup, allow_missing=allow_missing))
         trials += _tried(sample, infos, setup, allow_missing=allow_missing)
-        read += variables
+        read += needed(setup, sample)
         if sample.kind == "signal":
             sample.sum_of_weights()
     for doubt in (
+        *assumptions(files, setup),
         *doubtful_expectations(weighed),
         *uneven_signals(weighed),
         *thin_signals(weighed),
@@ -109,6 +100,22 @@ def check_inputs(
     ):
         logger.warning(doubt)
     write_csv(folder / "inputs.csv", columns)
+
+
+def _row(file: OpenedFile, results: Path) -> tuple[object, ...]:
+    """Return the row of the table about a file."""
+    sample, path, info = file.sample, file.path, file.info
+    return (
+        sample.name,
+        sample.kind,
+        " ".join(sample.regions),
+        str(path.relative_to(results) if path.is_relative_to(results) else path),
+        *((None, None, None) if info is None else (info.kind, info.rows, round(info.rows_per_cluster))),
+        sample.luminosity,
+        sample.mass,
+        ", ".join(f"{name} = {value}" for name, value in file.assumed.items()) or None,
+        file.problem,
+    )
 
 
 def _weighed(sample: InputSample, infos: Sequence[NtupleInfo], setup: ReadingSetup, *, allow_missing: bool) -> Weighed:
@@ -123,7 +130,11 @@ def _weighed(sample: InputSample, infos: Sequence[NtupleInfo], setup: ReadingSet
     if not rows and len(infos) == len(sample.files):
         logger.warning("%s: no file of sample %r has a row; it counts nothing", sample.files[0], sample.name)
     try:
-        weights = float(rows) if sample.kind == "data" else sum_of_weights(infos, setup.names)
+        weights = (
+            float(rows)
+            if sample.kind == "data"
+            else sum_of_weights(infos, setup.names, without=may_lack(setup, sample).get(WEIGHT))
+        )
     except NtupleError:
         if not allow_missing:
             raise
