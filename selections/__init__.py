@@ -3,6 +3,7 @@
 | module or room | for |
 |---|---|
 | `cuts` | a cut, a selection of them with the columns and observables that they need, and a cutflow |
+| `changes` | cuts that an analysis changes, drops or adds |
 | `lazy` | observables that are worked out when they are asked for, for the rows that are left |
 | `events` | event keys, and one candidate an event |
 | `objects` | tracks, leptons and photons: definitions that searches share |

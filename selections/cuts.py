@@ -78,6 +78,8 @@ class Cut:
         What it is good for.
     source
         Where the threshold comes from.
+    dropped
+        Whether every row passes it: it is listed in the cutflow, and that is all.
 
     Raises
     ------
@@ -93,6 +95,7 @@ class Cut:
     below: float | None = None
     equals: float | None = None
     unit: str = ""
+    dropped: bool = False
 
     def __post_init__(self) -> None:
         interval = self.above is not None or self.below is not None
@@ -102,6 +105,19 @@ class Cut:
         if self.above is not None and self.below is not None and not self.above < self.below:
             msg = f"cut {self.name!r}: above = {self.above} must be less than below = {self.below}"
             raise InputError(msg)
+
+    @property
+    def interval(self) -> str:
+        """The thresholds as text.
+
+        Examples
+        --------
+        >>> Cut(name="pt", observable="pt", above=0.2, below=3.0, unit="GeV", description="", source="").interval
+        'above 0.2 GeV and below 3 GeV'
+        """
+        sides = (("above", self.above), ("below", self.below), ("equal to", self.equals))
+        unit = f" {self.unit}" if self.unit else ""
+        return " and ".join(f"{side} {value:g}{unit}" for side, value in sides if value is not None)
 
     @property
     def bins(self) -> Array:
@@ -185,6 +201,11 @@ class Selection:
             return tuple(
                 self.observables({v.name: ak.Array([[1.0]]) if v.jagged else np.ones(1) for v in self.variables})
             )
+
+    @property
+    def applied(self) -> tuple[Cut, ...]:
+        """The cuts that are not dropped, in order."""
+        return tuple(cut for cut in self.cuts if not cut.dropped)
 
     @property
     def steps(self) -> tuple[str, ...]:

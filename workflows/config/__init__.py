@@ -6,6 +6,7 @@ module         holds
 file           reading a YAML: from the text to records, or to one line that says what is wrong
 analysis       all keys of a YAML
 samples        its sections on events: beams, data, backgrounds, signal
+cuts           its section on cuts of the search
 fit            its sections on hypotheses: masses, spectrum, cuts, fit, uncertainties
 corrections    its sections on weights of simulated events, and on control samples
 section        what sections have in common

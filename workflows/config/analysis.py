@@ -14,6 +14,7 @@ detector   a preset's name, or ``preset`` and the parameters that differ from it
 data       luminosity and either ``files`` or ``simulate`` (pseudo-data)
 samples    the backgrounds: ``files`` with a normalisation, or ``simulate``
 signal     simulated signal: ``points`` (files at masses), or ``simulate``
+cuts       which cuts of the search are changed, dropped or added
 search     mass range and step of the scan
 spectrum   the fine binning of the observable, in place of that of the search
 optimise   cuts that are chosen in bins of mass
@@ -36,6 +37,7 @@ from pydantic import Field, model_validator
 
 from selections.events import CANDIDATE, ENTRY, FILE, RowKey
 from workflows.config.corrections import ControlSection, CorrectionSection, FactorSection
+from workflows.config.cuts import Cuts
 from workflows.config.fit import Fit, Optimise, SearchSection, SpectrumBinning, Systematic
 from workflows.config.samples import BackgroundSample, BeamEnergies, Data, Signal
 from workflows.config.section import Number, Section
@@ -127,6 +129,8 @@ class Analysis(Section):
     data: Data
     samples: dict[str, BackgroundSample] = Field(min_length=1)
     signal: Signal
+    cuts: Cuts = Field(default_factory=dict)
+    """Cuts of the search that are changed or dropped (``off``), and new ones, by name."""
     search: SearchSection
     spectrum: SpectrumBinning | None = None
     optimise: Optimise | None = Field(default=Optimise(), validate_default=False)

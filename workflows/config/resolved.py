@@ -25,6 +25,7 @@ from selections.events import REJECT, CandidateRule
 from selections.search import Binning, Model, Region, Search
 from workflows.config.analysis import Analysis, Ntuples
 from workflows.config.checks import check_names, check_regions, check_sources
+from workflows.config.cuts import check_cuts, with_cuts
 from workflows.config.fit import Fit, SmoothBackground
 from workflows.config.records import (
     About,
@@ -170,9 +171,11 @@ def _detector(sections: Analysis) -> Detector:
 
 
 def _regions(sections: Analysis, search: Search, beams: Beams) -> tuple[AnalysedRegion, ...]:
-    """Return the regions that are looked at, in the order of the search."""
+    """Return the regions that are looked at, in the order of the search, with the cuts of the YAML."""
     named = sections.regions or tuple(region.name for region in search.signal_regions)
     looked_at = [region for region in search.regions if region.name in named]
+    check_cuts(sections.cuts, {region.name: region.selection(beams) for region in looked_at})
+    looked_at = [with_cuts(region, sections.cuts, beams) for region in looked_at]
     return tuple(_region(sections, search, region, beams, several=len(looked_at) > 1) for region in looked_at)
 
 

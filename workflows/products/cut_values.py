@@ -79,7 +79,7 @@ def read_cut_values(
     hidden = (blinded and region.signal is not None) or not any(sample.kind == "data" for sample in seen)
     found = []
     with uproot.open(processed.folder / N_MINUS_ONE) as file:
-        for cut in region.plan.selection.cuts:
+        for cut in region.plan.selection.applied:
 
             def read(sample: str, cut: Cut = cut) -> NDArray[np.float64]:
                 return np.asarray(file[f"{region.name}/{sample}/{cut.name}"].values(flow=True), dtype=np.float64)

@@ -127,7 +127,7 @@ def cut_rows(
     InputError
         If a correction has no value for a row, or something to keep is neither an observable nor a variable.
     """
-    bins = [cut.bins for cut in plan.selection.cuts]
+    bins = [cut.bins for cut in plan.selection.applied]
     rows = columns[WEIGHT].size
     parts = max(1, round(rows / BLOCK))
     borders = [rows * i // parts for i in range(parts + 1)]
@@ -136,9 +136,11 @@ def cut_rows(
         for span in pairwise(borders)
     ]
 
+    step = np.cumsum([0, *(not cut.dropped for cut in plan.selection.cuts)])  # a dropped cut leaves what was left
+
     def left(parts: list[NDArray[Any]]) -> NDArray[Any]:
         # a row that passes k cuts before it fails one is left after the steps 0 to k
-        return np.cumsum(reduce(np.add, parts)[::-1])[::-1]
+        return np.cumsum(reduce(np.add, parts)[::-1])[::-1][step]
 
     histograms = [reduce(np.add, parts) for parts in zip(*(b.histograms for b in blocks), strict=True)]
     return RegionRows(
@@ -150,7 +152,7 @@ def cut_rows(
         ),
         n_minus_one={
             cut.name: _histogram(cut, edges, *sums)
-            for cut, edges, sums in zip(plan.selection.cuts, bins, histograms, strict=True)
+            for cut, edges, sums in zip(plan.selection.applied, bins, histograms, strict=True)
         },
         index=np.concatenate([b.index for b in blocks]),
         values={name: np.concatenate([b.values[name] for b in blocks]) for name in keep},
@@ -183,7 +185,7 @@ def _block(
     """Return what one block of rows gives."""
     observables, index = _visible(plan, columns, span, blind, good)
     weights = np.asarray(observables[WEIGHT], dtype=np.float64)
-    cut = _cut(plan.selection.cuts, observables, weights.size)
+    cut = _cut(plan.selection.applied, observables, weights.size)
     rows = cut.here[np.concatenate(cut.groups)]  # those of the N-1 histograms, by the cut, and last those that pass
     first = rows.size - cut.groups[-1].size
     reached = cut.observables.take(np.concatenate(cut.groups)) if corrections.inputs else cut.observables
@@ -194,7 +196,7 @@ def _block(
         counts=np.bincount(cut.passed, minlength=len(bins) + 1),
         sum_w=_sums(cut.passed, weights, len(bins) + 1),
         sum_w2=_sums(cut.passed, weights * weights, len(bins) + 1),
-        histograms=_n_minus_one(plan.selection.cuts, cut, passing, nominal, bins),
+        histograms=_n_minus_one(plan.selection.applied, cut, passing, nominal, bins),
         index=index[rows[first:]],
         values={name: np.asarray(passing[name], dtype=np.float64) for name in keep},
         ntuple_weight=weights[rows[first:]],
@@ -242,10 +244,12 @@ def _cut(cuts: tuple[Cut, ...], observables: LazyObservables, rows: int) -> _Cut
             chosen = np.flatnonzero(left)
             here, alive, failures = here[chosen], alive[chosen], failures[chosen]
             observables = observables.take(chosen)
-        if cut.observable not in observables:
-            msg = f"cut {cut.name!r}: there is no observable {cut.observable!r}; known are {', '.join(observables)}"
-            raise InputError(msg)
-        failures += ~cut.passes(observables[cut.observable])
+        try:
+            values = observables[cut.observable]
+        except InputError as error:
+            msg = f"cut {cut.name!r}: {error}"
+            raise InputError(msg) from None
+        failures += ~cut.passes(values)
         alive += failures == 0
     passed[here] = alive
     near = np.flatnonzero(failures <= 1)

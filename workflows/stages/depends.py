@@ -46,6 +46,7 @@ def read(job: Job) -> dict[str, Any]:
         "ntuples": plain(
             {"names": setup.names, "candidates": setup.rule, "key": setup.key, "constants": setup.constants}
         ),
+        "cuts": plain(sections.cuts),
         "corrections": plain({correction.name: correction for correction in setup.corrections}),
         "optimise": setup.keep_events,
         "allow_missing": job.allow_missing,

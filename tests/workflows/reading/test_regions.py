@@ -331,7 +331,7 @@ def test_unknown_observable_to_keep_is_a_missing_branch(tmp_path: Path) -> None:
 
 def test_cut_on_an_unknown_observable_raises(tmp_path: Path) -> None:
     cut = Cut(name="pt", observable="pt", above=1.0, description="", source="")
-    with pytest.raises(InputError, match="cut 'pt': there is no observable 'pt'; known are x, q2, k"):
+    with pytest.raises(InputError, match="cut 'pt': observable 'pt' is not known; known are x, q2, k"):
         run(tmp_path, [RegionPlan(name="a", selection=selection((cut,)), edges=EDGES)], columns())
 
 

@@ -100,6 +100,14 @@ GIVEN_EDITS: Edits = {
     "signal.points.2.generated": (600.0, NORMALISED),
     "signal.truth": ("isSignal", READ),
     "signal.uncertainty": (0.1, f"{TESTED} report"),
+    "cuts.*.above": ({"muon ID": {"above": 0.7}}, READ),
+    "cuts.*.below": ({"muon ID": {"below": 0.9}}, READ),
+    "cuts.*.equals": ({"two tracks": {"equals": 3}}, READ),
+    "cuts.*.observable": ({"mine": {"observable": "pt_pair", "above": 0.5}}, READ),
+    "cuts.*.variable": ({"mine": {"variable": "daughter(0, p)", "above": 0.5}}, READ),
+    "cuts.*.unit": ({"mine": {"observable": "pt_pair", "above": 0.5, "unit": "GeV"}}, READ),
+    "cuts.*.regions": ({"two tracks": {"equals": 3, "regions": ["emu"]}}, READ),
+    "cuts.*.dropped": ({"muon ID": False}, READ),
     "search.low": (1.2, f"{TESTED} optimise report"),
     "search.high": (2.8, f"{TESTED} optimise report"),
     "search.step": (1.0, TESTED),
@@ -210,7 +218,7 @@ SIMULATED_EDITS: Edits = {
     "seed": (2, f"simulate spectra {TESTED}"),
 }
 SECTIONS = {"data", "data.simulate", "samples", "samples.*.simulate", "signal", "signal.points", "signal.simulate"}
-SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples"}
+SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples", "cuts"}
 WITHOUT_EFFECT = {"data.weighted"}  # true is refused
 
 
@@ -247,8 +255,8 @@ def edited(content: dict[str, Any], key: str, value: object) -> dict[str, Any]:
     content = copy.deepcopy(content)
     inner: Any = content
     parts = key.split(".")
-    if key.startswith(("optimise.variables.", "ntuples.candidates.", "beams.")):
-        parts = parts[:-1] if key.startswith(("ntuples", "beams")) else parts[:2]
+    if key.startswith(("cuts.", "optimise.variables.", "ntuples.candidates.", "beams.")):
+        parts = parts[:-1] if key.startswith(("ntuples", "beams")) else parts[: 1 if parts[0] == "cuts" else 2]
     elif key.startswith("corrections") and isinstance(value, dict):
         parts = parts[:-1]
     for part in parts[:-1]:
