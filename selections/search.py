@@ -20,7 +20,7 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.models.shapes import Tail
 from selections.cuts import Selection
 
-__all__ = ["Binning", "Excluded", "Model", "PublishedLimit", "Region", "Search", "everything"]
+__all__ = ["Binning", "Coordinate", "Excluded", "Model", "PublishedLimit", "Region", "Search", "everything"]
 
 Array = NDArray[np.float64]
 
@@ -40,6 +40,34 @@ class Binning:
     def edges(self) -> Array:
         """Edges of the bins, shape ``(bins + 1,)``."""
         return np.linspace(self.low, self.high, self.bins + 1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coordinate:
+    r"""What a hypothesis has beside its mass: a width, a lifetime, the mass of a second particle.
+
+    The signal is simulated at some values of it, with several coordinates at some points, and each is searched for with
+    its own efficiency, resolution and masses. A column of its name stands in every table of hypotheses.
+
+    Parameters
+    ----------
+    name
+        Its name in the YAML and in tables.
+    meaning
+        What it is, in words.
+    symbol
+        Its symbol for figures, without dollar signs, such as ``c\tau``.
+    unit
+        Its unit, such as ``cm``; "" for a number.
+    parameter
+        The parameter of the simulated process that it is; its name unless given.
+    """
+
+    name: str
+    meaning: str
+    symbol: str
+    unit: str = ""
+    parameter: str | None = None
 
 
 def everything(mass: ArrayLike) -> Array:
@@ -104,7 +132,8 @@ class Model:
         What it is, in words, for tables.
     cross_section
         Function ``(mass [GeV], sqrt(s) [GeV])`` to the cross section [fb] of the production at coupling 1, before the
-        branching ratios of the regions; masses and result have the shape (M,).
+        branching ratios of the regions; masses and result have the shape (M,). The other coordinates of a search reach
+        it by keyword, in the same shape.
     power
         The power of the coupling that the cross section is proportional to.
     reference
@@ -113,11 +142,11 @@ class Model:
 
     coupling: str
     meaning: str
-    cross_section: Callable[[Array, float], Array]
+    cross_section: Callable[..., Array]
     reference: str
     power: float = 2.0
 
-    def coupling_at(self, xsec: ArrayLike, mass: ArrayLike, sqrt_s: float) -> Array:
+    def coupling_at(self, xsec: ArrayLike, mass: ArrayLike, sqrt_s: float, **coordinates: Array) -> Array:
         """Return the couplings that predict cross sections of the production [fb], in the shape of `xsec`.
 
         Parameters
@@ -128,8 +157,10 @@ class Model:
             Masses [GeV], shape (M,).
         sqrt_s
             Centre-of-mass energy [GeV].
+        coordinates
+            The other coordinates of the hypotheses, shape (M,) each.
         """
-        at_one = self.cross_section(np.asarray(mass, dtype=np.float64), sqrt_s)
+        at_one = self.cross_section(np.asarray(mass, dtype=np.float64), sqrt_s, **coordinates)
         return np.asarray((np.asarray(xsec, dtype=np.float64) / at_one) ** (1.0 / self.power))
 
 
@@ -187,6 +218,8 @@ class Search:
         The published search.
     regions
         Final states and control samples; at least one of the role "signal".
+    coordinates
+        What a hypothesis has beside its mass; nothing for most searches.
     alternatives
         Whether the signal regions are those of different experiments, of which an analysis names one.
     veto
@@ -206,7 +239,8 @@ class Search:
     Raises
     ------
     InputError
-        If two regions have the same name, or none is of the role "signal".
+        If two regions or coordinates have the same name, a coordinate is called ``mass``, or no region is of the role
+        "signal".
     """
 
     name: str
@@ -217,6 +251,7 @@ class Search:
     mass_range: tuple[float, float]
     reference: str
     regions: tuple[Region, ...]
+    coordinates: tuple[Coordinate, ...] = ()
     alternatives: bool = False
     veto: tuple[VetoAxis, ...] = ()
     candidates: tuple[VetoAxis, ...] = ()
@@ -229,6 +264,10 @@ class Search:
         names = [region.name for region in self.regions]
         if len(set(names)) != len(names):
             msg = f"search {self.name!r}: two regions have the same name: {', '.join(names)}"
+            raise InputError(msg)
+        beside = ["mass", *(coordinate.name for coordinate in self.coordinates)]
+        if len(set(beside)) != len(beside):
+            msg = f"search {self.name!r}: two coordinates have the same name: {', '.join(beside)}"
             raise InputError(msg)
         if not self.signal_regions:
             msg = f"search {self.name!r} has no region of the role 'signal'; give at least one"

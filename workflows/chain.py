@@ -19,7 +19,7 @@ Beside them, `correct` and `impacts` read what some of these have written.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -140,15 +140,15 @@ def correct(job: Job) -> Step:
     return _beside(CORRECT, job)
 
 
-def impacts(job: Job, mass: float) -> Step:
-    """Return the step that writes the impacts at one mass [GeV], after `scan`.
+def impacts(job: Job, mass: float, beside: Mapping[str, float] | None = None) -> Step:
+    """Return the step that writes the impacts at one mass [GeV] and its other coordinates, after `scan`.
 
     Raises
     ------
     ConfigError
-        If the mass is outside the search, or excluded.
+        If the mass is outside the search, or excluded, or nothing was simulated at the coordinates.
     """
-    return _beside(impacts_stage(job.analysis, mass), job)
+    return _beside(impacts_stage(job.analysis, mass, beside), job)
 
 
 def hide_unblinded(job: Job) -> None:

@@ -190,7 +190,8 @@ def run(
     from workflows.products.limit_table import summarise
 
     job = _make(analysis, output, workers, allow_missing, "report")
-    summary = summarise(job.of("limits"), blinded=job.analysis.about.blinded)
+    about = job.analysis.about
+    summary = summarise(job.of("limits"), coordinates=about.search.coordinates, blinded=about.blinded)
     figures = ", ".join(sorted(path.name for path in job.of("report").glob("*.png")))
     _show("limit table (head)", tuple(summary.head), zip(*summary.head.values(), strict=True))
     _say(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)")
@@ -236,6 +237,9 @@ def verify(
 def impacts(
     analysis: AnalysisFile,
     mass: Annotated[list[float], typer.Option(help="Mass [GeV]; may be given several times.")],
+    at: Annotated[
+        list[str] | None, typer.Option(help="Other coordinate, as NAME=VALUE; once for each that the search has.")
+    ] = None,
     output: Output = None,
     workers: Workers = 1,
     allow_missing: AllowMissing = False,
@@ -244,20 +248,33 @@ def impacts(
     from workflows import chain
     from workflows.results import read_json
 
+    beside = dict(_coordinate(text) for text in at or ())
+
     def wanted(job: Job) -> list[Step]:
-        return [chain.impacts(job, m) for m in mass]
+        return [chain.impacts(job, m, beside) for m in mass]
 
     for step in wanted(_make(analysis, output, workers, allow_missing, "scan", extra=wanted)):
         found = read_json(step.folder / "impacts.json")
         columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
         # a number that could not be worked out is null
         number = {name: "none" if found[name] is None else f"{found[name]:.4g}" for name in _IMPACT_NUMBERS}
-        title = f"impacts at {found['mass']:g} GeV: n_sig = {number['n_sig']} +- {number['n_sig_error']} events,"
+        where = " ".join([f"{found['mass']:g} GeV", *(at or ())])
+        title = f"impacts at {where}: n_sig = {number['n_sig']} +- {number['n_sig_error']} events,"
         title += f" limit {number['limit_obs']} (expected {number['limit_exp']}) at {found['cl']:.0%}"
         rows = zip(*(found["sources"][name] for name in columns), strict=True)
         printed = [[v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row] for row in rows]
         _show(title, columns, printed, text=("source",))
         _say(f"statistical error: {number['statistical']} events; table and figure: {step.folder}")
+
+
+def _coordinate(text: str) -> tuple[str, float]:
+    """Return the name and the value of ``NAME=VALUE``."""
+    name, _, value = text.partition("=")
+    try:
+        return name.strip(), float(value)
+    except ValueError:
+        msg = f"--at {text}: want NAME=VALUE, such as lifetime=10"
+        raise typer.BadParameter(msg) from None
 
 
 @app.command()

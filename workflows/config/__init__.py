@@ -13,6 +13,7 @@ section        what sections have in common
 resolved       from sections to records
 records        the records that stages are given
 regions        regions with their cuts, bins and masses
+coordinates    where hypotheses lie beside their mass
 tasks          which regions are fitted together
 simulated      what is to be simulated
 searches       the search, shipped or a user's, that a YAML names

@@ -29,10 +29,11 @@ from bumphunt.scanning.sources import (
 )
 from selections.search import Search
 from workflows.config.analysis import Analysis
+from workflows.config.coordinates import words
 from workflows.config.corrections import factors_on, product
 from workflows.config.regions import AnalysedRegion, signal_samples
 from workflows.config.samples import DATA, SIGNAL, Injection
-from workflows.config.simulated import injected_into, injected_parameters, signal_parameters
+from workflows.config.simulated import injected_at, injected_into, injected_parameters, signal_parameters
 
 __all__ = ["check_names", "check_regions", "check_sources"]
 
@@ -52,6 +53,7 @@ def check_names(sections: Analysis, search: Search) -> None:
     _check_region_names(sections, search)
     _check_bounds(sections, search)
     _check_signals(sections)
+    _check_coordinates(sections, search)
     _check_corrections(sections, search)
     _check_controls(sections, search)
     for name in sections.fit.templates:
@@ -121,6 +123,23 @@ def _check_signals(sections: Analysis) -> None:
             raise ValueError(unknown_name(key, wanted, known_processes(signal=True)))
 
 
+def _check_coordinates(sections: Analysis, search: Search) -> None:
+    """Raise for coordinates of the signal that are not those of the search."""
+    has, wanted = sections.signal.coordinates, {coordinate.name: coordinate for coordinate in search.coordinates}
+    key = "signal.points" if sections.signal.simulate is None else "signal.simulate"
+    for name in has:
+        if not wanted:
+            msg = f"{key}.coordinates.{name}: the hypotheses of {search.name!r} have no coordinate but their mass"
+            raise ValueError(msg)
+        if name not in wanted:
+            raise ValueError(unknown_name(f"{key}.coordinates: coordinate", name, wanted))
+    for name, coordinate in wanted.items():
+        if name not in has:
+            unit = f" [{coordinate.unit}]" if coordinate.unit else ""
+            msg = f"{key}.coordinates: say {name}{unit}, {coordinate.meaning}, which the hypotheses of this search have"
+            raise ValueError(msg)
+
+
 def _injections(sections: Analysis) -> Iterator[tuple[str, Injection]]:
     """Yield the signals that are put into pseudo-data, each with its key."""
     if sections.data.simulate is not None:
@@ -168,16 +187,16 @@ def _check_controls(sections: Analysis, search: Search) -> None:
                 raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, sections.samples))
 
 
-def check_regions(sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams) -> None:
+def check_regions(sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], beams: Beams) -> None:
     """Raise a `ValueError` if masses, spectra, samples or pseudo-data do not go with the regions."""
     for region in regions:
         _check_observables(sections, region)
         _check_constants(sections, region)
     for region in regions:
-        _check_signal(sections, region, beams)
+        _check_signal(sections, search, region, beams)
     _check_masses(sections, regions)
     for key, injection in _injections(sections):
-        _check_injection(sections, key, injection, regions, beams)
+        _check_injection(sections, search, key, injection, regions, beams)
     for region in regions:
         _check_spectrum(region)
     _check_samples(sections, regions, beams)
@@ -212,15 +231,17 @@ def _check_constants(sections: Analysis, region: AnalysedRegion) -> None:
             raise ValueError(msg)
 
 
-def _check_signal(sections: Analysis, region: AnalysedRegion, beams: Beams) -> None:
+def _check_signal(sections: Analysis, search: Search, region: AnalysedRegion, beams: Beams) -> None:
     """Raise for a region whose signal cannot be simulated at the masses of the YAML."""
     if region.signal is None:
         return
-    process, masses, seen = region.signal.process, region.signal.masses, region.definition.mass_range
+    process, sheets, seen = region.signal.process, region.signal.sheets, region.definition.mass_range
     high = min(sections.search.high, seen[1] if seen else sections.search.high)
-    for key, mass in (("search.high", high), *(("signal masses", mass) for mass in masses)):
+    simulated = [("signal masses", mass, sheet.at) for sheet in sheets for mass in sheet.masses]
+    for key, mass, at in (("search.high", high, sheets[0].at), *simulated):
         if process.mass_range is not None:
-            lowest, highest = process.mass_range(signal_parameters(sections.signal, mass), beams.sqrt_s)
+            parameters = signal_parameters(sections.signal, search, mass, at)
+            lowest, highest = process.mass_range(parameters, beams.sqrt_s)
             if not lowest < mass < highest:
                 msg = (
                     f"{key} = {mass} GeV is beyond the kinematic limits of {process.name},"
@@ -228,8 +249,8 @@ def _check_signal(sections: Analysis, region: AnalysedRegion, beams: Beams) -> N
                 )
                 raise ValueError(msg)
     if sections.signal.simulate is not None:
-        for mass in masses:
-            _complete("signal.simulate", process, signal_parameters(sections.signal, mass), beams)
+        for _, mass, at in simulated:
+            _complete("signal.simulate", process, signal_parameters(sections.signal, search, mass, at), beams)
 
 
 def _check_masses(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:
@@ -246,7 +267,12 @@ def _check_masses(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None
 
 
 def _check_injection(
-    sections: Analysis, key: str, injection: Injection, regions: Sequence[AnalysedRegion], beams: Beams
+    sections: Analysis,
+    search: Search,
+    key: str,
+    injection: Injection,
+    regions: Sequence[AnalysedRegion],
+    beams: Beams,
 ) -> None:
     """Raise for a signal that cannot be put into the pseudo-data."""
     seeing = injected_into(injection, regions)
@@ -257,14 +283,16 @@ def _check_injection(
         _complete(key, process, injected_parameters(injection), beams)
         if not sections.data.drawn_from_expectation:
             continue
-        signal = region.signal
-        if signal is None or process != signal.process or injection.mass not in signal.masses:
+        signal, at = region.signal, injected_at(injection, search)
+        made = () if signal is None else next((s.masses for s in signal.sheets if s.at == at), ())
+        if signal is None or process != signal.process or injection.mass not in made:
+            beside = f" and {words(at, search.coordinates)}" if at else ""
             msg = (
-                f"{key}: {process.name} of {injection.mass} GeV is not among the simulated signals, which"
+                f"{key}: {process.name} of {injection.mass} GeV{beside} is not among the simulated signals, which"
                 " 'draw_from: expectation' injects; simulate it, or draw from events"
             )
             raise ValueError(msg)
-        simulated = process.complete(signal_parameters(sections.signal, injection.mass))
+        simulated = process.complete(signal_parameters(sections.signal, search, injection.mass, at))
         for name, value in injection.parameters.items():
             if value != simulated[name]:
                 msg = (

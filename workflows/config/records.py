@@ -34,6 +34,7 @@ from bumphunt.scanning.sources import Source
 from selections.events import CandidateRule, RowKey
 from selections.search import Model, Search
 from workflows.config.analysis import Analysis
+from workflows.config.coordinates import At
 from workflows.config.corrections import ControlSection, FactorSection
 from workflows.config.fit import Optimise
 from workflows.config.own_code import OwnCode
@@ -244,6 +245,8 @@ class ScanSetup:
         What is fitted together: the main fit first.
     masses
         The hypotheses.
+    points
+        The points of the other coordinates at which there are such hypotheses.
     method
         How a mass is tested.
     limits
@@ -264,6 +267,7 @@ class ScanSetup:
 
     fits: tuple[FitTask, ...]
     masses: SearchedMasses
+    points: tuple[At, ...]
     method: Method
     limits: LimitSettings
     significance: SignificanceSettings
@@ -313,6 +317,8 @@ class ReportSetup:
         Search and data.
     regions, fits
         What has figures.
+    points
+        The points of the other coordinates, each with figures of its own.
     excluded
         Intervals of mass at which curves are interrupted [GeV].
     processes
@@ -330,6 +336,7 @@ class ReportSetup:
     about: About
     regions: tuple[AnalysedRegion, ...]
     fits: tuple[FitTask, ...]
+    points: tuple[At, ...]
     excluded: tuple[tuple[float, float], ...]
     processes: Mapping[str, str]
     uncertainties: Mapping[str, float]

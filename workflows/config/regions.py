@@ -12,9 +12,10 @@ from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.montecarlo.processes.process import Process
 from bumphunt.spectrum.axis import MassAxis
 from selections.search import Region
+from workflows.config.coordinates import At, Sheet, file_suffix
 from workflows.reading.plan import RegionPlan
 
-__all__ = ["AnalysedRegion", "RegionSignal", "SignalSample", "by_candidate", "signal_samples"]
+__all__ = ["AnalysedRegion", "RegionSignal", "SignalSample", "by_candidate", "signal_name", "signal_samples"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,8 @@ class RegionSignal:
     ----------
     process
         What is simulated.
-    masses
-        The simulated masses that can be seen there [GeV], ascending.
+    sheets
+        The simulated masses that can be seen there, at each point of the other coordinates.
     low, high
         The ends of the masses that are searched there [GeV].
     veto
@@ -34,14 +35,15 @@ class RegionSignal:
     """
 
     process: Process
-    masses: tuple[float, ...]
+    sheets: tuple[Sheet, ...]
     low: float
     high: float
     veto: tuple[VetoAxis, ...]
 
-    def sample(self, mass: float) -> str:
-        """Return the name of the sample of a mass [GeV], such as ``zprime_0.5``."""
-        return f"{self.process.name}_{mass:g}"
+    @property
+    def masses(self) -> tuple[float, ...]:
+        """All simulated masses [GeV], ascending."""
+        return tuple(sorted({mass for sheet in self.sheets for mass in sheet.masses}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +115,7 @@ def by_candidate(regions: Sequence[AnalysedRegion]) -> dict[str, tuple[AnalysedR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalSample:
-    """The signal sample of one mass.
+    """The signal sample of one hypothesis.
 
     Parameters
     ----------
@@ -123,6 +125,8 @@ class SignalSample:
         What is simulated.
     mass
         The mass [GeV].
+    at
+        The other coordinates.
     regions
         The regions that see it, all of one candidate.
     """
@@ -130,17 +134,26 @@ class SignalSample:
     name: str
     process: Process
     mass: float
+    at: At
     regions: tuple[AnalysedRegion, ...]
 
 
+def signal_name(process: Process, mass: float, at: At) -> str:
+    """Return the name of the sample of a mass [GeV] and its other coordinates, such as ``zprime_0.5``."""
+    return f"{process.name}_{mass:g}{file_suffix(at)}"
+
+
 def signal_samples(regions: Sequence[AnalysedRegion]) -> list[SignalSample]:
-    """Return the signal samples of regions of one candidate, by mass."""
+    """Return the signal samples of regions of one candidate, by their coordinates and mass."""
     found: dict[str, SignalSample] = {}
     for region in regions:
         if (signal := region.signal) is None:
             continue
-        for mass in signal.masses:
-            name = signal.sample(mass)
-            seen = found[name].regions if name in found else ()
-            found[name] = SignalSample(name=name, process=signal.process, mass=mass, regions=(*seen, region))
-    return sorted(found.values(), key=lambda sample: sample.mass)
+        for sheet in signal.sheets:
+            for mass in sheet.masses:
+                name = signal_name(signal.process, mass, sheet.at)
+                seen = found[name].regions if name in found else ()
+                found[name] = SignalSample(
+                    name=name, process=signal.process, mass=mass, at=sheet.at, regions=(*seen, region)
+                )
+    return sorted(found.values(), key=lambda sample: (sample.at, sample.mass))

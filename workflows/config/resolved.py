@@ -25,6 +25,7 @@ from selections.events import REJECT, CandidateRule
 from selections.search import Binning, Model, Region, Search
 from workflows.config.analysis import Analysis, Ntuples
 from workflows.config.checks import check_names, check_regions, check_sources
+from workflows.config.coordinates import Sheet, words
 from workflows.config.cuts import check_cuts, with_cuts
 from workflows.config.fit import Fit, SmoothBackground
 from workflows.config.records import (
@@ -40,10 +41,10 @@ from workflows.config.records import (
     SearchedMasses,
     SpectraSetup,
 )
-from workflows.config.regions import AnalysedRegion, RegionSignal, signal_samples
+from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name, signal_samples
 from workflows.config.samples import MIN_MASSES, SIGNAL
 from workflows.config.searches import find_function, find_search
-from workflows.config.simulated import injected_into, signal_parameters, simulation_plans
+from workflows.config.simulated import injected_at, injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
 from workflows.reading.plan import Correction, RegionPlan
 from workflows.reading.run_list import RunList, read_run_list
@@ -76,7 +77,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     check_names(sections, search)
     beams, detector = _beams(sections), _detector(sections)
     regions = _regions(sections, search, beams)
-    check_regions(sections, regions, beams)
+    check_regions(sections, search, regions, beams)
     sources = _sources(sections)
     templates = () if sections.fit.method == "smooth" else sections.fit.templates or tuple(sections.samples)
     check_sources(sections, sources, templates)
@@ -109,10 +110,10 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         ),
         about=about,
         regions=regions,
-        simulation=simulation_plans(sections, regions, beams, detector, luminosity=luminosity),
+        simulation=simulation_plans(sections, search, regions, beams, detector, luminosity=luminosity),
         reading=reading,
         optimisation=optimisation,
-        spectra=_spectra(sections, regions, model, luminosity),
+        spectra=_spectra(sections, search, regions, model, luminosity),
         scan=scan,
         control=ControlSetup(
             path=path,
@@ -127,6 +128,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             about=about,
             regions=regions,
             fits=scan.fits,
+            points=scan.points,
             excluded=scan.masses.excluded,
             processes=_processes(sections),
             uncertainties=scan.uncertainties,
@@ -211,20 +213,28 @@ def _signal(sections: Analysis, search: Search, region: Region) -> RegionSignal:
         If there are too few simulated masses, or none of them is searched.
     """
     low, high = region.mass_range or (0.0, np.inf)
-    masses = tuple(mass for mass in sections.signal.masses if low <= mass <= high)
-    if len(masses) < MIN_MASSES:
-        msg = f"signal masses {list(masses)} in the range of region {region.name!r}; at least {MIN_MASSES} are needed"
-        raise ValueError(msg)
-    first, last = max(sections.search.low, masses[0]), min(sections.search.high, masses[-1])
+    sheets = []
+    for sheet in sections.signal.sheets([coordinate.name for coordinate in search.coordinates]):
+        masses = tuple(mass for mass in sheet.masses if low <= mass <= high)
+        if len(masses) < MIN_MASSES:
+            where = f" at {words(sheet.at, search.coordinates)}" if sheet.at else ""
+            msg = (
+                f"signal masses {list(masses)}{where} in the range of region {region.name!r}; at least {MIN_MASSES} are"
+                " needed"
+            )
+            raise ValueError(msg)
+        sheets.append(Sheet(at=sheet.at, masses=masses))
+    simulated_low, simulated_high = min(s.masses[0] for s in sheets), max(s.masses[-1] for s in sheets)
+    first, last = max(sections.search.low, simulated_low), min(sections.search.high, simulated_high)
     if not first < last:
         msg = (
             f"search: no mass from {sections.search.low:g} to {sections.search.high:g} GeV is among those of region"
-            f" {region.name!r}, {masses[0]:g} to {masses[-1]:g} GeV: leave it out of 'regions'"
+            f" {region.name!r}, {simulated_low:g} to {simulated_high:g} GeV: leave it out of 'regions'"
         )
         raise ValueError(msg)
     simulated = sections.signal.simulate
     process = find_process((simulated.process if simulated is not None else None) or str(region.process))
-    return RegionSignal(process=process, masses=masses, low=first, high=last, veto=_veto(sections, search))
+    return RegionSignal(process=process, sheets=tuple(sheets), low=first, high=last, veto=_veto(sections, search))
 
 
 def _veto(sections: Analysis, search: Search) -> tuple[VetoAxis, ...]:
@@ -345,7 +355,7 @@ def _optimisation(sections: Analysis, search: Search, regions: tuple[AnalysedReg
 
 
 def _spectra(
-    sections: Analysis, regions: tuple[AnalysedRegion, ...], model: Model | None, luminosity: float
+    sections: Analysis, search: Search, regions: tuple[AnalysedRegion, ...], model: Model | None, luminosity: float
 ) -> SpectraSetup:
     """Return what is made of the selected spectra."""
     return SpectraSetup(
@@ -353,19 +363,22 @@ def _spectra(
         luminosity=luminosity,
         smooth={name: sample.smooth for name, sample in sections.samples.items() if sample.smooth is not None},
         drawn=sections.data.drawn_from_expectation,
-        injected=_injected(sections, regions, power=2.0 if model is None else model.power),
+        injected=_injected(sections, search, regions, power=2.0 if model is None else model.power),
         seed=sections.seed,
     )
 
 
-def _injected(sections: Analysis, regions: Sequence[AnalysedRegion], *, power: float) -> tuple[InjectedSignal, ...]:
+def _injected(
+    sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], *, power: float
+) -> tuple[InjectedSignal, ...]:
     """Return the signals in data that are drawn from the expectation; none where events are drawn."""
     data, found = sections.data, []
     for injection in data.simulate.inject if data.simulate is not None and data.drawn_from_expectation else ():
         for region, process in injected_into(injection, regions):
-            made = process.complete(signal_parameters(sections.signal, injection.mass))
+            at = injected_at(injection, search)
+            made = process.complete(signal_parameters(sections.signal, search, injection.mass, at))
             strength = (injection.coupling / float(made["coupling"])) ** power * process.branching_ratio(made)
-            sample = f"{process.name}_{injection.mass:g}"
+            sample = signal_name(process, injection.mass, at)
             found.append(InjectedSignal(region=region.name, sample=sample, strength=strength))
     return tuple(found)
 
@@ -385,6 +398,7 @@ def _scan(
     return ScanSetup(
         fits=fit_tasks(regions),
         masses=SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded),
+        points=tuple(dict.fromkeys(sheet.at for r in regions if r.signal is not None for sheet in r.signal.sheets)),
         method=_method(fit),
         limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),
         significance=SignificanceSettings(method=fit.significance, n_toys=fit.toys),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
 from bumphunt.montecarlo.processes.process import Value
+from workflows.config.coordinates import At, Sheet, at_of, grid
 from workflows.config.section import Count, Finite, NonNegative, Positive, Relative, Section
 
 __all__ = [
@@ -81,6 +83,8 @@ class SimulatedSignal(Section):
     """Events to generate at each mass."""
     masses: tuple[Positive, ...] = Field(min_length=MIN_MASSES)
     """Simulated masses [GeV], ascending."""
+    coordinates: dict[str, Annotated[tuple[Finite, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    """Values of the other coordinates of the search: every mass is simulated, and searched for, at each of them."""
     coupling: Positive | None = None
     """Coupling of the generation, the default of the process unless given; efficiencies do not depend on it."""
     process: str | None = None
@@ -168,6 +172,8 @@ class SignalPoint(Section):
 
     mass: Positive
     """Mass [GeV]."""
+    coordinates: dict[str, Finite] = Field(default_factory=dict)
+    """Values of the other coordinates of the search."""
     files: Files = Field(min_length=1)
     """ROOT files; wildcards are expanded. By region where the regions read different ones."""
     generated: Positive
@@ -192,16 +198,42 @@ class Signal(Section):
         if bool(self.points) == (self.simulate is not None):
             msg = "give either 'points' or 'simulate'"
             raise ValueError(msg)
-        masses = np.array(self.masses)
-        if masses.size < MIN_MASSES or np.any(np.diff(masses) <= 0):
-            msg = f"masses {masses.tolist()} must be at least {MIN_MASSES}, in ascending order"
-            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _of_the_same_coordinates(self) -> Self:
+        for point in self.points:
+            if set(point.coordinates) != set(self.coordinates):
+                has, first = (", ".join(names) or "none" for names in (point.coordinates, self.coordinates))
+                msg = f"points: the coordinates at {point.mass:g} GeV are {has}, those of the first point {first}"
+                raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _of_enough_masses(self) -> Self:
+        for sheet in self.sheets(self.coordinates):
+            masses = np.array(sheet.masses)
+            if masses.size < MIN_MASSES or np.any(np.diff(masses) <= 0):
+                where = "".join(f" at {name} = {value:g}" for name, value in sheet.at)
+                msg = f"masses {masses.tolist()}{where} must be at least {MIN_MASSES}, in ascending order"
+                raise ValueError(msg)
         return self
 
     @property
-    def masses(self) -> tuple[float, ...]:
-        """Simulated masses [GeV], ascending."""
-        return self.simulate.masses if self.simulate is not None else tuple(p.mass for p in self.points)
+    def coordinates(self) -> tuple[str, ...]:
+        """Names of the coordinates beside the mass of which there are values."""
+        return tuple(self.simulate.coordinates if self.simulate is not None else self.points[0].coordinates)
+
+    def sheets(self, names: Sequence[str]) -> list[Sheet]:
+        """Return the simulated masses at each point of the other coordinates, which are called `names`, in order."""
+        if self.simulate is not None:
+            points = grid({name: self.simulate.coordinates[name] for name in names})
+            return [Sheet(at=at, masses=self.simulate.masses) for at in points]
+        found: dict[At, list[float]] = {}
+        for point in self.points:
+            at = at_of({name: point.coordinates[name] for name in names if name in point.coordinates})
+            found.setdefault(at, []).append(point.mass)
+        return [Sheet(at=at, masses=tuple(found[at])) for at in sorted(found)]
 
 
 class Data(Section):

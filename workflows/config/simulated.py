@@ -9,27 +9,38 @@ from bumphunt.montecarlo.detector.candidates import find_candidate
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import find_process
+from selections.search import Search
 from workflows.config.analysis import Analysis
+from workflows.config.coordinates import ALONE, At
 from workflows.config.corrections import factors_on, product
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
 from workflows.config.samples import SIGNAL, Injection, Signal
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 
-__all__ = ["injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]
+__all__ = ["injected_at", "injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]
 
 
-def signal_parameters(signal: Signal, mass: float) -> dict[str, Value]:
-    """Return the parameters of the simulated signal of a mass [GeV]."""
+def signal_parameters(signal: Signal, search: Search, mass: float, at: At = ALONE) -> dict[str, Value]:
+    """Return the parameters of the simulated signal of a mass [GeV] and of the other coordinates of its search."""
     simulated = signal.simulate
     if simulated is None:
         return {"mass": mass}
+    called = {coordinate.name: coordinate.parameter or coordinate.name for coordinate in search.coordinates}
+    beside: dict[str, Value] = {called[name]: value for name, value in at}
     coupling: dict[str, Value] = {} if simulated.coupling is None else {"coupling": simulated.coupling}
-    return simulated.parameters | coupling | {"mass": mass}
+    return simulated.parameters | coupling | beside | {"mass": mass}
 
 
 def injected_parameters(injection: Injection) -> dict[str, Value]:
     """Return the parameters of a signal that is put into pseudo-data."""
     return injection.parameters | {"mass": injection.mass, "coupling": injection.coupling}
+
+
+def injected_at(injection: Injection, search: Search) -> At:
+    """Return the other coordinates of a signal that is put into pseudo-data, as far as its parameters say them."""
+    called = {coordinate.name: coordinate.parameter or coordinate.name for coordinate in search.coordinates}
+    said = {name: injection.parameters.get(parameter) for name, parameter in called.items()}
+    return tuple((name, float(value)) for name, value in said.items() if isinstance(value, int | float))
 
 
 def injected_into(injection: Injection, regions: Sequence[AnalysedRegion]) -> list[tuple[AnalysedRegion, Process]]:
@@ -44,13 +55,19 @@ def injected_into(injection: Injection, regions: Sequence[AnalysedRegion]) -> li
 
 
 def simulation_plans(
-    sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams, detector: Detector, *, luminosity: float
+    sections: Analysis,
+    search: Search,
+    regions: Sequence[AnalysedRegion],
+    beams: Beams,
+    detector: Detector,
+    *,
+    luminosity: float,
 ) -> tuple[SimulationPlan, ...]:
     """Return what the YAML asks to simulate: a plan for each candidate of the regions; none if it asks for nothing."""
     candidates = by_candidate(regions)
     found = []
     for candidate, same in candidates.items():
-        specs = [*_backgrounds(sections, same), *_signals(sections, same)]
+        specs = [*_backgrounds(sections, same), *_signals(sections, search, same)]
         pseudodata, injected = _drawn(sections, same), _injected(sections, same)
         if specs or pseudodata:
             plan = SimulationPlan(
@@ -82,7 +99,7 @@ def _backgrounds(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[
     ]
 
 
-def _signals(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[SampleSpec]:
+def _signals(sections: Analysis, search: Search, regions: Sequence[AnalysedRegion]) -> list[SampleSpec]:
     """Return the simulated signals of regions of one candidate."""
     simulated = sections.signal.simulate
     if simulated is None:
@@ -92,7 +109,7 @@ def _signals(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[Samp
             name=sample.name,
             process=sample.process,
             n=simulated.events,
-            parameters=signal_parameters(sections.signal, sample.mass),
+            parameters=signal_parameters(sections.signal, search, sample.mass, sample.at),
         )
         for sample in signal_samples(regions)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -21,7 +21,7 @@ from workflows.figures.style import (
     write_title,
 )
 
-__all__ = ["limit_band", "p0_scan"]
+__all__ = ["limit_band", "limit_curves", "p0_scan"]
 
 Array = NDArray[np.float64]
 
@@ -143,5 +143,48 @@ def limit_band(
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.legend(loc="upper left", ncols=2, fontsize=9)
+        write_title(axes, label)
+        return figure
+
+
+def limit_curves(
+    curves: Mapping[str, tuple[Array, Array, Array]], *, observed: bool, ylabel: str, xlabel: str, label: str
+) -> Figure:
+    """Return the upper limits of several families of hypotheses against mass: expected dashed, observed full.
+
+    Parameters
+    ----------
+    curves
+        By what a family is: masses [GeV], median expected and observed limits, shape (M,) each.
+    observed
+        Whether the observed ones are drawn.
+    ylabel, xlabel
+        Quantity, and symbol of the mass, with their units.
+    label
+        What the data are, and the confidence level.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure()
+        axes = figure.subplots()
+        drawn = []
+        for place, (name, (masses, expected, seen)) in enumerate(curves.items()):
+            # colours come back after a while, with another line
+            colour, weight = COLOURS[place % len(COLOURS)], 1.0 + 0.8 * (place // len(COLOURS))
+            axes.plot(masses, expected, color=colour, linestyle="--", linewidth=weight, label=name)
+            drawn.append(expected)
+            if observed:
+                axes.plot(masses, seen, color=colour, linewidth=weight)
+                drawn.append(seen)
+        every = np.concatenate([masses for masses, _, _ in curves.values()])
+        ends = np.array([np.nanmin(every), np.nanmax(every)])
+        axes.set_xlim(*ends)
+        mass_scale(axes, ends)
+        positive = np.concatenate([values[values > 0] for values in drawn])
+        if positive.size:
+            limit_scale(axes, float(positive.min()), float(positive.max()), room=0.22)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(ylabel)
+        kinds = "dashed: expected; full: observed" if observed else "expected"
+        axes.legend(loc="upper left", ncols=2, fontsize=9, title=kinds, title_fontsize=9, alignment="left")
         write_title(axes, label)
         return figure

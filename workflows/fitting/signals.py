@@ -10,6 +10,7 @@ import numpy as np
 from bumphunt.errors import InputError
 from bumphunt.models.shape_fit import MIN_EFFECTIVE_EVENTS, effective_events, fit_shapes
 from bumphunt.models.signal import SignalModel, signal_model
+from workflows.config.coordinates import At
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import MIN_MASSES
 from workflows.products.selected import FittedSignal
@@ -24,7 +25,7 @@ Gap = tuple[float, float]
 
 
 def rich_enough(
-    region: AnalysedRegion, points: Sequence[FittedSignal], *, where: Callable[[float], str]
+    region: AnalysedRegion, points: Sequence[FittedSignal], *, where: Callable[[float, At], str]
 ) -> list[FittedSignal]:
     """Return the simulated masses that have enough events for a shape; those that have not go to the log.
 
@@ -35,20 +36,20 @@ def rich_enough(
     points
         The simulated masses, ascending.
     where
-        Function from a mass [GeV] to the file and the key of the YAML that it is from.
+        Function from a mass [GeV] and its other coordinates to the file and the key of the YAML that it is from.
 
     Raises
     ------
     InputError
         If too few masses remain.
     """
-    events = {p.mass: effective_events(p.shape.values(), p.shape.variances()) for p in points}
-    enough = [p for p in points if events[p.mass] >= MIN_EFFECTIVE_EVENTS]
-    for mass, effective in events.items():
+    events = [effective_events(p.shape.values(), p.shape.variances()) for p in points]
+    enough = [p for p, effective in zip(points, events, strict=True) if effective >= MIN_EFFECTIVE_EVENTS]
+    for point, effective in zip(points, events, strict=True):
         if effective < MIN_EFFECTIVE_EVENTS:
             text = (
-                f"{where(mass)}: {effective:.3g} effective events of {mass:g} GeV are selected in region"
-                f" {region.name!r}, too few for a shape: want {MIN_EFFECTIVE_EVENTS:.0f}"
+                f"{where(point.mass, point.at)}: {effective:.3g} effective events of {point.mass:g} GeV are selected in"
+                f" region {region.name!r}, too few for a shape: want {MIN_EFFECTIVE_EVENTS:.0f}"
             )
             if len(enough) < min(MIN_MASSES, len(points)):
                 msg = f"{text}; simulate more, or leave the mass out"

@@ -146,8 +146,9 @@ def uneven_signals(samples: Sequence[Weighed]) -> list[str]:
     """
     found = []
     signals = [s for s in samples if s.sample.kind == "signal" and s.sample.generated and s.weights > 0.0]
-    for regions in sorted({s.sample.regions for s in signals}):
-        here = sorted((s for s in signals if s.sample.regions == regions), key=lambda s: s.sample.mass or 0.0)
+    for regions, at in sorted({(s.sample.regions, s.sample.at) for s in signals}):
+        alike = [s for s in signals if (s.sample.regions, s.sample.at) == (regions, at)]
+        here = sorted(alike, key=lambda s: s.sample.mass or 0.0)
         left = [s.weights / (s.sample.generated or 1.0) for s in here]
         for index, one in enumerate(here):
             near = [left[k] for k in (index - 1, index + 1) if 0 <= k < len(left)]

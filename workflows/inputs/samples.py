@@ -13,6 +13,7 @@ from typing import Literal
 
 from bumphunt.errors import ConfigError, InputError
 from bumphunt.spectrum.histogram import luminosity_factor
+from workflows.config.coordinates import ALONE, At, at_of
 from workflows.config.records import ResolvedAnalysis
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
 from workflows.config.samples import DATA, Files
@@ -43,6 +44,8 @@ class InputSample:
         Luminosity that a background's weights stand for, or that of the data [fb^-1]; None for a signal.
     mass
         Mass of a signal [GeV]; None for the others.
+    at
+        The other coordinates of a signal.
     generated
         Sum of weights of a signal or background before any selection, where the YAML says it.
     """
@@ -54,13 +57,14 @@ class InputSample:
     files: tuple[Path, ...]
     luminosity: float | None = None
     mass: float | None = None
+    at: At = ALONE
     generated: float | None = None
 
     @property
     def key(self) -> str:
         """Where the YAML names the files."""
         if self.mass is not None:
-            return _key_of_signal(self.mass)
+            return _key_of_signal(self.mass, self.at)
         return "data.files" if self.kind == "data" else f"samples.{self.name}.files"
 
     @property
@@ -101,9 +105,10 @@ class InputSample:
         return luminosity_factor(data_luminosity, self.luminosity * fraction)
 
 
-def _key_of_signal(mass: float) -> str:
+def _key_of_signal(mass: float, at: At) -> str:
     """Return where the YAML names the files of a signal."""
-    return f"signal.points[{mass:g} GeV].files"
+    point = ", ".join([f"{mass:g} GeV", *(f"{name} = {value:g}" for name, value in at)])
+    return f"signal.points[{point}].files"
 
 
 def input_samples(analysis: ResolvedAnalysis, simulated: Path) -> tuple[InputSample, ...]:
@@ -219,9 +224,14 @@ def _signals(
     analysis: ResolvedAnalysis, regions: Sequence[AnalysedRegion], simulated: Path, suffix: str
 ) -> list[InputSample]:
     """Return the signals of regions of one candidate, by mass."""
-    points, found = {point.mass: point for point in analysis.sections.signal.points}, []
+    names = [coordinate.name for coordinate in analysis.about.search.coordinates]
+    points = {
+        (point.mass, at_of({name: point.coordinates[name] for name in names})): point
+        for point in analysis.sections.signal.points
+    }
+    found = []
     for sample in signal_samples(regions):
-        point = points.get(sample.mass)
+        point = points.get((sample.mass, sample.at))
         found.append(
             InputSample(
                 name=sample.name,
@@ -230,8 +240,9 @@ def _signals(
                 tree=regions[0].tree,
                 files=(simulated / f"{sample.name}{suffix}.root",)
                 if point is None
-                else _given(analysis.path, _key_of_signal(point.mass), point.files, sample.regions),
+                else _given(analysis.path, _key_of_signal(sample.mass, sample.at), point.files, sample.regions),
                 mass=sample.mass,
+                at=sample.at,
                 generated=None if point is None else point.generated,
             )
         )

@@ -60,28 +60,31 @@ def collected(
     tensor_of: Callable[[SampleEvents], CountTensor],
     progress: Callable[[int, int], None] | None,
 ) -> Tensors:
-    """Return the tensors of samples, each as it counts.
+    """Return the tensors of samples, each as it counts; signals of one mass, which differ otherwise, are one.
 
     Parameters
     ----------
     sources
-        The samples: backgrounds in the same mass bins, and signals in ascending order of mass.
+        The samples: backgrounds in the same mass bins, and signals.
     tensor_of
         Function from a sample to its tensor.
     progress
         Called after each sample with the number done and of all.
     """
-    backgrounds, signals = [], []
+    backgrounds, signals = [], dict[float, SignalPoint]()
     for done, source in enumerate(sources, start=1):
         tensor = tensor_of(source)
         tensor = tensor.scaled(source.factor)
         if source.mass is None or source.generated is None:
             backgrounds.append(tensor)
         else:
-            signals.append(SignalPoint(mass=source.mass, tensor=tensor, generated=source.generated))
+            same, generated = signals.get(source.mass), source.generated
+            if same is not None:
+                tensor, generated = same.tensor + tensor, same.generated + generated
+            signals[source.mass] = SignalPoint(mass=source.mass, tensor=tensor, generated=generated)
         if progress is not None:
             progress(done, len(sources))
-    return Tensors(backgrounds=tuple(backgrounds), signals=tuple(signals))
+    return Tensors(backgrounds=tuple(backgrounds), signals=tuple(signals[mass] for mass in sorted(signals)))
 
 
 def fill_tensors(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from selections.search import Coordinate
+from workflows.config.coordinates import at_of, words
 from workflows.results import read_table
 
-__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "Summary", "summarise"]
+__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "Summary", "limit_columns", "summarise"]
 
 LIMITS = ("obs", "exp_m2", "exp_m1", "exp", "exp_p1", "exp_p2")
 """The six limits of each quantity: observed, and expected at -2 ... +2 standard deviations."""
@@ -24,8 +27,13 @@ COLUMNS = (
 LIMIT_TABLE = "limits"
 """Name of the limit table, without its suffix."""
 
-HEAD_COLUMNS = ("mass", "n_obs", "n_bkg", "z0", "xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
+HEAD_COLUMNS = ("n_obs", "n_bkg", "z0", "xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
 HEAD_ROWS = 5
+
+
+def limit_columns(coordinates: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns of a limit table: what hypotheses have beside their mass stands behind it."""
+    return (COLUMNS[0], *coordinates, *COLUMNS[1:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +56,15 @@ class Summary:
     most_significant: str
 
 
-def summarise(folder: Path, *, blinded: bool) -> Summary:
+def summarise(folder: Path, *, coordinates: Sequence[Coordinate] = (), blinded: bool) -> Summary:
     """Return what a run ends with, from the main limit table in a folder.
 
     Parameters
     ----------
     folder
         Folder of the limit tables.
+    coordinates
+        What hypotheses have beside their mass.
     blinded
         Whether no excess is told of.
 
@@ -65,6 +75,7 @@ def summarise(folder: Path, *, blinded: bool) -> Summary:
     """
     limits = read_table(folder, LIMIT_TABLE)
     valid = limits["valid"].astype(bool)
+    names = [coordinate.name for coordinate in coordinates]
     if blinded:
         sentence = "blinded: no observed significance; set 'unblind: true' when the review agrees"
     elif not np.any(valid & ~np.isnan(limits["z0"])):
@@ -74,13 +85,16 @@ def summarise(folder: Path, *, blinded: bool) -> Summary:
     else:
         best = int(np.nanargmax(np.where(valid, limits["z0"], np.nan)))
         flags = f"; its flags: {limits['flags'][best]}" if limits["flags"][best] else ""
+        place = [f"{limits['mass'][best]:.3f} GeV", words(at_of({n: limits[n][best] for n in names}), coordinates)]
+        what = "hypothesis" if names else "mass"
         sentence = (
-            f"most significant mass: {limits['mass'][best]:.3f} GeV, local significance"
-            f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); the largest of {valid.size} masses,"
-            f" so not the global significance{flags}"
+            f"most significant {what}: {', '.join(filter(None, place))}, local significance"
+            f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); the largest of {valid.size}"
+            f" {'hypotheses' if names else 'masses'}, so not the global significance{flags}"
         )
+    columns = ("mass", *names, *HEAD_COLUMNS)
     return Summary(
-        head={name: [f"{value:.4g}" for value in limits[name][:HEAD_ROWS]] for name in HEAD_COLUMNS},
+        head={name: [f"{value:.4g}" for value in limits[name][:HEAD_ROWS]] for name in columns},
         table=folder / f"{LIMIT_TABLE}.csv",
         rows=valid.size,
         most_significant=sentence,

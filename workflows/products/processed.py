@@ -191,6 +191,7 @@ def write_processed(
             entry: dict[str, Any] = {
                 "kind": sample.kind,
                 "mass": sample.mass,
+                "at": dict(sample.at),
                 "rows": result.rows,
                 "rows_expected": result.rows_expected,
                 "missing": [asdict(missing) for missing in result.missing],

@@ -10,13 +10,14 @@ not choose the cuts, counted twice. Pseudo-data that are drawn from the expectat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import hist
 import uproot
 
+from workflows.config.coordinates import ALONE, At, at_of
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA
 from workflows.results import read_json
@@ -45,6 +46,8 @@ class FittedSignal:
     ----------
     mass
         Simulated mass [GeV].
+    at
+        The other coordinates.
     shape
         Spectrum to fit the shape to: all selected events, since no cut was chosen by the shape.
     selected
@@ -59,6 +62,7 @@ class FittedSignal:
     shape: hist.Hist
     selected: hist.Hist
     generated: float
+    at: At = ALONE
     varied: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
@@ -112,6 +116,11 @@ class Selected:
     def luminosity(self, regions: Sequence[AnalysedRegion]) -> float:
         """Return the luminosity [fb^-1] that limits of regions refer to: the largest of theirs."""
         return max(self.luminosities[region.name] for region in regions)
+
+    def sheet(self, at: At) -> Selected:
+        """Return the spectra with the signals of one point of the other coordinates alone."""
+        units = (replace(u, signals=tuple(s for s in u.signals if s.at == at)) for u in self.units)
+        return replace(self, units=tuple(units))
 
     def of(self, region: str) -> tuple[Unit, ...]:
         """Return the units of a region."""
@@ -171,6 +180,7 @@ def _signal(file: Any, unit: str, sample: str, entry: Mapping[str, Any]) -> Fitt
 
     return FittedSignal(
         mass=entry["mass"],
+        at=at_of(entry["at"]),
         shape=read_spectrum(file, unit, sample, "shape"),
         selected=selected,
         generated=entry["generated"],

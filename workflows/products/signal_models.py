@@ -3,8 +3,8 @@
 ========================== ===================================================================================
 file                       holds
 ========================== ===================================================================================
-``signal_models.json``     all of them, by region or slice
-``signal_model.csv``       shape, resolution and efficiency at the simulated masses, by region or slice
+``signal_models.json``     all of them, with the region or slice and the other coordinates of each
+``signal_model.csv``       shape, resolution and efficiency at the simulated masses, one file each
 ``..._closure.json``       each of these, and what the others say of it by interpolation
 ========================== ===================================================================================
 """
@@ -21,6 +21,7 @@ import numpy as np
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.models.signal_shape import PARAMETERS
 from bumphunt.spectrum.axis import MassAxis
+from workflows.config.coordinates import ALONE, At, at_of, file_suffix
 from workflows.results import read_json, write_csv, write_json
 
 __all__ = ["MODELS", "read_signal_models", "write_signal_models"]
@@ -29,37 +30,48 @@ MODELS = "signal_models.json"
 """Name of the file of all signal models."""
 
 
-def write_signal_models(models: Mapping[str, SignalModel], names: Mapping[str, str], folder: Path) -> None:
+def write_signal_models(models: Mapping[At, Mapping[str, SignalModel]], names: Mapping[str, str], folder: Path) -> None:
     """Write signal models, each as a table too.
 
     Parameters
     ----------
     models
-        By region or slice.
+        By the other coordinates, and by region or slice.
     names
-        Names of the tables.
+        Names of the tables, by region or slice; the coordinates are added to them.
     folder
         Where the files go.
     """
-    for unit, model in models.items():
+    content = []
+    for at, unit, model in ((at, unit, model) for at, by_unit in models.items() for unit, model in by_unit.items()):
         table = {"mass": model.masses, "efficiency": model.efficiencies, "efficiency_error": model.efficiency_errors}
         table["resolution"] = model.resolution(model.masses)
         for i, parameter in enumerate(PARAMETERS):
             table |= {parameter: model.parameters[:, i], f"{parameter}_error": model.errors[:, i]}
-        write_csv(folder / f"{names[unit]}.csv", table)
-        write_json(folder / f"{names[unit]}_closure.json", asdict(leave_one_out(model)))
-    write_json(folder / MODELS, {unit: asdict(model) for unit, model in models.items()})
+        name = names[unit] + file_suffix(at)
+        write_csv(folder / f"{name}.csv", table)
+        write_json(folder / f"{name}_closure.json", asdict(leave_one_out(model)))
+        content.append({"unit": unit, "at": dict(at), **asdict(model)})
+    write_json(folder / MODELS, {"models": content})
 
 
-def read_signal_models(folder: Path) -> dict[str, SignalModel]:
+def read_signal_models(folder: Path, at: At = ALONE) -> dict[str, SignalModel]:
     """Return the signal models that `write_signal_models` wrote, by region or slice.
+
+    Parameters
+    ----------
+    folder
+        Where the file is.
+    at
+        The other coordinates.
 
     Raises
     ------
     BumphuntError
         If the file cannot be read.
     """
-    return {name: _signal_model(content) for name, content in read_json(folder / MODELS).items()}
+    models = read_json(folder / MODELS)["models"]
+    return {model["unit"]: _signal_model(model) for model in models if at_of(model["at"]) == at}
 
 
 def _signal_model(content: Mapping[str, Any]) -> SignalModel:

@@ -20,8 +20,10 @@ from workflows.products.factor_files import write_correction
 OWN = """\
 from dataclasses import replace
 from selections.registry import SEARCHES
+from selections.search import Coordinate
 SEARCH = SEARCHES["zprime-invisible"]
 OTHER = replace(SEARCH, name="other")
+LOOSE = replace(SEARCH, coordinates=(Coordinate(name="g", meaning="coupling", symbol="g", parameter="coupling"),))
 def model(mass, sqrt_s):
     return 1 / mass
 def other_model(mass, sqrt_s):
@@ -220,6 +222,8 @@ SIMULATED_EDITS: Edits = {
 SECTIONS = {"data", "data.simulate", "samples", "samples.*.simulate", "signal", "signal.points", "signal.simulate"}
 SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples", "cuts"}
 WITHOUT_EFFECT = {"data.weighted"}  # true is refused
+OF_OTHER_SEARCHES = {"signal.points.*.coordinates", "signal.simulate.coordinates"}
+"""Keys that have a test of their own, with a search that has coordinates beside the mass."""
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +250,7 @@ def settings(folder: Path, content: dict[str, Any]) -> dict[str, object]:
     """Return what each stage depends on but for files."""
     (folder / "analysis.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     job = prepare(load(folder / "analysis.yaml"), folder / "results")
-    steps = [*up_to(job, "report"), correct(job), impacts(job, 2.0)]
+    steps = [*up_to(job, "report"), correct(job), impacts(job, 2.0, dict(job.analysis.scan.points[0]))]
     return {step.name: (step.settings, step.modules) for step in steps}
 
 
@@ -287,7 +291,7 @@ def keys(section: type[BaseModel], name: str = "") -> Iterator[str]:
 
 def test_every_key_of_the_yaml_is_edited_here() -> None:
     plain = {key.replace("points.2", "points.*").replace("tautau", "*") for key in GIVEN_EDITS | SIMULATED_EDITS}
-    assert set(keys(Analysis)) - plain - SECTIONS - WITHOUT_EFFECT == set()
+    assert set(keys(Analysis)) - plain - SECTIONS - WITHOUT_EFFECT - OF_OTHER_SEARCHES == set()
     assert plain - set(keys(Analysis)) == set()
 
 
@@ -313,3 +317,16 @@ def test_order_of_samples_is_that_of_their_colours_and_of_templates(folder: Path
     other = GIVEN | {"samples": dict(reversed(GIVEN["samples"].items()))}
     before, after = (settings(folder, content) for content in (GIVEN, other))
     assert {name for name in before if before[name] != after[name]} == {"report", *TESTED.split()}
+
+
+def test_other_coordinates_of_the_signal(folder: Path) -> None:
+    made = SIMULATED | {"channel": "own.py:LOOSE"}
+    made["data"] = {"luminosity": 1.0, "simulate": {"draw_from": "expectation"}}
+    made["signal"] = {"simulate": SIMULATED["signal"]["simulate"] | {"coordinates": {"g": [0.1, 0.2]}}}
+    changed = stale(folder, made, "signal.simulate.coordinates.g", [0.1, 0.3])
+    assert changed == set(f"simulate process {NORMALISED}".split())
+    points = [point | {"coordinates": {"g": 0.1}} for point in GIVEN["signal"]["points"]]
+    read = GIVEN | {"channel": "own.py:LOOSE", "signal": {"points": points}}
+    same = read | {"signal": {"points": [point | {"coordinates": {"g": 0.2}} for point in points]}}
+    before, after = (settings(folder, content) for content in (read, same))
+    assert {name for name in before if before[name] != after[name]} == {"impacts", "process", *NORMALISED.split()}

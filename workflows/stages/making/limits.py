@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from bumphunt.inference.upper_limit import cross_section
 from selections.search import Model
 from workflows.config.records import About
 from workflows.config.tasks import FitTask
-from workflows.products.limit_table import COLUMNS, LIMIT_TABLE, LIMITS
+from workflows.products.limit_table import LIMIT_TABLE, LIMITS, limit_columns
 from workflows.products.selected import read_selected
 from workflows.provenance.settings import plain
 from workflows.results import PROVENANCE, read_table, write_table
@@ -33,6 +33,7 @@ def limit_table(
     sqrt_s: float,
     model: Model | None,
     branching_ratio: ArrayLike = 1.0,
+    coordinates: Sequence[str] = (),
 ) -> Table:
     """Return the limit table.
 
@@ -49,11 +50,13 @@ def limit_table(
     branching_ratio
         What the cross section of the model is multiplied with to be that of the table: 1 for the production, the
         branching ratio of the region where one region is fitted. Broadcast with the masses.
+    coordinates
+        What hypotheses have beside their mass: names of columns of the scan, which the model is given.
 
     Returns
     -------
     dict
-        `COLUMNS`, shape (M,) each. ``xsec`` is the visible cross section over the efficiency [fb].
+        `limit_columns`, shape (M,) each. ``xsec`` is the visible cross section over the efficiency [fb].
 
     Raises
     ------
@@ -63,20 +66,27 @@ def limit_table(
     table = dict(scan)
     masses = np.asarray(table["mass"], dtype=np.float64)
     efficiency = table["efficiency"] if model is not None else np.ones_like(masses)
+    beside = {name: np.asarray(table[name], dtype=np.float64) for name in coordinates}
     ratio = np.broadcast_to(np.asarray(branching_ratio, dtype=np.float64), masses.shape)
     for limit in LIMITS:
         n_sig = np.asarray(table[f"n_sig_ul_{limit}"], dtype=np.float64)
         xsec = cross_section(n_sig, luminosity=luminosity, efficiency=efficiency)
         table[f"xsec_ul_{limit}"] = xsec
         table[f"coupling_ul_{limit}"] = (
-            np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s)
+            np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s, beside)
         )
-    return {name: np.asarray(table[name]) for name in COLUMNS}
+    return {name: np.asarray(table[name]) for name in limit_columns(coordinates)}
 
 
-def _coupling(model: Model, xsec: NDArray[np.float64], masses: NDArray[np.float64], sqrt_s: float) -> Any:
+def _coupling(
+    model: Model,
+    xsec: NDArray[np.float64],
+    masses: NDArray[np.float64],
+    sqrt_s: float,
+    beside: Mapping[str, NDArray[np.float64]],
+) -> Any:
     """Return the couplings of cross sections of the production [fb], or raise if the model predicts none."""
-    at_one = np.asarray(model.cross_section(masses, sqrt_s), dtype=np.float64)
+    at_one = np.asarray(model.cross_section(masses, sqrt_s, **beside), dtype=np.float64)
     if at_one.shape != masses.shape or not np.all(at_one > 0):
         msg = (
             f"model {model.reference!r}: the cross section at coupling 1 must be a positive number of fb for each of"
@@ -86,7 +96,7 @@ def _coupling(model: Model, xsec: NDArray[np.float64], masses: NDArray[np.float6
             bad = int(np.flatnonzero(~(at_one > 0))[0])
             msg += f" with {at_one[bad]} at {masses[bad]:.4g} GeV"
         raise ConfigError(msg)
-    return model.coupling_at(xsec, masses, sqrt_s)
+    return model.coupling_at(xsec, masses, sqrt_s, **beside)
 
 
 def set_limits(
@@ -122,11 +132,13 @@ def set_limits(
         luminosity=luminosity,
         sqrt_s=about.sqrt_s,
         model=model,
+        coordinates=[coordinate.name for coordinate in about.search.coordinates],
         branching_ratio=1.0 if task.combined else task.regions[0].definition.branching_ratio(masses),
     )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, Flag.INCOMPLETE])) for flags in table["flags"]])
     units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
+    units |= {coordinate.name: coordinate.unit or "none" for coordinate in about.search.coordinates}
     units["coupling"] = "none" if model is None else model.meaning
     content = {
         "provenance": PROVENANCE,

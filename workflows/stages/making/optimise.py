@@ -14,6 +14,7 @@ from bumphunt.cuts.classifier import cuts_and_classifier
 from bumphunt.cuts.overtraining import overtraining
 from bumphunt.cuts.separation import Ranking, ranking
 from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.spectrum.histogram import add
 from workflows.config.records import OptimiseSetup
 from workflows.config.regions import AnalysedRegion, RegionSignal
 from workflows.fitting.signals import fit_signal, rich_enough
@@ -90,14 +91,8 @@ def _events(
     progress: Progress,
 ) -> _RegionEvents:
     """Return the events of a region, with the mass bins and windows in which they count."""
-    points = []
-    for sample in seen:
-        if sample.mass is not None:
-            spectrum = spectrum_of(processed.spectra(region.name, sample.name))
-            generated = processed.generated(region.name, sample)
-            points.append(FittedSignal(mass=sample.mass, shape=spectrum, selected=spectrum, generated=generated))
     keys = {sample.mass: f"{sample.files[0]}: {sample.key}" for sample in seen}
-    points = rich_enough(region, points, where=keys.__getitem__)
+    points = rich_enough(region, _simulated(seen, processed, region.name), where=lambda mass, _: keys[mass])
     model = fit_signal(region, points, progress=progress)
 
     def resolution(mass: float) -> float:
@@ -127,6 +122,20 @@ def _events(
     return _RegionEvents(
         folder=processed.events, region=region, signal=signal, resolution=resolution, sources=tuple(sources)
     )
+
+
+def _simulated(seen: Sequence[InputSample], processed: Processed, region: str) -> list[FittedSignal]:
+    """Return the spectra of the signal at each mass, ascending: all points of its other coordinates together."""
+    by_mass: dict[float, list[InputSample]] = {}
+    for sample in seen:
+        if sample.mass is not None:
+            by_mass.setdefault(sample.mass, []).append(sample)
+    found = []
+    for mass, samples in sorted(by_mass.items()):
+        spectrum = add(spectrum_of(processed.spectra(region, sample.name)) for sample in samples)
+        generated = sum(processed.generated(region, sample) for sample in samples)
+        found.append(FittedSignal(mass=mass, shape=spectrum, selected=spectrum, generated=generated))
+    return found
 
 
 def _optimise_region(events: _RegionEvents, setup: OptimiseSetup, folder: Path, progress: Progress) -> None:

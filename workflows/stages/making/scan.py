@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,9 @@ from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.grid import mass_grid
 from bumphunt.scanning.rows import ScanPoint, ScanResult
 from bumphunt.scanning.scan import scan_spectra
+from workflows.config.coordinates import At
 from workflows.config.records import ScanSetup, SearchedMasses
+from workflows.config.tasks import FitTask
 from workflows.fitting.regions import scan_regions
 from workflows.fitting.signals import Gap, fit_signal, gap_beside, rich_enough
 from workflows.products.selected import Selected, read_selected
@@ -39,11 +42,13 @@ def run_scan(
     selected: Selected,
     folder: Path,
     *,
-    where: Callable[[str, float], str],
+    where: Callable[[str, float, At], str],
     workers: int,
     progress: Progress,
 ) -> None:
     """Write the scan of every fit (``scan.csv``, ``scan.json``) and the signal models.
+
+    At each point of the other coordinates the hypotheses are as dense as the resolution there asks for.
 
     Parameters
     ----------
@@ -54,43 +59,102 @@ def run_scan(
     folder
         Where the files go.
     where
-        Function from a region and a simulated mass [GeV] to the file and the key of the YAML that it is from.
+        Function from a region, a simulated mass [GeV] and its other coordinates to the file and the key of the YAML
+        that it is from.
     workers
         Processes to use; the results do not depend on it.
     progress
         Called with the number of masses that are done.
     """
-    signals: dict[str, SignalModel] = {}
+    sheets = {at: _signals(setup, selected.sheet(at), where=where, progress=progress) for at in setup.points}
+    names = {
+        unit.name: region.file("signal_model") + unit.name.removeprefix(region.name)
+        for region in setup.fits[0].regions
+        for unit in selected.of(region.name)
+    }
+    write_signal_models({at: sheet.models for at, sheet in sheets.items()}, names, folder)
+    for number, task in enumerate(setup.fits):
+        tables = []
+        for place, (at, sheet) in enumerate(sheets.items()):
+            rows = _scan(
+                setup,
+                task,
+                selected.sheet(at),
+                sheet,
+                seed=(setup.seed, SCAN_STREAM, number, *([place] if at else [])),
+                workers=workers,
+                progress=partial(progress, f"mass hypotheses {' '.join(filter(None, [task.title, _named(at)]))}"),
+            )
+            tables.append(_with_coordinates(rows.columns(), at))
+        write_table(folder, task.file("scan"), {n: np.concatenate([t[n] for t in tables]) for n in tables[0]})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Signals:
+    """The signals at one point of the other coordinates."""
+
+    models: Mapping[str, SignalModel]
+    """By region or slice."""
+    gaps: Mapping[str, Sequence[Gap]]
+    """Where masses were left out, by region."""
+
+
+def _signals(
+    setup: ScanSetup, selected: Selected, *, where: Callable[[str, float, At], str], progress: Progress
+) -> _Signals:
+    """Return the signal models of spectra that have the signals of one point of the other coordinates."""
+    models: dict[str, SignalModel] = {}
     gaps: dict[str, list[Gap]] = {}
-    names: dict[str, str] = {}
     for region in setup.fits[0].regions:
         for unit in selected.of(region.name):
             points = rich_enough(region, unit.signals, where=partial(where, region.name))
             gaps.setdefault(region.name, []).extend(gap_beside(unit.signals, points))
-            signals[unit.name] = fit_signal(region, points, progress=progress)
-            names[unit.name] = region.file("signal_model") + unit.name.removeprefix(region.name)
-    write_signal_models(signals, names, folder)
-    for number, task in enumerate(setup.fits):
-        regions, sources = scan_regions(setup, task, selected, signals)
-        scan = partial(
-            scan_spectra,
-            regions,
-            method=setup.method,
-            sources=sources,
-            limits=setup.limits,
-            significance=setup.significance,
-        )
-        # counts are made faster than a process is started, but for Feldman-Cousins intervals
-        quick = setup.method.kind == "counting" and setup.limits.method != "feldman-cousins"
-        rows = _in_blocks(
-            scan,
-            _grid(setup.masses, [region.signal for region in regions]),
-            seed=(setup.seed, SCAN_STREAM, number),
-            workers=1 if quick else workers,
-            progress=partial(progress, f"mass hypotheses {task.title}"),
-        )
-        found = _flagged(rows, [gap for region in task.regions for gap in gaps[region.name]])
-        write_table(folder, task.file("scan"), found.columns())
+            models[unit.name] = fit_signal(region, points, progress=progress)
+    return _Signals(models=models, gaps=gaps)
+
+
+def _scan(
+    setup: ScanSetup,
+    task: FitTask,
+    selected: Selected,
+    signals: _Signals,
+    *,
+    seed: tuple[int, ...],
+    workers: int,
+    progress: Callable[[int, int], None],
+) -> ScanResult:
+    """Return the rows of one fit at one point of the other coordinates."""
+    regions, sources = scan_regions(setup, task, selected, signals.models)
+    scan = partial(
+        scan_spectra,
+        regions,
+        method=setup.method,
+        sources=sources,
+        limits=setup.limits,
+        significance=setup.significance,
+    )
+    # counts are made faster than a process is started, but for Feldman-Cousins intervals
+    quick = setup.method.kind == "counting" and setup.limits.method != "feldman-cousins"
+    rows = _in_blocks(
+        scan,
+        _grid(setup.masses, [region.signal for region in regions]),
+        seed=seed,
+        workers=1 if quick else workers,
+        progress=progress,
+    )
+    return _flagged(rows, [gap for region in task.regions for gap in signals.gaps[region.name]])
+
+
+def _with_coordinates(columns: Mapping[str, NDArray[Any]], at: At) -> dict[str, NDArray[Any]]:
+    """Return columns with the other coordinates of their hypotheses, behind the mass."""
+    mass = columns["mass"]
+    beside = {name: np.full(mass.shape, value) for name, value in at}
+    return {"mass": mass, **beside, **{name: column for name, column in columns.items() if name != "mass"}}
+
+
+def _named(at: At) -> str:
+    """Return a point of the other coordinates, for the display of what is done."""
+    return ", ".join(f"{name} = {value:g}" for name, value in at)
 
 
 def _flagged(rows: ScanResult, gaps: Sequence[Gap]) -> ScanResult:
@@ -151,13 +215,16 @@ def _block(scan: Callable[..., ScanResult], masses: NDArray[np.float64], seed: t
 def _make(job: Job, folder: Path) -> None:
     selected = read_selected(job.of("spectra"))
     keys = {
-        (region, s.mass): f"{s.files[0]}: {s.key}" for s in job.inputs if s.mass is not None for region in s.regions
+        (region, s.mass, s.at): f"{s.files[0]}: {s.key}"
+        for s in job.inputs
+        if s.mass is not None
+        for region in s.regions
     }
     run_scan(
         job.analysis.scan,
         selected,
         folder,
-        where=lambda region, mass: keys[region, mass],
+        where=lambda *signal: keys[signal],
         workers=job.workers,
         progress=job.progress,
     )

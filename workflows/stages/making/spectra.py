@@ -123,6 +123,7 @@ def _entry(
     return {
         "kind": sample.kind,
         "mass": sample.mass,
+        "at": dict(sample.at),
         "generated": processed.generated(region.name, sample) if sample.kind == "signal" else None,
         "variations": varied,
         "events_after": float(after.values().sum()),

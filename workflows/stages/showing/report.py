@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ from numpy.typing import NDArray
 from bumphunt.cuts.table import CutTable
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.spectrum.histogram import add, rebin, window
+from workflows.config.coordinates import At, file_suffix, in_figures
 from workflows.config.records import About, ReportSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.tasks import FitTask
-from workflows.figures.limits import limit_band, p0_scan
+from workflows.figures.limits import limit_band, limit_curves, p0_scan
 from workflows.figures.names import MERITS, SIGNS, observable_name, unit_in_figures
 from workflows.figures.optimisation import classifier, cuts_against_mass, ranking
 from workflows.figures.samples import SampleStyle, sample_styles
@@ -63,7 +65,7 @@ class Records:
     cut_values
         The observables that are cut on, by region.
     signals
-        The signal models after all cuts, by unit.
+        The signal models after all cuts, by the other coordinates and by unit.
     limits
         Columns of the limit tables, by fit.
     """
@@ -74,7 +76,7 @@ class Records:
     rankings: Mapping[str, Mapping[str, NDArray[Any]]]
     classifiers: Mapping[str, Mapping[str, NDArray[Any]]]
     cut_values: Mapping[str, Sequence[CutValues]]
-    signals: Mapping[str, SignalModel]
+    signals: Mapping[At, Mapping[str, SignalModel]]
     limits: Sequence[tuple[FitTask, Mapping[str, NDArray[Any]]]]
 
 
@@ -93,23 +95,44 @@ def draw(records: Records, folder: Path) -> None:
             save(_ranking(records, region), folder, name("ranking"))
         if region.name in records.classifiers:
             save(_classifier(records, region), folder, name("classifier"))
-        for unit in units if region.signal is not None else ():
-            model, suffix = records.signals[unit.name], unit.name.removeprefix(region.name)
-            label = f"{_searched(records, region, unit)}, simulated signals"
+        for unit, at in product(units, records.setup.points) if region.signal is not None else ():
+            model, suffix = records.signals[at][unit.name], unit.name.removeprefix(region.name) + file_suffix(at)
+            label = f"{_joined(_searched(records, region, unit), _place(records, at))}, simulated signals"
             save(_signal(model, records.setup.about, label), folder, name("signal") + suffix)
             save(_closure(model, records.setup.about, label), folder, name("signal_closure") + suffix)
     for task, limits in records.limits:
-        _draw_limits(records, task, limits, folder)
+        for at in records.setup.points:
+            _draw_limits(records, task, _rows_at(limits, at), at, folder)
+        if len(records.setup.points) > 1:
+            _compare_limits(records, task, limits, folder)
+
+
+def _rows_at(limits: Mapping[str, NDArray[Any]], at: At) -> dict[str, NDArray[Any]]:
+    """Return the rows of a limit table at one point of the other coordinates."""
+    here = np.ones(limits["mass"].shape, dtype=np.bool_)
+    for name, value in at:
+        here &= limits[name] == value
+    return {name: column[here] for name, column in limits.items()}
+
+
+def _place(records: Records, at: At) -> str:
+    """Return where the hypotheses of a figure lie beside their mass."""
+    return in_figures(at, records.setup.about.search.coordinates)
+
+
+def _joined(*parts: str) -> str:
+    """Return the parts of a title that there are."""
+    return ", ".join(part for part in parts if part)
 
 
 def _mass_label(about: About) -> str:
     return rf"$m_{{{about.search.particle}}}$ [GeV]"
 
 
-def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:
-    """Write the figures of one fit."""
+def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], at: At, folder: Path) -> None:
+    """Write the figures of one fit at one point of the other coordinates."""
     about = records.setup.about
-    label = _label(records, task.title if len(records.setup.fits) > 1 else "")
+    label = _joined(_label(records, task.title if len(records.setup.fits) > 1 else ""), _place(records, at))
     masses, gaps = limits["mass"], _gaps(limits["mass"], records.setup.excluded)
     figure = p0_scan(
         np.insert(masses, gaps, np.nan),
@@ -118,13 +141,10 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
         xlabel=_mass_label(about),
         injected=about.injected,
     )
-    save(figure, folder, task.file("p0"))
+    save(figure, folder, task.file("p0") + file_suffix(at))
     method = f"{label}, {limits['cl'][0]:.0%} CL"
-    model, published = about.model, about.search.published
-    curves = {"limit_cross_section": ("xsec", f"${task.cross_section(about.search, model)}$ [fb]", None)}
-    if model is not None:
-        curves["limit_coupling"] = ("coupling", model.coupling, published)  # type: ignore[assignment]
-    for name, (quantity, axis, reference) in curves.items():
+    for name, (quantity, axis) in _quantities(about, task).items():
+        reference = about.search.published if quantity == "coupling" else None
         bands = np.stack([limits[f"{quantity}_ul_{limit}"] for limit in LIMITS], axis=-1)
         bands = np.insert(bands, gaps, np.nan, axis=0)
         figure = limit_band(
@@ -138,7 +158,38 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
             if reference is None
             else (reference.label, np.array(reference.masses), np.array(reference.couplings)),
         )
-        save(figure, folder, task.file(name))
+        save(figure, folder, task.file(name) + file_suffix(at))
+
+
+def _quantities(about: About, task: FitTask) -> dict[str, tuple[str, str]]:
+    """Return what limits are drawn of: by name of the figure, the columns and the label of the axis."""
+    found = {"limit_cross_section": ("xsec", f"${task.cross_section(about.search, about.model)}$ [fb]")}
+    if about.model is not None:
+        found["limit_coupling"] = ("coupling", about.model.coupling)
+    return found
+
+
+def _compare_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:
+    """Write the figures of the limits of one fit at all points of the other coordinates."""
+    setup, about = records.setup, records.setup.about
+    label = _label(records, task.title if len(setup.fits) > 1 else "")
+    for name, (quantity, axis) in _quantities(about, task).items():
+        curves = {}
+        for at in setup.points:
+            rows = _rows_at(limits, at)
+            gaps = _gaps(rows["mass"], setup.excluded)
+            masses, expected, seen = (
+                np.insert(rows[column], gaps, np.nan) for column in ("mass", f"{quantity}_ul_exp", f"{quantity}_ul_obs")
+            )
+            curves[_place(records, at)] = (masses, expected, seen)
+        figure = limit_curves(
+            curves,
+            observed=not about.blinded,
+            ylabel=axis,
+            xlabel=_mass_label(about),
+            label=f"{label}, {limits['cl'][0]:.0%} CL",
+        )
+        save(figure, folder, f"{task.file(name)}_compared")
 
 
 def _gaps(masses: Array, excluded: Sequence[tuple[float, float]]) -> NDArray[np.int64]:
@@ -324,7 +375,7 @@ def _make(job: Job, folder: Path) -> None:
             region.name: read_cut_values(processed, job.inputs, region, blinded=setup.about.blinded)
             for region in setup.regions
         },
-        signals=read_signal_models(job.of("scan")),
+        signals={at: read_signal_models(job.of("scan"), at) for at in setup.points},
         limits=[(task, read_table(job.of("limits"), task.file(LIMIT_TABLE))) for task in setup.fits],
     )
     draw(records, folder)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bumphunt.errors import ConfigError
+from bumphunt.errors import ConfigError, unknown_name
 from bumphunt.models.signal import SignalModel
 from bumphunt.scanning.impacts import Impact, impacts_at
+from workflows.config.coordinates import ALONE, At, at_of, file_suffix, in_figures, words
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
 from workflows.figures.impacts import impacts as draw_impacts
 from workflows.figures.style import save
@@ -31,6 +32,7 @@ def run_impacts(
     setup: ScanSetup,
     about: About,
     mass: float,
+    at: At = ALONE,
     *,
     selected: Selected,
     signals: Mapping[str, SignalModel],
@@ -46,12 +48,12 @@ def run_impacts(
         How hypotheses are tested.
     about
         What is searched for, for the figure.
-    mass
-        Hypothesis [GeV].
+    mass, at
+        Hypothesis [GeV], and its other coordinates.
     selected
         The spectra.
     signals
-        The signal models, by unit.
+        The signal models there, by unit.
     folder
         Where the files go.
 
@@ -62,31 +64,34 @@ def run_impacts(
     FitError
         If the fit with all sources failed.
     """
-    regions, sources = scan_regions(setup, setup.fits[0], selected, signals)
+    regions, sources = scan_regions(setup, setup.fits[0], selected.sheet(at), signals)
     table = impacts_at(regions, mass=mass, method=setup.method, sources=sources, limits=setup.limits)
     columns = {name: [getattr(row, name) for row in table.rows] for name in Impact.__dataclass_fields__}
     write_csv(folder / f"{IMPACTS}.csv", columns)
     whole = {name: value for name, value in asdict(table).items() if name != "rows"}
-    of = {"mass": mass, "cl": setup.limits.cl, "blinded": about.blinded}
+    of = {"mass": mass, **dict(at), "cl": setup.limits.cl, "blinded": about.blinded}
     write_json(folder / f"{IMPACTS}.json", {**of, **whole, "sources": columns})
+    place = in_figures(at, about.search.coordinates)
     figure = draw_impacts(
         columns["source"],
         np.array([columns["n_sig_up"], columns["n_sig_down"]]) / table.n_sig_error,
         np.array([columns["limit_exp"], columns["limit_obs"]]) / table.limit_exp,
-        label=f"bumphunt, {about.search.name}, {mass:g} GeV" + (", blinded" if about.blinded else ""),
+        label=", ".join(filter(None, [f"bumphunt, {about.search.name}, {mass:g} GeV", place]))
+        + (", blinded" if about.blinded else ""),
         observed=not about.blinded,
     )
     save(figure, folder, IMPACTS)
 
 
-def impacts_stage(analysis: ResolvedAnalysis, mass: float) -> Stage:
-    """Return the stage that writes the impacts at one mass [GeV].
+def impacts_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, float] | None = None) -> Stage:
+    """Return the stage that writes the impacts at one mass [GeV] and the other coordinates of a hypothesis.
 
     Raises
     ------
     ConfigError
-        If the mass is outside the search, or excluded.
+        If the mass is outside the search, or excluded, or nothing was simulated at the coordinates.
     """
+    at = _point(analysis, beside or {})
     masses = analysis.scan.masses
     if not masses.low <= mass <= masses.high:
         msg = f"--mass {mass:g}: the search of {analysis.path} goes from {masses.low:g} to {masses.high:g} GeV"
@@ -101,16 +106,38 @@ def impacts_stage(analysis: ResolvedAnalysis, mass: float) -> Stage:
             job.analysis.scan,
             job.analysis.about,
             mass,
+            at,
             selected=read_selected(job.of("spectra")),
-            signals=read_signal_models(job.of("scan")),
+            signals=read_signal_models(job.of("scan"), at),
             folder=folder,
         )
 
     return Stage(
         name=IMPACTS,
-        folder=f"{IMPACTS}/{mass:g}",
+        folder=f"{IMPACTS}/{mass:g}{file_suffix(at)}",
         needs=("spectra", "scan"),
-        depends=lambda job: {**tested(job), "mass": mass},
+        depends=lambda job: {**tested(job), "mass": mass, "at": dict(at)},
         files=("search",),
         make=make,
     )
+
+
+def _point(analysis: ResolvedAnalysis, beside: Mapping[str, float]) -> At:
+    """Return a point of the other coordinates that was simulated.
+
+    Raises
+    ------
+    ConfigError
+        If nothing was.
+    """
+    coordinates = analysis.about.search.coordinates
+    names = [coordinate.name for coordinate in coordinates]
+    if unknown := [name for name in beside if name not in names]:
+        msg = f"--at {unknown[0]}: {unknown_name('coordinate', unknown[0], names)}"
+        raise ConfigError(msg)
+    at = at_of({name: beside[name] for name in names if name in beside})
+    if at not in analysis.scan.points:
+        known = "; ".join(words(point, coordinates) for point in analysis.scan.points)
+        msg = f"--at: {words(at, coordinates) or 'nothing'} is no point of {analysis.path}; there are {known}"
+        raise ConfigError(msg)
+    return at
