@@ -1,9 +1,9 @@
 """Windows as channels of the linear engine, which fits a block of masses together: the fast way through a scan.
 
 A window is a channel where its smooth background is linear in its coefficients, and its sources move the yield of the
-signal or fake a signal, but leave its shape alone. Nothing is approximated: what the engine cannot finish (limits by
-toys, a few fits that failed or found no limit) is left to `bumphunt.scanning.fits`. A window without any background is
-a channel too.
+signal, by as much to either side, or fake a signal, but leave its shape alone. Nothing is approximated: what the engine
+cannot finish (limits by toys, a few fits that failed or found no limit) is left to `bumphunt.scanning.fits`. A window
+without any background is a channel too.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import Part, ScanMass
 from bumphunt.scanning.rows import Outcome
 from bumphunt.scanning.setting import ScanSetting
+from bumphunt.scanning.sources import larger_change
 
 __all__ = ["block_outcomes", "is_channel", "outcome_without_background"]
 
@@ -48,7 +49,7 @@ def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
         and setting.method.smooth_at(mass.parts[0].at.mass)
         and setting.engine in ("auto", "linear")
         and setting.limits.method != "bayesian"
-        and not any(set(source.moves) - OF_CHANNELS for source in mass.sources)
+        and not any(set(source.moves) - OF_CHANNELS or isinstance(source.efficiency, tuple) for source in mass.sources)
     )
 
 
@@ -256,7 +257,7 @@ def _uncertain_yield(mass: ScanMass, edges: Sequence[Array], channel: Channel) -
     for k, (part, bins) in enumerate(zip(mass.parts, _slices(edges), strict=True)):
         for source in mass.sources:
             if source.applies(part.region.name):
-                responses[k, names.index(source.name)] = np.log1p(source.efficiency)
+                responses[k, names.index(source.name)] = np.log1p(larger_change(source.efficiency))
         responses[k, len(names) + k] = np.log1p(part.statistical)
         spread[k, bins] = channel.signal[bins]
     return UncertainYield(parts=spread, responses=responses) if np.any(responses != 0.0) else None

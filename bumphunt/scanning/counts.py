@@ -54,6 +54,7 @@ from bumphunt.scanning.sources import (
     TEMPLATE_STATISTICS,
     UNCOUNTED,
     Source,
+    larger_change,
     norm_source,
     signal_statistics,
 )
@@ -150,7 +151,10 @@ def counting_window(part: Part, method: Method, sources: Sequence[Source] = ()) 
         background_shifts[norm_source(name)] = float(relative or 0.0) * float(yield_)
     for source in here:
         background_shifts[source.name] = float(
-            sum(source.background.get(name, 0.0) * float(yield_) for name, yield_ in zip(spectra.names, b, strict=True))
+            sum(
+                larger_change(source.background.get(name, 0.0)) * float(yield_)
+                for name, yield_ in zip(spectra.names, b, strict=True)
+            )
         )
     return CountingWindow(
         edges=edges,
@@ -197,7 +201,7 @@ def _signal_shifts(part: Part, edges: Array, sources: Sequence[Source]) -> dict[
         ]
         # a shift of the peak lowers the fraction on either side: the larger change counts
         shape = max((change / fraction - 1.0 for change in moved), key=abs)
-        shifts[source.name] = source.efficiency + shape
+        shifts[source.name] = larger_change(source.efficiency) + shape
     return shifts
 
 

@@ -22,7 +22,7 @@ from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import Free, LogNormal, ShapeVariation, SpuriousSignal, Uncertainty
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import Part, ScanMass, reshared
-from bumphunt.scanning.sources import Source, norm_source, signal_statistics
+from bumphunt.scanning.sources import Source, changes, norm_source, signal_statistics
 from bumphunt.scanning.spectra import Spectra
 from bumphunt.scanning.windows import joined_sparse
 
@@ -147,8 +147,9 @@ def _of_peak(part: Part, edges: Array, sources: Sequence[Source], n_parts: int) 
     sigma = part.at.sigma
     uncertainties: list[Uncertainty] = []
     for source in sources:
-        if source.efficiency != 0.0:
-            uncertainties.append(LogNormal(source.name, source.efficiency))
+        up_down = changes(source.efficiency)
+        if any(up_down):
+            uncertainties.append(LogNormal(source.name, *up_down))
         if source.signal_mean != 0.0 or source.signal_width != 0.0:
             up, down = (
                 part.fractions(
@@ -172,8 +173,9 @@ def _template(inside: Spectra, k: int, sources: Sequence[Source]) -> Sample:
         uncertainties.append(LogNormal(norm_source(name), own))
     place = 2.0 * (0.5 * (inside.edges[1:] + inside.edges[:-1]) - inside.edges[0]) / np.ptp(inside.edges) - 1.0
     for source in sources:
-        if source.background.get(name, 0.0) != 0.0:
-            uncertainties.append(LogNormal(source.name, source.background[name]))
+        up_down = changes(source.background.get(name, 0.0))
+        if any(up_down):
+            uncertainties.append(LogNormal(source.name, *up_down))
         if source.background_slope.get(name, 0.0) != 0.0:
             tilt = source.background_slope[name] * place
             uncertainties.append(ShapeVariation(source.name, counts * (1.0 + tilt), counts * (1.0 - tilt)))

@@ -15,6 +15,10 @@ a source may move     by
 `spurious_signal`     a signal that the background shape fakes, in units of the error of n_sig without signal
 ====================  ==================================================================================
 
+Yields may change by another amount at -1 than at +1 standard deviation: `efficiency` and `background` take a pair of
+both changes, such as (+0.04, -0.06). A fit has the two, and what is between them (`LogNormal`); a count has one number,
+the larger of them.
+
 Where several regions are fitted together, a source is one nuisance parameter in all of them, and moves the samples of a
 name in all of them. What it moves in some regions only, or by another amount, is told by a source of the same name with
 `regions`. A source whose effect changes with mass is given to a scan as a function from the mass to all sources.
@@ -36,9 +40,12 @@ __all__ = [
     "SIGNAL_STATISTICS",
     "TEMPLATE_STATISTICS",
     "UNCOUNTED",
+    "Change",
     "Source",
     "Sources",
+    "changes",
     "checked_sources",
+    "larger_change",
     "norm_source",
     "signal_sources",
     "signal_statistics",
@@ -56,6 +63,30 @@ TEMPLATE_STATISTICS = "template_statistics"
 """Name of the source for the simulated background events in a window that is counted."""
 
 
+Change = float | tuple[float, float]
+"""A relative change r at one standard deviation, a factor (1 + r)^z; or those at +1 and at -1 standard deviation."""
+
+
+def changes(change: Change) -> tuple[float, float | None]:
+    """Return a relative change at +1 and at -1 standard deviation; None for the latter where it follows."""
+    return change if isinstance(change, tuple) else (change, None)
+
+
+def larger_change(change: Change) -> float:
+    """Return the relative change at +1 standard deviation of the factor (1 + r)^z that is as wide as the wider side.
+
+    Examples
+    --------
+    >>> larger_change(0.04), round(larger_change((0.04, -0.06)), 4)
+    (0.04, 0.0638)
+    """
+    up, down = changes(change)
+    if down is None:
+        return up
+    other = 1.0 / (1.0 + down) - 1.0
+    return up if abs(np.log1p(up)) >= abs(np.log1p(other)) else other
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
     """One cause of uncertainty: what it moves at one standard deviation.
@@ -67,13 +98,13 @@ class Source:
     name
         Of the source.
     efficiency
-        Relative change of the signal yield, above -1.
+        Relative change of the signal yield, above -1; or those at +1 and -1 standard deviation.
     signal_mean
         Shift of the peak in units of the resolution.
     signal_width
         Relative change of the width of the peak, above -1.
     background
-        Relative change of the yield of samples, by name, above -1.
+        Relative change of the yield of samples, by name, above -1; or those at +1 and -1 standard deviation.
     background_slope
         Relative change of samples at the upper end of the window, by name, between -1 and 1; linear in between.
     spurious_signal
@@ -94,10 +125,10 @@ class Source:
     """
 
     name: str
-    efficiency: float = 0.0
+    efficiency: Change = 0.0
     signal_mean: float = 0.0
     signal_width: float = 0.0
-    background: Mapping[str, float] = field(default_factory=dict)
+    background: Mapping[str, Change] = field(default_factory=dict)
     background_slope: Mapping[str, float] = field(default_factory=dict)
     spurious_signal: float = 0.0
     regions: tuple[str, ...] = ()
@@ -120,19 +151,20 @@ class Source:
             msg = f"source {self.name!r} moves nothing: give it an efficiency, a background, ..."
             raise InputError(msg)
 
-    def _check(self, what: str, value: float, low: float, high: float) -> None:
-        """Raise unless a number is between `low` and `high`."""
-        if not low < value < high:
-            msg = f"{what} of source {self.name!r} must be above {low} and below {high}, got {value}"
-            raise InputError(msg)
+    def _check(self, what: str, change: Change, low: float, high: float) -> None:
+        """Raise unless a number, or both of two, are between `low` and `high`."""
+        for value in changes(change):
+            if value is not None and not low < value < high:
+                msg = f"{what} of source {self.name!r} must be above {low} and below {high}, got {value}"
+                raise InputError(msg)
 
     @property
     def moves(self) -> tuple[str, ...]:
         """Names of what is moved."""
         scalars = ("efficiency", "signal_mean", "signal_width", "spurious_signal")
-        moved = [what for what in scalars if getattr(self, what) != 0.0]
+        moved = [what for what in scalars if any(changes(getattr(self, what)))]
         mappings = ("background", "background_slope")
-        return (*moved, *(what for what in mappings if any(v != 0.0 for v in getattr(self, what).values())))
+        return (*moved, *(what for what in mappings if any(any(changes(v)) for v in getattr(self, what).values())))
 
     def applies(self, region: str) -> bool:
         """Return whether the source moves something in a region of that name."""

@@ -13,7 +13,17 @@ from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.inference.settings import LimitMethod, Prior, SignificanceMethod
 from bumphunt.models.background import BackgroundModel
 from bumphunt.scanning.sources import Source
-from workflows.config.section import Count, Finite, NonNegative, Number, Positive, Relative, RelativeChange, Section
+from workflows.config.section import (
+    Count,
+    Finite,
+    NonNegative,
+    Number,
+    Positive,
+    Relative,
+    RelativeChange,
+    Section,
+    UpDown,
+)
 
 __all__ = [
     "Bounds",
@@ -257,14 +267,14 @@ class Fit(Section):
 class Systematic(Section):
     """One source of uncertainty: what it moves at one standard deviation (`bumphunt.scanning.sources`)."""
 
-    efficiency: RelativeChange = 0.0
-    """Relative change of the signal yield."""
+    efficiency: RelativeChange | UpDown = 0.0
+    """Relative change of the signal yield; [+0.04, -0.06] are those at +1 and at -1 standard deviation."""
     signal_mean: Finite = 0.0
     """Shift of the peak, in units of the resolution."""
     signal_width: RelativeChange = 0.0
     """Relative change of the width of the peak."""
-    background: dict[str, RelativeChange] = Field(default_factory=dict)
-    """Relative change of the yield, by sample."""
+    background: dict[str, RelativeChange | UpDown] = Field(default_factory=dict)
+    """Relative change of the yield, by sample; or those at +1 and at -1 standard deviation."""
     background_slope: dict[str, RelativeChange] = Field(default_factory=dict)
     """Relative change at the upper end of the window, and its negative at the lower end, by sample."""
     spurious_signal: NonNegative = 0.0

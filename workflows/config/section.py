@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["Count", "Finite", "NonNegative", "Number", "Positive", "Relative", "RelativeChange", "Section"]
+__all__ = ["Count", "Finite", "NonNegative", "Number", "Positive", "Relative", "RelativeChange", "Section", "UpDown"]
 
 
 def _no_truth_value(value: object) -> object:
@@ -33,6 +33,8 @@ Relative = Annotated[float, Number, Field(ge=0, allow_inf_nan=False), AfterValid
 """A relative uncertainty."""
 RelativeChange = Annotated[float, Number, Field(allow_inf_nan=False), AfterValidator(_at_most_all)]
 """A relative change at one standard deviation, of either sign."""
+UpDown = tuple[RelativeChange, RelativeChange]
+"""Relative changes at +1 and at -1 standard deviation."""
 Count = Annotated[int, Number, Field(gt=0)]
 
 

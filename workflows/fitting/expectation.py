@@ -15,7 +15,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.scanning.sources import Source
+from bumphunt.scanning.sources import Source, changes
 from bumphunt.spectrum.histogram import add
 from workflows.products.selected import Unit
 
@@ -69,6 +69,8 @@ def _change(
     for source in sources:
         if source.applies(unit.name):
             for sample in unit.after.keys() & (source.background.keys() | source.background_slope.keys()):
-                relative = source.background.get(sample, 0.0) + end * source.background_slope.get(sample, 0.0)
+                up, down = changes(source.background.get(sample, 0.0))
+                relative = up if down is None else 0.5 * (up - down)
+                relative += end * source.background_slope.get(sample, 0.0)
                 change += relative * view(unit.after[sample]).values()
     return change

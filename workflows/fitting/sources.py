@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.models.signal import SignalModel
-from bumphunt.scanning.sources import Source
+from bumphunt.scanning.sources import Source, changes
 from workflows.config.records import ScanSetup
 from workflows.products.selected import Unit
 
@@ -128,7 +128,7 @@ def _given(sources: Sequence[Source], templates: Sequence[str], units: Sequence[
 def _replaced(source: Source, unit: str, kept: Mapping[str, Mapping[str, float]]) -> Source | None:
     """Return a source in one unit; None if it moves nothing there."""
     moves = {what for what in source.moves if what not in kept}
-    if not moves and not any(any(values.values()) for values in kept.values()):
+    if not moves and not any(any(changes(v)) for values in kept.values() for v in values.values()):
         return None
     return replace(source, regions=(unit,), **kept)  # type: ignore[arg-type]
 

@@ -132,6 +132,54 @@ def test_template_window_with_sources_agrees_with_pyhf():
     np.testing.assert_allclose(ours.expected, 100.0 * np.array(expected), rtol=1e-4)
 
 
+def test_changes_that_differ_in_size_agree_with_pyhf():
+    """pyhf's code4 of a normsys is our interpolation of a log-normal with both sides."""
+    s = spectra(uncertainties=(0.0, 0.0))
+    sources = [Source(name="veto", efficiency=(0.05, -0.12), background={"tau": (0.20, -0.06)})]
+    found = fitted(s, signal_model(), sources=sources)
+    tau, mu = s.cut(found.edges).templates
+
+    def norm(up, down):
+        return {"name": "veto", "type": "normsys", "data": {"hi": 1.0 + up, "lo": 1.0 + down}}
+
+    free = {"name": "mu", "type": "normfactor", "data": None}
+    peak = list(100.0 * signal_model().fractions(4.0, found.edges))
+    samples = [
+        {"name": "peak", "data": peak, "modifiers": [free, norm(0.05, -0.12)]},
+        {"name": "tau", "data": list(tau), "modifiers": [norm(0.20, -0.06)]},
+        {"name": "mu", "data": list(mu), "modifiers": []},
+    ]
+    model = pyhf.Model({"channels": [{"name": "window", "samples": samples}]}, poi_name="mu", validate=False)
+    pyhf.set_backend("numpy", pyhf.optimize.minuit_optimizer(tolerance=1e-4))
+    scan = pyhf.infer.intervals.upper_limits.toms748_scan
+    observed, expected = scan([*found.counts, *model.config.auxdata], model, 0.0, 10.0, level=0.1, rtol=1e-6)
+    ours = limit(found)
+    assert ours.observed == pytest.approx(100.0 * float(observed), rel=1e-4)
+    np.testing.assert_allclose(ours.expected, 100.0 * np.array(expected), rtol=1e-4)
+    even = limit(fitted(s, signal_model(), sources=[Source(name="veto", efficiency=0.05, background={"tau": 0.20})]))
+    assert abs(even.observed / ours.observed - 1.0) > 2e-3
+
+
+def test_smooth_windows_take_both_sides_of_an_efficiency():
+    """The linear engine knows one number: such a window is left to the general one."""
+    s = spectra(scale=5.0)
+    even, uneven, wide = (
+        run(SMOOTH, s, signal=signal_model(), masses=[4.0], sources=[Source(name="e", efficiency=change)]).points[0]
+        for change in (0.1, (0.1, 1.0 / 1.1 - 1.0), (0.1, -0.3))
+    )
+    assert uneven.n_sig_ul_obs == pytest.approx(even.n_sig_ul_obs, rel=1e-3)  # smooth where it was exponential
+    assert wide.n_sig_ul_obs > 1.01 * even.n_sig_ul_obs
+
+
+def test_count_takes_the_larger_side():
+    s = spectra(scale=0.1, uncertainties=(0.0, 0.0))
+    uneven = counted(
+        s, signal_model(), sources=[Source(name="e", efficiency=(0.02, -0.1), background={"mu": (0.3, 0.0)})]
+    )
+    even = counted(s, signal_model(), sources=[Source(name="e", efficiency=1.0 / 0.9 - 1.0, background={"mu": 0.3})])
+    assert uneven.model() == even.model()
+
+
 @pytest.mark.parametrize(
     ("source", "uncertainty"),
     [

@@ -11,6 +11,8 @@ from bumphunt.scanning.sources import Source, checked_sources
     ("moved", "message"),
     [
         ({"efficiency": -1.0}, r"efficiency of source 'it' must be above -1.0 and below inf, got -1.0"),
+        ({"efficiency": (0.1, -1.0)}, r"efficiency of source 'it' must be above -1.0 and below inf, got -1.0"),
+        ({"background": {"tau": (0.0, 0.0)}}, r"source 'it' moves nothing"),
         ({"signal_width": -2.0}, r"signal_width of source 'it' must be above -1.0"),
         ({"signal_mean": np.nan}, r"signal_mean of source 'it' must be above -inf and below inf, got nan"),
         ({"background": {"tau": -1.5}}, r"background\[tau\] of source 'it' must be above -1.0"),

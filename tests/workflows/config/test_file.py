@@ -124,6 +124,8 @@ def test_shipped_examples_load():
         ("search:", "spectrum: {low: -4, high: 60, bins: 3200}\nsearch:", ["spectrum: -4 to 60 GeV^2", "65.000"]),
         ("search:", "spectrum: {low: -4, high: .inf, bins: 10}\nsearch:", ["spectrum.high", "finite"]),
         ("search:", "systematics: {veto: {eficiency: 0.1}}\nsearch:", ["unknown key", "did you mean 'efficiency'"]),
+        ("search:", "systematics: {veto: {efficiency: [0.1, -1]}}\nsearch:", ["'veto' must be above -1.0", "got -1.0"]),
+        ("search:", "systematics: {veto: {efficiency: [0.1, 0.1, 0.1]}}\nsearch:", ["systematics.veto.efficiency"]),
         ("search:", "systematics: {veto: {}}\nsearch:", ["source 'veto' moves nothing"]),
         (
             "search:",
