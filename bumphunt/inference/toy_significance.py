@@ -30,7 +30,7 @@ from bumphunt.inference.toy_limits import MAX_FAILED, TIE
 from bumphunt.inference.toys import Toys, make_toys
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["ToyP0", "toy_p0"]
+__all__ = ["ToyP0", "q0_of_toys", "toy_p0"]
 
 Array = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ def toy_p0(profile: Profile, *, rng: np.random.Generator, n_toys: int) -> ToyP0:
     ]
     counts, centres = (np.concatenate([getattr(half, name) for half in halves]) for name in ("counts", "centres"))
     toys = Toys(counts=counts, centres=centres)
-    q0, good = _q0(profile, toys, beside)
+    q0, good = q0_of_toys(profile.model, toys, beside)
     if good.mean() < 1.0 - MAX_FAILED:
         raise FitError(Flag.TOYS_FAILED, f"{n_toys - int(good.sum())} of {n_toys}")
     made = logsumexp([_log_probability(profile.model, toys, theta) for theta in (beside, best)], axis=0) - np.log(2.0)
@@ -80,16 +80,29 @@ def toy_p0(profile: Profile, *, rng: np.random.Generator, n_toys: int) -> ToyP0:
     return ToyP0(p0=float(min(counted.mean(), 1.0)), error=float(counted.std() / np.sqrt(counted.size)))
 
 
-def _q0(profile: Profile, toys: Toys, made_at: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Return q0 of toys (CCGV eq. 12), and which of their fits are good; a toy that only a signal makes has inf."""
-    model = profile.model
+def q0_of_toys(
+    model: Likelihood, toys: Toys, made_at: Array, *, threads: bool = True
+) -> tuple[Array, NDArray[np.bool_]]:
+    """Return q0 of N toys (CCGV eq. 12), and which of their fits are good, shape ``(N,)`` each.
+
+    Parameters
+    ----------
+    model
+        The likelihood, whose own counts and centres are not used.
+    toys
+        The toys; one that only a signal makes has infinite q0.
+    made_at
+        Parameters that fits start from, shape ``(P,)``, the strength first: the signal to begin with.
+    threads
+        Whether the fits are shared out to threads.
+    """
     start = np.tile(made_at, (toys.counts.shape[0], 1))
     start[:, 0] = 0.0
-    null = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=False, threads=True)
+    null = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=False, threads=threads)
     nu, slopes = model.expected_and_slopes(start[0])
     start = np.tile(made_at, (toys.counts.shape[0], 1))
     start[:, 0] = first_strength(nu, slopes[0], toys.counts, otherwise=float(made_at[0]))
-    best = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=True, threads=True)
+    best = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=True, threads=threads)
     impossible = np.isinf(null.nll)
     n_sig = np.where(impossible, 1.0, best.values[:, 0])
     q0 = asymptotics.q0(null.nll, np.where(impossible, 0.0, best.nll), n_sig)

@@ -9,7 +9,7 @@ without any background is a channel too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -32,7 +32,15 @@ from bumphunt.scanning.rows import Outcome
 from bumphunt.scanning.setting import ScanSetting
 from bumphunt.scanning.sources import larger_change
 
-__all__ = ["block_outcomes", "is_channel", "outcome_without_background"]
+__all__ = [
+    "ChannelWindow",
+    "block_outcomes",
+    "channel_core",
+    "channel_windows",
+    "is_channel",
+    "is_linear",
+    "outcome_without_background",
+]
 
 Array = NDArray[np.float64]
 
@@ -40,17 +48,66 @@ OF_CHANNELS = {"efficiency", "spurious_signal"}
 """What a source may move so that a window stays linear but for the yield of its signal."""
 
 
-def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
-    """Return whether the linear engine can, and may, test a mass as a channel."""
-    background = setting.method.background
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelWindow:
+    """A mass as a channel: the edges of each region, the channel of all, and what is uncertain about its yields."""
+
+    edges: list[Array]
+    channel: Channel
+    yields: UncertainYield | None
+
+
+def is_linear(mass: ScanMass, method: Method) -> bool:
+    """Return whether a mass can be a channel: whether its windows are linear but for the yields of the signal."""
+    background = method.background
     return (
         background is not None
         and background.linear
-        and setting.method.smooth_at(mass.parts[0].at.mass)
-        and setting.engine in ("auto", "linear")
-        and setting.limits.method != "bayesian"
+        and method.smooth_at(mass.parts[0].at.mass)
         and not any(set(source.moves) - OF_CHANNELS or isinstance(source.efficiency, tuple) for source in mass.sources)
     )
+
+
+def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
+    """Return whether the linear engine can, and may, test a mass as a channel."""
+    fast = setting.engine in ("auto", "linear") and setting.limits.method != "bayesian"
+    return fast and is_linear(mass, setting.method)
+
+
+def channel_windows(masses: Mapping[int, ScanMass], method: Method) -> dict[int, ChannelWindow]:
+    """Return masses as channels, by their numbers; without those for which the unit of a spurious signal is unknown.
+
+    Parameters
+    ----------
+    masses
+        Some masses of a scan by their numbers (`is_linear`).
+    method
+        How they are tested.
+
+    Raises
+    ------
+    InputError
+        As `bumphunt.scanning.likelihoods.window_regions`.
+    """
+    background, terms = method.background, dict[bytes, Array]()
+    if background is None:
+        return {}
+
+    def channel_of(parts: Sequence[Part]) -> tuple[list[Array], Channel]:
+        return _smooth_channel(parts, method, background, terms)
+
+    def errors_of(parts: Sequence[Part]) -> Array:
+        return background_errors([channel_of((replace(part, share=1.0),))[1] for part in parts])
+
+    windows = {index: channel_of(mass.parts) for index, mass in masses.items()}
+    return {
+        index: ChannelWindow(
+            edges=windows[index][0],
+            channel=channel,
+            yields=_uncertain_yield(masses[index], windows[index][0], channel),
+        )
+        for index, channel in _with_fakes(masses, windows, errors_of).items()
+    }
 
 
 def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict[int, Outcome]:
@@ -63,30 +120,22 @@ def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict
     setting
         What all share.
     """
-    method, background, terms = setting.method, setting.method.background, dict[bytes, Array]()
-    if background is None:
-        return {}
-
-    def channel_of(parts: Sequence[Part]) -> tuple[list[Array], Channel]:
-        return _smooth_channel(parts, method, background, terms)
-
-    def errors_of(parts: Sequence[Part]) -> Array:
-        return background_errors([channel_of((replace(part, share=1.0),))[1] for part in parts])
-
-    windows = {index: channel_of(mass.parts) for index, mass in masses.items()}
-    channels = _with_fakes(masses, windows, errors_of)
-    yields = {index: _uncertain_yield(masses[index], windows[index][0], channel) for index, channel in channels.items()}
-    results = infer(list(channels.values()), cl=setting.limits.cl, yields=list(yields.values()))
+    windows = channel_windows(masses, setting.method)
+    channels, yields = [w.channel for w in windows.values()], [w.yields for w in windows.values()]
     found = {}
-    for (index, channel), result in zip(channels.items(), results, strict=True):
-        mass, edges = masses[index], windows[index][0]
-        core = _core(edges, channel, result)
-        unfinished = result.failure is Flag.NO_ROOT if yields[index] is None else result.failure is not None
+    for (index, window), result in zip(
+        windows.items(), infer(channels, cl=setting.limits.cl, yields=yields), strict=True
+    ):
+        parts, channel, null = masses[index].parts, window.channel, result.null
+        core = np.nan
+        if null.status.usable:
+            core = channel_core(window.edges, channel, channel.expected(0.0, null.values[1:]))
+        unfinished = result.failure is Flag.NO_ROOT if window.yields is None else result.failure is not None
         # a limit above all events is judged, and left out, where it is known what the yield adapts to
         unfinished |= result.observed * channel.signal.sum() > most_events(channel.counts.sum(), setting.limits.cl)
         if not (unfinished or setting.limits.takes_toys(core) or setting.significance.takes_toys(core)):
             limit = limit_of(result, cl=setting.limits.cl)
-            found[index] = _outcome(mass.parts, edges, channel, result, limit, core=core)
+            found[index] = _outcome(parts, window.edges, channel, result, limit, core=core)
     return found
 
 
@@ -168,11 +217,9 @@ def _outcome(
     )
 
 
-def _core(edges: Sequence[Array], channel: Channel, result: Inference) -> float:
-    """Return the background in the core of the peaks by the fit without signal [events]; NaN where that failed."""
-    if not result.null.status.usable:
-        return np.nan
-    expected, bins = channel.expected(0.0, result.null.values[1:]), _slices(edges)
+def channel_core(edges: Sequence[Array], channel: Channel, expected: Array) -> float:
+    """Return the background in the core of the peaks [events], of what is expected in the bins of a channel ``(B,)``."""
+    bins = _slices(edges)
     return core_background([channel.signal[inside] for inside in bins], [expected[inside] for inside in bins], edges)
 
 

@@ -20,7 +20,7 @@ from bumphunt.scanning.regions import ScanMass
 from bumphunt.scanning.rows import Outcome
 from bumphunt.scanning.setting import ScanSetting
 
-__all__ = ["fit_outcome", "fitted_windows"]
+__all__ = ["fit_core", "fit_outcome", "fitted_windows"]
 
 
 def fitted_windows(mass: ScanMass, method: Method) -> Windows:
@@ -44,7 +44,7 @@ def fit_outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
     if not windows.regions:
         return outcome_without_background(mass, setting)
     profile = Profile(likelihood(windows.regions), setting.engine)
-    best, core, rng = profile.free, _core(windows, setting.method, profile), setting.rng(index)
+    best, core, rng = profile.free, fit_core(windows, setting.method, profile), setting.rng(index)
     if best.status.usable:
         limit = upper_limit(profile, setting.limits, rng=rng, core=core)
     else:
@@ -74,7 +74,7 @@ def fit_outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
     )
 
 
-def _core(windows: Windows, method: Method, profile: Profile) -> float:
+def fit_core(windows: Windows, method: Method, profile: Profile) -> float:
     """Return the background in the core of the peaks [events]: simulated, or where it is smooth that of the fit.
 
     The simulated one is from the bins of the spectra: those of a fit may be too wide for it.
