@@ -17,7 +17,9 @@ from bumphunt.models import shapes
 from bumphunt.models.shapes import Tail
 
 __all__ = [
+    "TAILS",
     "Peak",
+    "PeakFamily",
     "crystal_ball",
     "crystal_ball_gaussian",
     "gaussian",
@@ -27,7 +29,14 @@ __all__ = [
 Array = NDArray[np.float64]
 PeakFamily = Literal["gaussian", "crystal_ball", "two_sided_crystal_ball", "crystal_ball_gaussian"]
 
-N_PARAMETERS = {"gaussian": 2, "crystal_ball": 4, "two_sided_crystal_ball": 6, "crystal_ball_gaussian": 6}
+TAILS: dict[str, tuple[str, ...]] = {
+    "gaussian": (),
+    "crystal_ball": ("alpha", "n"),
+    "two_sided_crystal_ball": ("alpha_low", "n_low", "alpha_high", "n_high"),
+    "crystal_ball_gaussian": ("alpha", "n", "fraction", "ratio"),
+}
+"""The families, with the names of their parameters beyond the mean and the core's width, in order."""
+N_PARAMETERS = {family: 2 + len(names) for family, names in TAILS.items()}
 """Parameters of each family, the mean and the core's width first."""
 
 

@@ -14,7 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from bumphunt.errors import InputError
-from bumphunt.models.shapes import Tail, core_half_widths, crystal_ball_gaussian_cdf
+from bumphunt.models.peaks import Peak, crystal_ball_gaussian
+from bumphunt.models.shapes import Tail, core_half_widths
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
 from bumphunt.spectrum.axis import SQUARED, MassAxis
 
@@ -149,9 +150,9 @@ class SignalModel:
                 sigma=float(sigma[i]),
                 efficiency=float(efficiency[i]),
                 efficiency_error=float(error[i]),
-                parameters=shifted_parameters(float(m[i]), p[i], self.axis),
-                support=self.support,
-                tail=self.tail,
+                peak=crystal_ball_gaussian(
+                    tuple(shifted_parameters(float(m[i]), p[i], self.axis).tolist()), self.support, tail=self.tail
+                ),
                 axis=self.axis,
             )
             for i in range(m.size)
@@ -170,10 +171,10 @@ class Hypothesis:
         Where its peak is, and the resolution [unit of the axis].
     efficiency, efficiency_error
         Total efficiency and its standard deviation.
-    parameters
-        Of `shapes.crystal_ball_gaussian_cdf`, shape ``(6,)``.
-    support, tail, axis
-        As in `SignalModel`.
+    peak
+        Its shape [unit of the axis].
+    axis
+        What the spectrum is made of.
     """
 
     mass: float
@@ -181,9 +182,7 @@ class Hypothesis:
     sigma: float
     efficiency: float
     efficiency_error: float
-    parameters: Array
-    support: tuple[float, float]
-    tail: Tail
+    peak: Peak
     axis: MassAxis
 
     @property
@@ -194,9 +193,9 @@ class Hypothesis:
 
     def fractions(self, edges: ArrayLike, *, shift: float = 0.0, stretch: float = 1.0) -> Array:
         """Return the fraction of the peak in each bin; arguments as in `SignalModel.fractions`."""
-        p = self.parameters
-        x = p[0] + (np.asarray(edges, dtype=np.float64) - shift - p[0]) / stretch
-        return np.diff(crystal_ball_gaussian_cdf(x, p, self.support, tail=self.tail))
+        mean = self.peak.mean
+        x = mean + (np.asarray(edges, dtype=np.float64) - shift - mean) / stretch
+        return np.diff(self.peak.cdf(x))
 
 
 def signal_model(fits: Sequence[ShapeFit], efficiencies: ArrayLike, efficiency_errors: ArrayLike) -> SignalModel:

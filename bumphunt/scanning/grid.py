@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.models.signal import SignalModel
+from bumphunt.models.given_signal import PeakModel
 
 __all__ = ["mass_grid"]
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 def mass_grid(
     low: float,
     high: float,
-    signal: SignalModel | Sequence[SignalModel],
+    signal: PeakModel | Sequence[PeakModel],
     *,
     step: float = 0.5,
     excluded: Sequence[tuple[float, float]] = (),
@@ -55,7 +55,7 @@ def mass_grid(
         if not first <= last:
             msg = f"the excluded masses {first} to {last} GeV end before they begin"
             raise InputError(msg)
-    signals = [signal] if isinstance(signal, SignalModel) else list(signal)
+    signals = list(signal) if isinstance(signal, Sequence) else [signal]
     _following(high, signals, step)  # both ends inside a model, or an error
     masses, mass = [], _allowed(low, excluded)
     while mass <= high:
@@ -67,7 +67,7 @@ def mass_grid(
     return np.array(masses)
 
 
-def _following(mass: float, signals: Sequence[SignalModel], step: float) -> float:
+def _following(mass: float, signals: Sequence[PeakModel], step: float) -> float:
     """Return the mass one step above another [GeV]: the nearest of those of the models that have it."""
     having = [model for model in signals if model.masses[0] <= mass <= model.masses[-1]]
     if not having:

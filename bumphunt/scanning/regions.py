@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.models.signal import Hypothesis, SignalModel
+from bumphunt.models.given_signal import PeakModel
+from bumphunt.models.signal import Hypothesis
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source, Sources, signal_sources, sources_at
 from bumphunt.scanning.spectra import Spectra
@@ -54,7 +55,7 @@ class ScanRegion:
 
     name: str
     spectra: Spectra
-    signal: SignalModel
+    signal: PeakModel
     branching_ratio: Callable[[Array], ArrayLike] = every_decay
     excluded: tuple[tuple[float, float], ...] = ()
 

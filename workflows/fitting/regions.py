@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.models.signal import SignalModel
+from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.regions import ScanRegion, every_decay
 from bumphunt.scanning.sources import Sources
 from bumphunt.scanning.spectra import Spectra, checked_spectra
@@ -27,7 +27,7 @@ RATIO_POINTS = 20_001
 
 
 def scan_regions(
-    setup: ScanSetup, task: FitTask, selected: Selected, signals: Mapping[str, SignalModel]
+    setup: ScanSetup, task: FitTask, selected: Selected, signals: Mapping[str, PeakModel]
 ) -> tuple[list[ScanRegion], Sources]:
     """Return what is fitted together, and the sources of uncertainty.
 
@@ -99,7 +99,7 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
 
 
 def _ratio(
-    region: AnalysedRegion, signal: SignalModel, share: float
+    region: AnalysedRegion, signal: PeakModel, share: float
 ) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Return the branching ratio of a region, times its share of the data, as a function for other processes."""
     masses = np.linspace(signal.masses[0], signal.masses[-1], RATIO_POINTS)

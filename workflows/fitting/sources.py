@@ -13,7 +13,7 @@ import hist
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.models.signal import SignalModel
+from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.sources import Source, changes
 from workflows.config.records import ScanSetup
 from workflows.products.selected import Unit
@@ -39,7 +39,7 @@ class _Measured:
 
 
 def sources_of(
-    setup: ScanSetup, units: Sequence[Unit], signals: Mapping[str, SignalModel]
+    setup: ScanSetup, units: Sequence[Unit], signals: Mapping[str, PeakModel]
 ) -> Callable[[float], tuple[Source, ...]]:
     """Return the function from a mass [GeV] to all sources of uncertainty of a fit.
 
@@ -83,7 +83,7 @@ class _Sources:
 
     given: tuple[Source, ...]
     measured: tuple[_Measured, ...]
-    signals: Mapping[str, SignalModel]
+    signals: Mapping[str, PeakModel]
     half_width: float
     slopes: bool
     """Whether the fit can use a change of a shape."""

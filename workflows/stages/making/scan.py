@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import Flag
-from bumphunt.models.signal import SignalModel
+from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.grid import mass_grid
 from bumphunt.scanning.rows import ScanPoint, ScanResult
 from bumphunt.scanning.scan import scan_spectra
@@ -93,7 +93,7 @@ def run_scan(
 class _Signals:
     """The signals at one point of the other coordinates."""
 
-    models: Mapping[str, SignalModel]
+    models: Mapping[str, PeakModel]
     """By region or slice."""
     gaps: Mapping[str, Sequence[Gap]]
     """Where masses were left out, by region."""
@@ -103,7 +103,7 @@ def _signals(
     setup: ScanSetup, selected: Selected, *, where: Callable[[str, float, At], str], progress: Progress
 ) -> _Signals:
     """Return the signal models of spectra that have the signals of one point of the other coordinates."""
-    models: dict[str, SignalModel] = {}
+    models: dict[str, PeakModel] = {}
     gaps: dict[str, list[Gap]] = {}
     for region in setup.fits[0].regions:
         for unit in selected.of(region.name):
@@ -167,7 +167,7 @@ def _flagged(rows: ScanResult, gaps: Sequence[Gap]) -> ScanResult:
     return ScanResult(points=tuple(points))
 
 
-def _grid(masses: SearchedMasses, signals: Sequence[SignalModel]) -> NDArray[np.float64]:
+def _grid(masses: SearchedMasses, signals: Sequence[PeakModel]) -> NDArray[np.float64]:
     """Return the hypotheses [GeV], as far as some signal was simulated."""
     low = max(masses.low, min(float(signal.masses[0]) for signal in signals))
     high = min(masses.high, max(float(signal.masses[-1]) for signal in signals))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from bumphunt.errors import ConfigError, unknown_name
-from bumphunt.models.signal import SignalModel
+from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.impacts import Impact, impacts_at
 from workflows.config.coordinates import ALONE, At, at_of, file_suffix, in_figures, words
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
@@ -35,7 +35,7 @@ def run_impacts(
     at: At = ALONE,
     *,
     selected: Selected,
-    signals: Mapping[str, SignalModel],
+    signals: Mapping[str, PeakModel],
     folder: Path,
 ) -> None:
     """Write the impacts at one mass as ``impacts.csv``, ``.json``, ``.png`` and ``.pdf``: those of the main fit.
