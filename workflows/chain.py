@@ -27,7 +27,7 @@ from pathlib import Path
 from bumphunt.errors import ConfigError
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
-from workflows.provenance.step import Older, Step, record_of
+from workflows.provenance.step import Older, Step, forget_unfinished, record_of
 from workflows.running.progress import Progress, silent
 from workflows.stages.depends import BLINDED
 from workflows.stages.making import check, limits, optimise, process, scan, simulate, spectra
@@ -163,6 +163,7 @@ def hide_unblinded(job: Job) -> None:
         record = record_of(folder)
         if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):
             shutil.rmtree(folder)
+        forget_unfinished(folder, lambda settings: settings.get(BLINDED) is True)
 
 
 def _wanted(job: Job) -> list[Stage]:

@@ -116,7 +116,7 @@ def _make(
 
     resolved = load(analysis)
     folder = _folder(analysis, output)
-    with _at_work(folder, "; finished stages are kept, the interrupted one left nothing") as progress:
+    with _at_work(folder, "; what is finished is kept, and the next run goes on from there") as progress:
         job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
         hide_unblinded(job)
         for step in (*up_to(job, verb), *extra(job)):

@@ -13,7 +13,6 @@ import contextlib
 import fcntl
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import BumphuntError
+from workflows.whole_file import whole_file
 
 __all__ = ["PROVENANCE", "lock", "read_json", "read_table", "write_csv", "write_json", "write_table"]
 
@@ -54,13 +54,9 @@ def lock(folder: Path) -> Iterator[None]:
 
 
 def _replace(path: Path, text: str) -> None:
-    """Write `text` to a temporary file and rename it, so that no reader sees half a file."""
-    partial = path.with_name(f".{path.name}.partial")
-    try:
+    """Write a text as a whole, so that no reader sees half a file."""
+    with whole_file(path) as partial:
         partial.write_text(text, encoding="utf-8")
-        os.replace(partial, path)  # noqa: PTH105
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _plain(value: object) -> object:

@@ -1,7 +1,9 @@
 """One stage in the folder of an analysis: made when something it depends on has changed, and only then.
 
-`Step.run` makes a stage into a temporary folder and renames it when it is complete, so an interrupted stage leaves
-nothing. Beside the outputs it writes ``provenance.json``:
+`Step.run` makes a stage into a hidden folder and renames it when it is complete, so an interrupted stage leaves the
+results of before. What it had finished may stay in a folder `workflows.running.blocks.BLOCKS` in there, whose name
+holds the digest of everything that the stage depends on: it is used by the next run if that is the same, and removed if
+not. Beside the outputs it writes ``provenance.json``:
 
 ============ =========================================================================================================
 key          holds
@@ -22,6 +24,7 @@ import hashlib
 import json
 import logging
 import platform
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,10 +39,16 @@ from workflows.provenance.changes import changes
 from workflows.provenance.code import Code, code_of, module_digest, versions_of
 from workflows.provenance.files import Fingerprint, bytes_digest, content_digest, fingerprint
 from workflows.results import PROVENANCE, read_json, write_json
+from workflows.running.blocks import BLOCKS
 
-__all__ = ["Older", "Step", "content_of", "damaged_outputs", "outputs_of", "record_of"]
+__all__ = ["Older", "Step", "content_of", "damaged_outputs", "forget_unfinished", "outputs_of", "record_of"]
 
 logger = logging.getLogger(__name__)
+
+SETTINGS = "settings.json"
+"""Name of the file, beside the blocks of a stage that is being made, with the settings that they depend on."""
+_DIGITS = 16
+"""Digits of the digest in the name of such a folder."""
 
 Record = dict[str, Any]
 
@@ -147,16 +156,21 @@ class Step:
 
     def _make(self, dependencies: Mapping[str, object], older: Older | None) -> None:
         """Make the outputs and their record, in place of those that are there."""
-        partial = self.folder.with_name(f".{self.folder.name}.partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+        partial = _partial(self.folder, dependencies)
+        for other in _partials(self.folder):
+            if other != partial:
+                shutil.rmtree(other, ignore_errors=True)
+        _keep_blocks(partial)
+        partial.mkdir(parents=True, exist_ok=True)
         try:
+            write_json(partial / BLOCKS / SETTINGS, self.settings)
             self.make(partial, older)
+            shutil.rmtree(partial / BLOCKS)
             _write_provenance(partial, self.name, dependencies)
             shutil.rmtree(self.folder, ignore_errors=True)
             partial.replace(self.folder)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            _keep_blocks(partial)
 
     def _dependencies(self, record: Record | None) -> dict[str, Any]:
         """Return everything the outputs depend on."""
@@ -189,6 +203,40 @@ class Step:
             return [f"there is no {PROVENANCE} of it" if self.folder.exists() else "it is not made yet"]
         now = _as_recorded(dependencies)
         return [*changes(record, now), *damaged_outputs(self.folder, record, every_byte=False)]
+
+
+def _partial(folder: Path, dependencies: Mapping[str, object]) -> Path:
+    """Return where the results of a stage are made that depend on something: no two things have the same place."""
+    digest = hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
+    return folder.with_name(f".{folder.name}.{digest[:_DIGITS]}.partial")
+
+
+def _partials(folder: Path) -> list[Path]:
+    """Return the folders in which the stage of a folder was being made."""
+    pattern = re.compile(rf"\.{re.escape(folder.name)}\.[0-9a-f]{{{_DIGITS}}}\.partial")
+    there = folder.parent.iterdir() if folder.parent.exists() else ()
+    return [path for path in there if pattern.fullmatch(path.name)]
+
+
+def _keep_blocks(partial: Path) -> None:
+    """Remove what was being made of a stage but for finished blocks, and all of it where there is none."""
+    if any((partial / BLOCKS).rglob("*.block")):
+        for path in partial.iterdir():
+            if path.name != BLOCKS:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    else:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def forget_unfinished(folder: Path, allowed: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Remove what was finished of a stage that was being made, where its settings are not `allowed`."""
+    for partial in _partials(folder):
+        try:
+            settings = read_json(partial / BLOCKS / SETTINGS)
+        except BumphuntError:
+            settings = {}
+        if not allowed(settings):
+            shutil.rmtree(partial)
 
 
 def _as_recorded(dependencies: Mapping[str, Any]) -> Record:

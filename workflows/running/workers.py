@@ -117,7 +117,19 @@ def _results(tasks: Sequence[Callable[[], T]], executor: ProcessPoolExecutor, *,
 
 
 def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and cores to the other workers: BLAS would wait for work on all of them."""
+    """Leave Ctrl-C to the parent, and cores to the other workers: BLAS would wait for work on all of them.
+
+    A worker whose parent was killed would wait for a task for ever, so that each watches its parent.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True, name="parent watch").start()
     for library in ("OPENBLAS", "OMP", "MKL"):
         os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+
+def _end_with_parent() -> None:
+    """Wait for the end of the parent process, however it ends, and end this one."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

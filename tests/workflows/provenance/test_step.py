@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from functools import partial as partial_of
 from pathlib import Path
 
 import pytest
 
 from workflows.provenance.files import fingerprint
-from workflows.provenance.step import Step
+from workflows.provenance.step import Step, forget_unfinished
 from workflows.results import PROVENANCE, read_json
+from workflows.running.blocks import BLOCKS, Blocks
 
 
 def stage(folder: Path, source: Path, **changes) -> Step:
@@ -167,3 +169,58 @@ def test_damage_two_stages_before_is_mended_before_it_is_used(tmp_path, source, 
     assert after("third", second, settings={"a": 2}).run()
     assert (tmp_path / "third" / "out.txt").read_text() == "firstsecondthird"
     assert caplog.text.count("output out.txt is damaged: it is not what was written; made again") == 2
+
+
+def interrupted(folder: Path, source: Path, calls: list[str], *, stop: bool, **changes) -> Step:
+    """A stage of two tasks, which is interrupted in the second one if `stop`."""
+
+    def task(name: str) -> str:
+        if stop and name == "second":
+            raise KeyboardInterrupt
+        calls.append(name)
+        return f"{source.read_text()} {name}"
+
+    def make(partial: Path, older: object) -> None:
+        (partial / "begun.txt").write_text("half")
+        blocks = Blocks(folder=partial / BLOCKS / "tasks")
+        found = [blocks.kept(name, partial_of(task, name))() for name in ("first", "second")]
+        (partial / "begun.txt").unlink()
+        (partial / "out.txt").write_text("\n".join(found))
+
+    return stage(folder, source, make=make, **changes)
+
+
+def test_interrupted_stage_goes_on_with_what_was_finished(tmp_path, source):
+    calls: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "copy", source, calls, stop=True).run()
+    (begun,) = tmp_path.glob(".copy.*.partial")
+    assert [path.name for path in begun.iterdir()] == [BLOCKS]
+    interrupted(tmp_path / "copy", source, calls, stop=False).run()
+    assert calls == ["first", "second"]
+    assert (tmp_path / "copy" / "out.txt").read_text() == "first first\nfirst second"
+    assert {path.name for path in tmp_path.iterdir()} == {"copy", "source.txt"}
+    assert {path.name for path in (tmp_path / "copy").iterdir()} == {"out.txt", PROVENANCE}
+    assert list(read_json(tmp_path / "copy" / PROVENANCE)["outputs"]) == ["out.txt"]
+
+
+@pytest.mark.parametrize("change", ["settings", "file"])
+def test_what_was_finished_of_other_settings_or_files_is_not_used(tmp_path, source, change):
+    calls: list[str] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "copy", source, calls, stop=True).run()
+    if change == "file":
+        source.write_text("other")
+    changes = {"settings": {"a": 2}} if change == "settings" else {}
+    interrupted(tmp_path / "copy", source, calls, stop=False, **changes).run()
+    assert calls == ["first", "first", "second"]
+    assert {path.name for path in tmp_path.iterdir()} == {"copy", "source.txt"}
+
+
+def test_what_was_finished_of_a_stage_can_be_forgotten_by_its_settings(tmp_path, source):
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(tmp_path / "copy", source, [], stop=True).run()
+    forget_unfinished(tmp_path / "copy", lambda settings: settings == {"a": 1})
+    assert list(tmp_path.glob(".copy.*"))
+    forget_unfinished(tmp_path / "copy", lambda settings: settings != {"a": 1})
+    assert not list(tmp_path.glob(".copy.*"))
