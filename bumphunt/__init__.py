@@ -6,8 +6,9 @@ and writes no files; `selections` holds the searches, `workflows` everything tha
 ``import bumphunt as bh`` gives what questions to spectra need; each name is loaded when it is first used:
 
 ============= ==========================================================================================================
-describe      `region` of `Sample` and `BackgroundModel`; `narrow_bins` of a region with values, for unbinned questions
-peaks         `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`
+describe      `region` of `Sample`, `BackgroundModel`, `BackgroundFunction`; `narrow_bins` of a region with values, for
+              unbinned questions
+peaks         `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`, `voigt`, `breit_wigner`
 uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `ShapeVariation`, `PeakPosition`, `PeakWidth`,
               `SpuriousSignal`
 ask           `fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys), `hypotest`, `limit`
@@ -34,8 +35,15 @@ _ROOMS = {
     "bumphunt.inference.significance": ("hypotest", "significance"),
     "bumphunt.inference.unbinned": ("fit_unbinned",),
     "bumphunt.likelihood.narrow_bins": ("narrow_bins",),
-    "bumphunt.models.background": ("BackgroundModel",),
-    "bumphunt.models.peaks": ("crystal_ball", "crystal_ball_gaussian", "gaussian", "two_sided_crystal_ball"),
+    "bumphunt.models.background": ("BackgroundFunction", "BackgroundModel"),
+    "bumphunt.models.peaks": (
+        "breit_wigner",
+        "crystal_ball",
+        "crystal_ball_gaussian",
+        "gaussian",
+        "two_sided_crystal_ball",
+        "voigt",
+    ),
     "bumphunt.models.region": ("Sample", "region"),
     "bumphunt.models.systematics": (
         "ControlRegion",

@@ -17,11 +17,14 @@ from bumphunt.inference.significance import hypotest as hypotest
 from bumphunt.inference.significance import significance as significance
 from bumphunt.inference.unbinned import fit_unbinned as fit_unbinned
 from bumphunt.likelihood.narrow_bins import narrow_bins as narrow_bins
+from bumphunt.models.background import BackgroundFunction as BackgroundFunction
 from bumphunt.models.background import BackgroundModel as BackgroundModel
+from bumphunt.models.peaks import breit_wigner as breit_wigner
 from bumphunt.models.peaks import crystal_ball as crystal_ball
 from bumphunt.models.peaks import crystal_ball_gaussian as crystal_ball_gaussian
 from bumphunt.models.peaks import gaussian as gaussian
 from bumphunt.models.peaks import two_sided_crystal_ball as two_sided_crystal_ball
+from bumphunt.models.peaks import voigt as voigt
 from bumphunt.models.region import Sample as Sample
 from bumphunt.models.region import region as region
 from bumphunt.models.systematics import ControlRegion as ControlRegion

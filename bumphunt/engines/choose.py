@@ -6,7 +6,8 @@
 "newton"   damped Newton steps: any likelihood
 "minuit"   iminuit, the reference: any likelihood, but not where its minimum is at the boundary of negative counts
 "zfit"     a peer, an extra (``pip install 'bumphunt[zfit]'``): any likelihood
-"auto"     "linear" where the likelihood is linear, "newton" elsewhere
+"auto"     "linear" where the likelihood is linear, "minuit" where a background is a function of Python, which compiled
+           code does not know, "newton" elsewhere
 =========  =========================================================================================================
 """
 
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from bumphunt.engines import linear, newton
 from bumphunt.engines.linear import fit_linear
-from bumphunt.engines.minuit import fit_minuit
+from bumphunt.engines.minuit import fit_each, fit_minuit
 from bumphunt.engines.newton import fit_newton
 from bumphunt.engines.result import FitResult, FitResults, FitStatus
 from bumphunt.engines.zfit import fit_zfit
@@ -50,12 +51,12 @@ ENGINES: dict[str, Fit] = {"linear": fit_linear, "newton": fit_newton, "minuit":
 
 
 def chosen_engine(model: Likelihood, engine: Engine) -> Literal["linear", "newton", "minuit", "zfit"]:
-    """Return the engine that fits a likelihood: the linear one for "auto" if the model allows it.
+    """Return the engine that fits a likelihood, for "auto" the fastest that the model allows.
 
     Raises
     ------
     InputError
-        If the name is unknown, or "linear" is asked to fit what is not linear.
+        If the name is unknown, or "linear" is asked to fit what is not linear, or "newton" a function of Python.
     """
     if engine != "auto" and engine not in ENGINES:
         msg = f"unknown engine {engine!r}: want 'auto', {', '.join(repr(name) for name in ENGINES)}"
@@ -63,8 +64,11 @@ def chosen_engine(model: Likelihood, engine: Engine) -> Literal["linear", "newto
     if engine == "linear" and not model.linear:
         msg = "the linear engine cannot fit a likelihood that is not linear in its parameters: use 'auto' or 'newton'"
         raise InputError(msg)
+    if engine == "newton" and model.computed:
+        msg = "the engine 'newton' is compiled and cannot fit a background that is a function of Python: use 'minuit'"
+        raise InputError(msg)
     if engine == "auto":
-        return "linear" if model.linear else "newton"
+        return "linear" if model.linear else "minuit" if model.computed else "newton"
     return engine
 
 
@@ -108,7 +112,9 @@ def fit_likelihood(
 def fit_data_sets(
     model: Likelihood, counts: Array, centres: Array, start: Array, *, strength_free: bool, threads: bool = False
 ) -> FitResults:
-    """Return the fits of a likelihood to N data sets, by "linear" or "newton"; arguments as there."""
+    """Return the fits of a likelihood to N data sets, by the engine that "auto" is; arguments as in "newton"."""
+    if model.computed:
+        return fit_each(model, counts, centres, start, strength_free=strength_free)
     fit = linear.fit_data_sets if model.linear else newton.fit_data_sets
     found = fit(model, counts, centres, start, strength_free=strength_free, threads=threads)
     left = np.flatnonzero(_left(model, centres, found.values, found.status)) if model.linear else np.zeros(0, np.intp)

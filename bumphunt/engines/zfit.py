@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.engines.minuit import whitening
+from bumphunt.engines.minuit import fit_minuit, whitening
 from bumphunt.engines.newton import fit_newton
 from bumphunt.engines.result import FitResult, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, possible
@@ -265,9 +265,12 @@ def _judged(search: _Search, model: Likelihood, start: Array, strength: float | 
 
 
 def _continued(model: Likelihood, theta: Array, start: Array, strength: float | None) -> FitResult:
-    """Return the minimum that the engine "newton" finds from a point or, where that is outside, from the start."""
+    """Return the minimum that the engine "newton" finds from a point or, where that is outside, from the start.
+
+    Of what only Python knows it is that of "minuit".
+    """
     near = theta if np.isfinite(model.nll(theta)) else start
-    return fit_newton(model, strength=strength, start=near, errors=False)
+    return (fit_minuit if model.computed else fit_newton)(model, strength=strength, start=near, errors=False)
 
 
 def _covariance(search: _Search, model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:

@@ -1,7 +1,8 @@
 """Regions as zfit describes them: its densities, yields and constraints, and the loss of unbinned values.
 
 The shapes, their integrals and the extended likelihood are zfit's own code, which makes an unbinned fit by zfit a check
-of what the other engines fit. Only exponentials of a polynomial are given to it as a function.
+of what the other engines fit. Only backgrounds that are exponentials, or polynomials in ln x, are given to it as
+functions.
 
 zfit itself is an argument: it is imported by `bumphunt.engines.zfit` alone.
 """
@@ -15,7 +16,8 @@ import numpy as np
 
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import STRENGTH, Likelihood
-from bumphunt.models.background import BackgroundModel, basis_cdf, first_coefficients
+from bumphunt.models.background import BackgroundModel, basis_cdf, bernstein_term, first_coefficients
+from bumphunt.models.exponents import combination, fixed_factor, raw_terms
 from bumphunt.models.interpolation import interpolated_factor
 from bumphunt.models.peaks import Peak
 from bumphunt.models.region import Region, Sample
@@ -79,8 +81,11 @@ def unbinned_loss(
 def _check_supports(r: Region) -> None:
     """Raise if a sample has no density, or one that ends inside the region."""
     for sample in (r.signal, *r.backgrounds):
-        if not isinstance(sample.shape, Peak | BackgroundModel):
-            msg = f"sample {sample.name!r} of region {r.name!r} is a histogram: it has no density"
+        if not isinstance(sample.shape, Peak | BackgroundModel) or sample.template is not None:
+            msg = f"sample {sample.name!r} of region {r.name!r} is a histogram, or no density that zfit could be given"
+            raise InputError(msg)
+        if isinstance(sample.shape, Peak) and sample.shape.family == "breit_wigner":
+            msg = f"zfit has no relativistic Breit-Wigner with a resolution, which {sample.name!r} is: use 'newton'"
             raise InputError(msg)
         support = (-np.inf, np.inf) if isinstance(sample.shape, BackgroundModel) else sample.shape.support
         if support[0] > r.edges[0] or support[1] < r.edges[-1]:
@@ -179,6 +184,11 @@ def _peak(
     place, tails = {"mu": mu, "obs": space}, peak.parameters[2:]
     if peak.family == "gaussian":
         shapes = [(1.0, zfit.pdf.Gauss, {"sigma": width})]
+    elif peak.family == "voigt":
+        half = 0.5 * tails[0] / peak.sigma  # zfit's gamma is half the width
+        gamma = _composed(zfit, f"gamma_{name}", lambda values: half * sigma(values), moving)
+        place["m"] = place.pop("mu")
+        shapes = [(1.0, zfit.pdf.Voigt, {"sigma": width, "gamma": gamma})]
     elif peak.family == "two_sided_crystal_ball":
         two = dict(zip(("alphal", "nl", "alphar", "nr"), tails, strict=True))
         shapes = [(1.0, zfit.pdf.DoubleCB, {"sigma": width, **two})]
@@ -194,7 +204,9 @@ def _peak(
         bare = family(**shape, **place)
 
         def inside(fraction: float = fraction, bare: Any = bare) -> Any:
-            part = bare.integrate(limits=space, norm=False) / bare.integrate(limits=whole, norm=False)
+            part = bare.integrate(limits=space, norm=False)
+            if peak.family != "voigt":  # which has no integral of the whole line, but one of 1
+                part = part / bare.integrate(limits=whole, norm=False)
             return fraction * part[0]
 
         content = None if moves else float(inside())
@@ -208,22 +220,13 @@ def _peak(
 
 def _background(zfit: Any, space: Any, r: Region, name: str, model: BackgroundModel, by_name: Mapping[str, Any]) -> Any:
     """Return a smooth background, with its integral over the region as its yield."""
-    coefficients = {f"c{k}": by_name[f"{name}_{r.name}[{k}]"] for k in range(model.order + 1)}
+    coefficients = {f"c{k}": by_name[f"{name}_{r.name}[{k}]"] for k in range(model.n_coefficients)}
     support, label = (float(r.edges[0]), float(r.edges[-1])), f"events_{name}_{r.name}"
     if not model.linear:
-        znp, width = zfit.z.numpy, support[1] - support[0]
-
-        def exponential(self: Any, x: Any) -> Any:
-            t = (2.0 * zfit.z.unstack_x(x) - support[0] - support[1]) / width
-            below, term, exponent = znp.ones_like(t), t, self.params["c0"] * znp.ones_like(t)
-            for k in range(1, model.order + 1):
-                exponent += self.params[f"c{k}"] * term
-                below, term = term, 2.0 * t * term - below  # T_(k+1) = 2 t T_k - T_(k-1)
-            return znp.exp(exponent) / width
-
-        bare = zfit.pdf.SimplePDF(obs=space, func=exponential, **coefficients)
+        density = _exponential(zfit, r, model, list(coefficients))
+        bare = zfit.pdf.SimplePDF(obs=space, func=density, **coefficients)
         events = _composed(zfit, label, lambda _: bare.integrate(limits=space, norm=False)[0], coefficients)
-        return zfit.pdf.SimplePDF(obs=space, func=exponential, extended=events, **coefficients)
+        return zfit.pdf.SimplePDF(obs=space, func=density, extended=events, **coefficients)
     unit = float(np.abs(first_coefficients(model, r.counts, r.edges)).max())
     terms = unit * basis_cdf(model, support[1], support)
 
@@ -231,6 +234,13 @@ def _background(zfit: Any, space: Any, r: Region, name: str, model: BackgroundMo
         return sum(term * values[key] for key, term in zip(coefficients, terms, strict=True))
 
     events = _composed(zfit, label, total, coefficients)
+    if model.family == "logarithmic":
+
+        def polynomial(self: Any, x: Any) -> Any:
+            u = zfit.z.numpy.log(zfit.z.unstack_x(x) / support[0]) / np.log(support[1] / support[0])
+            return sum(self.params[key] * bernstein_term(k, model.order, u) for k, key in enumerate(coefficients))
+
+        return zfit.pdf.SimplePDF(obs=space, func=polynomial, extended=events, **coefficients)
     if model.family == "bernstein":
         return zfit.pdf.Bernstein(obs=space, coeffs=list(coefficients.values()), extended=events)
     ratios = []  # zfit keeps a coefficient of order 0 at the value that it had first
@@ -238,6 +248,26 @@ def _background(zfit: Any, space: Any, r: Region, name: str, model: BackgroundMo
         pair = {"c0": coefficients["c0"], "ck": coefficients[f"c{k}"]}
         ratios.append(_composed(zfit, f"ratio_{k}_{label}", lambda values: values["ck"] / values["c0"], pair))
     return zfit.pdf.Chebyshev(obs=space, coeffs=ratios, extended=events)
+
+
+def _exponential(zfit: Any, r: Region, model: BackgroundModel, keys: Sequence[str]) -> Callable[[Any, Any], Any]:
+    """Return the density of a background that is an exponential, for zfit's `SimplePDF`."""
+    support, end = (float(r.edges[0]), float(r.edges[-1])), np.nan if model.end is None else model.end
+    mixed, znp = combination(model.family, model.order, end, r.edges), zfit.z.numpy
+    side, stand_in = (1.0, support[1]) if model.family == "threshold" else (-1.0, support[0])
+
+    def density(self: Any, x: Any) -> Any:
+        place = zfit.z.unstack_x(x)
+        inside = znp.ones_like(place) > 0.0 if model.end is None else side * (place - end) > 0.0
+        where = znp.where(inside, place, stand_in)  # beyond the end there is no logarithm
+        terms = raw_terms(model.family, model.order, end, support, where, znp)
+        exponent = sum(
+            self.params[key] * sum(mixed[j, k] * term for j, term in enumerate(terms)) for k, key in enumerate(keys)
+        )
+        value = fixed_factor(model.family, model.order, end, where, znp) * znp.exp(exponent) / (support[1] - support[0])
+        return znp.where(inside, value, 0.0)
+
+    return density
 
 
 def _constraints(zfit: Any, model: Likelihood, parameters: Sequence[Any]) -> list[Any]:

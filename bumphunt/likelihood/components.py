@@ -5,27 +5,30 @@
 
 ==============  =======================================================================================
 `Template`      a histogram, plus terms of one parameter each: odd theta + even g(theta); that of a sample ends at 0
-`Exponential`   the integrals of the exponential of a polynomial
+`Exponential`   the integrals of an exponential of terms times coefficients
 `MovingPeak`    the integrals of a peak whose position and width have parameters
+`Computed`      the integrals of a function of Python, which no compiled code knows
 ==============  =======================================================================================
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.likelihood.flat import BINS, CLIPPED, EXPONENTIAL, FACTOR_CLIPPED, LINEAR, PEAK, POWER, TEMPLATE, Flat
-from bumphunt.models.background import exponential_nodes
+from bumphunt.models.exponents import NODES, WEIGHTS
 from bumphunt.models.interpolation import Interpolation, power_values
 from bumphunt.models.peaks import Peak
 
 __all__ = [
     "BinFactors",
     "Component",
+    "Computed",
     "Exponential",
     "LinearFactor",
     "MovingPeak",
@@ -104,10 +107,61 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """The exponential of a polynomial over bins with these edges ``(b + 1,)``; one parameter a coefficient."""
+    """The sums over the points q of bin i of weights[i, q] exp(sum_k theta_k terms[i, q, k]).
+
+    Weights have the shape ``(b, 8)``, terms ``(b, 8, K)``; ``indices[k]`` is the parameter theta_k.
+    """
 
     indices: Indices
+    weights: Array
+    terms: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A function of Python over bins with these edges ``(b + 1,)``, normalised over them, times `factors` ``(b,)``.
+
+    Parameter ``indices[0]`` is the number of events in units of `events`, the others are those of the function by
+    `names`, whose derivatives are differences over `steps`.
+    """
+
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+    indices: Indices
     edges: Array
+    factors: Array
+    events: float
+    steps: Array
+
+    def counts(self, theta: Array) -> Array:
+        """Return the expected counts ``(b,)`` at all parameters of the likelihood; -inf where the function is none."""
+        half = 0.5 * np.diff(self.edges)[:, None]
+        x = 0.5 * (self.edges[1:] + self.edges[:-1])[:, None] + half * NODES
+        values = dict(zip(self.names, theta[self.indices[1:]].tolist(), strict=True))
+        with np.errstate(all="ignore"):
+            density = np.asarray(self.function(x.ravel(), **values), dtype=np.float64)
+        density = np.broadcast_to(density, (x.size,)).reshape(x.shape)
+        content = (WEIGHTS * half * density).sum(axis=1)
+        total = float(content.sum())
+        if not (np.all(density >= 0.0) and 0.0 < total < np.inf):
+            return np.full(content.size, -np.inf)
+        return np.asarray(theta[self.indices[0]] * self.events * self.factors * content / total)
+
+    def slopes(self, theta: Array) -> Array:
+        """Return the derivatives in its own parameters, ``(K, b)``."""
+        rows = []
+        for index, step in zip(self.indices, [1.0, *self.steps], strict=True):
+            moved = theta.copy()
+            if index == self.indices[0]:  # which is linear
+                moved[index] = 1.0
+                rows.append(self.counts(moved))
+                continue
+            moved[index] = theta[index] + step
+            high = self.counts(moved)
+            moved[index] = theta[index] - step
+            with np.errstate(invalid="ignore"):
+                rows.append((high - self.counts(moved)) / (2.0 * step))
+        return np.array(rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +186,7 @@ class Component:
 
     first: int
     last: int
-    shape: Template | Exponential | MovingPeak
+    shape: Template | Exponential | MovingPeak | Computed
     factors: tuple[LinearFactor | PowerFactor | BinFactors, ...]
 
     @property
@@ -199,9 +253,11 @@ class _Layout:
                 even = -1 if term.even is None else self.put(term.even)
                 self.terms.append((term.index, self.put(term.odd), even, int(term.interpolation == "smooth")))
         elif isinstance(shape, Exponential):
-            weights, nodes = exponential_nodes(shape.edges, shape.indices.size - 1)
-            kind, base = EXPONENTIAL, self.put(weights)
-            self.terms.extend((int(p), self.put(nodes[..., k]), -1, 0) for k, p in enumerate(shape.indices))
+            kind, base = EXPONENTIAL, self.put(shape.weights)
+            self.terms.extend((int(p), self.put(shape.terms[..., k]), -1, 0) for k, p in enumerate(shape.indices))
+        elif isinstance(shape, Computed):
+            msg = f"the function with parameters {shape.names} is no part of what is laid out"
+            raise TypeError(msg)
         else:
             kind, base = PEAK, self.put(_peak_table(shape))
             for p, size, width in zip(shape.indices, shape.sizes, shape.widths, strict=True):
@@ -266,7 +322,7 @@ def flattened(
     Parameters
     ----------
     components
-        All of them.
+        All of them but those that are computed by Python.
     auxiliary
         Parameter, and expectation per unit of it, of each auxiliary count; these follow the bins.
     n_parameters, n_bins

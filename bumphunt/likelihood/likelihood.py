@@ -18,6 +18,7 @@ from bumphunt.errors import InputError
 from bumphunt.likelihood.components import (
     BinFactors,
     Component,
+    Computed,
     Exponential,
     LinearFactor,
     MovingPeak,
@@ -30,10 +31,16 @@ from bumphunt.likelihood.components import (
 from bumphunt.likelihood.flat import Flat
 from bumphunt.likelihood.kernels import evaluate, nll_rows
 from bumphunt.likelihood.linear import Channel
-from bumphunt.models.background import BackgroundModel, first_coefficients, integrals
+from bumphunt.models.background import (
+    BackgroundFunction,
+    BackgroundModel,
+    first_coefficients,
+    flat_coefficients,
+    integrals,
+)
 from bumphunt.models.interpolation import Interpolation, odd_and_even
 from bumphunt.models.peaks import Peak
-from bumphunt.models.region import Region, Sample, histogram
+from bumphunt.models.region import Region, Sample, histogram, multiplied_template
 from bumphunt.models.systematics import (
     ControlRegion,
     Free,
@@ -55,6 +62,8 @@ EMPTY = 1e-6
 """Expected events below which a bin of Asimov data is empty: barrier methods leave 1e-10."""
 INSIDE = 0.5
 """How far above its floor a parameter is where the linear form is read off."""
+DIFFERENCE = 1e-4
+"""Step of the derivatives of a function of Python, in units of the first value of its parameter."""
 STRENGTH = "strength"
 """Name of the first parameter, the signal strength."""
 
@@ -102,6 +111,11 @@ class Likelihood:
     auxiliary: tuple[tuple[int, float], ...] = field(repr=False)
     flat: Flat = field(repr=False)
 
+    @property
+    def computed(self) -> tuple[Component, ...]:
+        """Components that are functions of Python: they are added to what the compiled code knows."""
+        return tuple(component for component in self.components if isinstance(component.shape, Computed))
+
     def expected(self, theta: ArrayLike) -> Array:
         """Return the expected counts, auxiliary ones included, shape ``(B,)``, at parameters of shape ``(P,)``."""
         return self._evaluated(np.asarray(theta, dtype=np.float64)[None])[0]
@@ -115,6 +129,13 @@ class Likelihood:
         """Return the expected counts at N points, ``(N, P)`` to ``(N, B)``; fill the slopes at the last one."""
         nu = np.empty((theta.shape[0], self.counts.size))
         evaluate(self.flat, theta, slopes is not None, nu, np.zeros((0, 0)) if slopes is None else slopes)
+        for component in self.computed:
+            shape, here = component.shape, slice(component.first, component.last)
+            if isinstance(shape, Computed):
+                for row, point in zip(nu, theta, strict=True):
+                    row[here] += shape.counts(point)
+                if slopes is not None:
+                    slopes[shape.indices, here] += shape.slopes(theta[-1])
         return nu
 
     def nll(self, theta: ArrayLike) -> float:
@@ -251,7 +272,7 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         regions=several,
         components=tuple(components),
         auxiliary=auxiliary,
-        flat=flattened(components, auxiliary, start.size, first),
+        flat=flattened([c for c in components if not isinstance(c.shape, Computed)], auxiliary, start.size, first),
     )
 
 
@@ -306,6 +327,8 @@ def _compiled(
     last, nominal = first + r.counts.size, histogram(sample, r.edges)
     if isinstance(sample.shape, BackgroundModel):
         return [Component(first, last, _smooth(r, sample, sample.shape, parameters), ())]
+    if isinstance(sample.shape, BackgroundFunction):
+        return [Component(first, last, _computed(r, sample, sample.shape, parameters), ())]
     nominal_counts = np.zeros(0) if nominal is None else nominal
     factors: list[LinearFactor | PowerFactor | BinFactors] = list(strength)
     for uncertainty in sample.uncertainties:
@@ -354,17 +377,45 @@ def _factor(
 
 
 def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Parameters) -> Template | Exponential:
-    """Return a smooth background: coefficients are scaled to 1 where the family is linear."""
-    first = first_coefficients(model, r.counts, r.edges)
-    linear = model.linear
-    scale = np.full(first.size, float(np.abs(first).max())) if linear else np.ones(first.size)
+    """Return a smooth background: coefficients are scaled to 1 where the family is linear.
+
+    A template that it multiplies is that, times the mean over each bin.
+    """
+    template, inverse = multiplied_template(sample, r), np.ptp(r.edges) / np.diff(r.edges)
+    if template is None:
+        first, factors = first_coefficients(model, r.counts, r.edges), np.ones(r.counts.size)
+    else:
+        ratio = max(float(r.counts.sum()), 1.0) / float(template.sum())
+        first, factors = flat_coefficients(model, ratio, r.edges), template * inverse
+    scale = np.full(first.size, float(np.abs(first).max())) if model.linear else np.ones(first.size)
     indices = [
         parameters.add(f"{sample.name}_{r.name}[{k}]", "free", start=float(c)) for k, c in enumerate(first / scale)
     ]
-    if not linear:
-        return Exponential(np.array(indices, dtype=np.intp), r.edges)
-    rows = integrals(model, first, r.edges)[1] * scale[:, None]
+    if not model.linear:
+        weights, terms = model.nodes(r.edges)
+        return Exponential(np.array(indices, dtype=np.intp), weights * factors[:, None], terms)
+    rows = integrals(model, first, r.edges)[1] * scale[:, None] * factors
     return Template(np.zeros(r.counts.size), tuple(Term(index, row) for index, row in zip(indices, rows, strict=True)))
+
+
+def _computed(r: Region, sample: Sample, model: BackgroundFunction, parameters: _Parameters) -> Computed:
+    """Return a function of Python: the number of events, in units of those that there are, is its first parameter."""
+    template, events = multiplied_template(sample, r), max(float(r.counts.sum()), 1.0)
+    factors, name = np.ones(r.counts.size), f"{sample.name}_{r.name}"
+    if template is not None:
+        factors = template / template.sum() * np.ptp(r.edges) / np.diff(r.edges)
+    indices = [parameters.add(f"{name}[events]", "free", start=1.0)]
+    indices += [parameters.add(f"{name}[{key}]", "free", start=float(value)) for key, value in model.start.items()]
+    steps = [DIFFERENCE * max(abs(float(value)), DIFFERENCE) for value in model.start.values()]
+    return Computed(
+        function=model.function,
+        names=tuple(model.start),
+        indices=np.array(indices, dtype=np.intp),
+        edges=r.edges,
+        factors=factors,
+        events=events,
+        steps=np.array(steps),
+    )
 
 
 def _morphed(sample: Sample, nominal: Array, scale: float, parameters: _Parameters) -> Template:

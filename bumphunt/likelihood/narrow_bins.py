@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood, likelihood
-from bumphunt.models.background import BackgroundModel
+from bumphunt.models.background import BackgroundFunction, BackgroundModel
 from bumphunt.models.peaks import Peak
 from bumphunt.models.region import Region
 from bumphunt.models.systematics import PerBin
@@ -47,7 +47,7 @@ def _checked(r: Region) -> Array:
         msg = f"region {r.name!r} has {r.counts.size} binned counts, no values: describe it with `values`"
         raise InputError(msg)
     for sample in (r.signal, *r.backgrounds):
-        if not isinstance(sample.shape, Peak | BackgroundModel):
+        if not isinstance(sample.shape, Peak | BackgroundModel | BackgroundFunction) or sample.template is not None:
             msg = f"sample {sample.name!r} of region {r.name!r} is a histogram: it has no density to fit unbinned"
             raise InputError(msg)
         for uncertainty in sample.uncertainties:

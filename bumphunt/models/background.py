@@ -5,43 +5,61 @@ family                   in its coefficients    when
 =======================  =====================  ================================================================
 "bernstein"              linear                 the default: positive terms, well conditioned
 "chebyshev"              linear                 the same polynomials, with small correlations of high orders
+"logarithmic"            linear                 polynomials in ln x (Bernstein): windows of a factor of two and more
 "exponential"            not linear             steep spectra: the exponential of a polynomial is never negative
+"power"                  not linear             x^a at order 1; an exponent that runs with ln x at higher ones
+"dijet"                  not linear             (1 - z)^a z^(b + c ln z + ...), z = x / end: 2, 3, 4 for three to
+                                                five parameters as those of UA2, CDF, CMS and ATLAS
+"threshold"              not linear             (x - end)^a times the exponential of a polynomial: above a threshold
+"argus"                  not linear             x (1 - z^2)^p exp(c (1 - z^2)), z = x / end: the ARGUS function, with
+                                                p = 1/2 at order 1, free at order 2
 =======================  =====================  ================================================================
 
-Bins hold integrals. Polynomials of the same order span the same space: their fits agree. Monte Carlo histograms as
-backgrounds are samples of `bumphunt.models.region`.
+Bins hold integrals. Polynomials of the same order span the same space: their fits agree. `BackgroundFunction` is any
+function of Python; `bumphunt.models.exponents` has those that are not linear. Monte Carlo histograms as backgrounds are
+samples of `bumphunt.models.region`; one that a smooth background multiplies is the `template` of a sample.
 """
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from math import comb
+from typing import Any, Literal
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betainc
 
-from bumphunt.errors import InputError
+from bumphunt.errors import InputError, unknown_name
+from bumphunt.models.exponents import ENDING, EXPONENTS, exponent_nodes
 
 __all__ = [
     "FAMILIES",
+    "BackgroundFunction",
     "BackgroundModel",
     "basis_cdf",
-    "exponential_nodes",
+    "bernstein_term",
     "first_coefficients",
+    "flat_coefficients",
     "integrals",
 ]
 
 Array = NDArray[np.float64]
-Family = Literal["bernstein", "chebyshev", "exponential"]
+Family = Literal["bernstein", "chebyshev", "logarithmic", "exponential", "power", "dijet", "threshold", "argus"]
 
-FAMILIES = ("bernstein", "chebyshev", "exponential")
+LINEAR = ("bernstein", "chebyshev", "logarithmic")
+"""Families that are linear in their coefficients."""
+FAMILIES = (*LINEAR, *EXPONENTS)
 """The families by name."""
 MAX_ORDER = 20
 """Highest order: beyond it the terms cannot be told apart in double precision."""
-NODES, WEIGHTS = np.polynomial.legendre.leggauss(8)
-"""Gauss-Legendre rule on [-1, 1], exact for polynomials of order 15: the integral over a bin of an exponential."""
+MAX_ORDERS = {"dijet": 6, "argus": 2}
+"""That of families that have fewer terms."""
+LOG_NODES, LOG_WEIGHTS = np.polynomial.legendre.leggauss(32)
+"""Gauss-Legendre rule for polynomials in ln x."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +71,103 @@ class BackgroundModel:
     family
         One of `FAMILIES`.
     order
-        Order of the polynomial, 0 to 20: it has one coefficient more.
+        Order of the polynomial, 0 to 20, that of "dijet" at most 6 and of "argus" at most 2: it has one coefficient
+        more, and one again for the power of a threshold.
+    end
+        Of "dijet", "argus" and "threshold": the energy of the collision or the end point, above which nothing is
+        expected, or the threshold, below which it is not [unit of the observable].
 
     Raises
     ------
     InputError
-        If the family is unknown or the order out of range.
+        If the family is unknown, the order out of range, or an end is missing, given to another family, or not
+        positive.
     """
 
     family: Family
     order: int
+    end: float | None = None
 
     def __post_init__(self) -> None:
         if self.family not in FAMILIES:
-            msg = f"unknown background family {self.family!r}: want one of {FAMILIES}"
+            raise InputError(unknown_name("background family", self.family, FAMILIES))
+        highest = MAX_ORDERS.get(self.family, MAX_ORDER)
+        if not isinstance(self.order, int | np.integer) or not 0 <= self.order <= highest:
+            msg = (
+                f"the order of {self.family!r} backgrounds must be a whole number from 0 to {highest}, got {self.order}"
+            )
             raise InputError(msg)
-        if not isinstance(self.order, int | np.integer) or not 0 <= self.order <= MAX_ORDER:
-            msg = f"the order of a background must be a whole number from 0 to {MAX_ORDER}, got {self.order}"
+        if (self.end is None) == (self.family in ENDING):
+            said = "needs its end" if self.end is None else "has no end"
+            msg = f"a background {self.family!r} {said}, got {self.end}: the end is for {', '.join(ENDING)}"
+            raise InputError(msg)
+        if self.end is not None and not (np.isfinite(self.end) and (self.end > 0.0 or self.family == "threshold")):
+            msg = f"the end of a background {self.family!r} must be a positive number, got {self.end}"
             raise InputError(msg)
 
     @property
     def linear(self) -> bool:
         """Whether the expected counts are linear in the coefficients."""
-        return self.family != "exponential"
+        return self.family in LINEAR
+
+    @property
+    def n_coefficients(self) -> int:
+        """How many coefficients it has."""
+        return self.order + 1 + (self.family == "threshold")
+
+    @property
+    def of_window(self) -> bool:
+        """Whether its terms depend on the place in the window alone, wherever the window is."""
+        return self.family in ("bernstein", "chebyshev")
+
+    def nodes(self, edges: ArrayLike) -> tuple[Array, Array]:
+        """Return the points of the integral over each bin of a family that is not linear (`exponent_nodes`)."""
+        x = np.asarray(edges, dtype=np.float64)
+        return exponent_nodes(self.family, self.order, np.nan if self.end is None else self.end, x)
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundFunction:
+    """A smooth background that is a function of Python: its shape; the data determine parameters and events.
+
+    Parameters
+    ----------
+    function
+        ``function(x, **parameters)``: the density at positions x of shape (N,), up to a factor, in their shape. It must
+        be positive and finite. It is normalised over each window: none of its parameters is a common factor.
+    start
+        First values of its parameters, by name.
+
+    Raises
+    ------
+    InputError
+        If a first value is not finite, or the function does not take these parameters.
+    """
+
+    function: Callable[..., Any]
+    start: Mapping[str, float]
+
+    def __post_init__(self) -> None:
+        name = getattr(self.function, "__name__", repr(self.function))
+        for parameter, value in self.start.items():
+            if not isinstance(value, int | float | np.number) or not np.isfinite(value):
+                msg = f"parameter {parameter!r} of {name!r} must start at a finite number, got {value!r}"
+                raise InputError(msg)
+        try:
+            inspect.signature(self.function).bind(np.zeros(1), **self.start)
+        except TypeError as error:
+            msg = f"{name!r} is called as {name}(x, {', '.join(f'{key}=...' for key in self.start)}): {error}"
+            raise InputError(msg) from None
+
+    @property
+    def linear(self) -> bool:
+        """Whether the expected counts are linear in the parameters: nobody knows."""
+        return False
+
+    @property
+    def n_coefficients(self) -> int:
+        """How many parameters it has, the number of events included."""
+        return 1 + len(self.start)
 
 
 def _unit(x: ArrayLike, support: tuple[float, float]) -> Array:
@@ -99,12 +191,12 @@ def basis_cdf(model: BackgroundModel, x: ArrayLike, support: tuple[float, float]
     -------
     ndarray
         Shape ``(order + 1, *x.shape)``. Bernstein terms are distributions; of the Chebyshev terms T_k, divided by the
-        width of the support, only the first is.
+        width of the support, only the first is; the logarithmic ones have a flat sum, of integral order + 1.
 
     Raises
     ------
     InputError
-        If the family is not linear.
+        If the family is not linear, or the support of a logarithmic one does not begin above 0.
 
     Examples
     --------
@@ -116,10 +208,31 @@ def basis_cdf(model: BackgroundModel, x: ArrayLike, support: tuple[float, float]
     u, n = np.clip(_unit(x, support), 0.0, 1.0), model.order
     if model.family == "bernstein":
         terms = [np.asarray(betainc(k + 1, n - k + 1, u)) for k in range(n + 1)]
+    elif model.family == "logarithmic":
+        return _logarithmic_cdf(n, np.clip(np.asarray(x, dtype=np.float64), *support), support)
     else:
         primitives = [chebyshev.chebint(unit, lbnd=-1) / 2.0 for unit in np.eye(n + 1)]
         terms = [np.asarray(chebyshev.chebval(2.0 * u - 1.0, c), dtype=np.float64) for c in primitives]
     return np.asarray(np.stack(terms), dtype=np.float64)
+
+
+def _logarithmic_cdf(order: int, x: Array, support: tuple[float, float]) -> Array:
+    """Return the integrals of the Bernstein polynomials in ln x, times (order + 1) / width, up to x inside."""
+    if not support[0] > 0.0:
+        msg = f"the background 'logarithmic' is a polynomial in ln x, but its window begins at {support[0]:g}"
+        raise InputError(msg)
+    decades = np.log(support[1] / support[0])
+    half = 0.5 * np.log(x / support[0]) / decades
+    v = half[..., None] * (1.0 + LOG_NODES)
+    # dx = x d(ln x); the density is that of the terms per width of the window
+    density = support[0] * np.exp(v * decades) * decades / (support[1] - support[0])
+    weights = LOG_WEIGHTS * half[..., None] * density
+    return np.stack([(weights * bernstein_term(k, order, v)).sum(axis=-1) for k in range(order + 1)])
+
+
+def bernstein_term(k: int, order: int, u: Any) -> Any:
+    """Return (n + 1) times the Bernstein polynomial k of order n at u in [0, 1]."""
+    return (order + 1) * comb(order, k) * u**k * (1.0 - u) ** (order - k)
 
 
 def _must_be_linear(model: BackgroundModel) -> None:
@@ -137,7 +250,7 @@ def integrals(model: BackgroundModel, coefficients: ArrayLike, edges: ArrayLike)
     model
         Family and order.
     coefficients
-        Shape ``(order + 1,)``: events of each term, or the coefficients in the exponent.
+        Shape ``(K,)``: events of each term, or the coefficients in the exponent.
     edges
         Bin edges, rising, shape ``(B + 1,)``; the window is their range.
 
@@ -146,41 +259,36 @@ def integrals(model: BackgroundModel, coefficients: ArrayLike, edges: ArrayLike)
     counts : ndarray
         Shape ``(B,)``.
     derivatives : ndarray
-        Shape ``(order + 1, B)``.
+        Shape ``(K, B)``.
+
+    Raises
+    ------
+    InputError
+        If the family does not suit the window, as `exponent_nodes` and `basis_cdf` say.
     """
     c, x = np.asarray(coefficients, dtype=np.float64), np.asarray(edges, dtype=np.float64)
     support = (float(x[0]), float(x[-1]))
     if model.linear:
         terms = np.diff(basis_cdf(model, x, support), axis=-1)
         return c @ terms, terms
-    weights, terms = exponential_nodes(x, model.order)
+    weights, terms = model.nodes(x)
     with np.errstate(over="ignore", invalid="ignore"):
         density = np.exp(terms @ c) * weights
         return density.sum(axis=-1), np.einsum("bq,bqk->kb", density, terms)
 
 
-def exponential_nodes(edges: ArrayLike, order: int) -> tuple[Array, Array]:
-    """Return the points of the integral of exp(sum_k c_k T_k(t)) over each bin, per width of the window.
+def flat_coefficients(model: BackgroundModel, total: float, edges: ArrayLike) -> Array:
+    """Return the coefficients of the plainest background of `total` > 0 events in a window, shape ``(K,)``.
 
-    Parameters
-    ----------
-    edges
-        Bin edges, rising, shape ``(B + 1,)``; t runs from -1 to 1 over their range.
-    order
-        Order of the polynomial.
-
-    Returns
-    -------
-    weights : ndarray
-        Shape ``(B, 8)``.
-    terms : ndarray
-        The T_k at the points, shape ``(B, 8, order + 1)``.
+    It is flat, but for the fixed factor of a family that has one.
     """
-    x = np.asarray(edges, dtype=np.float64)
-    middle, half = 0.5 * (x[1:] + x[:-1]), 0.5 * np.diff(x)
-    t = 2.0 * _unit(middle[:, None] + half[:, None] * NODES, (float(x[0]), float(x[-1]))) - 1.0
-    terms = np.asarray(chebyshev.chebvander(t, order), dtype=np.float64)
-    return np.asarray(WEIGHTS * half[:, None] / (x[-1] - x[0])), terms
+    if model.family == "chebyshev":
+        return np.concatenate([[total], np.zeros(model.order)])
+    if model.linear:
+        return np.full(model.order + 1, total / (model.order + 1))
+    flat = np.zeros(model.n_coefficients)
+    flat[0] = np.log(total / integrals(model, flat, edges)[0].sum())
+    return flat
 
 
 def first_coefficients(model: BackgroundModel, counts: ArrayLike, edges: ArrayLike) -> Array:
@@ -190,14 +298,13 @@ def first_coefficients(model: BackgroundModel, counts: ArrayLike, edges: ArrayLi
     """
     n, x = np.asarray(counts, dtype=np.float64), np.asarray(edges, dtype=np.float64)
     total = max(float(n.sum()), 1.0)
-    if model.family == "bernstein":
-        return np.full(model.order + 1, total / (model.order + 1))
-    if model.family == "chebyshev":
-        return np.concatenate([[total], np.zeros(model.order)])
-    t = (x[1:] + x[:-1] - x[0] - x[-1]) / (x[-1] - x[0])
-    density = (n + 0.5) / np.diff(x) * (x[-1] - x[0])
-    order = min(model.order, max(n.size - 1, 0))
-    slope = chebyshev.chebfit(t, np.log(density), order, w=np.sqrt(n + 0.5))
-    first = np.concatenate([slope, np.zeros(model.order - order)])
+    if model.linear:
+        return flat_coefficients(model, total, x)
+    weights, terms = model.nodes(x)
+    content = weights.sum(axis=1)
+    some = content > 0.0
+    centres = np.einsum("bq,bqk->bk", weights[some], terms[some]) / content[some, None]
+    size = np.sqrt(n[some] + 0.5)
+    first = np.linalg.lstsq(centres * size[:, None], np.log(size**2 / content[some]) * size, rcond=None)[0]
     first[0] += np.log(total / integrals(model, first, x)[0].sum())
-    return first
+    return np.asarray(first, dtype=np.float64)

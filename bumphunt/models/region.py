@@ -4,7 +4,8 @@ A sample has a shape and uncertainties. Its shape is
 
 * a histogram: expected counts in the bins of the region (an array, or a `hist.Hist`);
 * a `Peak` (`bumphunt.models.peaks`): bins hold its integrals, times the sample's scale;
-* a `BackgroundModel` (`bumphunt.models.background`): a smooth family whose coefficients the data determine.
+* a `BackgroundModel` (`bumphunt.models.background`): a smooth family whose coefficients the data determine, or a
+  `BackgroundFunction`: a function of Python with parameters. Either may be multiplied with a histogram.
 
 The signal is multiplied with the signal strength: events for a peak of scale 1, the usual mu for a histogram of
 expected counts. Several regions share the strength, and every uncertainty that has the same name. The questions to
@@ -21,7 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.models.background import BackgroundModel
+from bumphunt.models.background import BackgroundFunction, BackgroundModel, integrals
 from bumphunt.models.peaks import Peak
 from bumphunt.models.systematics import (
     Histogram,
@@ -59,6 +60,9 @@ class Sample:
         Statistical errors of a simulated histogram (square roots of its variances), shape ``(B,)``; those of a
         histogram with weighted storage by default. Samples that have them share one parameter a bin (Barlow and
         Beeston's method, as simplified by Conway), whose relative error is that of their sum at signal strength 1.
+    template
+        Histogram of expected counts that a smooth background multiplies, shape ``(B,)``: a simulated shape, corrected
+        by a smooth function. It is taken as it is, without statistical errors.
 
     Raises
     ------
@@ -71,10 +75,16 @@ class Sample:
     """
 
     name: str
-    shape: ArrayLike | Histogram | Peak | BackgroundModel
+    shape: ArrayLike | Histogram | Peak | BackgroundModel | BackgroundFunction
     uncertainties: Sequence[Uncertainty] = field(default=(), kw_only=True)
     scale: float = field(default=1.0, kw_only=True)
     errors: ArrayLike | None = field(default=None, kw_only=True)
+    template: ArrayLike | Histogram | None = field(default=None, kw_only=True)
+
+    @property
+    def smooth(self) -> BackgroundModel | BackgroundFunction | None:
+        """The shape, if it is a smooth background whose parameters the data determine."""
+        return self.shape if isinstance(self.shape, BackgroundModel | BackgroundFunction) else None
 
     def __post_init__(self) -> None:
         if not self.name or not isinstance(self.name, str):
@@ -85,10 +95,13 @@ class Sample:
             raise InputError(msg)
         if self.errors is None and isinstance(self.shape, Histogram):
             object.__setattr__(self, "errors", weighted_errors(self.shape))
-        if isinstance(self.shape, Peak | BackgroundModel) and self.errors is not None:
+        if isinstance(self.shape, Peak | BackgroundModel | BackgroundFunction) and self.errors is not None:
             msg = f"sample {self.name!r} is a function, not a histogram: it has no statistical errors"
             raise InputError(msg)
-        if isinstance(self.shape, BackgroundModel) and self.uncertainties:
+        if self.template is not None and self.smooth is None:
+            msg = f"sample {self.name!r} is no smooth background: it multiplies no template"
+            raise InputError(msg)
+        if self.smooth is not None and self.uncertainties:
             msg = f"the coefficients of {self.name!r} are free already: it takes no {self.uncertainties[0]}"
             raise InputError(msg)
         met: set[tuple[type, str]] = set()
@@ -147,22 +160,26 @@ class Region:
         if len(set(names)) != len(names):
             msg = f"two samples of region {self.name!r} have the same name: {names}"
             raise InputError(msg)
-        if isinstance(self.signal.shape, BackgroundModel):
-            msg = f"the signal of region {self.name!r} must be a peak or a histogram, got {self.signal.shape}"
+        if self.signal.smooth is not None:
+            msg = f"the signal of region {self.name!r} must be a peak or a histogram, got {self.signal.smooth}"
             raise InputError(msg)
         if isinstance(self.signal.shape, Peak):
             _check_peak(self.name, self.signal.shape, self.edges)
-        smooth = [sample for sample in self.backgrounds if isinstance(sample.shape, BackgroundModel)]
-        coefficients = sum(sample.shape.order + 1 for sample in smooth if isinstance(sample.shape, BackgroundModel))
+        smooth = [(sample.name, sample.smooth) for sample in self.backgrounds if sample.smooth is not None]
+        coefficients = sum(model.n_coefficients for _, model in smooth)
         if smooth and coefficients + 1 > self.counts.size:
             orders = ", ".join(
-                f"order {s.shape.order} of {s.name!r}" for s in smooth if isinstance(s.shape, BackgroundModel)
+                f"order {model.order} of {name!r}" if isinstance(model, BackgroundModel) else repr(name)
+                for name, model in smooth
             )
             msg = (
                 f"{orders}: {coefficients} coefficients are too many beside a signal in the {self.counts.size} bins of"
                 f" region {self.name!r}"
             )
             raise InputError(msg)
+        for _, model in smooth:
+            if isinstance(model, BackgroundModel):
+                integrals(model, np.zeros(model.n_coefficients), self.edges)  # raises where it does not suit the window
         for sample in self.backgrounds:
             for uncertainty in sample.uncertainties:
                 if isinstance(uncertainty, SpuriousSignal):
@@ -170,6 +187,7 @@ class Region:
                     raise InputError(msg)
         for sample in (self.signal, *self.backgrounds):
             histogram(sample, self.edges)
+            multiplied_template(sample, self)
 
 
 def _check_bins(name: str, counts: Array, edges: Array) -> None:
@@ -205,25 +223,52 @@ def histogram(sample: Sample, edges: Array) -> Array | None:
     InputError
         If a histogram does not have the bins of its region, or a content is negative or not finite.
     """
-    if isinstance(sample.shape, BackgroundModel):
+    if sample.smooth is not None:
         return None
     if isinstance(sample.shape, Peak):
         return sample.scale * sample.shape.fractions(edges)
-    if isinstance(sample.shape, Histogram):
-        values, own = _read(sample.shape)
+    return sample.scale * _contents(sample.name, sample.shape, edges)
+
+
+def multiplied_template(sample: Sample, r: Region) -> Array | None:
+    """Return the histogram that a smooth background multiplies in a region, shape ``(B,)``; None if there is none.
+
+    Raises
+    ------
+    InputError
+        As `histogram`, and if it is empty where there are counts, so that no smooth function helps.
+    """
+    if sample.template is None:
+        return None
+    values = _contents(sample.name, sample.template, r.edges)
+    lacking = np.flatnonzero((values == 0.0) & (r.counts > 0.0))
+    if lacking.size or not values.sum() > 0.0:
+        b = int(lacking[0]) if lacking.size else 0
+        msg = (
+            f"the template of {sample.name!r} is empty in bin {b} of region {r.name!r} ({r.edges[b]:g} to"
+            f" {r.edges[b + 1]:g}), where {r.counts[b]:g} events are: join bins, or smooth the template"
+        )
+        raise InputError(msg)
+    return values
+
+
+def _contents(name: str, shape: object, edges: Array) -> Array:
+    """Return the contents of a histogram of a sample with the bins of a region, or raise as `histogram` says."""
+    if isinstance(shape, Histogram):
+        values, own = _read(shape)
         if own.shape != edges.shape or not np.allclose(own, edges, rtol=1e-9, atol=1e-12):
-            msg = f"the histogram of {sample.name!r} has {values.size} bins with other edges than its region"
+            msg = f"the histogram of {name!r} has {values.size} bins with other edges than its region"
             raise InputError(msg)
     else:
-        values = np.atleast_1d(numbers(f"the histogram of {sample.name!r}", sample.shape))
+        values = np.atleast_1d(numbers(f"the histogram of {name!r}", shape))
     if values.shape != (edges.size - 1,):
-        msg = f"the histogram of {sample.name!r} has shape {values.shape}, its region {edges.size - 1} bins"
+        msg = f"the histogram of {name!r} has shape {values.shape}, its region {edges.size - 1} bins"
         raise InputError(msg)
     if not np.all((values >= 0.0) & (values < np.inf)):
         bad = values[~((values >= 0.0) & (values < np.inf))][0]
-        msg = f"the histogram of {sample.name!r} must be finite and not negative, found {bad}"
+        msg = f"the histogram of {name!r} must be finite and not negative, found {bad}"
         raise InputError(msg)
-    return sample.scale * values
+    return values
 
 
 def weighted_errors(histogram: Histogram) -> Array | None:
@@ -252,7 +297,10 @@ def region(
     name: str,
     *,
     signal: Sample | Peak | ArrayLike | Histogram,
-    backgrounds: Sequence[Sample | BackgroundModel] | Sample | BackgroundModel,
+    backgrounds: Sequence[Sample | BackgroundModel | BackgroundFunction]
+    | Sample
+    | BackgroundModel
+    | BackgroundFunction,
     counts: ArrayLike | Histogram | None = None,
     values: ArrayLike | None = None,
     edges: ArrayLike | None = None,
@@ -267,7 +315,7 @@ def region(
     signal
         A sample, or only its shape.
     backgrounds
-        Samples, or smooth backgrounds; one, or a sequence.
+        Samples, or smooth backgrounds (families or functions); one, or a sequence.
     counts
         Observed counts, shape ``(B,)``, or a histogram; either these or `values`.
     values
@@ -308,13 +356,17 @@ def region(
     else:
         n, x, kept = _binned(name, values, edges)
     first = signal if isinstance(signal, Sample) else Sample("signal", signal)
-    several = [backgrounds] if isinstance(backgrounds, Sample | BackgroundModel) else backgrounds
-    if isinstance(several, Histogram) or not all(isinstance(s, Sample | BackgroundModel) for s in several):
+    kinds = Sample | BackgroundModel | BackgroundFunction
+    several = [backgrounds] if isinstance(backgrounds, kinds) else backgrounds
+    if isinstance(several, Histogram) or not all(isinstance(s, kinds) for s in several):
         msg = (
             f"the backgrounds of region {name!r} must be samples or smooth backgrounds: want Sample('name', histogram)"
         )
         raise InputError(msg)
-    samples = [s if isinstance(s, Sample) else Sample(s.family, s) for s in several]
+    samples = [
+        s if isinstance(s, Sample) else Sample(s.family if isinstance(s, BackgroundModel) else "function", s)
+        for s in several
+    ]
     return Region(
         name=name,
         counts=n,

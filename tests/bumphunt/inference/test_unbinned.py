@@ -19,7 +19,14 @@ from bumphunt.inference.unbinned import fit_unbinned
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.likelihood.narrow_bins import narrow_bins, unbinned_constant, unbinned_likelihood
 from bumphunt.models.background import BackgroundModel, basis_cdf
-from bumphunt.models.peaks import crystal_ball, crystal_ball_gaussian, gaussian, two_sided_crystal_ball
+from bumphunt.models.peaks import (
+    breit_wigner,
+    crystal_ball,
+    crystal_ball_gaussian,
+    gaussian,
+    two_sided_crystal_ball,
+    voigt,
+)
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import (
     ControlRegion,
@@ -43,7 +50,7 @@ def dimuon(peak=None, family="bernstein", order=2, uncertainties=(), bins=400, v
         values=values,
         edges=np.linspace(*SUPPORT, bins + 1),
         signal=Sample("signal", peak or gaussian(5.0, 0.05), uncertainties=uncertainties),
-        backgrounds=[BackgroundModel(family, order), *others],
+        backgrounds=[family if isinstance(family, BackgroundModel) else BackgroundModel(family, order), *others],
     )
 
 
@@ -163,6 +170,7 @@ def test_negative_density_is_infinitely_unlikely():
             r"support \(4.5, 5.5\) of 'signal'",
         ),
         (dimuon(others=[Sample("mc", np.ones(400))]), "'mc' of region 'dimuon' is a histogram"),
+        (dimuon(breit_wigner(5.0, 0.04, 0.05)), "zfit has no relativistic Breit-Wigner with a resolution"),
     ],
 )
 def test_what_zfit_is_not_given_raises(r, message):
@@ -193,6 +201,11 @@ DESCRIBED = {
     "crystal balls": [
         dimuon(crystal_ball(5.0, 0.05, 1.2, 3.0), "chebyshev", 3),
         dimuon(two_sided_crystal_ball(5.0, 0.05, (1.2, 3.0), (1.5, 4.0)), "exponential", 0, name="dielectron"),
+    ],
+    "families": [
+        dimuon(voigt(5.0, 0.04, 0.05), BackgroundModel("dijet", 2, end=7.0), uncertainties=[PeakWidth("v", 0.1)]),
+        dimuon(family="logarithmic", name="dielectron"),
+        dimuon(family=BackgroundModel("threshold", 1, end=3.9), name="dipion"),
     ],
     "moving": [dimuon(BALL, "exponential", 3, uncertainties=[PeakWidth("w", 0.2), PeakPosition("p", 0.01)])],
 }

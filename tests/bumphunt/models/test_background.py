@@ -65,7 +65,11 @@ def test_exponential_starts_near_the_data_even_with_few_bins(order):
 
 @pytest.mark.parametrize(
     ("family", "order", "message"),
-    [("spline", 2, "unknown background family 'spline'"), ("bernstein", -1, "got -1"), ("chebyshev", 21, "got 21")],
+    [
+        ("spline", 2, "background family 'spline' is not known"),
+        ("bernstein", -1, "got -1"),
+        ("chebyshev", 21, "got 21"),
+    ],
 )
 def test_unknown_family_or_order_raises(family, order, message):
     with pytest.raises(InputError, match=message):

@@ -6,7 +6,15 @@ from scipy import integrate, stats
 
 from bumphunt.errors import InputError
 from bumphunt.models import shapes
-from bumphunt.models.peaks import Peak, crystal_ball, crystal_ball_gaussian, gaussian, two_sided_crystal_ball
+from bumphunt.models.peaks import (
+    Peak,
+    breit_wigner,
+    crystal_ball,
+    crystal_ball_gaussian,
+    gaussian,
+    two_sided_crystal_ball,
+    voigt,
+)
 
 PEAKS = {
     "gaussian": gaussian(5.0, 0.3),
@@ -14,6 +22,8 @@ PEAKS = {
     "mirrored": crystal_ball(5.0, 0.3, 1.2, 3.0, tail="high"),
     "two": two_sided_crystal_ball(5.0, 0.3, (1.0, 2.5), (1.8, 4.0)),
     "sum": crystal_ball_gaussian((5.0, 0.3, 1.0, 2.0, 0.7, 1.8), (2.0, 9.0)),
+    "voigt": voigt(5.0, 0.3, 0.2),
+    "relativistic": breit_wigner(5.0, 0.3, 0.7),
 }
 
 
@@ -52,7 +62,11 @@ def test_equal_tails_are_symmetric():
     [
         (lambda: gaussian(5.0, 0.0), "must be positive, got 0.0"),
         (lambda: gaussian(np.nan, 1.0), "finite parameters"),
-        (lambda: Peak(family="voigt", parameters=(1.0, 1.0)), "unknown peak 'voigt'"),
+        (lambda: Peak(family="landau", parameters=(1.0, 1.0)), "unknown peak 'landau'"),
+        (lambda: voigt(1.0, 0.1, -0.2), "natural width >= 0, got 0.1 and -0.2"),
+        (lambda: voigt(1.0, 0.0, 0.2), "must be positive, got 0.0"),
+        (lambda: breit_wigner(0.0, 0.1, 0.2), "a mass and a width > 0, got 0.0"),
+        (lambda: breit_wigner(1.0, 0.1, 0.0), "a mass and a width > 0, got 1.0 and 0.0"),
         (lambda: crystal_ball(0.0, 1.0, 1.0, 0.9), "n > 1, got 0.9"),
         (lambda: two_sided_crystal_ball(0.0, 1.0, (1.0, 2.0), (1.0, 1.0)), "n > 1, got 1.0"),
         (lambda: crystal_ball_gaussian((0.0, 1.0, 1.0, 2.0, 0.5, 2.0), (3.0, 1.0)), "support"),
