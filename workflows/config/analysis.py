@@ -148,3 +148,13 @@ class Analysis(Section):
     """Show what was observed in real data inside the search range."""
     seed: Annotated[int, Number, Field(ge=0)] = 1
     """Seed of the simulation."""
+
+    @property
+    def backgrounds(self) -> dict[str, BackgroundSample]:
+        """The samples that the expectation is made of: those that are no alternative to another."""
+        return {name: sample for name, sample in self.samples.items() if sample.alternative is None}
+
+    @property
+    def alternatives(self) -> dict[str, str]:
+        """The alternative sample of each source of uncertainty that is the difference to one."""
+        return {name: section.sample for name, section in self.systematics.items() if section.sample is not None}

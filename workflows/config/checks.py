@@ -57,8 +57,27 @@ def check_names(sections: Analysis, search: Search) -> None:
     _check_corrections(sections, search)
     _check_controls(sections, search)
     for name in sections.fit.templates:
-        if name not in sections.samples:
-            raise ValueError(unknown_name("fit.templates: sample", name, sections.samples))
+        if name not in sections.backgrounds:
+            raise ValueError(unknown_name("fit.templates: sample", name, sections.backgrounds))
+    _check_alternatives(sections)
+
+
+def _check_alternatives(sections: Analysis) -> None:
+    """Raise for an alternative to a sample that there is not, or a source that is the difference to no alternative."""
+    for name, sample in sections.samples.items():
+        if sample.alternative is not None and sample.alternative not in sections.backgrounds:
+            known = sections.backgrounds
+            raise ValueError(unknown_name(f"samples.{name}.alternative: sample", sample.alternative, known))
+    known_alternatives = [name for name in sections.samples if name not in sections.backgrounds]
+    for source, name in sections.alternatives.items():
+        if name in sections.backgrounds:
+            msg = (
+                f"systematics.{source}.sample: {name!r} is part of the expectation; say what it is another simulation"
+                f" of: samples: {{{name}: {{alternative: ...}}}}"
+            )
+            raise ValueError(msg)
+        if name not in known_alternatives:
+            raise ValueError(unknown_name(f"systematics.{source}.sample: alternative", name, known_alternatives))
 
 
 def _check_region_names(sections: Analysis, search: Search) -> None:
@@ -149,11 +168,12 @@ def _injections(sections: Analysis) -> Iterator[tuple[str, Injection]]:
 
 def _check_corrections(sections: Analysis, search: Search) -> None:
     """Raise for a correction or factor of a sample or region that there is not, or with the name of another."""
-    samples, regions = [*sections.samples, SIGNAL], [region.name for region in search.regions]
+    samples, regions = [*sections.backgrounds, SIGNAL], [region.name for region in search.regions]
     named = {
         f"corrections.{name}": (section.samples, section.regions) for name, section in sections.corrections.items()
     }
     named |= {f"factors.{name}": (factor.samples, factor.regions) for name, factor in sections.factors.items()}
+    named |= {f"systematics.{name}": (source.samples, ()) for name, source in sections.systematics.items()}
     for key, (some_samples, some_regions) in named.items():
         for sample in some_samples:
             if sample not in samples:
@@ -183,8 +203,8 @@ def _check_controls(sections: Analysis, search: Search) -> None:
             )
             raise ValueError(msg)
         for sample in control.samples:
-            if sample not in sections.samples:
-                raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, sections.samples))
+            if sample not in sections.backgrounds:
+                raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, sections.backgrounds))
 
 
 def check_regions(sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], beams: Beams) -> None:
@@ -201,7 +221,7 @@ def check_regions(sections: Analysis, search: Search, regions: Sequence[Analysed
         _check_spectrum(region)
     _check_samples(sections, regions, beams)
     _check_factors_of_pseudodata(sections, regions)
-    if sections.data.simulate is not None and any(s.simulate is None for s in sections.samples.values()):
+    if sections.data.simulate is not None and any(s.simulate is None for s in sections.backgrounds.values()):
         msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
         raise ValueError(msg)
 
@@ -336,13 +356,13 @@ def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams:
             msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {signal_names[0]!r} are taken)"
             raise ValueError(msg)
     for region in regions:
-        if not any(sample.fills(region.name) for sample in sections.samples.values()):
+        if not any(sample.fills(region.name) for sample in sections.backgrounds.values()):
             msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
             raise ValueError(msg)
     backgrounds = known_processes(signal=False)
     for name, sample in sections.samples.items():
         if sample.simulate is not None:
-            process, key = sample.simulate.process or name, f"samples.{name}.simulate"
+            process, key = sample.process_name(name), f"samples.{name}.simulate"
             if process not in backgrounds:
                 raise ValueError(unknown_name(f"{key}.process =", process, backgrounds))
             _complete(key, find_process(process), sample.simulate.parameters, beams)
@@ -352,10 +372,10 @@ def _check_factors_of_pseudodata(sections: Analysis, regions: Sequence[AnalysedR
     """Raise if the events of pseudo-data, which all regions of a candidate see, had another number in some of them."""
     if sections.data.simulate is None or sections.data.drawn_from_expectation:
         return
-    for sample in (*sections.samples, SIGNAL):
+    for sample in (*sections.backgrounds, SIGNAL):
         seen: dict[str, tuple[str, float]] = {}
         for region in regions:
-            there = region.signal is not None if sample == SIGNAL else sections.samples[sample].fills(region.name)
+            there = region.signal is not None if sample == SIGNAL else sections.backgrounds[sample].fills(region.name)
             if not there:
                 continue
             factor = product(factors_on(sections.factors, sample, region.name))
@@ -391,7 +411,7 @@ def check_sources(sections: Analysis, sources: Sequence[Source], templates: Sequ
         if _is_taken(sections, name) or name in (*sections.corrections, *sections.factors):
             msg = f"systematics: the name {name!r} is taken by an uncertainty that is there without it"
             raise ValueError(msg)
-        uncounted = [what for what in section.source(name).moves if what in UNCOUNTED]
+        uncounted = [] if section.measured else [what for what in section.source(name).moves if what in UNCOUNTED]
         if sections.fit.method == "counting" and uncounted:
             msg = f"systematics.{name}: a count cannot use a {uncounted[0]}; want fit.method: templates"
             raise ValueError(msg)

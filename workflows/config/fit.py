@@ -279,7 +279,30 @@ class Systematic(Section):
     """Relative change at the upper end of the window, and its negative at the lower end, by sample."""
     spurious_signal: NonNegative = 0.0
     """A signal that the background shape fakes, in units of the error of n_sig without signal."""
+    sample: str | None = None
+    """A sample that is an ``alternative``: its difference to the sample that it stands for; -1 sigma is mirrored."""
+    weights: tuple[str, ...] = Field(default=(), max_length=2)
+    """Variables of the ntuples that the weight is multiplied with at +1 and -1 sigma; one is mirrored at 1."""
+    samples: tuple[str, ...] = ()
+    """With `weights`: the samples that have them, ``signal`` for the signal; all that are simulated unless given."""
+
+    @model_validator(mode="after")
+    def _measured_or_said(self) -> Self:
+        alone = "sample" if self.sample is not None else "weights" if self.weights else None
+        beside = self.model_fields_set - {alone, "samples" if self.weights else None}
+        if alone is not None and beside:
+            msg = f"'{alone}' is a source of its own: give {', '.join(sorted(beside))} under another name"
+            raise ValueError(msg)
+        if self.samples and not self.weights:
+            msg = "'samples' are those of 'weights': give these, or remove it"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def measured(self) -> bool:
+        """Whether simulated events say what it moves, and no numbers here."""
+        return self.sample is not None or bool(self.weights)
 
     def source(self, name: str) -> Source:
-        """Return the source as the library wants it."""
-        return Source(name=name, **self.model_dump())
+        """Return the source as the library wants it; one that is not `measured`."""
+        return Source(name=name, **self.model_dump(exclude={"sample", "weights", "samples"}))

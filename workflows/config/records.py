@@ -219,6 +219,8 @@ class SpectraSetup:
         Luminosity of the data [fb^-1].
     smooth
         By sample, the smooth curve that takes the place of its spectrum.
+    alternatives
+        By source of uncertainty, the alternative sample whose difference to another it is.
     drawn
         Whether the data are drawn from the expectation.
     injected
@@ -230,6 +232,7 @@ class SpectraSetup:
     regions: tuple[AnalysedRegion, ...]
     luminosity: float
     smooth: Mapping[str, Smooth]
+    alternatives: Mapping[str, str]
     drawn: bool
     injected: tuple[InjectedSignal, ...]
     seed: int

@@ -41,14 +41,14 @@ from workflows.config.records import (
     SearchedMasses,
     SpectraSetup,
 )
-from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name, signal_samples
-from workflows.config.samples import MIN_MASSES, SIGNAL
+from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name
+from workflows.config.samples import MIN_MASSES
 from workflows.config.searches import find_function, find_search
 from workflows.config.simulated import injected_at, injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
-from workflows.reading.plan import Correction, RegionPlan
+from workflows.config.weighting import corrections_of
+from workflows.reading.plan import RegionPlan
 from workflows.reading.run_list import RunList, read_run_list
-from workflows.reading.weights import load_corrections
 
 __all__ = ["resolve"]
 
@@ -79,7 +79,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     regions = _regions(sections, search, beams)
     check_regions(sections, search, regions, beams)
     sources = _sources(sections)
-    templates = () if sections.fit.method == "smooth" else sections.fit.templates or tuple(sections.samples)
+    templates = () if sections.fit.method == "smooth" else sections.fit.templates or tuple(sections.backgrounds)
     check_sources(sections, sources, templates)
     good_runs = _good_runs(sections, path.parent)
     luminosity = _luminosity(sections, good_runs)
@@ -93,7 +93,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         rule=_candidate_rule(sections.ntuples),
         key=sections.ntuples.row_key,
         constants=sections.ntuples.constants,
-        corrections=_corrections(sections, regions, path.parent),
+        corrections=corrections_of(sections, regions, path),
         good_runs=good_runs,
         truth=sections.signal.truth,
         blinded=about.blinded,
@@ -141,7 +141,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
 
 def _processes(sections: Analysis) -> dict[str, str]:
     """Return the process of each sample by its name, which is that of the process unless something else is said."""
-    simulated = {name: sample.simulate for name, sample in sections.samples.items()}
+    simulated = {name: sample.simulate for name, sample in sections.backgrounds.items()}
     return {name: (made.process if made is not None else None) or name for name, made in simulated.items()}
 
 
@@ -255,7 +255,7 @@ def _sources(sections: Analysis) -> tuple[Source, ...]:
         found.append(Source(name="efficiency", efficiency=sections.signal.uncertainty))
     if sections.data.luminosity_uncertainty > 0:
         found.append(Source(name="luminosity", efficiency=sections.data.luminosity_uncertainty))
-    found.extend(section.source(name) for name, section in sections.systematics.items())
+    found.extend(section.source(name) for name, section in sections.systematics.items() if not section.measured)
     return tuple(found)
 
 
@@ -263,31 +263,6 @@ def _candidate_rule(ntuples: Ntuples) -> CandidateRule:
     """Return the rule for events with several candidates."""
     rule = ntuples.candidates
     return REJECT if rule == "reject" else CandidateRule(best=rule.variable, largest=rule.best == "highest")
-
-
-def _corrections(sections: Analysis, regions: Sequence[AnalysedRegion], folder: Path) -> tuple[Correction, ...]:
-    """Return the corrections, with the names of the signals for ``signal``.
-
-    Raises
-    ------
-    ValueError
-        If the file of one cannot be used.
-    """
-    signals = [sample.name for sample in signal_samples(regions)]
-
-    def named(samples: tuple[str, ...]) -> tuple[str, ...] | None:
-        names = [name for sample in samples for name in (signals if sample == SIGNAL else [sample])]
-        return tuple(dict.fromkeys(names)) if samples else None
-
-    found: list[Correction] = []
-    for key, section in sections.corrections.items():
-        try:
-            found.append(section.record(key, folder, named(section.samples)))
-            load_corrections(found[-1:])
-        except (ConfigError, InputError) as error:
-            msg = f"corrections.{key}: {error}"
-            raise ValueError(msg) from None
-    return tuple(found)
 
 
 def _good_runs(sections: Analysis, folder: Path) -> RunList | None:
@@ -362,6 +337,7 @@ def _spectra(
         regions=regions,
         luminosity=luminosity,
         smooth={name: sample.smooth for name, sample in sections.samples.items() if sample.smooth is not None},
+        alternatives=sections.alternatives,
         drawn=sections.data.drawn_from_expectation,
         injected=_injected(sections, search, regions, power=2.0 if model is None else model.power),
         seed=sections.seed,
@@ -403,7 +379,7 @@ def _scan(
         limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),
         significance=SignificanceSettings(method=fit.significance, n_toys=fit.toys),
         templates=templates,
-        uncertainties={name: sample.uncertainty for name, sample in sections.samples.items()},
+        uncertainties={name: sample.uncertainty for name, sample in sections.backgrounds.items()},
         sources=sources,
         blinded=about.blinded,
         seed=sections.seed,

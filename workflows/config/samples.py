@@ -71,7 +71,7 @@ class SimulatedBackground(Section):
     events: Count
     """Events to generate (weighted)."""
     process: str | None = None
-    """Name of the process; the sample's name unless given."""
+    """Name of the process; the sample's name, or that of the sample it is an alternative to, unless given."""
     parameters: dict[str, Value] = Field(default_factory=dict)
     """Parameters of the process that differ from its defaults."""
 
@@ -139,6 +139,9 @@ class BackgroundSample(Section):
     """Relative uncertainty of the normalisation."""
     smooth: Smooth | None = None
     """A smooth curve in place of the selected spectrum; none unless given."""
+    alternative: str | None = None
+    """The sample that this is another simulation of: it is in no expectation, and ``systematics: {NAME: {sample: ..}}``
+    makes a source of the difference."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
@@ -151,6 +154,9 @@ class BackgroundSample(Section):
         if self.files and (self.luminosity is None) == (self.cross_section is None or self.generated is None):
             msg = "files need either 'luminosity' or both 'cross_section' and 'generated'"
             raise ValueError(msg)
+        if self.alternative is not None and self.uncertainty:
+            msg = "an 'alternative' is in no expectation: remove its 'uncertainty', that of what it stands for counts"
+            raise ValueError(msg)
         return self
 
     @property
@@ -161,6 +167,10 @@ class BackgroundSample(Section):
         if self.cross_section is not None and self.generated is not None:
             return self.generated / self.cross_section
         return None
+
+    def process_name(self, name: str) -> str:
+        """Return the process that is simulated for the sample of a name: that of what it stands for, by default."""
+        return (self.simulate.process if self.simulate is not None else None) or self.alternative or name
 
     def fills(self, region: str) -> bool:
         """Return whether it contributes to the region of that name."""

@@ -90,12 +90,14 @@ def _backgrounds(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[
     return [
         SampleSpec(
             name=name,
-            process=find_process(sample.simulate.process or name),
+            process=find_process(sample.process_name(name)),
             n=sample.simulate.events,
             parameters=sample.simulate.parameters,
         )
         for name, sample in sections.samples.items()
-        if sample.simulate is not None and any(sample.fills(region.name) for region in regions)
+        if sample.simulate is not None
+        and (sample.alternative is None or name in sections.alternatives.values())
+        and any(sample.fills(region.name) for region in regions)
     ]
 
 
@@ -120,11 +122,11 @@ def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Drawn
     if sections.data.simulate is None or sections.data.drawn_from_expectation:
         return ()
     found = []
-    for name, sample in sections.samples.items():
+    for name, sample in sections.backgrounds.items():
         filled = [region.name for region in regions if sample.fills(region.name)]
         if sample.simulate is not None and filled:
             drawn = DrawnSample(
-                process=find_process(sample.simulate.process or name),
+                process=find_process(sample.process_name(name)),
                 yield_factor=product(factors_on(sections.factors, name, filled[0])),
                 parameters=sample.simulate.parameters,
             )

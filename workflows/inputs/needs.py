@@ -47,7 +47,7 @@ def needed(setup: ReadingSetup, sample: InputSample) -> tuple[str, ...]:
     candidate = _candidate(setup, sample)
     plans = [region.plan for region in setup.regions if region.definition.candidate == candidate]
     truth = () if setup.truth is None or sample.kind != "signal" else (setup.truth,)
-    corrections = load_corrections(corrections_on(setup, [sample]))
+    corrections = load_corrections(() if sample.kind == "data" else corrections_on(setup, [sample])).of(sample.name)
     runs = RUN if setup.good_runs is not None and sample.kind == "data" else ()
     return needed_variables(plans, setup.rule, corrections, setup.key, more=(*truth, *runs))
 

@@ -48,10 +48,12 @@ class InputSample:
         The other coordinates of a signal.
     generated
         Sum of weights of a signal or background before any selection, where the YAML says it.
+    alternative
+        The sample that this is another simulation of; None where it is part of the expectation.
     """
 
     name: str
-    kind: Literal["data", "background", "signal"]
+    kind: Literal["data", "background", "signal", "alternative"]
     regions: tuple[str, ...]
     tree: str
     files: tuple[Path, ...]
@@ -59,6 +61,7 @@ class InputSample:
     mass: float | None = None
     at: At = ALONE
     generated: float | None = None
+    alternative: str | None = None
 
     @property
     def key(self) -> str:
@@ -197,7 +200,8 @@ def _backgrounds(
     found = []
     for name, sample in analysis.sections.samples.items():
         filled = [region for region in regions if sample.fills(region.name)]
-        if not filled:
+        unused = sample.alternative is not None and name not in analysis.sections.alternatives.values()
+        if not filled or unused:
             continue
         if sample.simulate is None:
             files, luminosity = (
@@ -209,12 +213,13 @@ def _backgrounds(
         found.append(
             InputSample(
                 name=name,
-                kind="background",
+                kind="background" if sample.alternative is None else "alternative",
                 regions=tuple(region.name for region in filled),
                 tree=regions[0].tree,
                 files=files,
                 luminosity=luminosity,
                 generated=sample.generated,
+                alternative=sample.alternative,
             )
         )
     return found

@@ -107,16 +107,16 @@ class Processed:
 
     def factor(self, region: str, sample: InputSample) -> float:
         """Return the factor that brings a sample to the luminosity of the data; 1 for data and signals."""
-        if sample.kind != "background":
+        if sample.kind not in ("background", "alternative"):
             return 1.0
         luminosity, fraction = self.luminosity(region), self.fraction(region, sample.name)
         return sample.normalisation(data_luminosity=luminosity, fraction=fraction)
 
     def factors_on(self, region: str, sample: str) -> dict[str, FactorSection]:
-        """Return the constant factors on a sample."""
-        kind = self.record[region][sample]["kind"]
-        found = {} if kind == "data" else self.factors
-        return factors_on(found, SIGNAL if kind == "signal" else sample, region)
+        """Return the constant factors on a sample: of an alternative those on the one that it stands for."""
+        entry = self.record[region][sample]
+        found = {} if entry["kind"] == "data" else self.factors
+        return factors_on(found, SIGNAL if entry["kind"] == "signal" else entry["alternative"] or sample, region)
 
     def weight(self, region: str, sample: InputSample) -> float:
         """Return what the weights of the events of a sample are multiplied with: factors, and that of `factor`."""
@@ -192,6 +192,7 @@ def write_processed(
                 "kind": sample.kind,
                 "mass": sample.mass,
                 "at": dict(sample.at),
+                "alternative": sample.alternative,
                 "rows": result.rows,
                 "rows_expected": result.rows_expected,
                 "missing": [asdict(missing) for missing in result.missing],

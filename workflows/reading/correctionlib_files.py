@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import correctionlib
@@ -22,7 +23,7 @@ from bumphunt.errors import ConfigError, InputError, unknown_name
 from workflows.reading.plan import Correction
 from workflows.reading.spectra import NOMINAL
 
-__all__ = ["LoadedCorrection", "evaluate", "load"]
+__all__ = ["LoadedCorrection", "evaluate", "load", "weight_variation"]
 
 Array = NDArray[np.float64]
 _GZIP = b"\x1f\x8b"
@@ -54,8 +55,9 @@ def load(source: Correction) -> LoadedCorrection:
         If the file is missing or no correctionlib file, the correction is not in it, or the inputs do not match.
     """
     try:
-        content = source.file.read_bytes()
-        text = (gzip.decompress(content) if content.startswith(_GZIP) else content).decode()
+        if (text := source.content) is None:
+            content = source.file.read_bytes()
+            text = (gzip.decompress(content) if content.startswith(_GZIP) else content).decode()
         found = _compiled(text)
         document = json.loads(text)
     except OSError as error:
@@ -98,6 +100,43 @@ def load(source: Correction) -> LoadedCorrection:
         names=names,
         systematic=systematic,
         is_text=tuple(kind == "string" for _, kind in free),
+    )
+
+
+def weight_variation(
+    name: str, variables: Sequence[str], *, file: Path, samples: tuple[str, ...] | None = None
+) -> Correction:
+    """Return variables of an ntuple that vary the weight as a correction that is 1 without them.
+
+    Parameters
+    ----------
+    name
+        Name of the source.
+    variables
+        What the weight is multiplied with at +1 and at -1 standard deviation; one is mirrored at 1.
+    file
+        What names them, for errors.
+    samples
+        Samples that have them; None for all simulated ones.
+    """
+    inputs = [{"name": variable, "type": "real"} for variable in variables]
+    same = {"version": 1, "inputs": inputs, "output": {"name": "weight", "type": "real"}}
+
+    def formula(expression: str, variable: str) -> dict[str, object]:
+        return {"nodetype": "formula", "parser": "TFormula", "expression": expression, "variables": [variable]}
+
+    data = {NOMINAL: 1.0, "up": formula("x", variables[0])}
+    data["down"] = formula("x", variables[1]) if len(variables) > 1 else formula("2-x", variables[0])
+    entries = [{"name": key, "data": entry, **same} for key, entry in data.items()]
+    return Correction(
+        name=name,
+        file=file,
+        correction=NOMINAL,
+        inputs=tuple(variables),
+        samples=samples,
+        up="up",
+        down="down",
+        content=json.dumps({"schema_version": 2, "corrections": entries}),
     )
 
 
@@ -215,7 +254,8 @@ def _typed(argument: Any, kind: str) -> Any:
 
 def _label(source: Correction) -> str:
     """Return the name and the place of a correction."""
-    return f"correction {source.name!r} ({source.correction!r} of {source.file})"
+    what = source.correction if source.content is None else " and ".join(map(str, source.inputs))
+    return f"correction {source.name!r} ({what!r} of {source.file})"
 
 
 def _row(arguments: Sequence[Any], row: int) -> list[Any]:

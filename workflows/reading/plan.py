@@ -158,7 +158,7 @@ class Correction:
     name
         Its name in the analysis, and that of its variations.
     file
-        The JSON file, which may be gzipped.
+        The JSON file, which may be gzipped; or the YAML that holds what `content` is made of.
     correction
         Name of the correction in the file.
     inputs
@@ -175,6 +175,8 @@ class Correction:
     values
         What the string input of the systematic is called at its nominal value, up and down. An input whose categories
         hold all three is that of the systematic. Without it and without `up` and `down` there is no variation.
+    content
+        The document, in the place of a file.
 
     Raises
     ------
@@ -192,6 +194,7 @@ class Correction:
     up: str | None = None
     down: str | None = None
     values: tuple[str, str, str] = (NOMINAL, "up", "down")
+    content: str | None = None
 
     def __post_init__(self) -> None:
         if (self.up is None) != (self.down is None):

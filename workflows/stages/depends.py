@@ -81,6 +81,8 @@ def _samples(job: Job) -> dict[str, Any]:
         runs = job.analysis.reading.good_runs
         if sample.kind == "data":
             found["good_runs"] = None if runs is None else runs.digest
+        if sample.alternative is not None:
+            found["alternative"] = sample.alternative
         if sample.kind == "signal":
             found["truth"] = job.analysis.reading.truth
         return found

@@ -54,7 +54,9 @@ def optimise_cuts(
     """
     for region in setup.regions:
         if region.signal is not None:
-            seen = [sample for sample in inputs if region.name in sample.regions and sample.kind != "data"]
+            seen = [
+                sample for sample in inputs if region.name in sample.regions and sample.kind in ("background", "signal")
+            ]
             events = _events(seen, setup, processed, region, region.signal, progress)
             _optimise_region(events, setup, folder, progress)
 

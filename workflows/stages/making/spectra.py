@@ -75,6 +75,7 @@ def make_spectra(
         Called after each sample.
     """
     record: Record = {}
+    after_cuts: dict[tuple[str, str], hist.Hist] = {}
     steps = [(region, sample) for region in setup.regions for sample in inputs if region.name in sample.regions]
     cutflows = {name: dict(flows) for name, flows in processed.cutflows.items()}
     with uproot.recreate(folder / SPECTRA) as file:
@@ -92,20 +93,44 @@ def make_spectra(
             for piece, unit in enumerate(region.units):
                 found = _scaled(before, after, half, piece, processed.factor(region.name, sample))
                 fit: dict[str, float] = {}
-                if sample.kind == "background" and sample.name in setup.smooth:
+                if sample.kind in ("background", "alternative") and sample.name in setup.smooth:
                     found, fit = _smoothed(sample.name, setup.smooth[sample.name], found)
                 elif sample.kind == "signal":
                     found["shape"] = spectrum_of(after, piece=piece)
+                after_cuts[unit, sample.name] = found["after"]
                 for name, spectrum in found.items():
                     file[f"{unit}/{sample.name}/{name}"] = spectrum
                 entry = _entry(sample, processed, region, variations(after)[1:], found["after"])
                 record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry | fit
             progress("spectra", done + 1, len(steps))
+        _write_alternatives(setup, inputs, after_cuts, record, file)
     if setup.drawn:
         _draw_data(setup, processed, record, folder)
     write_cutflows(setup.regions, cutflows, folder)
     luminosities = {region.name: processed.luminosity(region.name) for region in setup.regions}
     write_json(folder / UNITS, {"units": record, "data_luminosity": luminosities, "complete": processed.complete})
+
+
+def _write_alternatives(
+    setup: SpectraSetup,
+    inputs: Sequence[InputSample],
+    after_cuts: Mapping[tuple[str, str], hist.Hist],
+    record: Record,
+    file: Any,
+) -> None:
+    """Write alternative samples as variations of those that they stand for: up, and mirrored down."""
+    stands_for = {sample.name: sample.alternative for sample in inputs if sample.alternative is not None}
+    for source, name in setup.alternatives.items():
+        nominal = stands_for.get(name, name)
+        for unit, content in record.items():
+            if name not in content["samples"] or nominal not in content["samples"]:
+                continue
+            here, other = after_cuts[unit, nominal], after_cuts[unit, name]
+            mirrored = np.maximum(2.0 * here.values() - other.values(), 0.0)
+            file[f"{unit}/{nominal}/after_{source}_up"] = other
+            file[f"{unit}/{nominal}/after_{source}_down"] = _with_contents(here, mirrored, other.variances())
+            entry = content["samples"][nominal]
+            entry["variations"] = [*entry["variations"], f"{source}_up", f"{source}_down"]
 
 
 def _scaled(before: hist.Hist, after: hist.Hist, half: int | None, piece: int, factor: float) -> dict[str, hist.Hist]:
@@ -219,6 +244,7 @@ def _depends(job: Job) -> Mapping[str, object]:
         **normalised(job),
         "factors": factors(job, uncertainties=True),
         "smooth": plain(setup.smooth),
+        "alternatives": plain(setup.alternatives),
         "drawn": drawn if setup.drawn else None,
         BLINDED: job.analysis.about.blinded,
     }

@@ -70,7 +70,9 @@ def measure_controls(
     plans = {region.name: region.plan for region in reading.regions}
     factors: dict[str, MeasuredFactor] = {}
     for name, control in setup.factors.items():
-        seen = [sample for sample in inputs if control.region in sample.regions and sample.kind != "signal"]
+        seen = [
+            sample for sample in inputs if control.region in sample.regions and sample.kind in ("data", "background")
+        ]
         slices = None if control.observable is None else (control.observable, np.array(control.edges))
         done = read_inputs(
             reading,
