@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any
 
 import awkward as ak
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from bumphunt.errors import InputError
 from selections.cuts import Columns
@@ -32,6 +34,7 @@ __all__ = [
     "describe_key",
     "event_hash",
     "event_keys",
+    "event_normals",
     "group_starts",
     "half_sample",
     "kept_candidates",
@@ -199,6 +202,24 @@ def _hash(columns: Sequence[NDArray[Any]] | Keys) -> Hashes:
         for values in columns:
             part[:] = _mix(part ^ values[start : start + _BLOCK].astype(np.uint64))
     return h
+
+
+def event_normals(hashes: Hashes, stream: str) -> NDArray[np.float64]:
+    """Return a number of the standard normal distribution for each event, shape (N,).
+
+    It depends on the event and the stream alone, so neither on chunks nor on files.
+
+    Parameters
+    ----------
+    hashes
+        Hashes of the events, see `event_hash`, shape (N,).
+    stream
+        What the numbers are for: those of different streams are independent.
+    """
+    salt = np.uint64(int.from_bytes(blake2b(stream.encode(), digest_size=8).digest(), "little"))
+    # 52 bits and a half: never 0 or 1
+    uniform = ((_mix(hashes ^ salt) >> np.uint64(12)) + 0.5) * 2.0**-52
+    return np.asarray(ndtri(uniform), dtype=np.float64)
 
 
 def half_sample(keys: Keys) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, unknown_name
 
-__all__ = ["Function", "LazyObservables", "in_one_go"]
+__all__ = ["Function", "LazyObservables", "in_one_go", "lazy_observables"]
 
 Values = NDArray[Any]
 Function = Callable[["LazyObservables"], Values]
@@ -41,7 +41,7 @@ class LazyObservables(Mapping[str, Values]):
         If what is known has not one number a row.
     """
 
-    __slots__ = ("_columns", "_functions", "_index", "_names", "_parent", "_values")
+    __slots__ = ("_columns", "_functions", "_index", "_made_of", "_names", "_open", "_parent", "_values")
 
     def __init__(
         self,
@@ -55,12 +55,29 @@ class LazyObservables(Mapping[str, Values]):
         self._names = tuple(name for name in (*functions, *self._values) if not name.startswith("_"))
         self._parent: LazyObservables | None = None
         self._index: Values | None = None
+        self._made_of: dict[str, set[str]] = {name: _given(values, columns) for name, values in self._values.items()}
+        self._open: list[set[str]] = []
 
     def take(self, index: Values) -> LazyObservables:
         """Return the observables of the rows at `index`: what is known is taken over, the rest worked out for them."""
         part = LazyObservables(self._columns, self._functions)
         part._parent, part._index, part._names = self, index, self._names
+        part._made_of, part._open = self._made_of, self._open
         return part
+
+    def with_columns(self, columns: Mapping[str, Values]) -> LazyObservables | None:
+        """Return the observables of the same rows with other columns; None where what is known was given, not made."""
+        if self._parent is not None or not self._functions.keys() >= set(self._names):
+            return None
+        return LazyObservables({**self._columns, **columns}, self._functions)
+
+    def made_of(self, name: str) -> frozenset[str]:
+        """Return the columns that an observable was made of, for all rows for which it was worked out so far.
+
+        With the same values in these columns it is the same again, whatever the others hold. Of an observable that was
+        given they are all columns, but for one that is a column itself.
+        """
+        return frozenset(self._made_of.get(name, (name,)))
 
     def _known(self, name: str) -> Values | None:
         """Return what is known without any work but to pick rows; None for nothing."""
@@ -88,8 +105,15 @@ class LazyObservables(Mapping[str, Values]):
         if known is None:
             if name not in self._functions:
                 raise InputError(unknown_name("observable", name, [*self, *self._columns]))
-            made = self._functions[name](self)
+            self._open.append(set())
+            try:
+                made = self._functions[name](self)
+            finally:
+                found = self._open.pop()
+            self._made_of.setdefault(name, set()).update(found)
             self._values[name] = known = made if name.startswith("_") else _one_a_row(name, made)
+        if self._open:
+            self._open[-1].update(self._made_of.get(name, (name,)))
         return known
 
     def __contains__(self, name: object) -> bool:
@@ -101,6 +125,18 @@ class LazyObservables(Mapping[str, Values]):
 
     def __len__(self) -> int:
         return len(self._names)
+
+
+def lazy_observables(observables: Mapping[str, Values], columns: Mapping[str, Values]) -> LazyObservables:
+    """Return what a selection makes of columns as lazy observables with the columns behind them."""
+    if isinstance(observables, LazyObservables):
+        return observables
+    return LazyObservables(columns, {}, known=observables)
+
+
+def _given(values: Values, columns: Mapping[str, Values]) -> set[str]:
+    """Return the columns that an observable may have been made of that was given."""
+    return next(({name} for name, column in columns.items() if column is values), set(columns))
 
 
 def _one_a_row(name: str, values: Any) -> Values:

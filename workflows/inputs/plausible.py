@@ -16,7 +16,7 @@ from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.entry_ranges import close_file, entry_ranges, read_entries
-from workflows.reading.cutflow import WEIGHT
+from workflows.reading.plan import WEIGHT
 
 __all__ = [
     "Weighed",

@@ -159,7 +159,7 @@ def _out_of_place(region: AnalysedRegion, sample: InputSample, chunk: Chunk) -> 
     """Yield what the positions of the rows that pass, or of all where hardly one does, can hardly mean."""
     plan = region.plan
     rows = cut_rows(plan, chunk.columns, keep=plan.kept, blind=None, corrections=Corrections(), place=chunk.where.row)
-    position, which = rows.values[plan.selection.spectrum], f"that pass the cuts of region {region.name!r}"
+    position, which = rows.passing.values[plan.selection.spectrum], f"that pass the cuts of region {region.name!r}"
     if position.size < FEWEST:
         position = np.asarray(plan.selection.observables(chunk.columns)[plan.selection.spectrum])
         which = f"before the cuts of region {region.name!r}"

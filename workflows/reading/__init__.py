@@ -9,6 +9,7 @@ chunk_work           what an executor does with a chunk: it is read, the next on
 chunk                a chunk as the processor works on it, and the variables that are needed of it
 run_list             good runs of data, their luminosities and prescales
 cutflow              what the cuts of a region leave of a chunk
+shifted              what they leave of it with shifted momenta
 weights              corrections as weights with variations
 correctionlib_files  corrections of correctionlib files
 keys                 what tells rows apart, and columns that a file need not have

@@ -17,9 +17,8 @@ from selections.events import FILE, REJECT, ROW_KEY, CandidateRule, RowKey
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.ntuples.missing import no_branches
-from workflows.reading.cutflow import WEIGHT
 from workflows.reading.keys import COUNTED, RowNumbers, constant, counted_candidates, row_numbers
-from workflows.reading.plan import RegionPlan
+from workflows.reading.plan import WEIGHT, RegionPlan
 from workflows.reading.run_list import RUN, run_numbers
 from workflows.reading.weights import Corrections
 

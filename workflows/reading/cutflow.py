@@ -17,26 +17,33 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from selections.cuts import Cut, Cutflow
-from selections.lazy import LazyObservables
-from workflows.reading.plan import RegionPlan
+from selections.lazy import LazyObservables, lazy_observables
+from workflows.reading.plan import WEIGHT, RegionPlan
+from workflows.reading.shifted import (
+    WORTH_DROPPING,
+    Hashes,
+    Moving,
+    Outcome,
+    Passing,
+    ShiftedBlock,
+    joined_passing,
+    moving,
+    shifted_rows,
+)
 from workflows.reading.weights import Corrections
 
-__all__ = ["WEIGHT", "RegionRows", "cut_rows"]
+__all__ = ["RegionRows", "cut_rows"]
 
 Array = NDArray[np.float64]
 Columns = dict[str, NDArray[Any]]
 
-WEIGHT = "__weight__"
-"""Variable that holds the weight of a row."""
 BLOCK = 65536
 """Rows that are worked on at a time, about."""
-WORTH_DROPPING = 0.6
-"""Fraction of the rows below which it is worth the copies to go on without the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionRows:
-    """Rows of a chunk that pass the cuts of a region, N of them, and the counts of all rows.
+    """Rows of a chunk that pass the cuts of a region, and the counts of all rows.
 
     Parameters
     ----------
@@ -44,25 +51,16 @@ class RegionRows:
         The cutflow of rows.
     n_minus_one
         By name of the cut, see `workflows.reading.plan.RegionResult`.
-    index
-        Where the rows are in the chunk, shape (N,).
-    values
-        What is kept of them by name, each of shape (N,).
-    ntuple_weight
-        Weights of the ntuple, shape (N,).
-    variations
-        Names of the variations of the weights, V of them, ``nominal`` first.
-    weights
-        Weights of all variations, shape (V, N).
+    passing
+        The rows that pass, with all variations of the weights.
+    shifted
+        Those that pass with other momenta, by name of the variation.
     """
 
     head: Cutflow
     n_minus_one: dict[str, hist.Hist]
-    index: NDArray[np.intp]
-    values: dict[str, Array]
-    ntuple_weight: Array
-    variations: tuple[str, ...]
-    weights: Array
+    passing: Passing
+    shifted: dict[str, Passing]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +75,8 @@ class _CutRows:
     """Rows that fail only the cut k, for each k, then the rows that fail none: K + 1 arrays of positions in `here`."""
     observables: LazyObservables
     """The observables of the rows that are left."""
+    outcomes: list[Outcome]
+    """What is known of each cut."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,10 +87,8 @@ class _Block:
     sum_w: Array
     sum_w2: Array
     histograms: list[Array]
-    index: NDArray[np.intp]
-    values: dict[str, Array]
-    ntuple_weight: Array
-    weights: Array
+    passing: Passing
+    shifted: dict[str, Passing]
 
 
 def cut_rows(
@@ -102,6 +100,7 @@ def cut_rows(
     corrections: Corrections,
     place: Callable[[int], str],
     good: NDArray[np.bool_] | None = None,
+    hashes: Hashes | None = None,
 ) -> RegionRows:
     """Return the rows that pass, and the counts of all rows.
 
@@ -121,6 +120,8 @@ def cut_rows(
         Function from a row of the chunk to the text that says where it is.
     good
         Which rows count, shape (N,); the others are dropped as those that are blind. None for all.
+    hashes
+        Function from rows of the chunk to the hashes of their events, for the shifts of the region; None shifts nothing.
 
     Raises
     ------
@@ -131,10 +132,10 @@ def cut_rows(
     rows = columns[WEIGHT].size
     parts = max(1, round(rows / BLOCK))
     borders = [rows * i // parts for i in range(parts + 1)]
-    blocks = [
-        _block(plan, columns, span, bins, keep=keep, blind=blind, good=good, corrections=corrections, place=place)
-        for span in pairwise(borders)
-    ]
+    used = [*(v.name for v in plan.selection.variables), *keep, *corrections.inputs]
+    moved = () if hashes is None else moving(plan.shifts, list(columns), used, hashes)
+    how = _How(keep=keep, blind=blind, good=good, corrections=corrections, place=place, shifts=moved)
+    blocks = [_block(plan, columns, span, bins, how) for span in pairwise(borders)]
 
     step = np.cumsum([0, *(not cut.dropped for cut in plan.selection.cuts)])  # a dropped cut leaves what was left
 
@@ -154,11 +155,8 @@ def cut_rows(
             cut.name: _histogram(cut, edges, *sums)
             for cut, edges, sums in zip(plan.selection.applied, bins, histograms, strict=True)
         },
-        index=np.concatenate([b.index for b in blocks]),
-        values={name: np.concatenate([b.values[name] for b in blocks]) for name in keep},
-        ntuple_weight=np.concatenate([b.ntuple_weight for b in blocks]),
-        variations=corrections.variations,
-        weights=np.concatenate([b.weights for b in blocks], axis=1),
+        passing=joined_passing([b.passing for b in blocks]),
+        shifted={name: joined_passing([b.shifted[name] for b in blocks]) for name in blocks[0].shifted},
     )
 
 
@@ -170,53 +168,68 @@ def _histogram(cut: Cut, edges: Array, sum_w: Array, sum_w2: Array) -> hist.Hist
     return made
 
 
-def _block(
-    plan: RegionPlan,
-    columns: Columns,
-    span: tuple[int, int],
-    bins: list[Array],
-    *,
-    keep: tuple[str, ...],
-    blind: tuple[float, float] | None,
-    good: NDArray[np.bool_] | None,
-    corrections: Corrections,
-    place: Callable[[int], str],
-) -> _Block:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _How:
+    """What `cut_rows` is given beside region and columns."""
+
+    keep: tuple[str, ...]
+    blind: tuple[float, float] | None
+    good: NDArray[np.bool_] | None
+    corrections: Corrections
+    place: Callable[[int], str]
+    shifts: tuple[Moving, ...]
+
+
+def _block(plan: RegionPlan, columns: Columns, span: tuple[int, int], bins: list[Array], how: _How) -> _Block:
     """Return what one block of rows gives."""
-    observables, index = _visible(plan, columns, span, blind, good)
-    weights = np.asarray(observables[WEIGHT], dtype=np.float64)
+    columns = {name: values[slice(*span)] for name, values in columns.items()}
+    good = None if how.good is None else how.good[slice(*span)]
+    observables, index = _visible(plan, columns, how.blind, good)
+    weights, corrections = np.asarray(observables[WEIGHT], dtype=np.float64), how.corrections
+
+    def place(row: int) -> str:
+        return how.place(span[0] + int(index[row]))
+
     cut = _cut(plan.selection.applied, observables, weights.size)
     rows = cut.here[np.concatenate(cut.groups)]  # those of the N-1 histograms, by the cut, and last those that pass
     first = rows.size - cut.groups[-1].size
     reached = cut.observables.take(np.concatenate(cut.groups)) if corrections.inputs else cut.observables
     inputs = {name: reached[name] for name in corrections.inputs}
-    nominal, varied = _corrected(corrections, inputs, weights[rows], first, lambda row: place(int(index[rows[row]])))
+    nominal, varied = _corrected(corrections, inputs, weights[rows], first, lambda row: place(rows[row]))
     passing = cut.observables.take(cut.groups[-1])
+    if how.shifts and index.size < columns[WEIGHT].size:
+        columns = {name: values[index] for name, values in columns.items()}
     return _Block(
         counts=np.bincount(cut.passed, minlength=len(bins) + 1),
         sum_w=_sums(cut.passed, weights, len(bins) + 1),
         sum_w2=_sums(cut.passed, weights * weights, len(bins) + 1),
         histograms=_n_minus_one(plan.selection.applied, cut, passing, nominal, bins),
-        index=index[rows[first:]],
-        values={name: np.asarray(passing[name], dtype=np.float64) for name in keep},
-        ntuple_weight=weights[rows[first:]],
-        weights=varied,
+        passing=Passing(
+            index=span[0] + index[rows[first:]],
+            values={name: np.asarray(passing[name], dtype=np.float64) for name in how.keep},
+            ntuple_weight=weights[rows[first:]],
+            variations=corrections.variations,
+            weights=varied,
+        ),
+        shifted=shifted_rows(
+            plan,
+            ShiftedBlock(columns=columns, observables=observables, outcomes=cut.outcomes, index=span[0] + index),
+            how.shifts,
+            keep=how.keep,
+            corrections=corrections,
+            place=how.place,
+        ),
     )
 
 
 def _visible(
-    plan: RegionPlan,
-    columns: Columns,
-    span: tuple[int, int],
-    blind: tuple[float, float] | None,
-    good: NDArray[np.bool_] | None,
+    plan: RegionPlan, columns: Columns, blind: tuple[float, float] | None, good: NDArray[np.bool_] | None
 ) -> tuple[LazyObservables, NDArray[np.intp]]:
-    """Return the observables of the rows of a block that count and are not blinded, and where they are in the chunk."""
-    columns = {name: values[slice(*span)] for name, values in columns.items()}
-    observables = _lazy(plan.selection.observables(columns), columns)
-    index = np.arange(*span)
+    """Return the observables of the rows of a block that count and are not blinded, and where they are in it."""
+    observables = lazy_observables(plan.selection.observables(columns), columns)
+    index = np.arange(columns[WEIGHT].size)
     if good is not None:
-        counting = np.flatnonzero(good[slice(*span)])
+        counting = np.flatnonzero(good)
         observables, index = observables.take(counting), index[counting]
     if blind is None:
         return observables, index
@@ -225,18 +238,12 @@ def _visible(
     return observables.take(visible), index[visible]
 
 
-def _lazy(observables: Mapping[str, NDArray[Any]], columns: Columns) -> LazyObservables:
-    """Return observables with the columns behind them."""
-    if isinstance(observables, LazyObservables):
-        return observables
-    return LazyObservables(columns, {}, known=observables)
-
-
 def _cut(cuts: tuple[Cut, ...], observables: LazyObservables, rows: int) -> _CutRows:
     """Return what the cuts, in order, do to so many `rows`."""
     passed = np.zeros(rows, dtype=np.intp)
     here = np.arange(rows)
     alive, failures = np.zeros(rows, dtype=np.uint8), np.zeros(rows, dtype=np.uint8)
+    outcomes: list[Outcome] = []
     for cut in cuts:
         left = failures <= 1
         if np.count_nonzero(left) < WORTH_DROPPING * left.size:
@@ -249,14 +256,16 @@ def _cut(cuts: tuple[Cut, ...], observables: LazyObservables, rows: int) -> _Cut
         except InputError as error:
             msg = f"cut {cut.name!r}: {error}"
             raise InputError(msg) from None
-        failures += ~cut.passes(values)
+        passes = cut.passes(values)
+        outcomes.append((here, passes))
+        failures += ~passes
         alive += failures == 0
     passed[here] = alive
     near = np.flatnonzero(failures <= 1)
     reached = alive[near]
     near = near[np.argsort(reached, kind="stable")]
     groups = np.split(near, np.cumsum(np.bincount(reached, minlength=len(cuts) + 1))[:-1])
-    return _CutRows(passed=passed, here=here, groups=groups, observables=observables)
+    return _CutRows(passed=passed, here=here, groups=groups, observables=observables, outcomes=outcomes)
 
 
 def _corrected(

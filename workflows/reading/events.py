@@ -1,5 +1,8 @@
 """Passing events on disk, so that the ntuples are read once: a file for each chunk, sample and region.
 
+Where momenta are shifted (`selections.shifts`), those that pass with a variation are another set of events with other
+values, in a folder of its name beside them.
+
 They are read again block by block, in an order that depends on nothing but the chunks; `workflows.reading.second_pass`
 makes of them what later stages need.
 """
@@ -11,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from zipfile import BadZipFile
 
 import numpy as np
@@ -20,7 +23,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import InputError, NtupleError, unknown_name
 from workflows.whole_file import whole_file
 
-__all__ = ["BORDER", "FOLDS", "EventBlock", "has_events", "keep_events", "read_events", "write_events"]
+__all__ = ["BORDER", "FOLDS", "EventBlock", "has_events", "keep_events", "read_events", "shifts_of", "write_events"]
 
 Array = NDArray[np.float64]
 
@@ -70,12 +73,20 @@ class EventBlock:
         return np.asarray(self.weights[self.variations.index(variation)])
 
 
-def _folder(folder: Path, sample: str, region: str) -> Path:
-    """Return where the blocks of a sample and region are."""
-    return folder / quote(sample, safe=" ") / quote(region, safe=" ")
+def _folder(folder: Path, sample: str, region: str, shift: str | None = None) -> Path:
+    """Return where the blocks of a sample and region are, or those of a shift."""
+    here = folder / quote(sample, safe=" ") / quote(region, safe=" ")
+    return here if shift is None else here / quote(shift, safe=" ")
 
 
-def write_events(folder: Path, sample: str, region: str, name: str, block: EventBlock) -> None:
+def shifts_of(folder: Path, sample: str, region: str) -> tuple[str, ...]:
+    """Return the names of the variations by shifted momenta of a sample in a region, in alphabetical order."""
+    return tuple(sorted(unquote(path.name) for path in _folder(folder, sample, region).glob("*/")))
+
+
+def write_events(
+    folder: Path, sample: str, region: str, name: str, block: EventBlock, *, shift: str | None = None
+) -> None:
     """Write a block.
 
     Parameters
@@ -88,8 +99,10 @@ def write_events(folder: Path, sample: str, region: str, name: str, block: Event
         Name of the block, which sorts as the blocks shall be read.
     block
         The events.
+    shift
+        Name of the variation by shifted momenta that they pass with; None for the momenta as they are.
     """
-    with whole_file(_folder(folder, sample, region) / f"{name}.npz") as partial, partial.open("wb") as file:
+    with whole_file(_folder(folder, sample, region, shift) / f"{name}.npz") as partial, partial.open("wb") as file:
         np.savez(
             file,
             allow_pickle=False,
@@ -131,17 +144,26 @@ def has_events(folder: Path, sample: str, region: str) -> bool:
     return any(_folder(folder, sample, region).glob("*.npz"))
 
 
-def read_events(folder: Path, sample: str, region: str) -> Iterator[EventBlock]:
+def read_events(folder: Path, sample: str, region: str, *, shift: str | None = None) -> Iterator[EventBlock]:
     """Yield the events of one sample in one region, a block at a time; at least one block, which may be empty.
 
     The order is that of the chunks in the list of files; events whose candidates may lie in two chunks come last.
+
+    Parameters
+    ----------
+    folder
+        Folder of all events.
+    sample, region
+        What the events are of.
+    shift
+        Name of the variation by shifted momenta that they pass with; None for the momenta as they are.
 
     Raises
     ------
     NtupleError
         If there are no such events, or a file is damaged.
     """
-    here = _folder(folder, sample, region)
+    here = _folder(folder, sample, region, shift)
     paths = sorted(path for path in here.glob("*.npz") if path.stem != BORDER)
     if not (here / f"{BORDER}.npz").exists():
         msg = f"{here}: there are no complete events of sample {sample!r} in region {region!r}; process them again"

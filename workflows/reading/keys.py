@@ -25,7 +25,7 @@ from bumphunt.errors import InputError, NtupleError
 from selections.events import CANDIDATE, ENTRY, EVENT_KEY, FILE, RowKey, candidate_numbers, event_keys, group_starts
 from workflows.ntuples.contents import read_columns
 from workflows.ntuples.entry_ranges import EntryRange
-from workflows.reading.cutflow import WEIGHT
+from workflows.reading.plan import WEIGHT
 
 __all__ = [
     "COUNTED",

@@ -16,6 +16,7 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.spectrum.axis import ascending_edges
 from selections.cuts import Cutflow, Selection
 from selections.search import Binning, Region
+from selections.shifts import Shift
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
 
@@ -23,6 +24,7 @@ __all__ = [
     "CORRECTED",
     "GENERATED",
     "ONE_CANDIDATE",
+    "WEIGHT",
     "Correction",
     "ProcessedSample",
     "RegionPlan",
@@ -32,6 +34,8 @@ __all__ = [
 
 Array = NDArray[np.float64]
 
+WEIGHT = "__weight__"
+"""Variable that holds the weight of a row."""
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
 GENERATED = "generated candidate"
@@ -82,6 +86,9 @@ class RegionPlan:
         outside of the edges are left out of the spectra, as those outside of `edges` are.
     fitted
         Whether it is fitted together with the others of which this is so: no row may pass in two of them.
+    shifts
+        Momenta of simulated samples that are uncertain: each gives more variations of the spectra, of other rows. Those
+        of which the region reads nothing are passed over.
 
     Raises
     ------
@@ -95,6 +102,7 @@ class RegionPlan:
     keep: tuple[str, ...] = ()
     slices: tuple[str, Array] | None = None
     fitted: bool = False
+    shifts: tuple[Shift, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "edges", ascending_edges(self.edges))
@@ -114,6 +122,7 @@ class RegionPlan:
         binning: Binning | None = None,
         keep: Sequence[str] = (),
         slices: tuple[str, Array] | None = None,
+        shifts: Sequence[Shift] = (),
     ) -> RegionPlan:
         """Return what is filled for a region of a search.
 
@@ -125,7 +134,7 @@ class RegionPlan:
             The nominal beams.
         binning
             Bins of its spectrum; those of the region unless given.
-        keep, slices
+        keep, slices, shifts
             As for the record.
         """
         return cls(
@@ -135,6 +144,7 @@ class RegionPlan:
             keep=tuple(keep),
             slices=slices,
             fitted=region.role == "signal",
+            shifts=tuple(shifts),
         )
 
     @property

@@ -8,6 +8,7 @@ asked for. The first and the last event of a chunk may go on in a neighbouring o
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,12 @@ from bumphunt.errors import InputError
 from selections.events import REJECT, ROW_KEY, CandidateRule, RowKey, event_hash, event_keys, group_starts
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.chunk import Chunk, chunk_of, jagged_variables, nan_allowed, needed_variables
-from workflows.reading.cutflow import WEIGHT, RegionRows, cut_rows
+from workflows.reading.cutflow import RegionRows, cut_rows
 from workflows.reading.event_hashes import EventHashes, hashes_of, keep_hashes
 from workflows.reading.events import BORDER, write_events
 from workflows.reading.fill import Filled, fill
 from workflows.reading.keys import RowNumbers, assumed, read_numbers
-from workflows.reading.plan import RegionPlan, RegionResult
+from workflows.reading.plan import WEIGHT, RegionPlan, RegionResult
 from workflows.reading.repeats import (
     border_hashes,
     refuse_overlaps,
@@ -34,6 +35,7 @@ from workflows.reading.repeats import (
 )
 from workflows.reading.rows import PassingRows, concatenate, inner_rows, passing_rows
 from workflows.reading.run_list import RUN, RunList
+from workflows.reading.spectra import NOMINAL, joined_variations
 from workflows.reading.weights import Corrections
 
 __all__ = ["SearchProcessor"]
@@ -160,9 +162,12 @@ class SearchProcessor(ProcessorABC):
         refuse_repeated_rows(chunk.numbers, chunk.where)
         good = None if self.good_runs is None or chunk.runs is None else self.good_runs.good(chunk.runs)
         found = {plan.name: self._cut(plan, chunk, good) for plan in self.regions}
-        refuse_overlaps({plan.name: found[plan.name].index for plan in self.regions if plan.fitted}, chunk.where)
+        refuse_overlaps(
+            {plan.name: found[plan.name].passing.index for plan in self.regions if plan.fitted}, chunk.where
+        )
         first, last = inner_rows(chunk.numbers)
-        hashes = _inner_hashes(chunk, [part.index for part in found.values()], first, last)
+        everything = [rows.index for part in found.values() for rows in (part.passing, *part.shifted.values())]
+        hashes = _inner_hashes(chunk, everything, first, last)
         if self.event_folder is not None:
             hashes = keep_hashes(hashes, self.event_folder, chunk.sample, f"{chunk.number}")
         return {
@@ -200,27 +205,37 @@ class SearchProcessor(ProcessorABC):
             blind=chunk.blind.get(plan.name),
             corrections=self._corrections_of(chunk.sample, chunk.simulated).of(region=plan.name),
             place=chunk.where.row,
+            hashes=partial(_hashes, chunk) if chunk.simulated else None,
         )
 
     def _part(self, plan: RegionPlan, found: RegionRows, chunk: Chunk, first: int, last: int) -> dict[str, Any]:
         """Return what the rows of a chunk from `first` up to `last` give in a region, and the rows before and after."""
-        rows = passing_rows(found, chunk.numbers, chunk.where, self.rule)
-        low, high = np.searchsorted(found.index, [first, last])
-        filled = self._fill(rows.take(slice(low, high)), plan)
-        if self.event_folder is not None and high > low:
-            write_events(self.event_folder, chunk.sample, plan.name, f"{chunk.number:08}", filled.events)
-        border = np.concatenate([np.arange(low), np.arange(high, found.index.size)])
+        borders, filled = {}, {}
+        for name, passing in {NOMINAL: found.passing, **found.shifted}.items():
+            rows = passing_rows(passing, chunk.numbers, chunk.where, self.rule)
+            low, high = np.searchsorted(passing.index, [first, last])
+            filled[name] = self._fill(rows.take(slice(low, high)), plan)
+            if high > low:
+                self._write(chunk.sample, plan.name, _block(chunk), name, filled[name])
+            border = np.concatenate([np.arange(low), np.arange(high, passing.index.size)])
+            borders[name] = (rows.take(border),)
         return {
             "head": found.head,
             "n_minus_one": found.n_minus_one,
-            "borders": (rows.take(border),),
-            "spectra": filled.spectra,
-            "tail": filled.tail,
+            "borders": borders,
+            "spectra": joined_variations([part.spectra for part in filled.values()]),
+            "tail": filled[NOMINAL].tail,
         }
 
     def _read_numbers(self, where: EntryRange) -> RowNumbers:
         """Return what tells the rows of some entries apart, from their file."""
         return read_numbers(where, self.key, self.names, self.absent(simulated=True))
+
+    def _write(self, sample: str, region: str, block: str, variation: str, filled: Filled) -> None:
+        """Write a block of events, where they are wanted."""
+        if self.event_folder is not None:
+            shift = None if variation == NOMINAL else variation
+            write_events(self.event_folder, sample, region, block, filled.events, shift=shift)
 
     def _fill(self, rows: PassingRows, plan: RegionPlan) -> Filled:
         """Return what complete events give."""
@@ -230,21 +245,26 @@ class SearchProcessor(ProcessorABC):
         """Return what a sample gives in each region, with the events at the borders of chunks."""
         results, borders = {}, []
         for plan in self.regions:
-            found = part["regions"][plan.name]
-            border = concatenate(found["borders"])
-            border = border.take(np.lexsort((border.keys.candidate, *border.keys.event.T[::-1])))
-            refuse_repeated_keys(border.keys, group_starts(border.keys.event))
-            filled = self._fill(border, plan)
-            if self.event_folder is not None:
-                write_events(self.event_folder, sample, plan.name, BORDER, filled.events)
-            borders.append(border.keys)
+            found, filled = part["regions"][plan.name], {}
+            for name, parts in found["borders"].items():
+                border = concatenate(parts)
+                border = border.take(np.lexsort((border.keys.candidate, *border.keys.event.T[::-1])))
+                refuse_repeated_keys(border.keys, group_starts(border.keys.event))
+                filled[name] = self._fill(border, plan)
+                self._write(sample, plan.name, BORDER, name, filled[name])
+                borders.append(border.keys)
             results[plan.name] = RegionResult(
-                cutflow=found["head"].then(found["tail"] + filled.tail),
-                spectra=found["spectra"] + filled.spectra,
+                cutflow=found["head"].then(found["tail"] + filled[NOMINAL].tail),
+                spectra=found["spectra"] + joined_variations([part.spectra for part in filled.values()]),
                 n_minus_one=found["n_minus_one"],
             )
         refuse_repeated_events([*part["hashes"], *border_hashes(borders)], self._read_numbers)
         return results
+
+
+def _block(chunk: Chunk) -> str:
+    """Return the name of the block of events of a chunk; those without a number are not written."""
+    return f"{chunk.number or 0:08}"
 
 
 def _rows_of_runs(runs: NDArray[np.int64] | None) -> dict[int, int]:
@@ -260,7 +280,16 @@ def _inner_hashes(chunk: Chunk, passing: Sequence[NDArray[np.intp]], first: int,
     anywhere = np.zeros(chunk.columns[WEIGHT].size, dtype=np.bool_)
     for index in passing:
         anywhere[index] = True
-    inner = first + np.flatnonzero(anywhere[first:last])
-    event, parts = chunk.numbers.event, chunk.numbers.key.parts
-    keys = event_keys({name: values[inner] for name, values in event.items()}, parts)
+    keys = _keys(chunk, first + np.flatnonzero(anywhere[first:last]))
     return hashes_of(chunk.where, event_hash(keys[group_starts(keys)]))
+
+
+def _keys(chunk: Chunk, rows: NDArray[np.intp]) -> NDArray[np.int64]:
+    """Return the keys of the events of some rows."""
+    event, parts = chunk.numbers.event, chunk.numbers.key.parts
+    return event_keys({name: values[rows] for name, values in event.items()}, parts)
+
+
+def _hashes(chunk: Chunk, rows: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """Return the hashes of the events of some rows."""
+    return event_hash(_keys(chunk, rows))

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from selections.events import CandidateRule, RowKey, event_keys, whole_numbers
 from workflows.ntuples.entry_ranges import EntryRange
-from workflows.reading.cutflow import RegionRows
 from workflows.reading.keys import RowNumbers
+from workflows.reading.shifted import Passing
 
 __all__ = [
     "PassingRows",
@@ -83,7 +83,7 @@ class PassingRows:
     ntuple_weight
         Weights of the ntuple, shape (N,).
     variations
-        Names of the variations of the weights, V of them, ``nominal`` first.
+        Names of the variations of the weights, V of them, ``nominal`` first; or that of the momenta.
     weights
         Weights of all variations, shape (V, N).
     """
@@ -124,7 +124,7 @@ def row_keys(numbers: RowNumbers, index: NDArray[np.intp], where: EntryRange) ->
     )
 
 
-def passing_rows(found: RegionRows, numbers: RowNumbers, where: EntryRange, rule: CandidateRule) -> PassingRows:
+def passing_rows(found: Passing, numbers: RowNumbers, where: EntryRange, rule: CandidateRule) -> PassingRows:
     """Return the rows of a chunk that pass in a region.
 
     Parameters

@@ -22,9 +22,9 @@ from bumphunt.cuts.table import CutTable
 from bumphunt.cuts.tensor import CountTensor, VetoAxis, fill_tensor
 from bumphunt.errors import InputError, unknown_name
 from selections.cuts import Cutflow, count
-from workflows.reading.events import EventBlock, read_events
+from workflows.reading.events import EventBlock, read_events, shifts_of
 from workflows.reading.plan import RegionPlan
-from workflows.reading.spectra import NOMINAL, fill_spectra
+from workflows.reading.spectra import NOMINAL, fill_spectra, joined_variations
 
 __all__ = ["OPTIMISED", "fill_tensor_of", "optimised_step", "spectra_of"]
 
@@ -37,10 +37,10 @@ OPTIMISED = "optimised cuts"
 """Step of the cutflow that applies the cut table."""
 
 
-def _batches(folder: Path, sample: str, region: str) -> Iterator[EventBlock]:
+def _batches(folder: Path, sample: str, region: str, shift: str | None = None) -> Iterator[EventBlock]:
     """Yield the events of `read_events` in larger blocks: a tensor may have more cells than a block has events."""
     waiting: list[EventBlock] = []
-    for block in read_events(folder, sample, region):
+    for block in read_events(folder, sample, region, shift=shift):
         waiting.append(block)
         if sum(b.positions.size for b in waiting) >= BATCH:
             yield _joined(waiting)
@@ -116,7 +116,7 @@ def _passes(block: EventBlock, table: CutTable | None) -> Mask:
 
 
 def spectra_of(folder: Path, sample: str, plan: RegionPlan, *, table: CutTable | None = None) -> hist.Hist:
-    """Return the spectra of the events of one sample in one region, for all variations.
+    """Return the spectra of the events of one sample in one region, for all variations of weights and momenta.
 
     Parameters
     ----------
@@ -151,7 +151,10 @@ def spectra_of(folder: Path, sample: str, plan: RegionPlan, *, table: CutTable |
             axes=plan.axes,
         )
 
-    return reduce(add, (filled(block) for block in _batches(folder, sample, plan.name)))
+    passing = (None, *shifts_of(folder, sample, plan.name))
+    return joined_variations(
+        [reduce(add, map(filled, _batches(folder, sample, plan.name, shift))) for shift in passing]
+    )
 
 
 def optimised_step(folder: Path, sample: str, region: str, *, table: CutTable) -> Cutflow:

@@ -7,6 +7,7 @@ the spectrum are in its flow bins.
 ================= =====================================================
 spectra_axes      the axes of a region, but for that of the variations
 fill_spectra      events -> spectra
+joined_variations spectra with the variations of several
 variations        names of the variations that spectra have
 spectrum_of       spectra -> one spectrum of one axis
 ================= =====================================================
@@ -25,7 +26,7 @@ from bumphunt.cuts.tensor import HALVES
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.spectrum.histogram import VARIATION, fill
 
-__all__ = ["NOMINAL", "RESERVED", "fill_spectra", "spectra_axes", "spectrum_of", "variations"]
+__all__ = ["NOMINAL", "RESERVED", "fill_spectra", "joined_variations", "spectra_axes", "spectrum_of", "variations"]
 
 Array = NDArray[np.float64]
 
@@ -85,6 +86,23 @@ def fill_spectra(
     """
     values = [half, positions] if sliced is None else [half, sliced, positions]
     return fill(axes, values, weights=weights, variations=variations)
+
+
+def joined_variations(parts: Sequence[hist.Hist]) -> hist.Hist:
+    """Return spectra with the variations of several, which have the same other axes, one after the other.
+
+    Parameters
+    ----------
+    parts
+        See `fill_spectra`; at least one.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    names = [name for part in parts for name in variations(part)]
+    axis = hist.axis.StrCategory(names, name=VARIATION, overflow=False)
+    joined = hist.Hist(axis, *parts[0].axes[1:], storage=hist.storage.Weight())
+    joined.view(flow=True)[...] = np.concatenate([part.view(flow=True) for part in parts])
+    return joined
 
 
 def variations(spectra: hist.Hist) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ from workflows.inputs.samples import InputSample
 from workflows.inputs.trial import Trial, doubtful_beams, first_rows
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.repack import packing_advice
-from workflows.reading.cutflow import WEIGHT
+from workflows.reading.plan import WEIGHT
 from workflows.results import write_csv
 from workflows.running.progress import Progress
 from workflows.stages.depends import normalised, read
