@@ -43,6 +43,7 @@ bench: $(VENV)/.test ## speed, side by side with the peers; figures and JSON int
 	$(BIN)/python tests/benchmarks/processing.py
 	$(BIN)/python tests/benchmarks/montecarlo.py
 	$(BIN)/python tests/benchmarks/inference.py
+	$(BIN)/python tests/benchmarks/search_wide.py
 
 clean: ## forget the environment and the demo
 	rm -rf $(VENV) demo bench docs/_build docs/api .mypy_cache .ruff_cache .pytest_cache

@@ -218,7 +218,7 @@ def _outcome(
 
 
 def channel_core(edges: Sequence[Array], channel: Channel, expected: Array) -> float:
-    """Return the background in the core of the peaks [events], of what is expected in the bins, shape ``(B,)``."""
+    """Return the background in the core of the peaks [events], of that in the bins of a channel, shape ``(B,)``."""
     bins = _slices(edges)
     return core_background([channel.signal[inside] for inside in bins], [expected[inside] for inside in bins], edges)
 
