@@ -19,6 +19,7 @@ __all__ = [
     "M_PION0",
     "M_TAU",
     "particle_mass",
+    "particle_mass_error",
     "particle_width",
 ]
 
@@ -32,6 +33,19 @@ def particle_mass(pdgid: int) -> float:
         If the PDG has none for it.
     """
     return _in_gev(pdgid, "mass", Particle.from_pdgid(pdgid).mass)
+
+
+def particle_mass_error(pdgid: int) -> float:
+    """Return the uncertainty of the PDG mass of a particle [GeV]: the larger of both sides.
+
+    Raises
+    ------
+    ValueError
+        If the PDG has none for it.
+    """
+    particle = Particle.from_pdgid(pdgid)
+    sides = [side for side in (particle.mass_upper, particle.mass_lower) if side is not None]
+    return _in_gev(pdgid, "uncertainty of the mass", max(sides, default=None))
 
 
 def particle_width(pdgid: int) -> float:

@@ -70,6 +70,8 @@ class Flag(StrEnum):
     """The limit of a window that no background reaches leaves out the sources of uncertainty."""
     NO_SIGNIFICANCE = "no_significance"
     """The data are impossible without signal: there is a limit, but neither q0 nor p0."""
+    ONE_SIDED = "one_sided"
+    """The window ends at excluded masses beside the peak: the background is seen on one side alone."""
     THIN_SIGNAL = "thin_signal"
     """A simulated signal beside this mass has too few events and was left out: farther ones say the shape."""
     INCOMPLETE = "incomplete"

@@ -38,6 +38,7 @@ from bumphunt.models.exponents import ENDING, EXPONENTS, exponent_nodes
 
 __all__ = [
     "FAMILIES",
+    "Background",
     "BackgroundFunction",
     "BackgroundModel",
     "basis_cdf",
@@ -120,6 +121,11 @@ class BackgroundModel:
         """Whether its terms depend on the place in the window alone, wherever the window is."""
         return self.family in ("bernstein", "chebyshev")
 
+    @property
+    def lowest(self) -> float:
+        """Where windows have to begin: a function of ln x is none at 0."""
+        return 0.0 if self.family in ("logarithmic", "power", "dijet") else -np.inf
+
     def nodes(self, edges: ArrayLike) -> tuple[Array, Array]:
         """Return the points of the integral over each bin of a family that is not linear (`exponent_nodes`)."""
         x = np.asarray(edges, dtype=np.float64)
@@ -168,6 +174,15 @@ class BackgroundFunction:
     def n_coefficients(self) -> int:
         """How many parameters it has, the number of events included."""
         return 1 + len(self.start)
+
+    @property
+    def lowest(self) -> float:
+        """Where windows have to begin: anywhere."""
+        return -np.inf
+
+
+Background = BackgroundModel | BackgroundFunction
+"""A smooth background of a window: a family, or a function."""
 
 
 def _unit(x: ArrayLike, support: tuple[float, float]) -> Array:

@@ -11,6 +11,7 @@ file            what it is for
 `method`        how a mass is tested: window and background
 `setting`       what all masses share: method, limits, random numbers
 `windows`       which bins are looked at around a peak
+`neighbours`    known resonances: free peaks in the windows that they reach
 `likelihoods`   windows as regions of a likelihood: what a fit is made of
 `fits`          a mass tested by fits of its own, with any engine
 `channels`      many masses tested together by the linear engine

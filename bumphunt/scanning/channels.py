@@ -27,6 +27,7 @@ from bumphunt.models.background import BackgroundModel, basis_cdf
 from bumphunt.scanning.counts import CountingWindow, count_limit
 from bumphunt.scanning.likelihoods import smooth_window
 from bumphunt.scanning.method import Method
+from bumphunt.scanning.neighbours import reaching
 from bumphunt.scanning.regions import Part, ScanMass
 from bumphunt.scanning.rows import Outcome
 from bumphunt.scanning.setting import ScanSetting
@@ -61,11 +62,21 @@ def is_linear(mass: ScanMass, method: Method) -> bool:
     """Return whether a mass can be a channel: whether its windows are linear but for the yields of the signal."""
     background = method.background
     return (
-        background is not None
+        isinstance(background, BackgroundModel)
         and background.linear
         and method.smooth_at(mass.parts[0].at.mass)
+        and not any(part.region.spectra.multiplied is not None for part in mass.parts)
+        and not any(_has_neighbours(part, method, background) for part in mass.parts)
         and not any(set(source.moves) - OF_CHANNELS or isinstance(source.efficiency, tuple) for source in mass.sources)
     )
+
+
+def _has_neighbours(part: Part, method: Method, background: BackgroundModel) -> bool:
+    """Return whether a known resonance, whose position is uncertain, reaches the window of a region."""
+    if not method.resonances:
+        return False
+    window = part.window(method.half_width, method.bins, above=background.lowest)
+    return bool(reaching(part, window, method.resonances))
 
 
 def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
@@ -90,7 +101,7 @@ def channel_windows(masses: Mapping[int, ScanMass], method: Method) -> dict[int,
         As `bumphunt.scanning.likelihoods.window_regions`.
     """
     background, terms = method.background, dict[bytes, Array]()
-    if background is None:
+    if not isinstance(background, BackgroundModel):
         return {}
 
     def channel_of(parts: Sequence[Part]) -> tuple[list[Array], Channel]:
@@ -234,12 +245,12 @@ def _smooth_channel(
     windows = [smooth_window(part, method, background) for part in parts]
     bins = np.cumsum([0, *(counts.size for _, counts in windows)])
     templates, flat = np.zeros((n_terms * len(parts), int(bins[-1]))), np.zeros(n_terms)
-    flat[: n_terms if background.family == "bernstein" else 1] = 1.0
+    flat[: 1 if background.family == "chebyshev" else n_terms] = 1.0
     for k, (x, counts) in enumerate(windows):
-        unit = np.round((x - x[0]) / (x[-1] - x[0]), 9)
+        unit = np.round((x - x[0]) / (x[-1] - x[0]), 9) if background.of_window else x
         columns = terms.get(unit.tobytes())
         if columns is None:
-            columns = terms[unit.tobytes()] = np.diff(basis_cdf(background, unit, (0.0, 1.0)), axis=-1)
+            columns = terms[unit.tobytes()] = np.diff(basis_cdf(background, unit, (unit[0], unit[-1])), axis=-1)
         scale = max(float(counts.sum()), 1.0) / float((flat @ columns).sum())
         templates[k * n_terms : (k + 1) * n_terms, bins[k] : bins[k + 1]] = scale * columns
     edges = [x for x, _ in windows]

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.likelihood import likelihood
-from bumphunt.models.background import BackgroundModel
+from bumphunt.models.background import Background
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.systematics import Free, LogNormal, ShapeVariation, SpuriousSignal, Uncertainty
 from bumphunt.scanning.method import Method
+from bumphunt.scanning.neighbours import neighbours
 from bumphunt.scanning.regions import Part, ScanMass, reshared
 from bumphunt.scanning.sources import Source, changes, norm_source, signal_statistics
 from bumphunt.scanning.spectra import Spectra
@@ -62,8 +63,8 @@ def window_regions(mass: ScanMass, method: Method) -> Windows:
     sources, and in each bin a factor for its simulated events, constrained by as many events as they are worth
     (Barlow and Beeston; Conway). Bins are joined until four simulated events, or what weighs like them, say what is
     expected in each: fewer have no shape, and an empty bin of the simulation is no bin without background. Beside a
-    smooth background, which is expected in every bin, they are not joined. Without counts the sum of the templates
-    takes their place.
+    smooth background, which is expected in every bin, they are not joined, unless it multiplies a template. Without
+    counts the sum of the templates takes their place. Known resonances that reach a window are free peaks there.
 
     A region whose window no background reaches is left out, and the shares are those of the others.
 
@@ -80,12 +81,12 @@ def window_regions(mass: ScanMass, method: Method) -> Windows:
         If a mass is outside a spectrum, or the smooth background has as many coefficients as the window bins, or no
         counts: a background that the data determine cannot be known without them.
     """
-    parts, background = mass.parts, method.background
+    parts = mass.parts
     inside = [_window(part, method) for part in parts]
-    reached = [k for k, window in enumerate(inside) if background is not None or np.any(window.templates > 0.0)]
+    reached = [k for k, window in enumerate(inside) if _reached(window, method.background)]
     kept = reshared([parts[k] for k in reached]) if reached else ()
     regions = (
-        _fitted(part, inside[k], background, mass.sources, len(parts)) for part, k in zip(kept, reached, strict=True)
+        _fitted(part, inside[k], method, mass.sources, len(parts)) for part, k in zip(kept, reached, strict=True)
     )
     return Windows(parts=kept, regions=tuple(regions), complete=len(kept) == len(parts))
 
@@ -95,15 +96,23 @@ def _window(part: Part, method: Method) -> Spectra:
     spectra = part.region.spectra
     if method.background is not None:
         edges, counts = smooth_window(part, method, method.background)
-        return replace(spectra.cut(edges), counts=counts)
+        found = replace(spectra.cut(edges), counts=counts)
+        return found if found.multiplied is None else found.cut(joined_sparse(edges, *found.multiplied))
     edges = part.window(method.half_width, method.bins)
     inside = spectra.cut(edges)
     return inside.cut(joined_sparse(edges, inside.templates.sum(axis=0), inside.variances.sum(axis=0)))
 
 
-def smooth_window(part: Part, method: Method, background: BackgroundModel) -> tuple[Array, Array]:
+def _reached(window: Spectra, background: Background | None) -> bool:
+    """Return whether a background is expected in a window."""
+    smooth = background is not None and (window.multiplied is None or bool(np.any(window.multiplied[0] > 0.0)))
+    return smooth or bool(np.any(window.templates > 0.0))
+
+
+def smooth_window(part: Part, method: Method, background: Background) -> tuple[Array, Array]:
     """Return the edges of a window and the counts in it, or raise if there are too few bins for a fit, or no counts."""
-    edges, spectra, n_terms = part.window(method.half_width, method.bins), part.region.spectra, background.order + 1
+    edges = part.window(method.half_width, method.bins, above=background.lowest)
+    spectra, n_terms = part.region.spectra, background.n_coefficients
     if edges.size - 1 <= n_terms:
         msg = f"the window at {part.at.mass} GeV has {edges.size - 1} bins, too few for a peak and {n_terms} terms"
         raise InputError(msg)
@@ -114,21 +123,21 @@ def smooth_window(part: Part, method: Method, background: BackgroundModel) -> tu
     return edges, counts
 
 
-def _fitted(
-    part: Part, inside: Spectra, background: BackgroundModel | None, sources: Sequence[Source], n_parts: int
-) -> Region:
+def _fitted(part: Part, inside: Spectra, method: Method, sources: Sequence[Source], n_parts: int) -> Region:
     """Return the region of one part: its peak and backgrounds with their uncertainties.
 
     The width of a spurious signal is in units of an error that only the rest of the region can tell.
     """
     name, here = part.region.name, [source for source in sources if source.applies(part.region.name)]
     samples = [_template(inside, int(k), here) for k in np.flatnonzero(inside.templates.sum(axis=1) > 0.0)]
-    if background is not None:
-        samples.append(Sample("smooth", background))
+    if method.background is not None and _reached(inside, method.background):
+        samples.append(Sample("smooth", method.background, template=_multiplied(inside)))
+    counts = inside.templates.sum(axis=0) if inside.counts is None else inside.counts
+    samples += neighbours(part, inside.edges, counts, method.resonances, n_parts)
     peak = Sample("peak", part.fractions(inside.edges), uncertainties=_of_peak(part, inside.edges, here, n_parts))
     found = region(
         f"{part.at.mass:g} GeV" if n_parts == 1 else f"{name} {part.at.mass:g} GeV",
-        counts=inside.templates.sum(axis=0) if inside.counts is None else inside.counts,
+        counts=counts,
         edges=inside.edges,
         signal=peak,
         backgrounds=samples,
@@ -140,6 +149,11 @@ def _fitted(
     unit = background_error([found])
     fakes = [SpuriousSignal(source.name, source.spurious_signal * unit) for source in spurious]
     return replace(found, signal=replace(peak, uncertainties=[*peak.uncertainties, *fakes]))
+
+
+def _multiplied(inside: Spectra) -> Array | None:
+    """Return the template that the smooth background of a window multiplies, if there is one."""
+    return None if inside.multiplied is None else inside.multiplied[0]
 
 
 def _of_peak(part: Part, edges: Array, sources: Sequence[Source], n_parts: int) -> list[Uncertainty]:

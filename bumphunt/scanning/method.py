@@ -19,7 +19,8 @@ from typing import Literal
 import numpy as np
 
 from bumphunt.errors import InputError
-from bumphunt.models.background import BackgroundModel
+from bumphunt.models.background import Background
+from bumphunt.models.resonances import Resonance
 
 __all__ = ["Method"]
 
@@ -45,18 +46,22 @@ class Method:
         there. It cannot be blinded but by an expectation in place of the data.
     templates_below
         Mass [GeV] from which on the smooth background beside the templates stands for all of them.
+    resonances
+        Known ones, which are free peaks in every window that they reach (`bumphunt.scanning.neighbours`).
 
     Raises
     ------
     InputError
-        If the kind is unknown, a width is not positive, or the kind has no use for the background, or none without it.
+        If the kind is unknown, a width is not positive, the kind has no use for the background or the resonances, or
+        none without it, or two resonances have the same name.
     """
 
     kind: Literal["templates", "smooth", "counting"]
     window: float | None = None
     bins_per_sigma: float = 5.0
-    background: BackgroundModel | None = None
+    background: Background | None = None
     templates_below: float = np.inf
+    resonances: tuple[Resonance, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("templates", "smooth", "counting"):
@@ -70,6 +75,13 @@ class Method:
             raise InputError(msg)
         if self.kind == "counting" and self.background is not None:
             msg = f"counts take their backgrounds from templates, got {self.background}: want 'templates' or 'smooth'"
+            raise InputError(msg)
+        names = [resonance.name for resonance in self.resonances]
+        if self.kind == "counting" and names:
+            msg = f"a count has no shape that tells a signal from {', '.join(names)}: want 'templates' or 'smooth'"
+            raise InputError(msg)
+        if len(set(names)) != len(names):
+            msg = f"known resonances need different names, got {names}"
             raise InputError(msg)
         if self.templates_below != np.inf and not (self.kind == "templates" and self.background is not None):
             msg = f"templates below {self.templates_below} GeV need 'templates' and a smooth background for above"

@@ -28,6 +28,9 @@ __all__ = ["Part", "ScanMass", "ScanRegion", "blinded", "checked_regions", "ever
 
 Array = NDArray[np.float64]
 
+ONE_SIDED = 5.0
+"""Distance of a peak to excluded masses [standard deviations] within which its background is seen on one side alone."""
+
 
 def every_decay(mass: ArrayLike) -> Array:
     """Return 1 for every mass: the branching ratio of a region that sees every decay."""
@@ -51,6 +54,7 @@ class ScanRegion:
         It must be picklable where a scan is shared out to processes.
     excluded
         Intervals of mass [GeV] that no window reaches into: a peak stands there that the background does not describe.
+        A window that would is moved to the other side of the peak, so that it keeps its width.
     """
 
     name: str
@@ -103,11 +107,18 @@ class Part:
                 last = min(last, int(np.searchsorted(x, start, side="left")))
         return x[first : last + 1]
 
-    def window(self, half_width: float, bins_per_sigma: float | None = None) -> Array:
-        """Return the edges of a window around the peak (see `window_edges`), one bin unless told."""
+    def window(self, half_width: float, bins_per_sigma: float | None = None, *, above: float = -np.inf) -> Array:
+        """Return the edges of a window around the peak (see `window_edges`), one bin unless told; all above a value."""
+        x = self.edges
         return window_edges(
-            self.edges, self.at.position, self.at.sigma, half_width=half_width, bins_per_sigma=bins_per_sigma
+            x[x > above], self.at.position, self.at.sigma, half_width=half_width, bins_per_sigma=bins_per_sigma
         )
+
+    def one_sided(self, half_width: float) -> bool:
+        """Return whether an excluded mass cuts the window within `ONE_SIDED` resolutions of the peak."""
+        near, axis = min(half_width, ONE_SIDED) * self.at.sigma, self.region.signal.axis
+        ends = [float(axis.position(mass)) for interval in self.region.excluded for mass in interval]
+        return any(abs(end - self.at.position) < near for end in ends)
 
     def near(self) -> Array:
         """Return the edges of the bins of the spectrum around the peak (`bumphunt.scanning.windows.bins_near`)."""

@@ -16,6 +16,8 @@ flag                           says
                                (`bumphunt.inference.core`): asymptotic formulae are not to be trusted, use counting
 "no_background"                no template reaches into the window: all events are taken for signal
 "without_sources"              that limit leaves out the sources of uncertainty
+"one_sided"                    the window ends at excluded masses less than 5 resolutions from the hypothesis, and is
+                               moved to the other side so that it keeps its width: see its ends
 "region_without_background"    the same in one of several regions, which is left out of the row
 "no_significance"              the data are impossible without signal, since no background is expected where they are:
                                q0, p0 and z0 are NaN
@@ -196,6 +198,7 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
         *found.flags,
         *([Flag.NO_SIGNIFICANCE] if limit.valid and not known and alone else []),
         *([Flag.LOW_COUNTS] if low_counts(found.core, setting.limits.threshold) else []),
+        *([Flag.ONE_SIDED] if any(p.one_sided(setting.method.half_width) for p in found.parts) else []),
         *([Flag.BLINDED] if setting.blinded else []),
     )
     m2, m1, median, p1, p2 = limit.expected.tolist()

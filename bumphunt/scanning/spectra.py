@@ -37,6 +37,8 @@ class Spectra:
         Of the backgrounds, K of them, all different.
     expectation
         Whether the counts are an expectation in place of blinded data: every row of a scan then is "blinded".
+    multiplied
+        Expected counts and their variances that a smooth background multiplies, shape ``(2, B)``; None for none.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Spectra:
     edges: Array
     names: tuple[str, ...]
     expectation: bool = False
+    multiplied: Array | None = None
 
     def __post_init__(self) -> None:
         n_bins, shape = self.edges.size - 1, self.templates.shape
@@ -69,7 +72,15 @@ class Spectra:
         if self.counts is not None and self.counts.shape != (n_bins,):
             msg = f"{n_bins} bins want counts ({n_bins},), got {self.counts.shape}"
             raise InputError(msg)
-        for name, values in (("templates", self.templates), ("variances", self.variances), ("counts", self.counts)):
+        if self.multiplied is not None and self.multiplied.shape != (2, n_bins):
+            msg = (
+                f"{n_bins} bins want a multiplied template and its variances (2, {n_bins}), got {self.multiplied.shape}"
+            )
+            raise InputError(msg)
+        for name, values in (
+            *(("templates", self.templates), ("variances", self.variances), ("counts", self.counts)),
+            ("multiplied", self.multiplied),
+        ):
             if values is not None and not np.all((values >= 0.0) & (values < np.inf)):
                 msg = (
                     f"{name} must be finite and not negative, found {values[~((values >= 0.0) & (values < np.inf))][0]}"
@@ -98,6 +109,7 @@ class Spectra:
             counts=None if self.counts is None else _joined(self.counts, cuts),
             templates=_joined(self.templates, cuts),
             variances=_joined(self.variances, cuts),
+            multiplied=None if self.multiplied is None else _joined(self.multiplied, cuts),
             edges=window,
         )
 
@@ -121,6 +133,7 @@ def checked_spectra(
     names: Sequence[str] | None = None,
     *,
     expectation: bool = False,
+    multiplied: Array | None = None,
 ) -> Spectra:
     """Return `Spectra` of anything like arrays; without names the backgrounds are ``background_0``, ..."""
     x = np.asarray(edges, dtype=np.float64)
@@ -133,4 +146,5 @@ def checked_spectra(
         edges=x,
         names=tuple(f"background_{k}" for k in range(t.shape[0])) if names is None else tuple(names),
         expectation=expectation,
+        multiplied=multiplied,
     )
