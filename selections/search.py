@@ -233,6 +233,8 @@ class Search:
         section.
     excluded
         Masses that are not searched.
+    known_peaks
+        Known resonances in its spectra (`bumphunt.models.known_peaks`), which a YAML may keep as free peaks.
     published
         A published limit to compare with; None for none.
 
@@ -258,6 +260,7 @@ class Search:
     features: tuple[str, ...] = ()
     model: Model | None = None
     excluded: tuple[Excluded, ...] = field(default=())
+    known_peaks: tuple[str, ...] = ()
     published: PublishedLimit | None = None
 
     def __post_init__(self) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "Background",
     "BackgroundFunction",
     "BackgroundModel",
+    "Family",
     "basis_cdf",
     "bernstein_term",
     "first_coefficients",

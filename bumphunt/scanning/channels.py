@@ -73,10 +73,10 @@ def is_linear(mass: ScanMass, method: Method) -> bool:
 
 def _has_neighbours(part: Part, method: Method, background: BackgroundModel) -> bool:
     """Return whether a known resonance, whose position is uncertain, reaches the window of a region."""
-    if not method.resonances:
+    if not method.known_peaks:
         return False
     window = part.window(method.half_width, method.bins, above=background.lowest)
-    return bool(reaching(part, window, method.resonances))
+    return bool(reaching(part, window, method.known_peaks))
 
 
 def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:

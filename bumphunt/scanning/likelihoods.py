@@ -133,7 +133,7 @@ def _fitted(part: Part, inside: Spectra, method: Method, sources: Sequence[Sourc
     if method.background is not None and _reached(inside, method.background):
         samples.append(Sample("smooth", method.background, template=_multiplied(inside)))
     counts = inside.templates.sum(axis=0) if inside.counts is None else inside.counts
-    samples += neighbours(part, inside.edges, counts, method.resonances, n_parts)
+    samples += neighbours(part, inside.edges, counts, method.known_peaks, n_parts)
     peak = Sample("peak", part.fractions(inside.edges), uncertainties=_of_peak(part, inside.edges, here, n_parts))
     found = region(
         f"{part.at.mass:g} GeV" if n_parts == 1 else f"{name} {part.at.mass:g} GeV",

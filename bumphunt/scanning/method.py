@@ -20,7 +20,7 @@ import numpy as np
 
 from bumphunt.errors import InputError
 from bumphunt.models.background import Background
-from bumphunt.models.resonances import Resonance
+from bumphunt.models.known_peaks import KnownPeak
 
 __all__ = ["Method"]
 
@@ -46,8 +46,8 @@ class Method:
         there. It cannot be blinded but by an expectation in place of the data.
     templates_below
         Mass [GeV] from which on the smooth background beside the templates stands for all of them.
-    resonances
-        Known ones, which are free peaks in every window that they reach (`bumphunt.scanning.neighbours`).
+    known_peaks
+        Known resonances, which are free peaks in every window that they reach (`bumphunt.scanning.neighbours`).
 
     Raises
     ------
@@ -61,7 +61,7 @@ class Method:
     bins_per_sigma: float = 5.0
     background: Background | None = None
     templates_below: float = np.inf
-    resonances: tuple[Resonance, ...] = ()
+    known_peaks: tuple[KnownPeak, ...] = ()
 
     def __post_init__(self) -> None:
         if self.kind not in ("templates", "smooth", "counting"):
@@ -76,7 +76,7 @@ class Method:
         if self.kind == "counting" and self.background is not None:
             msg = f"counts take their backgrounds from templates, got {self.background}: want 'templates' or 'smooth'"
             raise InputError(msg)
-        names = [resonance.name for resonance in self.resonances]
+        names = [resonance.name for resonance in self.known_peaks]
         if self.kind == "counting" and names:
             msg = f"a count has no shape that tells a signal from {', '.join(names)}: want 'templates' or 'smooth'"
             raise InputError(msg)

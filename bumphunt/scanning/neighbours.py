@@ -6,7 +6,7 @@ regions. Where half of its natural width is less than `NARROW` of the resolution
 mass, with its tails; wider ones are Voigt profiles, whose Gaussian has the resolution of the signal.
 
 A hypothesis at the mass of a resonance cannot be told from it: errors grow towards it, and at the mass itself the row
-is not valid, with the flag "fit_singular".
+is not valid, with a flag such as "fit_singular".
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.models.known_peaks import KnownPeak
 from bumphunt.models.peaks import Peak, voigt
 from bumphunt.models.region import Sample
-from bumphunt.models.resonances import Resonance
 from bumphunt.models.systematics import Free, PeakPosition, Uncertainty
 from bumphunt.scanning.regions import Part, ScanRegion
 
@@ -35,7 +35,7 @@ CORE = 2.0
 """Half width of the core of a resonance, in its widths, whose counts say how large its yield may be."""
 
 
-def resonance_peak(resonance: Resonance, region: ScanRegion) -> Peak:
+def resonance_peak(resonance: KnownPeak, region: ScanRegion) -> Peak:
     """Return the peak of a resonance in the spectrum of a region [unit of its axis].
 
     Raises
@@ -63,7 +63,7 @@ def _size(peak: Peak) -> float:
     return peak.sigma + (0.5 * peak.parameters[2] if peak.family == "voigt" else 0.0)
 
 
-def reaching(part: Part, edges: Array, resonances: Sequence[Resonance]) -> list[tuple[Resonance, Peak]]:
+def reaching(part: Part, edges: Array, resonances: Sequence[KnownPeak]) -> list[tuple[KnownPeak, Peak]]:
     """Return the resonances that reach a window of a region, with their peaks.
 
     Parameters
@@ -94,7 +94,7 @@ def reaching(part: Part, edges: Array, resonances: Sequence[Resonance]) -> list[
     return found
 
 
-def neighbours(part: Part, edges: Array, counts: Array, resonances: Sequence[Resonance], n_parts: int) -> list[Sample]:
+def neighbours(part: Part, edges: Array, counts: Array, resonances: Sequence[KnownPeak], n_parts: int) -> list[Sample]:
     """Return the resonances that reach a window as samples of its region.
 
     Parameters

@@ -56,9 +56,11 @@ def check_names(sections: Analysis, search: Search) -> None:
     _check_coordinates(sections, search)
     _check_corrections(sections, search)
     _check_controls(sections, search)
-    for name in sections.fit.templates:
-        if name not in sections.backgrounds:
-            raise ValueError(unknown_name("fit.templates: sample", name, sections.backgrounds))
+    times = () if sections.fit.background is None else sections.fit.background.times
+    for key, names in (("fit.templates", sections.fit.templates), ("fit.background.times", times)):
+        for name in names:
+            if name not in sections.backgrounds:
+                raise ValueError(unknown_name(f"{key}: sample", name, sections.backgrounds))
     _check_alternatives(sections)
 
 

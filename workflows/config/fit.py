@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, Field, model_validator
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
 from bumphunt.inference.settings import LimitMethod, Prior, SignificanceMethod
-from bumphunt.models.background import BackgroundModel
+from bumphunt.models.background import BackgroundModel, Family
+from bumphunt.models.known_peaks import KnownPeak, known_peak
 from bumphunt.scanning.sources import Source
 from workflows.config.section import (
     Count,
@@ -29,6 +30,7 @@ __all__ = [
     "Bounds",
     "Fit",
     "Optimise",
+    "PeakSection",
     "SearchSection",
     "Slices",
     "SmoothBackground",
@@ -177,20 +179,60 @@ class Optimise(Section):
 class SmoothBackground(Section):
     """A background whose coefficients the data determine, in every window."""
 
-    family: Literal["bernstein", "chebyshev", "exponential"] = "bernstein"
-    """Polynomials, or the exponential of one."""
+    family: Family = "bernstein"
+    """``bernstein``, ``chebyshev``: polynomials; ``logarithmic``: polynomials in the logarithm; ``exponential``: the
+    exponential of a polynomial; ``power``: a power, whose exponent runs from order 2 on; ``dijet``, ``threshold``,
+    ``argus``: see `bumphunt.models.background`."""
     order: Annotated[int, Number, Field(ge=0)] = 3
     """Order of the polynomial."""
+    end: Finite | None = None
+    """Of ``dijet`` the energy of the collision, of ``argus`` the end point, of ``threshold`` the threshold, in the unit
+    of the axis of the spectrum: GeV^2 for a recoil mass squared."""
+    times: tuple[str, ...] = ()
+    """Samples whose summed spectrum the background multiplies: a simulated shape, corrected by a smooth function."""
+    function: str | None = None
+    """``file.py:NAME``: a function of one's own in place of a family, called with positions and its parameters."""
+    start: dict[str, Finite] = Field(default_factory=dict)
+    """First values of the parameters of the function, by name."""
 
     @model_validator(mode="after")
     def _known(self) -> Self:
-        self.model  # noqa: B018 (raises for an order that is too high)
+        of_family = sorted(self.model_fields_set & {"family", "order", "end"})
+        if self.function is not None and of_family:
+            msg = f"'{of_family[0]}' is of a family, but 'function' is given: its shape is that of {self.function}"
+            raise ValueError(msg)
+        if self.function is None and self.start:
+            msg = f"'start' has first values of {', '.join(self.start)}, parameters of a 'function': name that too"
+            raise ValueError(msg)
+        self.model  # noqa: B018 (raises for an order that is too high, or an end that is missing)
         return self
 
     @property
     def model(self) -> BackgroundModel:
-        """The background as the library wants it."""
-        return BackgroundModel(self.family, self.order)
+        """The family as the library wants it."""
+        return BackgroundModel(self.family, self.order, self.end)
+
+
+class PeakSection(Section):
+    """A known resonance that is a free peak in the windows that it reaches."""
+
+    mass: Positive
+    """Mass [GeV]."""
+    mass_error: NonNegative = 0.0
+    """How well it is known where it is seen [GeV]: of its mass, or of the momentum scale."""
+    width: NonNegative = 0.0
+    """Natural width [GeV]."""
+    resolution: Positive | None = None
+    """Resolution of the mass [GeV]; that of the signal there unless given."""
+    name: str | None = None
+    """What it is called; after its mass unless given."""
+
+    @property
+    def resonance(self) -> KnownPeak:
+        """The resonance as the library wants it."""
+        name = f"{self.mass:g} GeV" if self.name is None else self.name
+        numbers = self.model_dump(exclude={"name"})
+        return KnownPeak(name=name, **numbers)
 
 
 class Slices(Section):
@@ -223,6 +265,9 @@ class Fit(Section):
     third order unless given."""
     templates: tuple[str, ...] = ()
     """Samples that are templates beside the smooth background, which stands for the others; all unless given."""
+    peaks: Literal["auto"] | tuple[PeakSection | str, ...] = ()
+    """Known resonances that are free peaks in every window that they reach: names (omega, phi, jpsi, psi2s, upsilon1s,
+    upsilon2s, upsilon3s, z), masses, or ``auto`` for those that the channel names, as far as the signal reaches."""
     templates_below: Positive | None = None
     """Masses below this have templates beside the smooth background [GeV]; above, it stands for all samples."""
     slices: Slices | None = None
@@ -258,6 +303,13 @@ class Fit(Section):
         if (self.templates or self.templates_below is not None) and not beside:
             msg = "templates: samples can be left to a smooth background: want method: templates and a 'background'"
             raise ValueError(msg)
+        if self.peaks and self.method == "counting":
+            msg = "peaks: a count has no shape that tells a signal from a resonance; want 'templates' or 'smooth'"
+            raise ValueError(msg)
+        if self.peaks != "auto":
+            for peak in self.peaks:
+                if isinstance(peak, str):
+                    known_peak(peak)  # raises for a name that is none
         if self.background is not None and self.method == "counting":
             msg = "background: counts take their backgrounds from the samples; want 'templates' or 'smooth'"
             raise ValueError(msg)

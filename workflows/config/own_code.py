@@ -11,6 +11,7 @@ them at any moment mixes nothing.
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import importlib.util
 import sys
@@ -22,13 +23,14 @@ from importlib.machinery import ModuleSpec
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions, requires, version
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import cloudpickle
 
 from workflows.provenance.code import FRAMEWORK, imported, module_name
 from workflows.provenance.files import Fingerprint, fingerprint, fingerprint_of
 
-__all__ = ["OwnCode", "Source", "code_of_sources", "execute", "sources_beside", "sources_of_package"]
+__all__ = ["OwnCode", "OwnFunction", "Source", "code_of_sources", "execute", "sources_beside", "sources_of_package"]
 
 _INSTALLED = frozenset({"site-packages", "dist-packages"})
 """Folders of installed packages."""
@@ -67,6 +69,32 @@ class OwnCode:
     modules: tuple[str, ...]
     files: Mapping[str, Fingerprint]
     packages: Mapping[str, str | None]
+
+
+class OwnFunction:
+    """A function of a user's file that can be sent to other processes, which get it by value.
+
+    Parameters
+    ----------
+    function
+        The function.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any, **parameters: Any) -> Any:
+        """Return what the function does."""
+        return self.function(*arguments, **parameters)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], OwnFunction], tuple[bytes]]:
+        return _own_function, (cloudpickle.dumps(self.function),)
+
+
+def _own_function(content: bytes) -> OwnFunction:
+    """Return a function that another process has sent."""
+    return OwnFunction(cloudpickle.loads(content))
 
 
 def sources_beside(path: Path, name: str) -> dict[str, Source]:

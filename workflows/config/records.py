@@ -258,6 +258,8 @@ class ScanSetup:
         How p0 of fits is found.
     templates
         Samples that are templates of the fit.
+    multiplied
+        Samples whose summed spectrum the smooth background multiplies.
     uncertainties
         Relative uncertainty of the normalisation of each sample.
     sources
@@ -275,6 +277,7 @@ class ScanSetup:
     limits: LimitSettings
     significance: SignificanceSettings
     templates: tuple[str, ...]
+    multiplied: tuple[str, ...]
     uncertainties: Mapping[str, float]
     sources: tuple[Source, ...]
     blinded: bool
@@ -354,15 +357,16 @@ class OwnFiles:
 
     Parameters
     ----------
-    search, model
-        What the search is made of, and the user's model, as they were when they were loaded; no model of one's own is
-        None.
+    search, model, background
+        What the search is made of, the user's model, and the user's background function, as they were when they were
+        loaded; what is not of one's own is None.
     corrections
         Files of corrections.
     """
 
     search: OwnCode
     model: OwnCode | None
+    background: OwnCode | None
     corrections: tuple[Path, ...]
 
 

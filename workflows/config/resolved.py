@@ -27,7 +27,7 @@ from workflows.config.analysis import Analysis, Ntuples
 from workflows.config.checks import check_names, check_regions, check_sources
 from workflows.config.coordinates import Sheet, words
 from workflows.config.cuts import check_cuts, with_cuts
-from workflows.config.fit import Fit, SmoothBackground
+from workflows.config.method import fit_method
 from workflows.config.records import (
     About,
     ControlSetup,
@@ -99,13 +99,15 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         blinded=about.blinded,
         keep_events=optimisation is not None,
     )
-    scan = _scan(sections, about, regions, sources, templates)
+    tested = fit_method(sections.fit, search, regions, path.parent)
+    scan = _scan(sections, about, regions, sources, templates, tested.method)
     return ResolvedAnalysis(
         path=path,
         sections=sections,
         own=OwnFiles(
             search=loaded.code,
             model=None if function is None else function.code,
+            background=tested.code,
             corrections=tuple(path.parent / correction.file for correction in sections.corrections.values()),
         ),
         about=about,
@@ -365,6 +367,7 @@ def _scan(
     regions: Sequence[AnalysedRegion],
     sources: tuple[Source, ...],
     templates: tuple[str, ...],
+    method: Method,
 ) -> ScanSetup:
     """Return how hypotheses are tested."""
     section, fit = sections.search, sections.fit
@@ -375,24 +378,13 @@ def _scan(
         fits=fit_tasks(regions),
         masses=SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded),
         points=tuple(dict.fromkeys(sheet.at for r in regions if r.signal is not None for sheet in r.signal.sheets)),
-        method=_method(fit),
+        method=method,
         limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),
         significance=SignificanceSettings(method=fit.significance, n_toys=fit.toys),
         templates=templates,
+        multiplied=() if fit.background is None else fit.background.times,
         uncertainties={name: sample.uncertainty for name, sample in sections.backgrounds.items()},
         sources=sources,
         blinded=about.blinded,
         seed=sections.seed,
-    )
-
-
-def _method(fit: Fit) -> Method:
-    """Return how a mass is tested."""
-    smooth = fit.background or (SmoothBackground() if fit.method == "smooth" else None)
-    return Method(
-        kind=fit.method,
-        window=fit.window,
-        bins_per_sigma=fit.bins_per_sigma,
-        background=None if smooth is None else smooth.model,
-        templates_below=np.inf if fit.templates_below is None else fit.templates_below,
     )

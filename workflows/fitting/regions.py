@@ -59,11 +59,17 @@ def scan_regions(
             branching_ratio=_ratio(region, signals[unit.name], selected.luminosities[region.name] / luminosity)
             if task.combined
             else every_decay,
-            excluded=setup.masses.excluded,
+            excluded=_walls(setup),
         )
         for region, unit in units
     ]
     return regions, sources_of(setup, [unit for _, unit in units], signals)
+
+
+def _walls(setup: ScanSetup) -> tuple[tuple[float, float], ...]:
+    """Return the excluded masses that no window reaches into: those without a known resonance that is fitted."""
+    masses = [resonance.mass for resonance in setup.method.known_peaks]
+    return tuple((low, high) for low, high in setup.masses.excluded if not any(low <= m <= high for m in masses))
 
 
 def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
@@ -95,7 +101,16 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
         edges,
         names,
         expectation=expectation,
+        multiplied=_multiplied(setup, unit),
     )
+
+
+def _multiplied(setup: ScanSetup, unit: Unit) -> NDArray[np.float64] | None:
+    """Return the spectrum that the smooth background multiplies, and its variances; None if there is none."""
+    if not setup.multiplied:
+        return None
+    total = add(unit.after[name] for name in setup.multiplied if name in unit.after)
+    return np.stack([total.values(), total.variances()])
 
 
 def _ratio(

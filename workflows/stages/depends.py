@@ -127,6 +127,7 @@ def tested(job: Job) -> dict[str, Any]:
             "limit": plain(scan.limits),
             "significance": plain(scan.significance),
             "templates": plain(scan.templates),
+            "times": plain(scan.multiplied),
         },
         "fits": {task.title: task.combined for task in scan.fits},
         "samples": {name: {"uncertainty": value} for name, value in scan.uncertainties.items()},

@@ -89,7 +89,7 @@ class Stage:
     depends: Callable[[Job], Mapping[str, object]]
     remake: Callable[[Job, Path, Older], None] | None = None
     needs: tuple[str, ...] = ()
-    files: tuple[Literal["ntuples", "search", "model", "corrections"], ...] = ()
+    files: tuple[Literal["ntuples", "search", "model", "background", "corrections"], ...] = ()
     modules: Callable[[Job], Iterable[str]] | None = None
     wanted: Callable[[ResolvedAnalysis], bool] = _always
     folder: str = ""

@@ -343,6 +343,7 @@ def search(detector: Detector = BABAR) -> Search:
             reference="Essig, Schuster, Toro, arXiv:0903.3941, with initial-state radiation",
         ),
         excluded=EXCLUDED,
+        known_peaks=("omega", "phi", "jpsi", "psi2s", "upsilon1s", "upsilon2s", "upsilon3s"),
         published=PublishedLimit(  # read off figure 4 of arXiv:1406.2980, whose points scatter by 30 %
             label="BaBar observed, 514 fb$^{-1}$, 90 %",
             masses=(0.03, 0.052, 0.095, 0.147, 0.244, 0.519, 0.628, 1.46, 2.39, 3.82, 5.77, 8.4, 9.71),

@@ -8,8 +8,8 @@ from scipy import stats
 from bumphunt.errors import Flag, InputError
 from bumphunt.models.background import BackgroundFunction, BackgroundModel
 from bumphunt.models.given_signal import GivenSignal
+from bumphunt.models.known_peaks import KNOWN_PEAKS, KnownPeak, known_peak
 from bumphunt.models.peaks import gaussian, voigt
-from bumphunt.models.resonances import RESONANCES, Resonance, known_resonance
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.neighbours import reaching, resonance_peak
 from bumphunt.scanning.regions import ScanRegion, scan_masses
@@ -19,7 +19,7 @@ from bumphunt.scanning.spectra import checked_spectra
 MASSES = np.linspace(2.0, 5.0, 31)
 EDGES = np.linspace(2.0, 5.0, 1501)
 SIGNAL = GivenSignal(masses=MASSES, resolutions=0.004 * MASSES, efficiencies=np.full(31, 0.5), tails=np.empty((31, 0)))
-JPSI, PSI2S = known_resonance("jpsi"), known_resonance("psi2s")
+JPSI, PSI2S = known_peak("jpsi"), known_peak("psi2s")
 SMOOTH = 60.0 * np.exp(-0.8 * (EDGES[1:] - 2.0))
 N_JPSI = 20_000.0
 
@@ -36,7 +36,7 @@ def spectrum(counts, name="mumu", excluded=(), multiplied=None, signal=SIGNAL):
 
 def method(*resonances, background=None):
     family = background or BackgroundModel("exponential", 2)
-    return Method(kind="smooth", background=family, bins_per_sigma=4, resonances=resonances)
+    return Method(kind="smooth", background=family, bins_per_sigma=4, known_peaks=resonances)
 
 
 def expected(shift=0.0):
@@ -56,9 +56,9 @@ def test_known_masses_and_widths_are_those_of_the_pdg():
         "upsilon3s": (10355.1, 0.0203),
         "z": (91188.0, 2495.5),
     }
-    assert set(want) == set(RESONANCES)
+    assert set(want) == set(KNOWN_PEAKS)
     for name, (mass, width) in want.items():
-        found = known_resonance(name)
+        found = known_peak(name)
         assert 1e3 * found.mass == pytest.approx(mass, rel=2e-5)
         assert 1e3 * found.width == pytest.approx(width, rel=0.03)
         assert 0.0 < found.mass_error < 2e-4 * found.mass  # omega: 0.13 MeV
@@ -88,7 +88,7 @@ def test_yields_of_a_signal_beside_a_neighbour_are_unbiased_in_toys():
 
 def test_fit_with_a_neighbour_is_that_of_an_independent_minuit_fit():
     """Yield, position within its error and smooth background, written down once more."""
-    rng, mass, wide = np.random.default_rng(1), 3.05, Resonance(name="jpsi", mass=3.0969, mass_error=2e-3)
+    rng, mass, wide = np.random.default_rng(1), 3.05, KnownPeak(name="jpsi", mass=3.0969, mass_error=2e-3)
     nu = expected(1.5e-3) + 300.0 * gaussian(mass, 0.004 * mass).fractions(EDGES)
     r = spectrum(rng.poisson(nu))
     points = [
@@ -130,7 +130,7 @@ def test_at_the_resonance_itself_there_is_no_answer():
 
 def test_resonances_far_away_leave_fast_windows_as_they_are():
     """No resonance in reach: the same rows as without any, by the linear engine; no resolution is needed there."""
-    far, linear = Resonance(name="upsilon", mass=9.46), BackgroundModel("bernstein", 3)
+    far, linear = KnownPeak(name="upsilon", mass=9.46), BackgroundModel("bernstein", 3)
     r, masses = spectrum(expected()), [2.5, 4.5]
     with_far = scan_spectra(r, masses=masses, method=method(JPSI, far, background=linear))
     assert with_far == scan_spectra(r, masses=masses, method=method(background=linear))
@@ -140,27 +140,27 @@ def test_what_reaches_a_window_depends_on_its_own_width():
     """Windows reach 10 resolutions; narrow ones are in within 5 of theirs from there, wide ones from further."""
     ((part,),) = [found.parts for found in scan_masses([spectrum(expected())], [3.0], method(JPSI))]
     edges = part.window(10.0, 4)  # 2.88 to 3.12
-    narrow = [Resonance(name=f"{m}", mass=m) for m in (2.80, 2.83, 3.0, 3.17, 3.21)]
+    narrow = [KnownPeak(name=f"{m}", mass=m) for m in (2.80, 2.83, 3.0, 3.17, 3.21)]
     assert [r.name for r, _ in reaching(part, edges, narrow)] == ["2.83", "3.0", "3.17"]
-    wide = [Resonance(name=f"{m}", mass=m, width=0.1) for m in (2.4, 2.6, 3.4, 3.6)]
+    wide = [KnownPeak(name=f"{m}", mass=m, width=0.1) for m in (2.4, 2.6, 3.4, 3.6)]
     assert [r.name for r, _ in reaching(part, edges, wide)] == ["2.6", "3.4"]
 
 
 def test_shapes_of_resonances():
     region = spectrum(expected())
     assert resonance_peak(JPSI, region) == SIGNAL.at([JPSI.mass])[0].peak  # narrow: as a signal there
-    wide = Resonance(name="wide", mass=3.0, width=0.01)
+    wide = KnownPeak(name="wide", mass=3.0, width=0.01)
     assert resonance_peak(wide, region) == voigt(3.0, 0.012, 0.01)
-    said = Resonance(name="beyond", mass=6.0, width=0.001, resolution=0.03)
+    said = KnownPeak(name="beyond", mass=6.0, width=0.001, resolution=0.03)
     assert resonance_peak(said, region) == voigt(6.0, 0.03, 0.001)
     with pytest.raises(InputError, match="'beyond' at 6 GeV is outside the masses of the signal, 2 to 5 GeV: say its"):
-        resonance_peak(Resonance(name="beyond", mass=6.0), region)
+        resonance_peak(KnownPeak(name="beyond", mass=6.0), region)
 
 
 def test_regions_fitted_together_have_yields_of_their_own_and_one_mass():
     rng = np.random.default_rng(3)
     pair = [spectrum(rng.poisson(expected(1e-3)), name) for name in ("ee", "mumu")]
-    wide = Resonance(name="jpsi", mass=JPSI.mass, mass_error=2e-3)
+    wide = KnownPeak(name="jpsi", mass=JPSI.mass, mass_error=2e-3)
     (point,) = scan_spectra(pair, masses=[3.05], method=method(wide)).points
     assert point.valid
     assert abs(point.n_sig) < 3.0 * point.n_sig_error
@@ -214,12 +214,12 @@ def test_windows_of_functions_of_the_logarithm_begin_above_zero():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: Method(kind="counting", resonances=(JPSI,)), "no shape that tells a signal from jpsi"),
+        (lambda: Method(kind="counting", known_peaks=(JPSI,)), "no shape that tells a signal from jpsi"),
         (lambda: method(JPSI, JPSI), "need different names"),
-        (lambda: known_resonance("jspi"), "did you mean 'jpsi'"),
-        (lambda: Resonance(name="x", mass=-1.0), "must be positive numbers of GeV"),
-        (lambda: Resonance(name="x", mass=1.0, resolution=0.0), "must be positive numbers of GeV"),
-        (lambda: Resonance(name="x", mass=1.0, width=-0.1), "must be >= 0"),
+        (lambda: known_peak("jspi"), "did you mean 'jpsi'"),
+        (lambda: KnownPeak(name="x", mass=-1.0), "must be positive numbers of GeV"),
+        (lambda: KnownPeak(name="x", mass=1.0, resolution=0.0), "must be positive numbers of GeV"),
+        (lambda: KnownPeak(name="x", mass=1.0, width=-0.1), "must be >= 0"),
         (lambda: spectrum(SMOOTH, multiplied=np.ones((1, 1500))), r"want a multiplied template and its variances"),
     ],
 )

@@ -28,6 +28,8 @@ def model(mass, sqrt_s):
     return 1 / mass
 def other_model(mass, sqrt_s):
     return 1 / mass**2
+def shape(x, slope):
+    return 1 + slope * x
 """
 MASSES = (1.0, 1.5, 2.0, 2.5, 3.0)
 GIVEN: dict[str, Any] = {
@@ -144,6 +146,16 @@ GIVEN_EDITS: Edits = {
     "fit.background": (None, TESTED),
     "fit.background.family": ("chebyshev", TESTED),
     "fit.background.order": (3, TESTED),
+    "fit.background.end": ({"family": "dijet", "order": 2, "end": 200.0}, TESTED),
+    "fit.background.times": (["mumu"], TESTED),
+    "fit.background.function": ({"function": "own.py:shape", "start": {"slope": 0.1}}, TESTED),
+    "fit.background.start": ({"function": "own.py:shape", "start": {"slope": 0.2}}, TESTED),
+    "fit.peaks": (["phi"], TESTED),
+    "fit.peaks.*.mass": ([{"mass": 1.5}], TESTED),
+    "fit.peaks.*.mass_error": ([{"mass": 1.5, "mass_error": 0.1}], TESTED),
+    "fit.peaks.*.width": ([{"mass": 1.5, "width": 0.1}], TESTED),
+    "fit.peaks.*.resolution": ([{"mass": 4.0, "resolution": 0.1}], TESTED),
+    "fit.peaks.*.name": ([{"mass": 1.5, "name": "mine"}], TESTED),
     "fit.templates": (["mumu"], TESTED),
     "fit.templates_below": (2.0, TESTED),
     "fit.slices": (None, READ),
@@ -267,8 +279,10 @@ def edited(content: dict[str, Any], key: str, value: object) -> dict[str, Any]:
     parts = key.split(".")
     if key.startswith(("cuts.", "optimise.variables.", "ntuples.candidates.", "beams.")):
         parts = parts[:-1] if key.startswith(("ntuples", "beams")) else parts[: 1 if parts[0] == "cuts" else 2]
-    elif key.startswith("corrections") and isinstance(value, dict):
+    elif key.startswith(("corrections", "fit.background")) and isinstance(value, dict):
         parts = parts[:-1]
+    elif key.startswith("fit.peaks"):
+        parts = parts[:2]
     for part in parts[:-1]:
         name: Any = next(iter(inner)) if part == "*" and isinstance(inner, dict) else part
         if isinstance(inner, list):

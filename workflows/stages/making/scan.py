@@ -230,4 +230,4 @@ def _make(job: Job, folder: Path) -> None:
     )
 
 
-STAGE = Stage(name="scan", needs=("spectra",), depends=tested, files=("search",), make=_make)
+STAGE = Stage(name="scan", needs=("spectra",), depends=tested, files=("search", "background"), make=_make)

@@ -117,7 +117,7 @@ def impacts_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, 
         folder=f"{IMPACTS}/{mass:g}{file_suffix(at)}",
         needs=("spectra", "scan"),
         depends=lambda job: {**tested(job), "mass": mass, "at": dict(at)},
-        files=("search",),
+        files=("search", "background"),
         make=make,
     )
 

@@ -9,9 +9,9 @@ import numpy as np
 from bumphunt.constants import particle_mass, particle_mass_error, particle_width
 from bumphunt.errors import InputError, unknown_name
 
-__all__ = ["RESONANCES", "Resonance", "known_resonance"]
+__all__ = ["KNOWN_PEAKS", "KnownPeak", "known_peak"]
 
-RESONANCES = {
+KNOWN_PEAKS = {
     "omega": 223,
     "phi": 333,
     "jpsi": 443,
@@ -25,7 +25,7 @@ RESONANCES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resonance:
+class KnownPeak:
     """A resonance that stands in a spectrum beside what is searched for.
 
     Parameters
@@ -61,8 +61,8 @@ class Resonance:
             raise InputError(msg)
 
 
-def known_resonance(name: str) -> Resonance:
-    """Return one of `RESONANCES`.
+def known_peak(name: str) -> KnownPeak:
+    """Return one of `KNOWN_PEAKS`.
 
     Raises
     ------
@@ -71,13 +71,13 @@ def known_resonance(name: str) -> Resonance:
 
     Examples
     --------
-    >>> jpsi = known_resonance("jpsi")
+    >>> jpsi = known_peak("jpsi")
     >>> round(jpsi.mass, 4), round(jpsi.mass_error * 1e6), round(jpsi.width * 1e6)  # GeV, keV, keV
     (3.0969, 6, 93)
     """
-    if name not in RESONANCES:
-        raise InputError(unknown_name("resonance", name, RESONANCES))
-    number = RESONANCES[name]
-    return Resonance(
+    if name not in KNOWN_PEAKS:
+        raise InputError(unknown_name("resonance", name, KNOWN_PEAKS))
+    number = KNOWN_PEAKS[name]
+    return KnownPeak(
         name=name, mass=particle_mass(number), mass_error=particle_mass_error(number), width=particle_width(number)
     )
