@@ -20,6 +20,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood
 from bumphunt.models.region import Region
 
-__all__ = ["fit_densities", "fit_zfit"]
+__all__ = ["fit_densities", "fit_zfit", "require"]
 
 Array = NDArray[np.float64]
 
@@ -50,6 +51,8 @@ FIRST_STEP = 0.1
 """First step of a parameter, in units of its standard deviation if it were alone."""
 HESSIAN_STEP = 0.03
 """Step of the differences that give the second derivatives, in standard deviations."""
+MISSING = "zfit is not installed: pip install 'bumphunt[zfit]'"
+"""What is said where it is not."""
 BARRIER = 1e-2
 """Count given to empty bins to keep zfit inside: the NLL is off by about this times the bins."""
 
@@ -71,22 +74,16 @@ def fit_zfit(
     """
     zfit = _zfit()
 
-    def loss(parameters: list[Any], count: Any) -> Any:
-        moving = [k for k, p in enumerate(parameters) if p.floating]
-
-        def at() -> tuple[Likelihood, Array]:
-            return _padded(model, float(count)), np.array([float(p) for p in parameters])
-
+    def loss(search: _Search) -> Any:
         def value(_: Any) -> float:
-            walled, theta = at()
-            nll = walled.nll(theta)
+            nll = _padded(model, float(search.count)).nll(search.at())
             return nll if np.isfinite(nll) else np.nan  # which zfit steps back from
 
         def slope(_: Any) -> Array:
-            walled, theta = at()
-            return walled.nll_and_gradient(theta)[1][moving]
+            gradient = _padded(model, float(search.count)).nll_and_gradient(search.at())[1]
+            return search.directions.T @ gradient[search.free]
 
-        return zfit.loss.SimpleLoss(value, [parameters[k] for k in moving], errordef=0.5, gradient=slope)
+        return zfit.loss.SimpleLoss(value, search.moving, errordef=0.5, gradient=slope)
 
     return _minimum(zfit, model, loss, strength=strength, start=start, errors=errors, own_gradient=True)
 
@@ -115,10 +112,22 @@ def fit_densities(regions: Sequence[Region], model: Likelihood, *, strength: flo
     """
     zfit = _zfit()
 
-    def loss(parameters: list[Any], count: Any) -> Any:
-        return unbinned_loss(zfit, regions, model, parameters, count)
+    def loss(search: _Search) -> Any:
+        return unbinned_loss(zfit, regions, model, search.parameters, search.count)
 
     return _minimum(zfit, model, loss, strength=strength, start=None, errors=True, own_gradient=False)
+
+
+def require() -> None:
+    """Do nothing if zfit is installed; it is not imported, which takes seconds.
+
+    Raises
+    ------
+    InputError
+        If it is not, with what to install.
+    """
+    if find_spec("zfit") is None:
+        raise InputError(MISSING)
 
 
 def _zfit() -> Any:
@@ -130,8 +139,7 @@ def _zfit() -> Any:
     except ModuleNotFoundError as error:
         if error.name != "zfit":
             raise
-        msg = "zfit is not installed: pip install 'bumphunt[zfit]'"
-        raise InputError(msg) from error
+        raise InputError(MISSING) from error
     return zfit
 
 
@@ -143,7 +151,7 @@ def _padded(model: Likelihood, count: float) -> Likelihood:
 def _minimum(
     zfit: Any,
     model: Likelihood,
-    loss_of: Callable[[list[Any], Any], Any],
+    loss_of: Callable[[_Search], Any],
     *,
     strength: float | None,
     start: Array | None,
@@ -159,11 +167,12 @@ def _minimum(
     model
         The likelihood that the loss stands for, up to a constant.
     loss_of
-        Gives the loss of zfit's parameters, and of zfit's parameter for the count that empty bins are given.
+        Gives the loss of the parameters of a search, and of that for the count that empty bins are given.
     strength, start, errors
         As in `fit_zfit`.
     own_gradient
-        Whether the loss has a gradient; Minuit takes differences if not.
+        Whether the loss has a gradient, in coordinates in which the expected information is the unit matrix where it
+        starts: a tenth of the steps. Else Minuit takes differences in the parameters themselves.
     """
     theta, free = _first(model, strength, start), ~model.held
     free[0] &= strength is None
@@ -172,11 +181,15 @@ def _minimum(
         status = FitStatus.CONVERGED if np.isfinite(value) else FitStatus.INFEASIBLE
         nothing = np.zeros((theta.size, theta.size))
         return fit_result(model.names, theta, nothing, value, status, engine="zfit", iterations=0)
-    size = np.sqrt(np.diag(information))
-    size = np.divide(FIRST_STEP, size, out=np.full(theta.size, FIRST_STEP), where=size > 0.0)
+    inside = information[np.ix_(free, free)]
+    size = np.sqrt(np.diag(inside))
+    size = np.divide(1.0, size, out=np.ones(size.size), where=size > 0.0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        search = _Search(zfit, loss_of, theta, size, free, own_gradient=own_gradient)
+        if own_gradient:
+            search = _Search(zfit, loss_of, theta, free, whitening(inside)[0], np.ones(size.size), gradient="zfit")
+        else:
+            search = _Search(zfit, loss_of, theta, free, None, size, gradient=True)
         theta, status = _judged(search, model, theta, strength)
         covariance = None
         if status is FitStatus.CONVERGED and errors:
@@ -200,44 +213,79 @@ def _first(model: Likelihood, strength: float | None, start: Array | None) -> Ar
 
 
 class _Search:
-    """zfit's parameters, loss and minimiser; `calls` counts evaluations of the loss."""
+    """zfit's parameters, loss and minimiser; `calls` counts evaluations of the loss.
+
+    Without directions the parameters are those of the likelihood, else one a direction: from the start, the free ones
+    are moved by the directions, shape ``(F, F)``, times them.
+    """
 
     def __init__(
         self,
         zfit: Any,
-        loss_of: Callable[[list[Any], Any], Any],
+        loss_of: Callable[[_Search], Any],
         start: Array,
-        size: Array,
         free: NDArray[np.bool_],
+        directions: Array | None,
+        size: Array,
         *,
-        own_gradient: bool,
+        gradient: str | bool,
     ) -> None:
-        self.calls, self.parameters = 0, []
-        for k in range(start.size):
-            self.parameters.append(zfit.Parameter(f"p{k}", start[k], step_size=size[k], floating=bool(free[k])))
+        self.calls, self.start, self.free, self.whole = 0, start, free, directions is None
+        self.directions = np.eye(size.size) if directions is None else directions
+        self.inverse = np.linalg.inv(self.directions)
+        if self.whole:
+            steps = np.ones(start.size)
+            steps[free] = size
+            self.parameters = [
+                zfit.Parameter(f"p{k}", start[k], step_size=FIRST_STEP * steps[k], floating=bool(free[k]))
+                for k in range(start.size)
+            ]
+        else:
+            self.parameters = [zfit.Parameter(f"x{k}", 0.0, step_size=FIRST_STEP * s) for k, s in enumerate(size)]
         self.moving = [p for p in self.parameters if p.floating]
         self.count = zfit.Parameter("count", 0.0, floating=False)
-        self.loss = loss_of(self.parameters, self.count)
+        self.loss = loss_of(self)
         self.set_values = zfit.param.set_values
         self.minimiser = zfit.minimize.Minuit(
             tol=TOLERANCE,
-            gradient="zfit" if own_gradient else True,
+            gradient=gradient,
+            mode=1 if self.whole else 0,
             maxiter=MAX_CALLS,
             strategy=zfit.minimize.DefaultToyStrategy,  # too many NaN are an invalid result, not an exception
         )
 
+    def at(self) -> Array:
+        """Return the parameters of the likelihood at the values of zfit's, shape ``(P,)``."""
+        values = np.array([float(p) for p in self.parameters])
+        if self.whole:
+            return values
+        theta = self.start.copy()
+        theta[self.free] += self.directions @ values
+        return theta
+
+    def place(self, theta: Array) -> None:
+        """Give zfit's parameters the values that parameters of the likelihood, ``(P,)``, stand for."""
+        values = theta if self.whole else self.inverse @ (theta - self.start)[self.free]
+        self.set_values(self.parameters, values)
+
     def minimised(self, start: Array, count: float) -> Array:
         """Return where zfit ends with a count in empty bins, shape ``(P,)``."""
         self.count.set_value(count)
-        self.set_values(self.parameters, start)
+        self.place(start)
         result = self.minimiser.minimize(self.loss, self.moving)
         self.calls += int(result.info.get("n_eval", 0))
-        return np.array([float(p) for p in self.parameters])
+        return self.at()
+
+    def slope_at(self, theta: Array) -> Array:
+        """Return the gradient of zfit's loss in the free parameters of the likelihood, shape ``(F,)``."""
+        self.count.set_value(0.0)
+        self.place(theta)
+        return np.asarray(self.inverse.T @ np.asarray(self.loss.gradient(self.moving), dtype=np.float64))
 
     def loss_at(self, theta: Array) -> float:
         """Return zfit's loss, without a count in empty bins; infinite where it is no number."""
         self.count.set_value(0.0)
-        self.set_values(self.parameters, theta)
+        self.place(theta)
         value = float(self.loss.value(full=True))
         return value if np.isfinite(value) else np.inf
 
@@ -276,10 +324,34 @@ def _continued(model: Likelihood, theta: Array, start: Array, strength: float | 
 def _covariance(search: _Search, model: Likelihood, theta: Array, free: NDArray[np.bool_]) -> Array:
     """Return the inverse of the second derivatives of zfit's loss in the free parameters; NaN if they are not positive.
 
-    They are differences of the loss along directions in which the information is the unit matrix: in zfit's own
-    parameters, which may hang together closely, HESSE loses digits.
+    They are differences of its gradient, or of the loss where it has none of its own, along directions in which the
+    information is the unit matrix: in zfit's own parameters, which may hang together closely, HESSE loses digits.
     """
     whiten, _ = whitening(model.nll_and_gradient(theta)[2][np.ix_(free, free)])
+    hessian = _hessian_of_loss(search, theta, free, whiten) if search.whole else _hessian(search, theta, free, whiten)
+    try:
+        np.linalg.cholesky(hessian)  # is it positive?
+        covariance: Array = whiten @ np.linalg.inv(hessian) @ whiten.T
+    except np.linalg.LinAlgError:
+        return np.full_like(hessian, np.nan)
+    return covariance
+
+
+def _hessian(search: _Search, theta: Array, free: NDArray[np.bool_], whiten: Array) -> Array:
+    """Return the second derivatives of zfit's loss along the columns of a matrix, from its gradient, ``(F, F)``."""
+
+    def slope(step: Array) -> Array:
+        moved = theta.copy()
+        moved[free] += step
+        return whiten.T @ search.slope_at(moved)
+
+    steps = HESSIAN_STEP * whiten.T
+    hessian: Array = np.array([(slope(step) - slope(-step)) / (2.0 * HESSIAN_STEP) for step in steps])
+    return np.asarray(0.5 * (hessian + hessian.T))
+
+
+def _hessian_of_loss(search: _Search, theta: Array, free: NDArray[np.bool_], whiten: Array) -> Array:
+    """Return the same from differences of the loss."""
     n = whiten.shape[0]
 
     def loss(*steps: int) -> float:
@@ -294,9 +366,4 @@ def _covariance(search: _Search, model: Likelihood, theta: Array, free: NDArray[
         for j in range(1, i):
             mixed = 0.25 * (loss(i, j) - loss(i, -j) - loss(-i, j) + loss(-i, -j))
             hessian[i - 1, j - 1] = hessian[j - 1, i - 1] = mixed
-    try:
-        np.linalg.cholesky(hessian)  # is it positive?
-        covariance: Array = whiten @ np.linalg.inv(hessian / HESSIAN_STEP**2) @ whiten.T
-    except np.linalg.LinAlgError:
-        return np.full((n, n), np.nan)
-    return covariance
+    return hessian / HESSIAN_STEP**2

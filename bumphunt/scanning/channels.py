@@ -31,7 +31,7 @@ from bumphunt.scanning.neighbours import reaching
 from bumphunt.scanning.regions import Part, ScanMass
 from bumphunt.scanning.rows import Outcome
 from bumphunt.scanning.setting import ScanSetting
-from bumphunt.scanning.sources import larger_change
+from bumphunt.scanning.sources import OF_CHANNELS, larger_change
 
 __all__ = [
     "ChannelWindow",
@@ -44,9 +44,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-OF_CHANNELS = {"efficiency", "spurious_signal"}
-"""What a source may move so that a window stays linear but for the yield of its signal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +79,7 @@ def _has_neighbours(part: Part, method: Method, background: BackgroundModel) -> 
 def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
     """Return whether the linear engine can, and may, test a mass as a channel."""
     fast = setting.engine in ("auto", "linear") and setting.limits.method != "bayesian"
-    return fast and is_linear(mass, setting.method)
+    return fast and (setting.blinded or not setting.method.unbinned) and is_linear(mass, setting.method)
 
 
 def channel_windows(masses: Mapping[int, ScanMass], method: Method) -> dict[int, ChannelWindow]:
@@ -225,6 +222,7 @@ def _outcome(
         limit=limit,
         core=core,
         flags=(*best.status.flags, *failed, *flags),
+        engine=best.engine,
     )
 
 

@@ -273,6 +273,7 @@ def count_outcome(mass: ScanMass, setting: ScanSetting) -> Outcome:
         limit=count_limit(found, model, setting.limits),
         core=np.inf,
         flags=(Flag.NO_BACKGROUND,) if model.background == 0.0 else (),
+        engine="",
     )
 
 

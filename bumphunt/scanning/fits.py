@@ -71,6 +71,7 @@ def fit_outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
         limit=limit,
         core=core,
         flags=(*significance.flags, *([] if windows.complete else [Flag.REGION_WITHOUT_BACKGROUND])),
+        engine=best.engine,
     )
 
 

@@ -17,9 +17,18 @@ from numpy.typing import NDArray
 from bumphunt.errors import FitError, InputError
 from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.likelihood import likelihood
+from bumphunt.likelihood.narrow_bins import narrow_bins
 from bumphunt.models.background import Background
 from bumphunt.models.region import Region, Sample, region
-from bumphunt.models.systematics import Free, LogNormal, ShapeVariation, SpuriousSignal, Uncertainty
+from bumphunt.models.systematics import (
+    Free,
+    LogNormal,
+    PeakPosition,
+    PeakWidth,
+    ShapeVariation,
+    SpuriousSignal,
+    Uncertainty,
+)
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.neighbours import neighbours
 from bumphunt.scanning.regions import Part, ScanMass, reshared
@@ -46,7 +55,8 @@ class Windows:
     parts
         The regions of the scan that are in, their shares those of each other.
     regions
-        Their windows, as many; none where no background reaches any window.
+        Their windows, as many; none where no background reaches any window. Values that are fitted unbinned are in
+        narrow bins (`bumphunt.likelihood.narrow_bins`).
     complete
         Whether all that see the mass are in.
     """
@@ -129,12 +139,16 @@ def _fitted(part: Part, inside: Spectra, method: Method, sources: Sequence[Sourc
     The width of a spurious signal is in units of an error that only the rest of the region can tell.
     """
     name, here = part.region.name, [source for source in sources if source.applies(part.region.name)]
+    background, unbinned = method.background, _fits_values(inside, method)
     samples = [_template(inside, int(k), here) for k in np.flatnonzero(inside.templates.sum(axis=1) > 0.0)]
     if method.background is not None and _reached(inside, method.background):
         samples.append(Sample("smooth", method.background, template=_multiplied(inside)))
     counts = inside.templates.sum(axis=0) if inside.counts is None else inside.counts
     samples += neighbours(part, inside.edges, counts, method.known_peaks, n_parts)
-    peak = Sample("peak", part.fractions(inside.edges), uncertainties=_of_peak(part, inside.edges, here, n_parts))
+    if unbinned:
+        peak = _density(part, here, n_parts)
+    else:
+        peak = Sample("peak", part.fractions(inside.edges), uncertainties=_of_peak(part, inside.edges, here, n_parts))
     found = region(
         f"{part.at.mass:g} GeV" if n_parts == 1 else f"{name} {part.at.mass:g} GeV",
         counts=counts,
@@ -143,12 +157,45 @@ def _fitted(part: Part, inside: Spectra, method: Method, sources: Sequence[Sourc
         backgrounds=samples,
         mc_constraint="poisson",
     )
+    if unbinned:
+        found = replace(found, values=inside.values)
     spurious = [source for source in here if source.spurious_signal > 0.0]
-    if not spurious:
-        return found
-    unit = background_error([found])
-    fakes = [SpuriousSignal(source.name, source.spurious_signal * unit) for source in spurious]
-    return replace(found, signal=replace(peak, uncertainties=[*peak.uncertainties, *fakes]))
+    if spurious:
+        unit = background_error([found])
+        fakes = [SpuriousSignal(source.name, source.spurious_signal * unit) for source in spurious]
+        found = replace(found, signal=replace(peak, uncertainties=[*peak.uncertainties, *fakes]))
+    return narrow_bins(found) if unbinned else found
+
+
+def _fits_values(inside: Spectra, method: Method) -> bool:
+    """Return whether the values of a window are fitted, not their counts; raise if they are wanted and not there."""
+    if not method.unbinned or inside.expectation:
+        return False
+    if inside.values is None:
+        msg = "an unbinned fit needs the values of the data, and the spectrum has counts alone"
+        raise InputError(msg)
+    return True
+
+
+def _density(part: Part, sources: Sequence[Source], n_parts: int) -> Sample:
+    """Return the peak of one part as a density, with what is uncertain about its yield, place and width."""
+    uncertainties = _of_yield(part, sources, n_parts)
+    for source in sources:
+        if source.signal_mean != 0.0:
+            uncertainties.append(PeakPosition(source.name, source.signal_mean * part.at.sigma))
+        if source.signal_width != 0.0:
+            uncertainties.append(PeakWidth(source.name, source.signal_width))
+    return Sample("peak", part.at.peak, scale=part.share, uncertainties=uncertainties)
+
+
+def _of_yield(part: Part, sources: Sequence[Source], n_parts: int) -> list[Uncertainty]:
+    """Return what is uncertain about the yield of the peak of one part."""
+    found: list[Uncertainty] = [
+        LogNormal(source.name, *changes(source.efficiency)) for source in sources if any(changes(source.efficiency))
+    ]
+    if part.statistical > 0.0:
+        found.append(LogNormal(signal_statistics(part.region.name, n_parts), part.statistical))
+    return found
 
 
 def _multiplied(inside: Spectra) -> Array | None:
@@ -159,11 +206,8 @@ def _multiplied(inside: Spectra) -> Array | None:
 def _of_peak(part: Part, edges: Array, sources: Sequence[Source], n_parts: int) -> list[Uncertainty]:
     """Return what is uncertain about yield and shape of the peak of one part."""
     sigma = part.at.sigma
-    uncertainties: list[Uncertainty] = []
+    uncertainties = _of_yield(part, sources, n_parts)
     for source in sources:
-        up_down = changes(source.efficiency)
-        if any(up_down):
-            uncertainties.append(LogNormal(source.name, *up_down))
         if source.signal_mean != 0.0 or source.signal_width != 0.0:
             up, down = (
                 part.fractions(
@@ -172,8 +216,6 @@ def _of_peak(part: Part, edges: Array, sources: Sequence[Source], n_parts: int) 
                 for sign in (1.0, -1.0)
             )
             uncertainties.append(ShapeVariation(source.name, up, down))
-    if part.statistical > 0.0:
-        uncertainties.append(LogNormal(signal_statistics(part.region.name, n_parts), part.statistical))
     return uncertainties
 
 

@@ -48,6 +48,9 @@ class Method:
         Mass [GeV] from which on the smooth background beside the templates stands for all of them.
     known_peaks
         Known resonances, which are free peaks in every window that they reach (`bumphunt.scanning.neighbours`).
+    unbinned
+        Whether the values are fitted, not their counts: templates have bins, so that "smooth" alone can. Where data are
+        blinded the expectation is fitted, which has bins too.
 
     Raises
     ------
@@ -62,6 +65,7 @@ class Method:
     background: Background | None = None
     templates_below: float = np.inf
     known_peaks: tuple[KnownPeak, ...] = ()
+    unbinned: bool = False
 
     def __post_init__(self) -> None:
         if self.kind not in ("templates", "smooth", "counting"):
@@ -85,6 +89,10 @@ class Method:
             raise InputError(msg)
         if self.templates_below != np.inf and not (self.kind == "templates" and self.background is not None):
             msg = f"templates below {self.templates_below} GeV need 'templates' and a smooth background for above"
+            raise InputError(msg)
+
+        if self.unbinned and self.kind != "smooth":
+            msg = f"an unbinned fit needs densities, which 'smooth' has; {self.kind!r} has simulated events in bins"
             raise InputError(msg)
 
     @property

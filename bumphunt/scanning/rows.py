@@ -65,6 +65,8 @@ class Outcome:
         formulae, NaN where the fit without signal failed.
     flags
         What the fits and the windows have to say.
+    engine
+        Which engine found the best fit; empty for a count, which is not fitted.
     """
 
     parts: Sequence[Part]
@@ -80,6 +82,7 @@ class Outcome:
     limit: UpperLimit
     core: float
     flags: tuple[Flag, ...]
+    engine: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +117,8 @@ class ScanPoint:
         samples; 0 where there are none.
     method, cl, valid, flags
         As in `bumphunt.inference.upper_limit.UpperLimit`; flags as in the head of this module.
+    engine
+        Engine of the best fit (`bumphunt.engines.choose`): "linear", "newton", "minuit" or "zfit"; empty for a count.
     """
 
     mass: float
@@ -141,6 +146,7 @@ class ScanPoint:
     cl: float
     valid: bool
     flags: tuple[Flag, ...]
+    engine: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,4 +237,5 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
         cl=limit.cl,
         valid=limit.valid and (known or alone),
         flags=tuple(dict.fromkeys(flags)),
+        engine=found.engine,
     )

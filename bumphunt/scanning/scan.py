@@ -22,15 +22,17 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bumphunt.engines.choose import Engine
+from bumphunt.errors import InputError
 from bumphunt.inference.settings import LimitSettings, SignificanceSettings
+from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.scanning.channels import block_outcomes, is_channel
 from bumphunt.scanning.counts import count_outcome
-from bumphunt.scanning.fits import fit_outcome
+from bumphunt.scanning.fits import fit_outcome, fitted_windows
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanMass, ScanRegion, blinded, checked_regions, scan_masses
 from bumphunt.scanning.rows import Outcome, ScanPoint, ScanResult, scan_row
 from bumphunt.scanning.setting import ScanSetting, scan_setting
-from bumphunt.scanning.sources import Sources
+from bumphunt.scanning.sources import OF_CHANNELS, Sources
 
 __all__ = ["scan_spectra"]
 
@@ -73,7 +75,8 @@ def scan_spectra(
     rng
         For what comes from toys or integrals: each mass has a child of its seed.
     engine
-        As in `bumphunt.inference.fit.fit`; "linear" fits uncertain yields of the signal too.
+        As in `bumphunt.inference.fit.fit`; "linear" fits uncertain yields of the signal too. Toys are fitted by the
+        batched engine that suits the likelihood, whichever is asked of the data.
     progress
         Called after every hypothesis.
 
@@ -88,12 +91,15 @@ def scan_spectra(
     InputError
         If two regions have the same name, some are blinded and others not, a mass is outside the signal models or a
         spectrum, a source moves an unknown sample or what the method has no use for, a smooth background has no counts
-        or more terms than a window has bins, or random numbers are needed and `rng` is None.
+        or more terms than a window has bins, random numbers are needed and `rng` is None, or an engine cannot fit what
+        it is asked to, or is asked to fit what is counted: before any mass is tested.
     """
     several = checked_regions(regions)
     setting = scan_setting(method, limits, significance, rng, engine, blinded=blinded(several), n_regions=len(several))
     points: list[ScanPoint] = []
     everything = scan_masses(several, masses, method, sources)
+    if engine == "linear":
+        _check_linear(everything, setting)
     for first in range(0, len(everything), BLOCK):
         block = dict(enumerate(everything[first : first + BLOCK], first))
         fast = {index: mass for index, mass in block.items() if is_channel(mass, setting)}
@@ -105,6 +111,22 @@ def scan_spectra(
             if progress is not None:
                 progress()
     return ScanResult(points=tuple(points))
+
+
+def _check_linear(everything: Sequence[ScanMass], setting: ScanSetting) -> None:
+    """Raise an `InputError` if some mass is neither a channel nor has a likelihood that is linear."""
+    for mass in everything:
+        if is_channel(mass, setting):
+            continue
+        windows = fitted_windows(mass, setting.method)
+        if windows.regions and not likelihood(windows.regions).linear:
+            moving = {what for source in mass.sources for what in source.moves} - OF_CHANNELS
+            why = f"; sources move its {', '.join(sorted(moving))}" if moving else ""
+            msg = (
+                f"the linear engine cannot fit the window at {mass.parts[0].at.mass:g} GeV, which is not linear in its"
+                f" parameters{why}: use 'auto' or 'newton'"
+            )
+            raise InputError(msg)
 
 
 def _outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:

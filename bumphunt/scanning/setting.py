@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bumphunt.engines.choose import Engine
+from bumphunt.engines.zfit import require
 from bumphunt.errors import InputError
 from bumphunt.inference.seeds import child_seed, seed_of
 from bumphunt.inference.settings import LimitSettings, SignificanceSettings
@@ -74,9 +75,15 @@ def scan_setting(
     Raises
     ------
     InputError
-        If limits or p0 need a generator and there is none, or limits are set in a way that the method has no use for.
+        If limits or p0 need a generator and there is none, limits are set in a way that the method has no use for, an
+        engine is to fit counts, or zfit is not installed.
     """
     counting = method.kind == "counting"
+    if engine == "zfit":
+        require()
+    if counting and n_regions == 1 and engine != "auto":
+        msg = f"a count is not fitted, its p0 and limits are exact: leave out the engine {engine!r}"
+        raise InputError(msg)
     settings = limits or LimitSettings(method="auto" if counting else "asymptotic")
     if counting and settings.method not in OF_COUNTS:
         msg = f"limits on counts are exact: the method must be one of {OF_COUNTS}, got {settings.method!r}"

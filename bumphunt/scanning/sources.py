@@ -37,6 +37,8 @@ import numpy as np
 from bumphunt.errors import InputError
 
 __all__ = [
+    "OF_CHANNELS",
+    "OF_SAMPLES",
     "SIGNAL_STATISTICS",
     "TEMPLATE_STATISTICS",
     "UNCOUNTED",
@@ -52,6 +54,8 @@ __all__ = [
     "sources_at",
 ]
 
+OF_CHANNELS = {"efficiency", "spurious_signal"}
+"""What a source may move so that a window stays linear but for the yield of its signal."""
 OF_SAMPLES = {"background", "background_slope"}
 """What a source moves of samples, and not of the signal."""
 UNCOUNTED = ("background_slope", "spurious_signal")

@@ -39,6 +39,8 @@ class Spectra:
         Whether the counts are an expectation in place of blinded data: every row of a scan then is "blinded".
     multiplied
         Expected counts and their variances that a smooth background multiplies, shape ``(2, B)``; None for none.
+    values
+        The values that the counts are of, rising, for unbinned fits; None where they were not kept, or are blinded.
 
     Raises
     ------
@@ -54,6 +56,7 @@ class Spectra:
     names: tuple[str, ...]
     expectation: bool = False
     multiplied: Array | None = None
+    values: Array | None = None
 
     def __post_init__(self) -> None:
         n_bins, shape = self.edges.size - 1, self.templates.shape
@@ -86,6 +89,12 @@ class Spectra:
                     f"{name} must be finite and not negative, found {values[~((values >= 0.0) & (values < np.inf))][0]}"
                 )
                 raise InputError(msg)
+        if self.values is not None:
+            inside = self.values[(self.values >= self.edges[0]) & (self.values < self.edges[-1])]
+            if self.counts is None or inside.size != self.counts.sum() or np.any(np.diff(self.values) < 0.0):
+                counted = "no" if self.counts is None else f"{self.counts.sum():g}"
+                msg = f"the values must rise and be those that are counted, got {inside.size} for {counted} counts"
+                raise InputError(msg)
         for value in self.uncertainties:
             if value is not None and not 0.0 <= value < np.inf:
                 msg = f"relative uncertainties must be numbers >= 0, or None for a free normalisation, got {value}"
@@ -111,6 +120,7 @@ class Spectra:
             variances=_joined(self.variances, cuts),
             multiplied=None if self.multiplied is None else _joined(self.multiplied, cuts),
             edges=window,
+            values=None if self.values is None else self.values[slice(*np.searchsorted(self.values, window[[0, -1]]))],
         )
 
     def counts_in(self, window: Array) -> Array | None:
@@ -134,8 +144,9 @@ def checked_spectra(
     *,
     expectation: bool = False,
     multiplied: Array | None = None,
+    values: ArrayLike | None = None,
 ) -> Spectra:
-    """Return `Spectra` of anything like arrays; without names the backgrounds are ``background_0``, ..."""
+    """Return `Spectra` of anything like arrays, values in any order; unnamed backgrounds are ``background_0``, ..."""
     x = np.asarray(edges, dtype=np.float64)
     t = np.asarray(templates, dtype=np.float64).reshape(-1, x.size - 1)
     return Spectra(
@@ -147,4 +158,5 @@ def checked_spectra(
         names=tuple(f"background_{k}" for k in range(t.shape[0])) if names is None else tuple(names),
         expectation=expectation,
         multiplied=multiplied,
+        values=None if values is None else np.sort(np.asarray(values, dtype=np.float64)),
     )

@@ -6,6 +6,7 @@ Each check raises a `ValueError` that names the key, the value and the way out; 
 check_names      every name stands for something: before anything is worked out
 check_regions    masses, spectra, samples and pseudo-data go with the regions
 check_sources    uncertainties have names of their own, and the fit can use them
+check_engine     the engine is installed, and can do the fit
 ================ ===========================================================================
 """
 
@@ -14,12 +15,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from bumphunt.cuts.classifier import require
+from bumphunt.engines.zfit import require as require_zfit
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import BEAMS, Beams
+from bumphunt.models.background import Background, BackgroundFunction
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
 from bumphunt.montecarlo.processes.registry import find_process, known_processes
 from bumphunt.scanning.sources import (
+    OF_CHANNELS,
+    OF_SAMPLES,
     SIGNAL_STATISTICS,
     TEMPLATE_STATISTICS,
     UNCOUNTED,
@@ -31,11 +36,12 @@ from selections.search import Search
 from workflows.config.analysis import Analysis
 from workflows.config.coordinates import words
 from workflows.config.corrections import factors_on, product
+from workflows.config.fit import Fit
 from workflows.config.regions import AnalysedRegion, signal_samples
 from workflows.config.samples import DATA, SIGNAL, Injection
 from workflows.config.simulated import injected_at, injected_into, injected_parameters, signal_parameters
 
-__all__ = ["check_names", "check_regions", "check_sources"]
+__all__ = ["check_engine", "check_names", "check_regions", "check_sources"]
 
 MARGIN = 1.0
 """How far a spectrum of squared masses must reach beyond those searched [GeV^2]: some resolutions."""
@@ -423,3 +429,53 @@ def _is_taken(sections: Analysis, name: str) -> bool:
     """Return whether a name is, or may be, that of an uncertainty that is there without the YAML."""
     taken = {SIGNAL_STATISTICS, TEMPLATE_STATISTICS, *(norm_source(sample) for sample in sections.samples)}
     return name in taken or name.startswith(("mc_", f"{SIGNAL_STATISTICS}_")) or "[" in name
+
+
+def check_engine(sections: Analysis, sources: Sequence[Source], background: Background | None) -> None:
+    """Raise a `ValueError` if the engine is not installed or cannot do the fit, or there are no values to fit.
+
+    Parameters
+    ----------
+    sections
+        What the YAML says.
+    sources
+        The sources of uncertainty.
+    background
+        The smooth background; None for none.
+    """
+    fit = sections.fit
+    if fit.unbinned and sections.data.drawn_from_expectation:
+        msg = (
+            "fit.unbinned: 'draw_from: expectation' draws a number in each bin, so that there are no values to fit;"
+            " draw from events, or fit in bins"
+        )
+        raise ValueError(msg)
+    if fit.engine == "zfit":
+        try:
+            require_zfit()
+        except InputError as error:
+            msg = f"fit.engine = 'zfit': {error}"
+            raise ValueError(msg) from None
+    if fit.engine == "linear":
+        for why in _not_linear(fit, sources, background):
+            msg = f"fit.engine = 'linear': {why}, and is not linear in its parameters; want auto or newton"
+            raise ValueError(msg)
+
+
+def _not_linear(fit: Fit, sources: Sequence[Source], background: Background | None) -> Iterator[str]:
+    """Yield what the linear engine cannot fit, beyond yields that are uncertain."""
+    if fit.method == "templates":
+        yield "method: templates multiplies simulated events with uncertain yields"
+    if isinstance(background, BackgroundFunction):
+        yield "the background is a function of Python"
+    elif background is not None and not background.linear:
+        yield f"the background {background.family!r} has its coefficients in an exponent"
+    if fit.background is not None and fit.background.times:
+        yield "the background multiplies samples"
+    if fit.unbinned:
+        yield "unbinned: true has the yield of the signal as a parameter beside its uncertainty"
+    if fit.limit == "bayesian":
+        yield "limit: bayesian integrates over the yield of the signal and its uncertainty"
+    for source in sources:
+        if moved := sorted(set(source.moves) - OF_CHANNELS - OF_SAMPLES):
+            yield f"systematics.{source.name}.{moved[0]} moves the shape of the peak"

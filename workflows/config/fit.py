@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.cuts.choice import Cuts, Merit
 from bumphunt.cuts.tensor import Side, VetoAxis, veto_axis
+from bumphunt.engines.choose import Engine
 from bumphunt.inference.settings import LimitMethod, Prior, SignificanceMethod
 from bumphunt.models.background import BackgroundModel, Family
 from bumphunt.models.known_peaks import KnownPeak, known_peak
@@ -284,6 +285,13 @@ class Fit(Section):
     """Prior of the signal in Bayesian limits."""
     toys: Count = 1000
     """Pseudo-experiments at each tested signal, where limits come from toys, and for p0."""
+    engine: Engine = "auto"
+    """What fits: ``auto`` takes ``linear``, many masses at once, where the likelihood is linear in its parameters but
+    for the yield of the signal, and ``newton`` elsewhere; ``minuit`` is the reference, ``zfit`` (an extra) a peer. Toys
+    are fitted by the first two."""
+    unbinned: bool = False
+    """Fit the values of the observable, which ``process`` keeps, not their counts in bins: with the method ``smooth``.
+    Where the data are blinded, the expectation is fitted in bins."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -310,6 +318,15 @@ class Fit(Section):
             for peak in self.peaks:
                 if isinstance(peak, str):
                     known_peak(peak)  # raises for a name that is none
+        if self.method == "counting" and self.engine != "auto":
+            msg = (
+                f"engine: {self.engine} has nothing to fit, since p0 and limits of counts are exact (counts of several"
+                " regions together are fitted by 'auto'): leave it out, or want method: templates or smooth"
+            )
+            raise ValueError(msg)
+        if self.unbinned and self.method != "smooth":
+            msg = f"unbinned: true needs densities, and method: {self.method} has events in bins; want method: smooth"
+            raise ValueError(msg)
         if self.background is not None and self.method == "counting":
             msg = "background: counts take their backgrounds from the samples; want 'templates' or 'smooth'"
             raise ValueError(msg)

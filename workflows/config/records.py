@@ -27,6 +27,7 @@ from pathlib import Path
 
 from bumphunt.cuts.choice import Merit
 from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.engines.choose import Engine
 from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.scanning.method import Method
@@ -144,6 +145,8 @@ class ReadingSetup:
         Whether data lose their rows inside the search range before all else.
     keep_events
         Whether the passing events are written, for the optimisation.
+    keep_values
+        Whether those of the data are, for unbinned fits.
     """
 
     path: Path
@@ -158,6 +161,7 @@ class ReadingSetup:
     truth: str | None
     blinded: bool
     keep_events: bool
+    keep_values: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,6 +227,8 @@ class SpectraSetup:
         By source of uncertainty, the alternative sample whose difference to another it is.
     drawn
         Whether the data are drawn from the expectation.
+    values
+        Whether the values of the data are kept beside their spectra, for unbinned fits.
     injected
         The signals in them.
     seed
@@ -234,6 +240,7 @@ class SpectraSetup:
     smooth: Mapping[str, Smooth]
     alternatives: Mapping[str, str]
     drawn: bool
+    values: bool
     injected: tuple[InjectedSignal, ...]
     seed: int
 
@@ -256,6 +263,8 @@ class ScanSetup:
         How limits are set.
     significance
         How p0 of fits is found.
+    engine
+        What fits.
     templates
         Samples that are templates of the fit.
     multiplied
@@ -276,6 +285,7 @@ class ScanSetup:
     method: Method
     limits: LimitSettings
     significance: SignificanceSettings
+    engine: Engine
     templates: tuple[str, ...]
     multiplied: tuple[str, ...]
     uncertainties: Mapping[str, float]

@@ -24,7 +24,7 @@ from bumphunt.scanning.sources import Source
 from selections.events import REJECT, CandidateRule
 from selections.search import Binning, Model, Region, Search
 from workflows.config.analysis import Analysis, Ntuples
-from workflows.config.checks import check_names, check_regions, check_sources
+from workflows.config.checks import check_engine, check_names, check_regions, check_sources
 from workflows.config.coordinates import Sheet, words
 from workflows.config.cuts import check_cuts, with_cuts
 from workflows.config.method import fit_method
@@ -98,9 +98,11 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         truth=sections.signal.truth,
         blinded=about.blinded,
         keep_events=optimisation is not None,
+        keep_values=sections.fit.unbinned,
     )
     tested = fit_method(sections.fit, search, regions, path.parent)
     scan = _scan(sections, about, regions, sources, templates, tested.method)
+    check_engine(sections, sources, scan.method.background)
     return ResolvedAnalysis(
         path=path,
         sections=sections,
@@ -341,6 +343,7 @@ def _spectra(
         smooth={name: sample.smooth for name, sample in sections.samples.items() if sample.smooth is not None},
         alternatives=sections.alternatives,
         drawn=sections.data.drawn_from_expectation,
+        values=sections.fit.unbinned,
         injected=_injected(sections, search, regions, power=2.0 if model is None else model.power),
         seed=sections.seed,
     )
@@ -381,6 +384,7 @@ def _scan(
         method=method,
         limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),
         significance=SignificanceSettings(method=fit.significance, n_toys=fit.toys),
+        engine=fit.engine,
         templates=templates,
         multiplied=() if fit.background is None else fit.background.times,
         uncertainties={name: sample.uncertainty for name, sample in sections.backgrounds.items()},

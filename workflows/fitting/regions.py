@@ -102,6 +102,7 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
         names,
         expectation=expectation,
         multiplied=_multiplied(setup, unit),
+        values=None if setup.blinded else unit.values,
     )
 
 

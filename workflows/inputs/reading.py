@@ -44,7 +44,7 @@ def read_inputs(
     corrections
         Corrections of the samples.
     events
-        Folder of the passing events; None to write none.
+        Folder of the passing events, of data alone unless all are kept; None to write none.
     workers, allow_missing, progress
         As for `workflows.reading.read.read_samples`.
 
@@ -66,6 +66,7 @@ def read_inputs(
         good_runs=setup.good_runs,
         truth=setup.truth,
         event_folder=events,
+        of_data_alone=not setup.keep_events,
     )
     done = read_samples(
         processor,

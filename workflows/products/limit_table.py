@@ -22,6 +22,7 @@ COLUMNS = (
     *(f"{quantity}_ul_{limit}" for quantity in ("n_sig", "xsec", "coupling") for limit in LIMITS),
     *("p0_error", "n_sig_ul_obs_error", "n_sig_ul_exp_error"),
     *("method", "cl", "valid", "flags"),
+    "engine",
 )
 """Columns of the limit table, an interface: masses in GeV, cross sections in fb."""
 LIMIT_TABLE = "limits"

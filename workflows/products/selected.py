@@ -4,7 +4,8 @@
 histograms ``before`` and ``after`` the optimised cuts, ``after_X_up`` and ``after_X_down`` for every variation X, and
 of a signal the ``shape``, for which all events count. Simulated spectra are those of the half of the events that did
 not choose the cuts, counted twice. Pseudo-data that are drawn from the expectation are there ``after`` the cuts only.
-``spectra.json`` says what is there.
+``spectra.json`` says what is there. For unbinned fits ``values.npz`` holds the values that the spectra of the data
+count, rising, by unit.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import hist
+import numpy as np
 import uproot
+from numpy.typing import NDArray
 
 from workflows.config.coordinates import ALONE, At, at_of
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA
 from workflows.results import read_json
+from workflows.whole_file import whole_file
 
 __all__ = [
     "SPECTRA",
@@ -30,10 +34,12 @@ __all__ = [
     "Unit",
     "read_selected",
     "read_spectrum",
+    "write_values",
 ]
 
 SPECTRA = "spectra.root"
 """Name of the file of spectra."""
+VALUES = "values.npz"
 UNITS = "spectra.json"
 """Name of the file that says what is there."""
 
@@ -84,6 +90,8 @@ class Unit:
         By source of uncertainty and sample, `after` with the source up and down.
     signals
         The simulated signals after all cuts.
+    values
+        The values that `data` counts, rising [unit of the axis]; None unless they were kept.
     """
 
     name: str
@@ -93,6 +101,7 @@ class Unit:
     after: Mapping[str, hist.Hist]
     varied: Mapping[str, Mapping[str, tuple[hist.Hist, hist.Hist]]]
     signals: tuple[FittedSignal, ...]
+    values: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +154,16 @@ def read_selected(folder: Path) -> Selected:
     content = read_json(folder / UNITS)
     with uproot.open(folder / SPECTRA) as file:
         units = tuple(_unit(file, name, unit["region"], unit["samples"]) for name, unit in content["units"].items())
+    if (folder / VALUES).exists():
+        with np.load(folder / VALUES, allow_pickle=False) as values:
+            units = tuple(replace(unit, values=values.get(unit.name)) for unit in units)
     return Selected(units=units, luminosities=content["data_luminosity"], complete=content["complete"])
+
+
+def write_values(folder: Path, values: Mapping[str, NDArray[np.float64]]) -> None:
+    """Write the values that the spectra of the data count, by unit."""
+    with whole_file(folder / VALUES) as partial, partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, **values)
 
 
 def _unit(file: Any, name: str, region: str, samples: Mapping[str, Mapping[str, Any]]) -> Unit:

@@ -70,6 +70,8 @@ class SearchProcessor(ProcessorABC):
     event_folder
         Folder for the passing events, see `workflows.reading.events`; None to write none. The metadata then say the
         ``number`` of each chunk of a sample too, in the order of which the events are read again.
+    of_data_alone
+        Whether events of simulated samples are not written.
 
     Raises
     ------
@@ -89,6 +91,7 @@ class SearchProcessor(ProcessorABC):
         good_runs: RunList | None = None,
         truth: str | None = None,
         event_folder: Path | None = None,
+        of_data_alone: bool = False,
     ) -> None:
         self.regions = tuple(regions)
         self.names = dict(names or {})
@@ -99,6 +102,7 @@ class SearchProcessor(ProcessorABC):
         self.good_runs = good_runs
         self.truth = truth
         self.event_folder = event_folder
+        self.of_data_alone = of_data_alone
         known = [plan.name for plan in self.regions]
         if not known or len(set(known)) != len(known):
             msg = f"regions {known}; give at least one, and each a name of its own"
@@ -173,6 +177,7 @@ class SearchProcessor(ProcessorABC):
         return {
             chunk.sample: {
                 "rows": chunk.columns[WEIGHT].size,
+                "simulated": {chunk.simulated},
                 "runs": _rows_of_runs(chunk.runs),
                 "regions": {plan.name: self._part(plan, found[plan.name], chunk, first, last) for plan in self.regions},
                 "hashes": (hashes,),
@@ -215,7 +220,7 @@ class SearchProcessor(ProcessorABC):
             rows = passing_rows(passing, chunk.numbers, chunk.where, self.rule)
             low, high = np.searchsorted(passing.index, [first, last])
             filled[name] = self._fill(rows.take(slice(low, high)), plan)
-            if high > low:
+            if high > low and self._writes(chunk.simulated):
                 self._write(chunk.sample, plan.name, _block(chunk), name, filled[name])
             border = np.concatenate([np.arange(low), np.arange(high, passing.index.size)])
             borders[name] = (rows.take(border),)
@@ -230,6 +235,10 @@ class SearchProcessor(ProcessorABC):
     def _read_numbers(self, where: EntryRange) -> RowNumbers:
         """Return what tells the rows of some entries apart, from their file."""
         return read_numbers(where, self.key, self.names, self.absent(simulated=True))
+
+    def _writes(self, simulated: bool) -> bool:
+        """Return whether the events of a sample are written, if any are."""
+        return not (simulated and self.of_data_alone)
 
     def _write(self, sample: str, region: str, block: str, variation: str, filled: Filled) -> None:
         """Write a block of events, where they are wanted."""
@@ -251,7 +260,8 @@ class SearchProcessor(ProcessorABC):
                 border = border.take(np.lexsort((border.keys.candidate, *border.keys.event.T[::-1])))
                 refuse_repeated_keys(border.keys, group_starts(border.keys.event))
                 filled[name] = self._fill(border, plan)
-                self._write(sample, plan.name, BORDER, name, filled[name])
+                if self._writes(True in part["simulated"]):
+                    self._write(sample, plan.name, BORDER, name, filled[name])
                 borders.append(border.keys)
             results[plan.name] = RegionResult(
                 cutflow=found["head"].then(found["tail"] + filled[NOMINAL].tail),

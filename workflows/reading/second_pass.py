@@ -3,6 +3,7 @@
 ================= ==========================================================
 fill_tensor_of    optimisation tensor
 spectra_of        spectra after a cut table, for all variations
+values_of         the values that such a spectrum counts
 optimised_step    step of the cutflow that applies the cut table
 ================= ==========================================================
 """
@@ -26,7 +27,7 @@ from workflows.reading.events import EventBlock, read_events, shifts_of
 from workflows.reading.plan import RegionPlan
 from workflows.reading.spectra import NOMINAL, fill_spectra, joined_variations
 
-__all__ = ["OPTIMISED", "fill_tensor_of", "optimised_step", "spectra_of"]
+__all__ = ["OPTIMISED", "fill_tensor_of", "optimised_step", "spectra_of", "values_of"]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -155,6 +156,32 @@ def spectra_of(folder: Path, sample: str, plan: RegionPlan, *, table: CutTable |
     return joined_variations(
         [reduce(add, map(filled, _batches(folder, sample, plan.name, shift))) for shift in passing]
     )
+
+
+def values_of(folder: Path, sample: str, plan: RegionPlan, *, table: CutTable | None = None) -> list[Array]:
+    """Return the values that the spectra of one sample in one region count, rising: an array for each slice.
+
+    Parameters
+    ----------
+    folder, sample, plan, table
+        As in `spectra_of`. Values outside the spectrum, or in no slice, are left out.
+
+    Raises
+    ------
+    NtupleError
+        If the events cannot be read.
+    """
+    found: list[list[Array]] = [[] for _ in range(1 if plan.slices is None else plan.slices[1].size - 1)]
+    for block in _batches(folder, sample, plan.name):
+        inside = _passes(block, table) & (block.positions >= plan.edges[0]) & (block.positions < plan.edges[-1])
+        piece = np.zeros(block.positions.size, dtype=np.int64)
+        if plan.slices is not None:
+            observable, edges = block.observables[plan.slices[0]], plan.slices[1]
+            piece = np.searchsorted(edges[:-1], observable, side="right") - 1  # the last edge belongs to the last slice
+            piece[observable > edges[-1]] = -1
+        for number, values in enumerate(found):
+            values.append(block.positions[inside & (piece == number)])
+    return [np.sort(np.concatenate(values)) for values in found]
 
 
 def optimised_step(folder: Path, sample: str, region: str, *, table: CutTable) -> Cutflow:

@@ -54,6 +54,7 @@ def outcome(**change):
         limit=LIMIT,
         core=30.0,
         flags=("fit_at_boundary",),
+        engine="newton",
     )
     return replace(found, **change)
 

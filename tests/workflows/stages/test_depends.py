@@ -166,6 +166,8 @@ GIVEN_EDITS: Edits = {
     "fit.significance": ("toys", TESTED),
     "fit.prior": ("1/sqrt", TESTED),
     "fit.toys": (500, TESTED),
+    "fit.engine": ("minuit", TESTED),
+    "fit.unbinned": ({"method": "smooth", "unbinned": True}, f"{READ} spectra {TESTED}"),
     "corrections.*.file": ("d.json", READ),
     "corrections.*.correction": ("other", READ),
     "corrections.*.inputs": (["pt_pair"], READ),
@@ -277,8 +279,9 @@ def edited(content: dict[str, Any], key: str, value: object) -> dict[str, Any]:
     content = copy.deepcopy(content)
     inner: Any = content
     parts = key.split(".")
-    if key.startswith(("cuts.", "optimise.variables.", "ntuples.candidates.", "beams.")):
-        parts = parts[:-1] if key.startswith(("ntuples", "beams")) else parts[: 1 if parts[0] == "cuts" else 2]
+    if key.startswith(("cuts.", "optimise.variables.", "ntuples.candidates.", "beams.", "fit.unbinned")):
+        whole = key.startswith(("ntuples", "beams", "fit"))
+        parts = parts[:-1] if whole else parts[: 1 if parts[0] == "cuts" else 2]
     elif key.startswith(("corrections", "fit.background")) and isinstance(value, dict):
         parts = parts[:-1]
     elif key.startswith("fit.peaks"):

@@ -69,7 +69,7 @@ def process_ntuples(
                     read,
                     [region.plan for region in regions],
                     corrections_on(setup, read),
-                    folder / EVENTS if setup.keep_events else None,
+                    folder / EVENTS if setup.keep_events or setup.keep_values else None,
                     workers=workers,
                     allow_missing=allow_missing,
                     progress=progress,
@@ -113,10 +113,10 @@ def _remake(job: Job, folder: Path, older: Older) -> None:
 
 
 def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str, Any]:
-    """Return what one sample depends on: not on the files of others, and on what is blinded only if it is data."""
+    """Return what one sample depends on: not on the files of others, nor on what is asked of data unless it is data."""
     settings = dict(dependencies["settings"])
     samples = settings.pop("samples")
-    blind = {name: settings.pop(name) for name in ("search", BLINDED)}
+    of_data = {name: settings.pop(name) for name in ("search", BLINDED, "unbinned")}
     own = samples.get(sample.name, {}).get("+".join(sample.regions), {})
     files = [file for parts in samples.values() for part in parts.values() for file in part["files"]]
     others = {str(Path(file).resolve()) for file in files} - {str(Path(f).resolve()) for f in own.get("files", ())}
@@ -125,7 +125,7 @@ def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str
         "stages": {} if own.get("files") else dependencies["stages"],
         "settings": settings,
         "sample": own,
-        "blind": blind if sample.kind == "data" else {},
+        "of data": of_data if sample.kind == "data" else {},
         "files": {path: found for path, found in dependencies["files"].items() if path not in others},
     }
 

@@ -132,6 +132,7 @@ def _scan(
         sources=sources,
         limits=setup.limits,
         significance=setup.significance,
+        engine=setup.engine,
     )
     # counts are made faster than a process is started, but for Feldman-Cousins intervals
     quick = setup.method.kind == "counting" and setup.limits.method != "feldman-cousins"

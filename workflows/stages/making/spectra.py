@@ -26,9 +26,9 @@ from workflows.inputs.samples import InputSample
 from workflows.products.applied_factors import weighted_spectra
 from workflows.products.cut_tables import read_cuts
 from workflows.products.processed import Processed, read_processed, write_cutflows
-from workflows.products.selected import SPECTRA, UNITS, read_spectrum
+from workflows.products.selected import SPECTRA, UNITS, read_spectrum, write_values
 from workflows.provenance.settings import plain
-from workflows.reading.second_pass import optimised_step, spectra_of
+from workflows.reading.second_pass import optimised_step, spectra_of, values_of
 from workflows.reading.spectra import spectrum_of, variations
 from workflows.results import write_json
 from workflows.running.progress import Progress
@@ -78,6 +78,7 @@ def make_spectra(
     after_cuts: dict[tuple[str, str], hist.Hist] = {}
     steps = [(region, sample) for region in setup.regions for sample in inputs if region.name in sample.regions]
     cutflows = {name: dict(flows) for name, flows in processed.cutflows.items()}
+    values: dict[str, NDArray[np.float64]] = {}
     with uproot.recreate(folder / SPECTRA) as file:
         for done, (region, sample) in enumerate(steps):
             table = cuts.get(region.name)
@@ -89,6 +90,9 @@ def make_spectra(
                 flow = cutflows[region.name][sample.name]
                 step = optimised_step(processed.events, sample.name, region.name, table=table)
                 cutflows[region.name][sample.name] = flow.then(step.scaled(product(factors)))
+            if sample.kind == "data" and setup.values:
+                kept = values_of(processed.events, sample.name, region.plan, table=table)
+                values |= zip(region.units, kept, strict=True)
             half = None if sample.kind == "data" or table is None else QUOTING
             for piece, unit in enumerate(region.units):
                 found = _scaled(before, after, half, piece, processed.factor(region.name, sample))
@@ -106,6 +110,8 @@ def make_spectra(
         _write_alternatives(setup, inputs, after_cuts, record, file)
     if setup.drawn:
         _draw_data(setup, processed, record, folder)
+    if setup.values:
+        write_values(folder, values)
     write_cutflows(setup.regions, cutflows, folder)
     luminosities = {region.name: processed.luminosity(region.name) for region in setup.regions}
     write_json(folder / UNITS, {"units": record, "data_luminosity": luminosities, "complete": processed.complete})
@@ -246,6 +252,7 @@ def _depends(job: Job) -> Mapping[str, object]:
         "smooth": plain(setup.smooth),
         "alternatives": plain(setup.alternatives),
         "drawn": drawn if setup.drawn else None,
+        "unbinned": setup.values,
         BLINDED: job.analysis.about.blinded,
     }
 
