@@ -139,7 +139,7 @@ def _fitted(part: Part, inside: Spectra, method: Method, sources: Sequence[Sourc
     The width of a spurious signal is in units of an error that only the rest of the region can tell.
     """
     name, here = part.region.name, [source for source in sources if source.applies(part.region.name)]
-    background, unbinned = method.background, _fits_values(inside, method)
+    unbinned = _fits_values(inside, method)
     samples = [_template(inside, int(k), here) for k in np.flatnonzero(inside.templates.sum(axis=1) > 0.0)]
     if method.background is not None and _reached(inside, method.background):
         samples.append(Sample("smooth", method.background, template=_multiplied(inside)))

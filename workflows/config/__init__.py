@@ -8,6 +8,7 @@ analysis       all keys of a YAML
 samples        its sections on events: beams, data, backgrounds, signal
 cuts           its section on cuts of the search
 fit            its sections on hypotheses: masses, spectrum, cuts, fit, uncertainties
+shifts         its momenta that are uncertain
 corrections    its sections on weights of simulated events, and on control samples
 section        what sections have in common
 resolved       from sections to records

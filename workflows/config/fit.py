@@ -15,6 +15,7 @@ from bumphunt.inference.settings import LimitMethod, Prior, SignificanceMethod
 from bumphunt.models.background import BackgroundModel, Family
 from bumphunt.models.known_peaks import KnownPeak, known_peak
 from bumphunt.scanning.sources import Source
+from selections.shifts import Shift
 from workflows.config.section import (
     Count,
     Finite,
@@ -354,24 +355,45 @@ class Systematic(Section):
     """Variables of the ntuples that the weight is multiplied with at +1 and -1 sigma; one is mirrored at 1."""
     samples: tuple[str, ...] = ()
     """With `weights`: the samples that have them, ``signal`` for the signal; all that are simulated unless given."""
+    scale: tuple[str, ...] = ()
+    """Momenta, or energies of photons, that are multiplied with 1 + `by` and 1 - `by`: what that does is found out by
+    a selection of the simulated events with them."""
+    smear: tuple[str, ...] = ()
+    """The same, each multiplied with 1 + `by` g for each event, where g is a number of a standard normal distribution;
+    -1 sigma is mirrored."""
+    by: Positive | None = None
+    """Of `scale` or `smear`: one standard deviation, relative."""
 
     @model_validator(mode="after")
     def _measured_or_said(self) -> Self:
-        alone = "sample" if self.sample is not None else "weights" if self.weights else None
-        beside = self.model_fields_set - {alone, "samples" if self.weights else None}
+        said = self.model_fields_set
+        with_it: dict[str, set[str]] = {"sample": set(), "weights": {"samples"}, "scale": {"by"}, "smear": {"by"}}
+        alone = next((key for key in with_it if key in said and getattr(self, key) not in (None, ())), None)
+        beside = said - {alone} - (set() if alone is None else with_it[alone])
         if alone is not None and beside:
             msg = f"'{alone}' is a source of its own: give {', '.join(sorted(beside))} under another name"
+            raise ValueError(msg)
+        if (self.by is None) != (alone not in ("scale", "smear")):
+            msg = "give 'by' with one of 'scale' and 'smear', such as {scale: ['daughter(0, p)'], by: 0.001}"
             raise ValueError(msg)
         if self.samples and not self.weights:
             msg = "'samples' are those of 'weights': give these, or remove it"
             raise ValueError(msg)
+        self.shift("")  # raises for what cannot be shifted
         return self
 
     @property
     def measured(self) -> bool:
         """Whether simulated events say what it moves, and no numbers here."""
-        return self.sample is not None or bool(self.weights)
+        return self.sample is not None or bool(self.weights) or self.by is not None
 
     def source(self, name: str) -> Source:
         """Return the source as the library wants it; one that is not `measured`."""
-        return Source(name=name, **self.model_dump(exclude={"sample", "weights", "samples"}))
+        return Source(name=name, **self.model_dump(exclude={"sample", "weights", "samples", "scale", "smear", "by"}))
+
+    def shift(self, name: str) -> Shift | None:
+        """Return the momenta that it shifts; None where it shifts none."""
+        if self.by is None:
+            return None
+        kind: Literal["scale", "smear"] = "smear" if "smear" in self.model_fields_set else "scale"
+        return Shift(name=name, kind=kind, columns=self.smear if kind == "smear" else self.scale, by=self.by)

@@ -44,6 +44,7 @@ from workflows.config.records import (
 from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name
 from workflows.config.samples import MIN_MASSES
 from workflows.config.searches import find_function, find_search
+from workflows.config.shifts import check_shifts, shifts_of
 from workflows.config.simulated import injected_at, injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
 from workflows.config.weighting import corrections_of
@@ -78,6 +79,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     beams, detector = _beams(sections), _detector(sections)
     regions = _regions(sections, search, beams)
     check_regions(sections, search, regions, beams)
+    check_shifts(shifts_of(sections), regions)
     sources = _sources(sections)
     templates = () if sections.fit.method == "smooth" else sections.fit.templates or tuple(sections.backgrounds)
     check_sources(sections, sources, templates)
@@ -201,6 +203,7 @@ def _region(sections: Analysis, search: Search, region: Region, beams: Beams, *,
             binning=None if bins is None else Binning(low=bins.low, high=bins.high, bins=bins.bins),
             keep=tuple(dict.fromkeys([*(axis.name for axis in veto), *(name for name in ranked if name in names)])),
             slices=None if slices is None else (slices.observable, np.array(slices.edges)),
+            shifts=shifts_of(sections),
         ),
         tree=tree if isinstance(tree, str) else tree.get(region.name, "events"),
         suffix=f"_{region.name}" if several else "",

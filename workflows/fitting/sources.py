@@ -1,7 +1,8 @@
 """What corrections and factors do to signal and backgrounds at a mass: measured variations become sources.
 
 A source that is measured is in the likelihood what one of the YAML is: relative changes of yields, and of samples a
-slope over the window. They are half the difference of up and down, in the window that is fitted.
+slope over the window. They are half the difference of up and down, in the window that is fitted. Where momenta are
+shifted, the peak of the signal moves and has another width too (`bumphunt.models.peak_moves`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.models.given_signal import PeakModel
+from bumphunt.models.peak_moves import peak_move
+from bumphunt.models.shape_fit import MIN_EFFECTIVE_EVENTS, effective_events
 from bumphunt.scanning.sources import Source, changes
 from workflows.config.records import ScanSetup
-from workflows.products.selected import Unit
+from workflows.products.selected import FittedSignal, Unit
 
 __all__ = ["sources_of"]
 
@@ -34,6 +37,10 @@ class _Measured:
     unit: str
     masses: Array
     efficiency: Array
+    mean: Array
+    """Move of the peak, in units of the resolution."""
+    width: Array
+    """Relative change of its width."""
     samples: Mapping[str, tuple[hist.Hist, hist.Hist, hist.Hist]]
     """Nominal, up and down, by sample."""
 
@@ -53,7 +60,7 @@ def sources_of(
         The signal models, by unit.
     """
     method = setup.method
-    measured = [found for unit in units for found in _measured(unit, setup.templates)]
+    measured = [found for unit in units for found in _measured(unit, setup.templates, signals[unit.name])]
     given = _given(setup.sources, setup.templates, units)
     if not measured:
         return _Constant(given)
@@ -98,12 +105,15 @@ class _Sources:
         background, slope = {}, {}
         for sample, spectra in found.samples.items():
             background[sample], slope[sample] = _changes(spectra, centre, half, slopes=self.slopes)
-        efficiency = float(np.interp(mass, found.masses, found.efficiency))
-        if not any((efficiency, *background.values())):  # a source with a name moves something at every mass
+        along = (found.efficiency, found.mean, found.width)
+        efficiency, mean, width = (float(np.interp(mass, found.masses, values)) for values in along)
+        if not any((efficiency, mean, width, *background.values())):  # a source moves something at every mass
             efficiency = np.finfo(np.float64).tiny
         return Source(
             name=found.name,
             efficiency=efficiency,
+            signal_mean=mean,
+            signal_width=width,
             background=background,
             background_slope={sample: value for sample, value in slope.items() if value != 0.0},
             regions=(found.unit,),
@@ -133,7 +143,7 @@ def _replaced(source: Source, unit: str, kept: Mapping[str, Mapping[str, float]]
     return replace(source, regions=(unit,), **kept)  # type: ignore[arg-type]
 
 
-def _measured(unit: Unit, templates: Sequence[str]) -> list[_Measured]:
+def _measured(unit: Unit, templates: Sequence[str], signal: PeakModel) -> list[_Measured]:
     """Return what the variations of a unit do to signal and backgrounds."""
     names = dict.fromkeys([*unit.varied, *(name for point in unit.signals for name in point.varied)])
     found = []
@@ -145,10 +155,45 @@ def _measured(unit: Unit, templates: Sequence[str]) -> list[_Measured]:
             for sample, pair in unit.varied.get(name, {}).items()
             if sample in templates and _total(pair[0]) != _total(pair[1]) and _total(unit.after[sample]) > 0
         }
-        if np.any(efficiency != 0.0) or samples:
-            masses = np.array([point.mass for point in unit.signals])
-            found.append(_Measured(name=name, unit=unit.name, masses=masses, efficiency=efficiency, samples=samples))
+        mean, width = _moves(unit.signals, name, signal)
+        if np.any((efficiency != 0.0) | (mean != 0.0) | (width != 0.0)) or samples:
+            found.append(
+                _Measured(
+                    name=name,
+                    unit=unit.name,
+                    masses=np.array([point.mass for point in unit.signals]),
+                    efficiency=efficiency,
+                    mean=mean,
+                    width=width,
+                    samples=samples,
+                )
+            )
     return found
+
+
+def _moves(points: Sequence[FittedSignal], name: str, signal: PeakModel) -> tuple[Array, Array]:
+    """Return what a source moves of the peaks at the simulated masses, each of shape (M,): mean and width.
+
+    Masses that have too few events for a shape have what lies between those beside them.
+    """
+    told = [p for p in points if name in p.moved and _has_shape(p) and signal.masses[0] <= p.mass <= signal.masses[-1]]
+    masses = np.array([point.mass for point in points])
+    if not told:
+        return np.zeros(masses.size), np.zeros(masses.size)
+    moves = []
+    for point, peak in zip(told, signal.at([point.mass for point in told]), strict=True):
+        edges = point.shape.axes[0].edges
+        as_is, *ends = (peak_move(peak, edges, shape.values()) for shape in (point.shape, *point.moved[name]))
+        changes = [(end.shift - as_is.shift, end.stretch / as_is.stretch - 1.0) for end in ends]
+        moves.append(changes[0] if len(ends) == 1 else 0.5 * np.subtract(changes[0], changes[1]))
+    known = [point.mass for point in told]
+    mean, width = np.array(moves).T
+    return np.interp(masses, known, mean), np.interp(masses, known, width)
+
+
+def _has_shape(point: FittedSignal) -> bool:
+    """Return whether a mass has enough events to tell where its peak is."""
+    return effective_events(point.shape.values(), point.shape.variances()) >= MIN_EFFECTIVE_EVENTS
 
 
 def _total(spectrum: hist.Hist) -> float:

@@ -2,7 +2,8 @@
 
 ``spectra.root`` holds, for every region (and every slice of it, ``region_0``, ``region_1``, ...) and every sample, the
 histograms ``before`` and ``after`` the optimised cuts, ``after_X_up`` and ``after_X_down`` for every variation X, and
-of a signal the ``shape``, for which all events count. Simulated spectra are those of the half of the events that did
+of a signal the ``shape``, for which all events count, with ``shape_X_up`` and, if there is one, ``shape_X_down`` where
+momenta are shifted. Simulated spectra are those of the half of the events that did
 not choose the cuts, counted twice. Pseudo-data that are drawn from the expectation are there ``after`` the cuts only.
 ``spectra.json`` says what is there. For unbinned fits ``values.npz`` holds the values that the spectra of the data
 count, rising, by unit.
@@ -62,6 +63,8 @@ class FittedSignal:
         Sum of weights before any selection.
     varied
         By source of uncertainty, the relative change of the selected events with the source up and down.
+    moved
+        By source that shifts momenta, the shape with the source up and down, or up alone.
     """
 
     mass: float
@@ -70,6 +73,7 @@ class FittedSignal:
     generated: float
     at: At = ALONE
     varied: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    moved: Mapping[str, tuple[hist.Hist, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +200,10 @@ def _signal(file: Any, unit: str, sample: str, entry: Mapping[str, Any]) -> Fitt
         varied = read_spectrum(file, unit, sample, f"after_{source}_{way}")
         return float(varied.values().sum()) / total - 1 if total > 0 else 0.0
 
+    moved: dict[str, tuple[hist.Hist, ...]] = {}
+    for name in entry["shifted"]:
+        source = name.rpartition("_")[0]
+        moved[source] = (*moved.get(source, ()), read_spectrum(file, unit, sample, f"shape_{name}"))
     return FittedSignal(
         mass=entry["mass"],
         at=at_of(entry["at"]),
@@ -203,6 +211,7 @@ def _signal(file: Any, unit: str, sample: str, entry: Mapping[str, Any]) -> Fitt
         selected=selected,
         generated=entry["generated"],
         varied={source: (change(source, "up"), change(source, "down")) for source in _sources(entry)},
+        moved=moved,
     )
 
 

@@ -121,7 +121,7 @@ def cut_rows(
     good
         Which rows count, shape (N,); the others are dropped as those that are blind. None for all.
     hashes
-        Function from rows of the chunk to the hashes of their events, for the shifts of the region; None for none.
+        Function from rows of the chunk to the hashes of their events, for shifts of the region; None shifts nothing.
 
     Raises
     ------

@@ -59,7 +59,12 @@ GIVEN: dict[str, Any] = {
     "corrections": {"id": {"file": "c.json", "inputs": ["pt_rec_lmax"]}},
     "factors": {"sf": {"value": 0.9, "uncertainty": 0.1}},
     "control": {"tau": {"region": "emu", "samples": ["tautau"], "observable": "pt_pair", "edges": [0.0, 1.0, 2.0]}},
-    "systematics": {"trigger": {"efficiency": 0.05}, "generator": {"sample": "other"}, "pdf": {"weights": ["pt_pair"]}},
+    "systematics": {
+        "trigger": {"efficiency": 0.05},
+        "generator": {"sample": "other"},
+        "pdf": {"weights": ["pt_pair"]},
+        "momentum": {"scale": ["daughter(0, p)"], "by": 0.001},
+    },
 }
 SIMULATED: dict[str, Any] = {
     "channel": "zprime-invisible",
@@ -194,6 +199,9 @@ GIVEN_EDITS: Edits = {
     "systematics.generator.sample": ("third", f"{NORMALISED} process"),
     "systematics.pdf.weights": (["pt_pair", "p_recoil"], READ),
     "systematics.pdf.samples": (["mumu"], READ),
+    "systematics.momentum.scale": (["daughter(1, p)"], "process"),
+    "systematics.momentum.smear": ({"smear": ["daughter(0, p)"], "by": 0.001}, "process"),
+    "systematics.momentum.by": (0.002, "process"),
     "ntuples.tree": ("other", READ),
     "ntuples.names": ({"px": "PX"}, READ),
     "ntuples.key": (["run", "event"], READ),
@@ -282,7 +290,7 @@ def edited(content: dict[str, Any], key: str, value: object) -> dict[str, Any]:
     if key.startswith(("cuts.", "optimise.variables.", "ntuples.candidates.", "beams.", "fit.unbinned")):
         whole = key.startswith(("ntuples", "beams", "fit"))
         parts = parts[:-1] if whole else parts[: 1 if parts[0] == "cuts" else 2]
-    elif key.startswith(("corrections", "fit.background")) and isinstance(value, dict):
+    elif isinstance(value, dict) and key.startswith(("corrections", "fit.background", "systematics.momentum")):
         parts = parts[:-1]
     elif key.startswith("fit.peaks"):
         parts = parts[:2]
@@ -313,7 +321,7 @@ def keys(section: type[BaseModel], name: str = "") -> Iterator[str]:
 
 
 def test_every_key_of_the_yaml_is_edited_here() -> None:
-    named = ("tautau", "other", "generator", "pdf")
+    named = ("tautau", "other", "generator", "pdf", "momentum")
     plain = {key.replace("points.2", "points.*") for key in GIVEN_EDITS | SIMULATED_EDITS}
     plain = {".".join("*" if part in named else part for part in key.split(".")) for key in plain}
     assert set(keys(Analysis)) - plain - SECTIONS - WITHOUT_EFFECT - OF_OTHER_SEARCHES == set()

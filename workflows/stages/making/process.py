@@ -16,6 +16,7 @@ from workflows.inputs.needs import corrections_on
 from workflows.inputs.reading import read_inputs
 from workflows.inputs.samples import InputSample
 from workflows.products.processed import EVENTS, SAMPLES, read_sample, write_processed
+from workflows.provenance.settings import plain
 from workflows.provenance.step import Older
 from workflows.reading.events import keep_events
 from workflows.reading.plan import ProcessedSample
@@ -25,6 +26,9 @@ from workflows.stages.depends import BLINDED, read
 from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "process_ntuples"]
+
+SHIFTS = "systematics"
+"""Name of the setting that says which momenta are shifted."""
 
 
 def process_ntuples(
@@ -112,10 +116,16 @@ def _remake(job: Job, folder: Path, older: Older) -> None:
     )
 
 
+def _depends(job: Job) -> dict[str, Any]:
+    """Return what ntuples give, with the momenta that are shifted."""
+    shifts = (shift for region in job.analysis.reading.regions for shift in region.plan.shifts)
+    return {**read(job), SHIFTS: {shift.name: plain(shift) for shift in shifts}}
+
+
 def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str, Any]:
-    """Return what one sample depends on: not on the files of others, nor on what is asked of data unless it is data."""
+    """Return what one sample depends on: not on the files of others, and on what is blinded or shifted if it is."""
     settings = dict(dependencies["settings"])
-    samples = settings.pop("samples")
+    samples, shifts = settings.pop("samples"), settings.pop(SHIFTS, None)
     of_data = {name: settings.pop(name) for name in ("search", BLINDED, "unbinned")}
     own = samples.get(sample.name, {}).get("+".join(sample.regions), {})
     files = [file for parts in samples.values() for part in parts.values() for file in part["files"]]
@@ -126,6 +136,7 @@ def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str
         "settings": settings,
         "sample": own,
         "of data": of_data if sample.kind == "data" else {},
+        "shifts": None if sample.kind == "data" else shifts,
         "files": {path: found for path, found in dependencies["files"].items() if path not in others},
     }
 
@@ -133,7 +144,7 @@ def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str
 STAGE = Stage(
     name="process",
     needs=("simulate",),
-    depends=read,
+    depends=_depends,
     remake=_remake,
     files=("ntuples", "search", "corrections"),
     make=_make,

@@ -100,7 +100,8 @@ def make_spectra(
                 if sample.kind in ("background", "alternative") and sample.name in setup.smooth:
                     found, fit = _smoothed(sample.name, setup.smooth[sample.name], found)
                 elif sample.kind == "signal":
-                    found["shape"] = spectrum_of(after, piece=piece)
+                    found |= _shapes(region, after, piece)
+                found |= _mirrored(found, variations(after))
                 after_cuts[unit, sample.name] = found["after"]
                 for name, spectrum in found.items():
                     file[f"{unit}/{sample.name}/{name}"] = spectrum
@@ -147,6 +148,26 @@ def _scaled(before: hist.Hist, after: hist.Hist, half: int | None, piece: int, f
     return {name: spectrum * factor for name, spectrum in found.items()}
 
 
+def _shifted(region: AnalysedRegion, varied: Sequence[str]) -> list[str]:
+    """Return the names of the variations of the momenta among those of some spectra."""
+    return [name for shift in region.plan.shifts for name, _ in shift.ends if name in varied]
+
+
+def _shapes(region: AnalysedRegion, after: hist.Hist, piece: int) -> dict[str, hist.Hist]:
+    """Return the shapes of a signal: of all its events, with momenta as they are and with others."""
+    shifted = _shifted(region, variations(after))
+    moved = {f"shape_{name}": spectrum_of(after, name, piece=piece) for name in shifted}
+    return {"shape": spectrum_of(after, piece=piece), **moved}
+
+
+def _mirrored(found: Mapping[str, hist.Hist], varied: Sequence[str]) -> dict[str, hist.Hist]:
+    """Return the variations down of those that go up alone: as far from the spectrum, on the other side."""
+    alone = [name for name in varied if name.endswith("_up") and f"{name.removesuffix('_up')}_down" not in varied]
+    return {
+        f"after_{name.removesuffix('_up')}_down": found["after"] * 2.0 + found[f"after_{name}"] * -1.0 for name in alone
+    }
+
+
 def _entry(
     sample: InputSample, processed: Processed, region: AnalysedRegion, varied: Sequence[str], after: hist.Hist
 ) -> dict[str, Any]:
@@ -157,6 +178,7 @@ def _entry(
         "at": dict(sample.at),
         "generated": processed.generated(region.name, sample) if sample.kind == "signal" else None,
         "variations": varied,
+        "shifted": _shifted(region, varied),
         "events_after": float(after.values().sum()),
         "events_after_error": float(np.sqrt(after.variances().sum())),
     }

@@ -77,7 +77,7 @@ def measure_controls(
         done = read_inputs(
             reading,
             seen,
-            [replace(plans[control.region], slices=slices)],
+            [replace(plans[control.region], slices=slices, shifts=())],
             corrections_on(reading, seen, but=[name]),
             None,
             workers=workers,
