@@ -101,7 +101,11 @@ def plan() -> RegionPlan:
     """Return the region of the Z' search."""
     region = SEARCH.signal_regions[0]
     return RegionPlan(
-        name=region.name, selection=region.selection(BEAMS["belle2"]), edges=region.binning.edges, keep=VETO
+        name=region.name,
+        selection=region.selection(BEAMS["belle2"]),
+        edges=region.binning.edges,
+        keep=VETO,
+        cut_on=VETO,
     )
 
 

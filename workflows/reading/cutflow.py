@@ -134,7 +134,8 @@ def cut_rows(
     borders = [rows * i // parts for i in range(parts + 1)]
     used = [*(v.name for v in plan.selection.variables), *keep, *corrections.inputs]
     moved = () if hashes is None else moving(plan.shifts, list(columns), used, hashes)
-    how = _How(keep=keep, blind=blind, good=good, corrections=corrections, place=place, shifts=moved)
+    fewer = tuple(name for name in keep if name not in plan.keep or name in plan.cut_on)
+    how = _How(keep=keep, fewer=fewer, blind=blind, good=good, corrections=corrections, place=place, shifts=moved)
     blocks = [_block(plan, columns, span, bins, how) for span in pairwise(borders)]
 
     step = np.cumsum([0, *(not cut.dropped for cut in plan.selection.cuts)])  # a dropped cut leaves what was left
@@ -173,6 +174,7 @@ class _How:
     """What `cut_rows` is given beside region and columns."""
 
     keep: tuple[str, ...]
+    fewer: tuple[str, ...]
     blind: tuple[float, float] | None
     good: NDArray[np.bool_] | None
     corrections: Corrections
@@ -215,7 +217,7 @@ def _block(plan: RegionPlan, columns: Columns, span: tuple[int, int], bins: list
             plan,
             ShiftedBlock(columns=columns, observables=observables, outcomes=cut.outcomes, index=span[0] + index),
             how.shifts,
-            keep=how.keep,
+            keep=how.fewer,
             corrections=corrections,
             place=how.place,
         ),

@@ -73,7 +73,7 @@ def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected:
             positions=positions,
             half=half,
             fold=training_fold(chosen.keys.event, FOLDS),
-            observables={name: chosen.values[name] for name in plan.kept},
+            observables={name: chosen.values[name] for name in plan.kept if name in chosen.values},
             variations=chosen.variations,
             weights=chosen.weights,
         ),

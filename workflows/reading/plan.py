@@ -81,6 +81,8 @@ class RegionPlan:
         Bin edges on the axis of the selection [unit of the axis], shape (B + 1,).
     keep
         More observables or variables of passing events that later stages need.
+    cut_on
+        Those of `keep` that cuts in bins of mass may be on: alone needed of events that pass with shifted momenta.
     slices
         An observable or variable, and edges of shape (S + 1,): the spectra are filled in bins of it too. Events
         outside of the edges are left out of the spectra, as those outside of `edges` are.
@@ -100,6 +102,7 @@ class RegionPlan:
     selection: Selection
     edges: Array
     keep: tuple[str, ...] = ()
+    cut_on: tuple[str, ...] = ()
     slices: tuple[str, Array] | None = None
     fitted: bool = False
     shifts: tuple[Shift, ...] = ()
@@ -121,6 +124,7 @@ class RegionPlan:
         *,
         binning: Binning | None = None,
         keep: Sequence[str] = (),
+        cut_on: Sequence[str] = (),
         slices: tuple[str, Array] | None = None,
         shifts: Sequence[Shift] = (),
     ) -> RegionPlan:
@@ -134,7 +138,7 @@ class RegionPlan:
             The nominal beams.
         binning
             Bins of its spectrum; those of the region unless given.
-        keep, slices, shifts
+        keep, cut_on, slices, shifts
             As for the record.
         """
         return cls(
@@ -142,6 +146,7 @@ class RegionPlan:
             selection=region.selection(beams),
             edges=(binning or region.binning).edges,
             keep=tuple(keep),
+            cut_on=tuple(cut_on),
             slices=slices,
             fitted=region.role == "signal",
             shifts=tuple(shifts),

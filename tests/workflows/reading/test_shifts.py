@@ -86,6 +86,9 @@ def columns(n_events: int = 4000) -> dict[str, NDArray[Any]]:
     }
 
 
+KEPT = ("p0", P1, "daughter(1, E)")
+
+
 def by_hand(content: dict[str, NDArray[Any]], f0: Any, f1: Any) -> dict[str, NDArray[Any]]:
     """Return the columns with momenta that were multiplied."""
     moved = {P0: content[P0] * f0, "daughter(0, pt)": content["daughter(0, pt)"] * f0, P1: content[P1] * f1}
@@ -184,7 +187,7 @@ def test_smeared_momenta_have_the_resolution_that_is_asked_for(tmp_path: Path) -
     content |= {P0: np.full(n, 2.0), P1: np.full(n, 3.0), "daughter(0, pt)": np.full(n, 1.9)}
     content |= {"angle": np.full(n, 1.0), "quality": np.ones(n), "daughter(1, E)": np.full(n, 4.0)}
     write_tree(tmp_path / "a.root", [content])
-    run(tmp_path / "a.root", [SMEAR], region=plan(keep=("p0", P1, "daughter(1, E)")), events=tmp_path / "events")
+    run(tmp_path / "a.root", [SMEAR], region=plan(keep=KEPT, cut_on=KEPT), events=tmp_path / "events")
     blocks = list(read_events(tmp_path / "events", "mc", "pair", shift="resolution_up"))
     p0, p1, e1 = (np.concatenate([b.observables[name] for b in blocks]) for name in ("p0", P1, "daughter(1, E)"))
     assert p0.size == n

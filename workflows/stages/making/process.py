@@ -118,8 +118,9 @@ def _remake(job: Job, folder: Path, older: Older) -> None:
 
 def _depends(job: Job) -> dict[str, Any]:
     """Return what ntuples give, with the momenta that are shifted."""
-    shifts = (shift for region in job.analysis.reading.regions for shift in region.plan.shifts)
-    return {**read(job), SHIFTS: {shift.name: plain(shift) for shift in shifts}}
+    plans = [region.plan for region in job.analysis.reading.regions if region.plan.shifts]
+    shifts = {shift.name: plain(shift) for plan in plans for shift in plan.shifts}
+    return {**read(job), SHIFTS: {"shifts": shifts, "cut_on": {plan.name: plain(plan.cut_on) for plan in plans}}}
 
 
 def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str, Any]:
