@@ -13,7 +13,7 @@ limits    ``limits.csv``, ``limits.json``: the limit table
 report    figures
 ========= =========================================================================================
 
-Beside them, `correct` and `impacts` read what some of these have written.
+Beside them, `correct`, `impacts` and `global` read what some of these have written.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from bumphunt.errors import ConfigError
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
+from workflows.products.global_table import GLOBAL
 from workflows.provenance.step import Older, Step, forget_unfinished, record_of
 from workflows.running.progress import Progress, silent
 from workflows.stages.depends import BLINDED
@@ -34,9 +35,21 @@ from workflows.stages.making import check, limits, optimise, process, scan, simu
 from workflows.stages.showing import report
 from workflows.stages.stage import Job, Stage
 from workflows.stages.studying.correct import STAGE as CORRECT
+from workflows.stages.studying.global_significance import HIDDEN, TOYS, global_stage
 from workflows.stages.studying.impacts import IMPACTS, impacts_stage
 
-__all__ = ["STAGES", "StageStatus", "correct", "hide_unblinded", "impacts", "prepare", "status", "up_to"]
+__all__ = [
+    "STAGES",
+    "StageStatus",
+    "correct",
+    "global_significance",
+    "hide_unblinded",
+    "impacts",
+    "known_global",
+    "prepare",
+    "status",
+    "up_to",
+]
 
 STAGES: tuple[Stage, ...] = (
     simulate.STAGE,
@@ -151,6 +164,26 @@ def impacts(job: Job, mass: float, beside: Mapping[str, float] | None = None) ->
     return _beside(impacts_stage(job.analysis, mass, beside), job)
 
 
+def global_significance(job: Job, n_toys: int) -> Step:
+    """Return the step that makes a number of toys of the whole search, after `scan`.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two.
+    """
+    return _beside(global_stage(job.analysis, n_toys), job)
+
+
+def known_global(job: Job) -> Path | None:
+    """Return the folder of what is known of the whole search, with however many toys; None if it is out of date."""
+    record = record_of(job.of(GLOBAL))
+    if record is None or not isinstance(n_toys := record["settings"].get("toys"), int):
+        return None
+    step = global_significance(job, n_toys)
+    return None if step.reasons() else step.folder
+
+
 def hide_unblinded(job: Job) -> None:
     """Remove the results of stages that may hold what is blinded, if the analysis now is blinded: all that do not say.
 
@@ -159,7 +192,10 @@ def hide_unblinded(job: Job) -> None:
     if not job.analysis.about.blinded:
         return
     folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in _WITHOUT_DATA]
-    for folder in (*folders, *job.of(IMPACTS).glob("*")):
+    for toys in job.of(TOYS).glob("*"):
+        if not toys.name.startswith(HIDDEN):
+            shutil.rmtree(toys)
+    for folder in (*folders, job.of(GLOBAL), *job.of(IMPACTS).glob("*")):
         record = record_of(folder)
         if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):
             shutil.rmtree(folder)

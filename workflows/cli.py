@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as ProgressBars
 from rich.table import Table
 
@@ -57,8 +57,9 @@ AllowMissing = Annotated[
 @contextmanager
 def _progress() -> Iterator[Progress]:
     """Yield a function (task, done, total) that moves progress bars; silent when standard error is no terminal."""
-    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with ProgressBars(*columns, console=err, disable=not err.is_terminal, transient=True) as bars:
+    times = (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn())
+    with ProgressBars(*columns, *times, console=err, disable=not err.is_terminal, transient=True) as bars:
         tasks: dict[str, int] = {}
 
         def advance(task: str, done: int, total: int) -> None:
@@ -187,11 +188,19 @@ def run(
     analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
 ) -> None:
     """Make every stage that is out of date, in order, and show the result."""
+    from workflows.chain import known_global
+    from workflows.products.global_table import global_sentence
     from workflows.products.limit_table import summarise
 
     job = _make(analysis, output, workers, allow_missing, "report")
     about = job.analysis.about
-    summary = summarise(job.of("limits"), coordinates=about.search.coordinates, blinded=about.blinded)
+    known = known_global(job)
+    summary = summarise(
+        job.of("limits"),
+        coordinates=about.search.coordinates,
+        blinded=about.blinded,
+        whole=None if known is None else global_sentence(known),
+    )
     figures = ", ".join(sorted(path.name for path in job.of("report").glob("*.png")))
     _show("limit table (head)", tuple(summary.head), zip(*summary.head.values(), strict=True))
     _say(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)")
@@ -275,6 +284,26 @@ def _coordinate(text: str) -> tuple[str, float]:
     except ValueError:
         msg = f"--at {text}: want NAME=VALUE, such as lifetime=10"
         raise typer.BadParameter(msg) from None
+
+
+@app.command(name="global")
+def global_(
+    analysis: AnalysisFile,
+    toys: Annotated[int, typer.Option(help="Toys of the complete spectra; those that are there are kept.")] = 1000,
+    output: Output = None,
+    workers: Workers = 1,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Say what the largest local significance is worth: the complete scan on toys of the complete spectra."""
+    from workflows import chain
+    from workflows.products.global_table import global_sentence
+
+    job = _make(
+        analysis, output, workers, allow_missing, "scan", extra=lambda job: [chain.global_significance(job, toys)]
+    )
+    folder = job.of("global")
+    _say(f"table and figure: {folder}; toys that are finished stay in {job.of('.global_toys')}")
+    _say(global_sentence(folder))
 
 
 @app.command()

@@ -30,8 +30,6 @@ Array = NDArray[np.float64]
 
 TAILS = (0.0, 2.0, 4.0)
 """Signals that are added, by the significance that they are expected to have over a known background."""
-N_TOYS = 500
-"""Toys of each."""
 KNOTS = 128
 """Values of sqrt(q0) between which z0 is interpolated."""
 ENOUGH = 10
@@ -54,8 +52,17 @@ class FewEvents:
         return np.asarray(np.where(q0 <= TIE, 0.0, found))
 
 
-def few_events(window: LinearWindow | FittedWindow, rng: np.random.Generator) -> FewEvents:
+def few_events(window: LinearWindow | FittedWindow, n_toys: int, rng: np.random.Generator) -> FewEvents:
     """Return what q0 is worth in a window.
+
+    Parameters
+    ----------
+    window
+        The window.
+    n_toys
+        Toys without signal, and as many of each signal.
+    rng
+        For the toys.
 
     Raises
     ------
@@ -64,7 +71,7 @@ def few_events(window: LinearWindow | FittedWindow, rng: np.random.Generator) ->
     """
     expected, signal = window.expected, window.signal
     means = [expected + _strength(z, expected, signal) * signal for z in TAILS]
-    counts = np.concatenate([rng.poisson(mean, (N_TOYS, mean.size)) for mean in means]).astype(np.float64)
+    counts = np.concatenate([rng.poisson(mean, (n_toys, mean.size)) for mean in means]).astype(np.float64)
     normal = rng.standard_normal((counts.shape[0], window.null.size))
     q0 = window.q0(window.local(counts, normal))
     with np.errstate(divide="ignore"):

@@ -187,7 +187,7 @@ def _hypothesis(
     few, z0 = None, np.nan
     if significance.takes_toys(core):
         try:
-            few = few_events(window, np.random.default_rng(seed))
+            few = few_events(window, significance.n_toys, np.random.default_rng(seed))
         except FitError as failure:
             return Hypothesis(mass=mass, z0=np.nan, window=None, flag=failure.flag)
     if not blinded:

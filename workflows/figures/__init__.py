@@ -1,15 +1,16 @@
 """Figures: each function draws plain arrays and returns a `matplotlib.figure.Figure`.
 
-============ ===========================================================
-style        what all figures share, and writing them as PNG and PDF
-names        what figures call processes and observables
-samples      one colour a sample, their stack, and data
-spectra      stacked backgrounds with data and pull
-selection    N-1 distributions
-optimisation cuts against mass, ranking of observables, classifier
-signal       efficiency and resolution against mass, closure
-limits       p-values and upper limits against mass
-impacts      sources of uncertainty
-validation   the Monte Carlo beside its references
-============ ===========================================================
+=================== ===========================================================
+style               what all figures share, and writing them as PNG and PDF
+names               what figures call processes and observables
+samples             one colour a sample, their stack, and data
+spectra             stacked backgrounds with data and pull
+selection           N-1 distributions
+optimisation        cuts against mass, ranking of observables, classifier
+signal              efficiency and resolution against mass, closure
+limits              p-values and upper limits against mass
+impacts             sources of uncertainty
+global_significance the whole search: largest significances of toys
+validation          the Monte Carlo beside its references
+=================== ===========================================================
 """

@@ -57,7 +57,9 @@ class Summary:
     most_significant: str
 
 
-def summarise(folder: Path, *, coordinates: Sequence[Coordinate] = (), blinded: bool) -> Summary:
+def summarise(
+    folder: Path, *, coordinates: Sequence[Coordinate] = (), blinded: bool, whole: str | None = None
+) -> Summary:
     """Return what a run ends with, from the main limit table in a folder.
 
     Parameters
@@ -68,6 +70,8 @@ def summarise(folder: Path, *, coordinates: Sequence[Coordinate] = (), blinded: 
         What hypotheses have beside their mass.
     blinded
         Whether no excess is told of.
+    whole
+        What is known of the whole search; None for nothing.
 
     Raises
     ------
@@ -88,10 +92,10 @@ def summarise(folder: Path, *, coordinates: Sequence[Coordinate] = (), blinded: 
         flags = f"; its flags: {limits['flags'][best]}" if limits["flags"][best] else ""
         place = [f"{limits['mass'][best]:.3f} GeV", words(at_of({n: limits[n][best] for n in names}), coordinates)]
         what = "hypothesis" if names else "mass"
+        unknown = f"the largest of {valid.size} {'hypotheses' if names else 'masses'}, so not the global significance"
         sentence = (
             f"most significant {what}: {', '.join(filter(None, place))}, local significance"
-            f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); the largest of {valid.size}"
-            f" {'hypotheses' if names else 'masses'}, so not the global significance{flags}"
+            f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); {whole or unknown}{flags}"
         )
     columns = ("mass", *names, *HEAD_COLUMNS)
     return Summary(
