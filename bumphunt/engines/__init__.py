@@ -13,6 +13,7 @@ file                what it is for
 `stacks`            the same for many models side by side: the windows of a scan
 `lanes`             a stack at tested signals: its profile likelihood
 `uncertain_yields`  a stack whose signals have uncertain yields: its best fit
+`uncertain_kernels` the same for many data sets of one model, compiled
 `newton`            any likelihood: one, or many data sets
 `newton_kernels`    its compiled steps
 `newton_walls`      what must stay positive, and what ends at zero, on its way

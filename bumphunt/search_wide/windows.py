@@ -20,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from bumphunt.engines.codes import AT_BOUNDARY, RUNNING
+from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, RUNNING
 from bumphunt.engines.linear_kernels import Found, Rows, fit_rows
 from bumphunt.engines.stacks import Stack, StackFits, UncertainYield
-from bumphunt.engines.uncertain_yields import uncertain_best, yield_gradient
+from bumphunt.engines.uncertain_kernels import DataSets, UncertainFits, fit_uncertain
+from bumphunt.engines.uncertain_yields import Best, uncertain_best, yield_gradient
 from bumphunt.inference import asymptotics
 from bumphunt.inference.counts.distribution import CountingModel, counting_p0
 from bumphunt.inference.toy_significance import q0_of_toys
@@ -134,10 +135,7 @@ class LinearWindow:
         """Return NLL and signal of the best fits, and which are usable, shape ``(T,)`` each."""
         stack, held = self.stack, self.stack.held
         if self.yields is not None:
-            factors = (
-                np.ones((data.counts.shape[0], self.yields.parts.shape[0])) if data.factors is None else data.factors
-            )
-            return _uncertain(stack, self.yields, factors, data, null)
+            return _uncertain(stack, self.yields, data, null)
         best = _fitted(stack, data, null.theta, held, warm=True)
         again = np.flatnonzero(best.status > AT_BOUNDARY)
         if again.size > 0:
@@ -176,9 +174,30 @@ def _fitted(stack: Stack, data: WindowToys, start: Array, held: int, *, warm: bo
 
 
 def _uncertain(
-    stack: Stack, yields: UncertainYield, factors: Array, data: WindowToys, null: _Fits
+    stack: Stack, yields: UncertainYield, data: WindowToys, null: _Fits
 ) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Return NLL and signal of the best fits where yields are uncertain, and which are usable: a channel a toy."""
+    """Return NLL and signal of the best fits where yields are uncertain, and which are usable."""
+    n, whole, mixing = data.counts.shape[0], stack.divided([yields]), yields.mixing
+    factors = np.ones((n, whole.parts)) if data.factors is None else data.factors
+    many = DataSets(
+        counts=data.counts,
+        centres=stack.spread(data.centres, whole.parts),
+        factors=factors,
+        start=stack.spread(null.theta, whole.parts),
+    )
+    nll, signal, status = np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int8)
+    found = UncertainFits(nll=nll, signal=signal, status=status)
+    fit_uncertain(whole.columns[0], stack.held, whole.precision[0], mixing, many, found)
+    left = np.flatnonzero(status != CONVERGED)
+    if left.size > 0:
+        rows = WindowToys(counts=data.counts[left], centres=data.centres[left], factors=factors[left])
+        best = _each_a_channel(stack, yields, factors[left], rows, null.rows(left))
+        nll[left], signal[left], status[left] = best.nll, best.n_sig, best.status
+    return nll, signal, status <= AT_BOUNDARY
+
+
+def _each_a_channel(stack: Stack, yields: UncertainYield, factors: Array, data: WindowToys, null: _Fits) -> Best:
+    """Return the best fits where yields are uncertain, each data set a channel of its own."""
     n, held, n_parts = data.counts.shape[0], stack.held, yields.parts.shape[0]
     parts = factors[:, :, None] * yields.parts
     columns = np.repeat(stack.columns, n, axis=0)
@@ -208,8 +227,7 @@ def _uncertain(
     )
     divided = whole.divided([yields] * n)
     divided.columns[:, held : held + n_parts] = parts
-    best = uncertain_best(divided, linear, np.repeat(yields.mixing[None], n, axis=0))
-    return best.nll, best.n_sig, best.status <= AT_BOUNDARY
+    return uncertain_best(divided, linear, np.repeat(yields.mixing[None], n, axis=0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
