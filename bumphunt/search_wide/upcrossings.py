@@ -48,11 +48,11 @@ class Upcrossings:
     def at(self, z0: ArrayLike) -> tuple[Array, Array]:
         """Return the global p-value of local significances, and its standard deviation, in their shape.
 
-        It is the bound p0 + <N(u0)> exp(-(u - u0) / 2) with u = z0^2 (GV eqs 3 and 6), and not above 1.
+        It is the bound p0 + <N(u0)> exp(-(u - u0) / 2) with u = z0^2 (GV section 2), and not above 1.
         """
         z = np.asarray(z0, dtype=np.float64)
-        falling = np.exp(-0.5 * (z**2 - self.level**2))  # GV eq. 6
-        return np.minimum(asymptotics.p_value(z) + self.mean * falling, 1.0), self.error * falling  # GV eq. 3
+        falling = np.exp(-0.5 * (z**2 - self.level**2))
+        return np.minimum(asymptotics.p_value(z) + self.mean * falling, 1.0), self.error * falling
 
 
 def upcrossings(crossings: ArrayLike, level: float) -> Upcrossings:
