@@ -18,6 +18,8 @@ from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.models.shapes import Tail
+from bumphunt.montecarlo.detector.candidates import Candidate
+from bumphunt.montecarlo.processes.process import Process
 from selections.cuts import Selection
 
 __all__ = ["Binning", "Coordinate", "Excluded", "Model", "PublishedLimit", "Region", "Search", "everything"]
@@ -88,15 +90,17 @@ class Region:
     selection
         Function from the nominal beams to the selection before the optimised cuts.
     candidate
-        Which ntuple it reads, and what the simulation reconstructs for it: a key of
-        `bumphunt.montecarlo.detector.candidates.CANDIDATES`. Regions of the same candidate are filled from one read.
+        Which ntuple it reads, and what the simulation reconstructs for it: a shipped candidate
+        (`bumphunt.montecarlo.detector.candidates.CANDIDATES`) or one of the search; any name where all samples are
+        files. Regions of the same candidate are filled from one read.
     binning
         Bins of its spectrum, unless the YAML says others.
     role
         ``signal``: a peak is fitted there. ``control``: yields are compared there.
     process
-        The signal that is simulated, unless the YAML names another: a key of
-        `bumphunt.montecarlo.processes.registry.PROCESSES`; None in a control region.
+        The signal that is simulated, unless the YAML names another: a shipped process
+        (`bumphunt.montecarlo.processes.registry.PROCESSES`) or one of the search. None in a control region, and where
+        signals are always files.
     mass_range
         Masses whose peak can be seen there [GeV]; None for those of the search.
     branching_ratio
@@ -237,6 +241,10 @@ class Search:
         Known resonances in its spectra (`bumphunt.models.known_peaks`), which a YAML may keep as free peaks.
     published
         A published limit to compare with; None for none.
+    processes
+        Processes that it brings, beside the shipped ones and those of the entry points ``bumphunt.processes``.
+    reconstructed
+        Candidates that it brings, beside the shipped ones and those of the entry points ``bumphunt.candidates``.
 
     Raises
     ------
@@ -262,6 +270,8 @@ class Search:
     excluded: tuple[Excluded, ...] = field(default=())
     known_peaks: tuple[str, ...] = ()
     published: PublishedLimit | None = None
+    processes: tuple[Process, ...] = ()
+    reconstructed: tuple[Candidate, ...] = ()
 
     def __post_init__(self) -> None:
         names = [region.name for region in self.regions]

@@ -223,7 +223,7 @@ def _beside(stage: Stage, job: Job) -> Step:
 def _step(stage: Stage, job: Job, upstream: Sequence[Step]) -> Step:
     """Return a stage in its folder, with what its results depend on."""
     own = job.analysis.own
-    code = {"search": own.search, "model": own.model, "background": own.background}
+    code = {"search": own.search, "model": own.model, "background": own.background, "generators": own.generators}
     used = [found for kind in stage.files if (found := code.get(kind)) is not None]
     made_by = (stage.make.__module__,) if stage.modules is None else stage.modules(job)
     paths = {"ntuples": tuple(_given(job)), "corrections": own.corrections}

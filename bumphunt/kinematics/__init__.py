@@ -5,5 +5,6 @@
 | `momenta` | beams, boosts, invariant, reduced and recoil mass, angles, of arrays |
 | `compiled` | the same, of one event at a time, for compiled loops |
 | `beam_fit` | momenta fitted to those of the beams |
+| `vertex` | where tracks meet |
 | `escape` | where particles go that a detector does not see |
 """

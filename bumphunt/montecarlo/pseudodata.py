@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.constants import M_ELECTRON, M_MUON
+from bumphunt.constants import particle_mass
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import four_momentum, polar_angle
 from bumphunt.montecarlo.conditions import Conditions, random_generator
+from bumphunt.montecarlo.detector.candidates import KINDS
 from bumphunt.montecarlo.detector.columns import Columns
 from bumphunt.montecarlo.detector.reconstruction import reconstruct
 from bumphunt.montecarlo.detector.trigger_lines import ENERGY_TRIGGER, TRACK_TRIGGER
@@ -135,11 +136,11 @@ def _quiet(rows: Columns, conditions: Conditions) -> NDArray[np.bool_]:
     quiet &= np.any(fired, axis=0)
     if conditions.candidate.n_photons:
         return np.asarray(quiet)
-    kinds = conditions.candidate.leptons
+    kinds = conditions.candidate.kinds
     seen = np.zeros((quiet.size, 4))
     for i, kind in enumerate(kinds):
         p, theta, phi = (rows[f"daughter({i}, {name})"] for name in ("p", "theta", "phi"))
-        seen += four_momentum(p, theta, phi, M_ELECTRON if kind == "e" else M_MUON)
+        seen += four_momentum(p, theta, phi, particle_mass(KINDS[kind]))
     theta = polar_angle(conditions.beams.p4 - seen)
     alone = (rows["nTracks"] == len(kinds)) & (theta > QUIET_RECOIL[0]) & (theta < QUIET_RECOIL[1])
     return np.asarray(quiet & alone)

@@ -21,7 +21,6 @@ from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.models.background import Background, BackgroundFunction
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from bumphunt.montecarlo.processes.process import Process, Value
-from bumphunt.montecarlo.processes.registry import find_process, known_processes
 from bumphunt.scanning.sources import (
     OF_CHANNELS,
     OF_SAMPLES,
@@ -39,6 +38,7 @@ from workflows.config.corrections import factors_on, product
 from workflows.config.fit import Fit
 from workflows.config.regions import AnalysedRegion, signal_samples
 from workflows.config.samples import DATA, SIGNAL, Injection
+from workflows.config.searches import Registry
 from workflows.config.simulated import injected_at, injected_into, injected_parameters, signal_parameters
 
 __all__ = ["check_engine", "check_names", "check_regions", "check_sources"]
@@ -47,7 +47,7 @@ MARGIN = 1.0
 """How far a spectrum of squared masses must reach beyond those searched [GeV^2]: some resolutions."""
 
 
-def check_names(sections: Analysis, search: Search) -> None:
+def check_names(sections: Analysis, search: Search, registry: Registry) -> None:
     """Raise a `ValueError` for a name that stands for nothing."""
     if isinstance(sections.beams, str) and sections.beams not in BEAMS:
         raise ValueError(unknown_name("beams =", sections.beams, BEAMS))
@@ -58,7 +58,7 @@ def check_names(sections: Analysis, search: Search) -> None:
         raise ValueError(unknown_name("detector.preset =", str(name), DETECTORS))
     _check_region_names(sections, search)
     _check_bounds(sections, search)
-    _check_signals(sections)
+    _check_signals(sections, registry)
     _check_coordinates(sections, search)
     _check_corrections(sections, search)
     _check_controls(sections, search)
@@ -140,14 +140,14 @@ def _check_bounds(sections: Analysis, search: Search) -> None:
             raise ValueError(msg)
 
 
-def _check_signals(sections: Analysis) -> None:
+def _check_signals(sections: Analysis, registry: Registry) -> None:
     """Raise for the process of a signal that is none."""
     named = {f"{key}.process =": injection.process for key, injection in _injections(sections)}
     if sections.signal.simulate is not None:
         named["signal.simulate.process ="] = sections.signal.simulate.process
     for key, wanted in named.items():
-        if wanted is not None and wanted not in known_processes(signal=True):
-            raise ValueError(unknown_name(key, wanted, known_processes(signal=True)))
+        if wanted is not None and wanted not in registry.known(signal=True):
+            raise ValueError(unknown_name(key, wanted, registry.known(signal=True)))
 
 
 def _check_coordinates(sections: Analysis, search: Search) -> None:
@@ -215,7 +215,9 @@ def _check_controls(sections: Analysis, search: Search) -> None:
                 raise ValueError(unknown_name(f"control.{name}.samples: sample", sample, sections.backgrounds))
 
 
-def check_regions(sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], beams: Beams) -> None:
+def check_regions(
+    sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], beams: Beams, registry: Registry
+) -> None:
     """Raise a `ValueError` if masses, spectra, samples or pseudo-data do not go with the regions."""
     for region in regions:
         _check_observables(sections, region)
@@ -224,10 +226,10 @@ def check_regions(sections: Analysis, search: Search, regions: Sequence[Analysed
         _check_signal(sections, search, region, beams)
     _check_masses(sections, regions)
     for key, injection in _injections(sections):
-        _check_injection(sections, search, key, injection, regions, beams)
+        _check_injection(sections, search, key, injection, injected_into(injection, regions, registry), beams)
     for region in regions:
         _check_spectrum(region)
-    _check_samples(sections, regions, beams)
+    _check_samples(sections, regions, beams, registry)
     _check_factors_of_pseudodata(sections, regions)
     if sections.data.simulate is not None and any(s.simulate is None for s in sections.backgrounds.values()):
         msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
@@ -267,7 +269,7 @@ def _check_signal(sections: Analysis, search: Search, region: AnalysedRegion, be
     high = min(sections.search.high, seen[1] if seen else sections.search.high)
     simulated = [("signal masses", mass, sheet.at) for sheet in sheets for mass in sheet.masses]
     for key, mass, at in (("search.high", high, sheets[0].at), *simulated):
-        if process.mass_range is not None:
+        if process is not None and process.mass_range is not None:
             parameters = signal_parameters(sections.signal, search, mass, at)
             lowest, highest = process.mass_range(parameters, beams.sqrt_s)
             if not lowest < mass < highest:
@@ -276,7 +278,7 @@ def _check_signal(sections: Analysis, search: Search, region: AnalysedRegion, be
                     f" {lowest:.4g} to {highest:.4f} GeV"
                 )
                 raise ValueError(msg)
-    if sections.signal.simulate is not None:
+    if sections.signal.simulate is not None and process is not None:
         for _, mass, at in simulated:
             _complete("signal.simulate", process, signal_parameters(sections.signal, search, mass, at), beams)
 
@@ -299,11 +301,10 @@ def _check_injection(
     search: Search,
     key: str,
     injection: Injection,
-    regions: Sequence[AnalysedRegion],
+    seeing: Sequence[tuple[AnalysedRegion, Process]],
     beams: Beams,
 ) -> None:
     """Raise for a signal that cannot be put into the pseudo-data."""
-    seeing = injected_into(injection, regions)
     if not seeing:
         msg = f"{key}: mass = {injection.mass} GeV is in the range of no region"
         raise ValueError(msg)
@@ -355,7 +356,7 @@ def _check_spectrum(region: AnalysedRegion) -> None:
         raise ValueError(msg)
 
 
-def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams) -> None:
+def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams: Beams, registry: Registry) -> None:
     """Raise for a background that cannot be simulated or has the name of another sample, or a region without any."""
     signal_names = list(dict.fromkeys(sample.name for sample in signal_samples(regions)))
     names = [DATA, *sections.samples, *signal_names]
@@ -367,13 +368,13 @@ def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams:
         if not any(sample.fills(region.name) for sample in sections.backgrounds.values()):
             msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
             raise ValueError(msg)
-    backgrounds = known_processes(signal=False)
+    backgrounds = registry.known(signal=False)
     for name, sample in sections.samples.items():
         if sample.simulate is not None:
             process, key = sample.process_name(name), f"samples.{name}.simulate"
             if process not in backgrounds:
                 raise ValueError(unknown_name(f"{key}.process =", process, backgrounds))
-            _complete(key, find_process(process), sample.simulate.parameters, beams)
+            _complete(key, registry.process(process), sample.simulate.parameters, beams)
 
 
 def _check_factors_of_pseudodata(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:

@@ -367,9 +367,9 @@ class OwnFiles:
 
     Parameters
     ----------
-    search, model, background
-        What the search is made of, the user's model, and the user's background function, as they were when they were
-        loaded; what is not of one's own is None.
+    search, model, background, generators
+        What the search is made of, the user's model and background function, and processes and candidates that are not
+        shipped, as they were when they were loaded; what is not of one's own is None.
     corrections
         Files of corrections.
     """
@@ -377,6 +377,7 @@ class OwnFiles:
     search: OwnCode
     model: OwnCode | None
     background: OwnCode | None
+    generators: OwnCode | None
     corrections: tuple[Path, ...]
 
 

@@ -17,6 +17,9 @@ from workflows.reading.plan import RegionPlan
 
 __all__ = ["AnalysedRegion", "RegionSignal", "SignalSample", "by_candidate", "signal_name", "signal_samples"]
 
+UNKNOWN = "signal"
+"""What begins the names of signal samples of an unknown generator."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegionSignal:
@@ -25,7 +28,7 @@ class RegionSignal:
     Parameters
     ----------
     process
-        What is simulated.
+        What is simulated; None where all signals are files of an unknown generator.
     sheets
         The simulated masses that can be seen there, at each point of the other coordinates.
     low, high
@@ -34,7 +37,7 @@ class RegionSignal:
         Candidate bounds of the optimised cuts; none without such cuts.
     """
 
-    process: Process
+    process: Process | None
     sheets: tuple[Sheet, ...]
     low: float
     high: float
@@ -122,7 +125,7 @@ class SignalSample:
     name
         Its name.
     process
-        What is simulated.
+        What is simulated; None for files of an unknown generator.
     mass
         The mass [GeV].
     at
@@ -132,15 +135,18 @@ class SignalSample:
     """
 
     name: str
-    process: Process
+    process: Process | None
     mass: float
     at: At
     regions: tuple[AnalysedRegion, ...]
 
 
-def signal_name(process: Process, mass: float, at: At) -> str:
-    """Return the name of the sample of a mass [GeV] and its other coordinates, such as ``zprime_0.5``."""
-    return f"{process.name}_{mass:g}{file_suffix(at)}"
+def signal_name(process: Process | None, mass: float, at: At) -> str:
+    """Return the name of the sample of a mass [GeV] and its other coordinates, such as ``zprime_0.5``.
+
+    Of files of an unknown generator it is ``signal_0.5``.
+    """
+    return f"{UNKNOWN if process is None else process.name}_{mass:g}{file_suffix(at)}"
 
 
 def signal_samples(regions: Sequence[AnalysedRegion]) -> list[SignalSample]:

@@ -18,7 +18,6 @@ from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import DETECTORS, preset
-from bumphunt.montecarlo.processes.registry import find_process
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source
 from selections.events import REJECT, CandidateRule
@@ -43,7 +42,7 @@ from workflows.config.records import (
 )
 from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name
 from workflows.config.samples import MIN_MASSES
-from workflows.config.searches import find_function, find_search
+from workflows.config.searches import Registry, find_function, find_search, registry_of
 from workflows.config.shifts import check_shifts, shifts_of
 from workflows.config.simulated import injected_at, injected_into, signal_parameters, simulation_plans
 from workflows.config.tasks import fit_tasks
@@ -75,10 +74,11 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     function = None if sections.model is None else find_function(sections.model, path.parent)
     search = loaded.search
     model = search.model if function is None else _user_model(str(sections.model), function.function)
-    check_names(sections, search)
+    registry = registry_of(loaded)
+    check_names(sections, search, registry)
     beams, detector = _beams(sections), _detector(sections)
-    regions = _regions(sections, search, beams)
-    check_regions(sections, search, regions, beams)
+    regions = _regions(sections, search, beams, registry)
+    check_regions(sections, search, regions, beams, registry)
     check_shifts(shifts_of(sections), regions)
     sources = _sources(sections)
     templates = () if sections.fit.method == "smooth" else sections.fit.templates or tuple(sections.backgrounds)
@@ -110,16 +110,17 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         sections=sections,
         own=OwnFiles(
             search=loaded.code,
+            generators=registry.code,
             model=None if function is None else function.code,
             background=tested.code,
             corrections=tuple(path.parent / correction.file for correction in sections.corrections.values()),
         ),
         about=about,
         regions=regions,
-        simulation=simulation_plans(sections, search, regions, beams, detector, luminosity=luminosity),
+        simulation=simulation_plans(sections, search, regions, beams, detector, registry, luminosity=luminosity),
         reading=reading,
         optimisation=optimisation,
-        spectra=_spectra(sections, search, regions, model, luminosity),
+        spectra=_spectra(sections, search, regions, model, luminosity, registry),
         scan=scan,
         control=ControlSetup(
             path=path,
@@ -178,18 +179,20 @@ def _detector(sections: Analysis) -> Detector:
         raise ValueError(msg) from None
 
 
-def _regions(sections: Analysis, search: Search, beams: Beams) -> tuple[AnalysedRegion, ...]:
+def _regions(sections: Analysis, search: Search, beams: Beams, registry: Registry) -> tuple[AnalysedRegion, ...]:
     """Return the regions that are looked at, in the order of the search, with the cuts of the YAML."""
     named = sections.regions or tuple(region.name for region in search.signal_regions)
     looked_at = [region for region in search.regions if region.name in named]
     check_cuts(sections.cuts, {region.name: region.selection(beams) for region in looked_at})
     looked_at = [with_cuts(region, sections.cuts, beams) for region in looked_at]
-    return tuple(_region(sections, search, region, beams, several=len(looked_at) > 1) for region in looked_at)
+    return tuple(_region(sections, search, region, beams, registry, several=len(looked_at) > 1) for region in looked_at)
 
 
-def _region(sections: Analysis, search: Search, region: Region, beams: Beams, *, several: bool) -> AnalysedRegion:
+def _region(
+    sections: Analysis, search: Search, region: Region, beams: Beams, registry: Registry, *, several: bool
+) -> AnalysedRegion:
     """Return a region with what the YAML says of it."""
-    signal = _signal(sections, search, region) if region.role == "signal" else None
+    signal = _signal(sections, search, region, registry) if region.role == "signal" else None
     bins, names = sections.spectrum, region.selection(beams).names
     slices = sections.fit.slices if signal is not None else None
     veto = () if signal is None else signal.veto
@@ -212,7 +215,7 @@ def _region(sections: Analysis, search: Search, region: Region, beams: Beams, *,
     )
 
 
-def _signal(sections: Analysis, search: Search, region: Region) -> RegionSignal:
+def _signal(sections: Analysis, search: Search, region: Region, registry: Registry) -> RegionSignal:
     """Return the signal of a region.
 
     Raises
@@ -241,7 +244,11 @@ def _signal(sections: Analysis, search: Search, region: Region) -> RegionSignal:
         )
         raise ValueError(msg)
     simulated = sections.signal.simulate
-    process = find_process((simulated.process if simulated is not None else None) or str(region.process))
+    named = (simulated.process if simulated is not None else None) or region.process
+    if named is None and simulated is not None:
+        msg = f"signal.simulate.process: region {region.name!r} of the search names no process; say which"
+        raise ValueError(msg)
+    process = None if named is None else registry.process(named)
     return RegionSignal(process=process, sheets=tuple(sheets), low=first, high=last, veto=_veto(sections, search))
 
 
@@ -338,7 +345,12 @@ def _optimisation(sections: Analysis, search: Search, regions: tuple[AnalysedReg
 
 
 def _spectra(
-    sections: Analysis, search: Search, regions: tuple[AnalysedRegion, ...], model: Model | None, luminosity: float
+    sections: Analysis,
+    search: Search,
+    regions: tuple[AnalysedRegion, ...],
+    model: Model | None,
+    luminosity: float,
+    registry: Registry,
 ) -> SpectraSetup:
     """Return what is made of the selected spectra."""
     return SpectraSetup(
@@ -348,18 +360,18 @@ def _spectra(
         alternatives=sections.alternatives,
         drawn=sections.data.drawn_from_expectation,
         values=sections.fit.unbinned,
-        injected=_injected(sections, search, regions, power=2.0 if model is None else model.power),
+        injected=_injected(sections, search, regions, registry, power=2.0 if model is None else model.power),
         seed=sections.seed,
     )
 
 
 def _injected(
-    sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], *, power: float
+    sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], registry: Registry, *, power: float
 ) -> tuple[InjectedSignal, ...]:
     """Return the signals in data that are drawn from the expectation; none where events are drawn."""
     data, found = sections.data, []
     for injection in data.simulate.inject if data.simulate is not None and data.drawn_from_expectation else ():
-        for region, process in injected_into(injection, regions):
+        for region, process in injected_into(injection, regions, registry):
             at = injected_at(injection, search)
             made = process.complete(signal_parameters(sections.signal, search, injection.mass, at))
             strength = (injection.coupling / float(made["coupling"])) ** power * process.branching_ratio(made)

@@ -11,14 +11,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from bumphunt.errors import BumphuntError, ConfigError, unknown_name
+from bumphunt.errors import BumphuntError, ConfigError, InputError, unknown_name
+from bumphunt.montecarlo.detector.candidates import CANDIDATES as SHIPPED
+from bumphunt.montecarlo.detector.candidates import Candidate, find_candidate
+from bumphunt.montecarlo.named import with_others
+from bumphunt.montecarlo.processes.process import Process
+from bumphunt.montecarlo.processes.registry import find_process, known_processes
 from selections.registry import MODULES, SEARCHES
 from selections.search import Search
 from workflows.config.own_code import (
@@ -29,10 +34,26 @@ from workflows.config.own_code import (
     sources_of_package,
 )
 
-__all__ = ["GROUP", "LoadedFunction", "LoadedSearch", "find_function", "find_search", "installed_searches", "own_file"]
+__all__ = [
+    "CANDIDATES",
+    "GROUP",
+    "PROCESSES",
+    "LoadedFunction",
+    "LoadedSearch",
+    "Registry",
+    "find_function",
+    "find_search",
+    "installed_searches",
+    "own_file",
+    "registry_of",
+]
+
+T = TypeVar("T")
 
 GROUP = "bumphunt.searches"
 """Entry points of this group are searches."""
+PROCESSES, CANDIDATES = "bumphunt.processes", "bumphunt.candidates"
+"""Entry points of these groups are processes and candidates of the simulation."""
 _OWN = "bumphunt_file"
 """What a user's file is called as a module."""
 
@@ -55,6 +76,81 @@ class LoadedFunction:
     """The function."""
     code: OwnCode
     """Its modules and data files, as they were loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registry:
+    """The processes and candidates that an analysis may name, beside those that are shipped."""
+
+    processes: tuple[Process, ...] = ()
+    """Of the search, and of installed packages."""
+    candidates: tuple[Candidate, ...] = ()
+    """Of the search, and of installed packages."""
+    code: OwnCode | None = None
+    """What they are made of; None if there are none."""
+
+    def process(self, name: str) -> Process:
+        """Return the process of a name; errors as in `bumphunt.montecarlo.processes.registry.find_process`."""
+        return find_process(name, self.processes)
+
+    def known(self, *, signal: bool) -> dict[str, Process]:
+        """Return the signals, or the backgrounds, by name."""
+        return known_processes(self.processes, signal=signal)
+
+    def candidate(self, name: str) -> Candidate:
+        """Return the candidate of a name; errors as in `bumphunt.montecarlo.detector.candidates.find_candidate`."""
+        return find_candidate(name, self.candidates)
+
+
+def registry_of(loaded: LoadedSearch) -> Registry:
+    """Return the processes and candidates that an analysis of a search may name.
+
+    Raises
+    ------
+    ConfigError
+        If an entry point is no process or candidate, or two different ones have the same name.
+    """
+    search = loaded.search
+    processes, codes = list(search.processes), [loaded.code] if search.processes or search.reconstructed else []
+    candidates = list(search.reconstructed)
+    for point in entry_points(group=PROCESSES):
+        processes.append(_record(point, Process))
+        codes.append(_code_of_point(point))
+    for point in entry_points(group=CANDIDATES):
+        candidates.append(_record(point, Candidate))
+        codes.append(_code_of_point(point))
+    try:
+        known_processes(processes)
+        with_others(SHIPPED, candidates, "candidate")
+    except InputError as error:
+        msg = f"search {search.name!r}: {error}"
+        raise ConfigError(msg) from None
+    return Registry(processes=tuple(processes), candidates=tuple(candidates), code=_together(codes))
+
+
+def _record(point: EntryPoint, kind: type[T]) -> T:
+    """Return what an entry point is, or raise if it is something else."""
+    found = point.load()
+    if not isinstance(found, kind):
+        msg = f"entry point {point.name!r} of {point.value} is a {type(found).__name__}; it must be a {kind.__name__}"
+        raise ConfigError(msg)
+    return found
+
+
+def _code_of_point(point: EntryPoint) -> OwnCode:
+    """Return what an entry point is made of."""
+    return code_of_sources(sources_of_package(point.module), shipped_by=None if point.dist is None else point.dist.name)
+
+
+def _together(codes: Sequence[OwnCode]) -> OwnCode | None:
+    """Return the code of all; None of none."""
+    if not codes:
+        return None
+    return OwnCode(
+        modules=tuple(sorted({name for code in codes for name in code.modules})),
+        files={path: found for code in codes for path, found in code.files.items()},
+        packages={name: number for code in codes for name, number in code.packages.items()},
+    )
 
 
 def own_file(name: str, folder: Path) -> Path | None:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.montecarlo.detector.candidates import find_candidate
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
-from bumphunt.montecarlo.processes.registry import find_process
 from selections.search import Search
 from workflows.config.analysis import Analysis
 from workflows.config.coordinates import ALONE, At
 from workflows.config.corrections import factors_on, product
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
 from workflows.config.samples import SIGNAL, Injection, Signal
+from workflows.config.searches import Registry
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 
 __all__ = ["injected_at", "injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]
@@ -43,13 +42,24 @@ def injected_at(injection: Injection, search: Search) -> At:
     return tuple((name, float(value)) for name, value in said.items() if isinstance(value, int | float))
 
 
-def injected_into(injection: Injection, regions: Sequence[AnalysedRegion]) -> list[tuple[AnalysedRegion, Process]]:
-    """Return those among some regions that see an injected signal, with its process there."""
+def injected_into(
+    injection: Injection, regions: Sequence[AnalysedRegion], registry: Registry
+) -> list[tuple[AnalysedRegion, Process]]:
+    """Return those among some regions that see an injected signal, with its process there.
+
+    Raises
+    ------
+    ValueError
+        If neither the injection nor the signal says the process.
+    """
     found = []
     for region in regions:
         low, high = region.definition.mass_range or (0.0, float("inf"))
         if region.signal is not None and low <= injection.mass <= high:
-            process = find_process(injection.process) if injection.process else region.signal.process
+            process = registry.process(injection.process) if injection.process else region.signal.process
+            if process is None:
+                msg = f"data.simulate.inject: region {region.name!r} of the search names no process; say which"
+                raise ValueError(msg)
             found.append((region, process))
     return found
 
@@ -60,6 +70,7 @@ def simulation_plans(
     regions: Sequence[AnalysedRegion],
     beams: Beams,
     detector: Detector,
+    registry: Registry,
     *,
     luminosity: float,
 ) -> tuple[SimulationPlan, ...]:
@@ -67,8 +78,8 @@ def simulation_plans(
     candidates = by_candidate(regions)
     found = []
     for candidate, same in candidates.items():
-        specs = [*_backgrounds(sections, same), *_signals(sections, search, same)]
-        pseudodata, injected = _drawn(sections, same), _injected(sections, same)
+        specs = [*_backgrounds(sections, same, registry), *_signals(sections, search, same)]
+        pseudodata, injected = _drawn(sections, same, registry), _injected(sections, same, registry)
         if specs or pseudodata:
             plan = SimulationPlan(
                 beams=beams,
@@ -78,19 +89,19 @@ def simulation_plans(
                 samples=tuple(specs),
                 pseudodata=pseudodata,
                 injected=injected,
-                candidate=find_candidate(candidate),
+                candidate=registry.candidate(candidate),
                 suffix=f"_{candidate}" if len(candidates) > 1 else "",
             )
             found.append(plan)
     return tuple(found)
 
 
-def _backgrounds(sections: Analysis, regions: Sequence[AnalysedRegion]) -> list[SampleSpec]:
+def _backgrounds(sections: Analysis, regions: Sequence[AnalysedRegion], registry: Registry) -> list[SampleSpec]:
     """Return the simulated backgrounds of regions of one candidate."""
     return [
         SampleSpec(
             name=name,
-            process=find_process(sample.process_name(name)),
+            process=registry.process(sample.process_name(name)),
             n=sample.simulate.events,
             parameters=sample.simulate.parameters,
         )
@@ -114,10 +125,11 @@ def _signals(sections: Analysis, search: Search, regions: Sequence[AnalysedRegio
             parameters=signal_parameters(sections.signal, search, sample.mass, sample.at),
         )
         for sample in signal_samples(regions)
+        if sample.process is not None
     ]
 
 
-def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[DrawnSample, ...]:
+def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion], registry: Registry) -> tuple[DrawnSample, ...]:
     """Return the backgrounds that the pseudo-data of regions of one candidate are drawn from."""
     if sections.data.simulate is None or sections.data.drawn_from_expectation:
         return ()
@@ -126,7 +138,7 @@ def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Drawn
         filled = [region.name for region in regions if sample.fills(region.name)]
         if sample.simulate is not None and filled:
             drawn = DrawnSample(
-                process=find_process(sample.process_name(name)),
+                process=registry.process(sample.process_name(name)),
                 yield_factor=product(factors_on(sections.factors, name, filled[0])),
                 parameters=sample.simulate.parameters,
             )
@@ -134,7 +146,7 @@ def _drawn(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Drawn
     return tuple(found)
 
 
-def _injected(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[DrawnSample, ...]:
+def _injected(sections: Analysis, regions: Sequence[AnalysedRegion], registry: Registry) -> tuple[DrawnSample, ...]:
     """Return the signals in the pseudo-data of regions of one candidate, each once.
 
     The efficiency of the data is that of the simulation times the factor.
@@ -143,7 +155,7 @@ def _injected(sections: Analysis, regions: Sequence[AnalysedRegion]) -> tuple[Dr
         return ()
     found: dict[tuple[str, int], DrawnSample] = {}
     for number, injection in enumerate(sections.data.simulate.inject):
-        for region, process in injected_into(injection, regions):
+        for region, process in injected_into(injection, regions, registry):
             found[process.name, number] = DrawnSample(
                 process=process,
                 yield_factor=product(factors_on(sections.factors, SIGNAL, region.name)),

@@ -13,6 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+import cloudpickle
+
 from bumphunt.errors import BumphuntError
 
 __all__ = ["Run", "in_order", "pool"]
@@ -109,11 +111,16 @@ def _results(tasks: Sequence[Callable[[], T]], executor: ProcessPoolExecutor, *,
     """Yield the results; at most `ahead` of them are made before they are asked for."""
     waiting: deque[Future[T]] = deque()
     for task in tasks:
-        waiting.append(executor.submit(task))
+        waiting.append(executor.submit(_do, cloudpickle.dumps(task)))  # type: ignore[arg-type]
         if len(waiting) >= ahead:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()
+
+
+def _do(task: bytes) -> object:
+    """Do a task of another process: functions of a user's file travel by value."""
+    return cloudpickle.loads(task)()
 
 
 def _start_worker() -> None:

@@ -1,4 +1,4 @@
-"""What a search reconstructs: tracks, photons, or both.
+"""What a search reconstructs: tracks, photons, or both, and where the tracks come from.
 
 | candidate | daughters | for |
 |---|---|---|
@@ -10,8 +10,12 @@
 | ``three_photons`` | three photons | `alp-diphoton` |
 
 Daughters are numbered as in basf2's ``daughter(i, ...)``: tracks first, in the order of the candidate, then photons by
-falling energy. Another candidate is a `Candidate` of its own: any number of electrons and muons, then any number of
-photons; whoever looks one up gives it to `find_candidate`.
+falling energy. Another candidate is a `Candidate` of its own: any number of tracks, then any number of photons, and
+vertices of some of its tracks; a search brings its own (`selections.search.Search.reconstructed`).
+
+Of the k-th vertex an ntuple has ``vertexk_x``, ``_y``, ``_z``, ``_dr`` (distance from the beam line), ``_distance``
+(from the collision) and ``_chi2`` (`bumphunt.kinematics.vertex`). basf2 has these as variables of the particle that
+decays there; its ``variables.addAlias("vertex0_distance", "daughter(0, distance)")`` gives them these names.
 """
 
 from __future__ import annotations
@@ -22,10 +26,15 @@ from dataclasses import dataclass
 from bumphunt.errors import InputError
 from bumphunt.montecarlo.named import find, with_others
 
-__all__ = ["CANDIDATES", "PHOTON", "TRACKS", "Candidate", "find_candidate"]
+__all__ = ["CANDIDATES", "KINDS", "PHOTON", "TRACKS", "Candidate", "find_candidate"]
 
-TRACKS = ("e-", "e+", "mu-", "mu+")
-"""Names of daughters that are tracks."""
+KINDS = {"e": 11, "mu": 13, "pi": 211, "K": 321, "p": 2212}
+"""PDG numbers of the particles that a track may be taken for."""
+TRACKS = {f"{kind}{sign}": (kind, sign == "+") for kind in KINDS if kind != "p" for sign in "-+"} | {
+    "p+": ("p", True),
+    "anti-p-": ("p", False),
+}
+"""Kind and whether the charge is positive, by the name of a daughter that is a track."""
 PHOTON = "gamma"
 """Name of a daughter that is a photon."""
 
@@ -37,7 +46,8 @@ class Candidate:
     Raises
     ------
     InputError
-        If the daughters are not tracks followed by photons, or none, or the threshold is negative.
+        If the daughters are not tracks followed by photons, or none, the threshold is negative, or a vertex is not of
+        two of its tracks or more.
     """
 
     name: str
@@ -46,24 +56,30 @@ class Candidate:
     """Names of the daughters: some of `TRACKS`, then `PHOTON` s."""
     photon_energy_min: float = 0.0
     """Smallest laboratory energy of a photon of the candidate [GeV]."""
+    vertices: tuple[tuple[int, ...], ...] = ()
+    """Numbers of the tracks that come from one point, for each such point; none unless given."""
 
     def __post_init__(self) -> None:
         tracks = self.daughters[: len(self.daughters) - self.n_photons]
-        if not self.daughters or not set(tracks) <= set(TRACKS):
+        if not self.daughters or not set(tracks) <= TRACKS.keys():
             known = ", ".join(TRACKS)
             msg = f"daughters = {self.daughters} of {self.name}; they must be tracks ({known}), then photons ({PHOTON})"
             raise InputError(msg)
         if not self.photon_energy_min >= 0:
             msg = f"photon_energy_min = {self.photon_energy_min} GeV of {self.name}; it must not be negative"
             raise InputError(msg)
+        for vertex in self.vertices:
+            if len(vertex) < 2 or len(set(vertex)) < len(vertex) or not set(vertex) <= set(range(len(tracks))):
+                msg = f"vertices = {self.vertices} of {self.name}; each is of two or more of its {len(tracks)} tracks"
+                raise InputError(msg)
 
     @property
     def tracks(self) -> tuple[tuple[str, bool], ...]:
-        """The tracks: the kind, ``"e"`` or ``"mu"``, and whether the charge is positive."""
-        return tuple((name[:-1], name[-1] == "+") for name in self.daughters if name != PHOTON)
+        """The tracks: the kind, of `KINDS`, and whether the charge is positive."""
+        return tuple(TRACKS[name] for name in self.daughters if name != PHOTON)
 
     @property
-    def leptons(self) -> tuple[str, ...]:
+    def kinds(self) -> tuple[str, ...]:
         """The kinds of the tracks; empty if there are photons only."""
         return tuple(kind for kind, _ in self.tracks)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.compilation import njit
-from bumphunt.montecarlo.detector.candidates import Candidate
+from bumphunt.kinematics.vertex import Lines, fit_vertex
+from bumphunt.montecarlo.detector.candidates import KINDS, Candidate
 from bumphunt.montecarlo.detector.combinations import TrackCombinations
 from bumphunt.montecarlo.detector.measured import Clusters, Tracks
 from bumphunt.montecarlo.detector.parameters import Detector
+from bumphunt.montecarlo.detector.response import angle_resolution
 
 __all__ = [
     "N_PHOTONS",
@@ -83,15 +86,16 @@ def track_columns(
         Source of randomness.
     """
     columns: Columns = {}
-    for i, (position, kind) in enumerate(zip(found.daughters, candidate.leptons, strict=True)):
+    measured: list[tuple[Array, Array]] = []
+    for i, (position, kind) in enumerate(zip(found.daughters, candidate.kinds, strict=True)):
         cluster = tracks.cluster[position]
-        genuine = np.abs(tracks.pdgid[position]) == (11 if kind == "e" else 13)
+        genuine = np.abs(tracks.pdgid[position]) == KINDS[kind]
         u = rng.random(position.size)
         # the right particles crowd at 1, those taken for them are spread evenly
         likeness = np.where(genuine, 1 - u**4, u)
-        threshold = detector.electron_id_threshold if kind == "e" else detector.muon_id_threshold
-        likelihood = {f"{'electron' if kind == 'e' else 'muon'}ID": threshold + (1 - threshold) * likeness}
-        if "e" in candidate.leptons:
+        name, threshold = _likelihood(kind, detector)
+        likelihood = {name: threshold + (1 - threshold) * likeness}
+        if "e" in candidate.kinds:
             # likelihood ratios of one track add up to 1 at most
             other = (1 - next(iter(likelihood.values()))) * rng.random(position.size)
             likelihood["muonID" if kind == "e" else "electronID"] = other
@@ -99,6 +103,9 @@ def track_columns(
             share = detector.fake_electron_deposit
             fake = tracks.p[position] * (share + (1 - share) * rng.random(position.size))
             cluster = np.where(genuine | (cluster == 0), cluster, fake)
+        dr = tracks.dr[position] + detector.dr_resolution * rng.normal(size=position.size)
+        dz = tracks.dz[position] + detector.dz_resolution * rng.normal(size=position.size)
+        measured.append((dr, dz))
         values = {
             "p": tracks.p[position],
             "theta": tracks.theta[position],
@@ -106,11 +113,54 @@ def track_columns(
             "charge": np.where(tracks.positive[position], 1.0, -1.0),
             **likelihood,
             "clusterE": cluster,
-            "dr": np.abs(tracks.dr[position] + detector.dr_resolution * rng.normal(size=position.size)),
-            "dz": tracks.dz[position] + detector.dz_resolution * rng.normal(size=position.size),
+            "dr": np.abs(dr),
+            "dz": dz,
         }
         columns |= {f"daughter({i}, {name})": value.astype(np.float32) for name, value in values.items()}
+    for number, vertex in enumerate(candidate.vertices):
+        columns |= _vertex_columns(number, vertex, tracks, found, measured, detector)
     return columns
+
+
+def _likelihood(kind: str, detector: Detector) -> tuple[str, float]:
+    """Return the name of the likelihood ratio of a kind of track, and the least value that is simulated."""
+    return {
+        "e": ("electronID", detector.electron_id_threshold),
+        "mu": ("muonID", detector.muon_id_threshold),
+        "pi": ("pionID", detector.hadron_id_threshold),
+        "K": ("kaonID", detector.hadron_id_threshold),
+        "p": ("protonID", detector.hadron_id_threshold),
+    }[kind]
+
+
+def _vertex_columns(
+    number: int,
+    vertex: tuple[int, ...],
+    tracks: Tracks,
+    found: TrackCombinations,
+    measured: Sequence[tuple[Array, Array]],
+    detector: Detector,
+) -> Columns:
+    """Return the columns of the vertex of some daughters, given the distances of all from the beam line, shape (B,)."""
+    positions = [found.daughters[i] for i in vertex]
+    lines = Lines(
+        dr=np.array([measured[i][0] for i in vertex]),
+        dz=np.array([measured[i][1] for i in vertex]),
+        theta=np.array([tracks.theta[position] for position in positions]),
+        phi=np.array([tracks.phi[position] for position in positions]),
+        angle_error=np.array([angle_resolution(tracks.p[position], detector) for position in positions]),
+    )
+    fitted = fit_vertex(lines, dr_error=detector.dr_resolution, dz_error=detector.dz_resolution)
+    x, y, z = fitted.position.T
+    values = {
+        "x": x,
+        "y": y,
+        "z": z,
+        "dr": np.hypot(x, y),
+        "distance": np.hypot(np.hypot(x, y), z),
+        "chi2": fitted.chi2,
+    }
+    return {f"vertex{number}_{name}": value.astype(np.float32) for name, value in values.items()}
 
 
 def photon_columns(name: str, clusters: Clusters, position: Ints, *, with_time: bool = True) -> Columns:

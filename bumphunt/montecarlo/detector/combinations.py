@@ -58,7 +58,7 @@ def track_combinations(
         event = np.flatnonzero(weight > 0)
         return TrackCombinations(event=event, daughters=(), weight=weight[event].astype(np.float64))
     probability, identified = {}, {}
-    for kind in dict.fromkeys(candidate.leptons):
+    for kind in dict.fromkeys(candidate.kinds):
         probability[kind] = id_probability(kind, tracks.p, tracks.pdgid, detector)
         seen = probability[kind] > 0 if weighted else rng.random(tracks.p.size) < probability[kind]
         identified[kind] = np.flatnonzero(seen)
@@ -67,7 +67,7 @@ def track_combinations(
     keep = weights > 0
     if weighted:
         together = np.ones(weights.size)
-        for kind, position in zip(candidate.leptons, daughters, strict=True):
+        for kind, position in zip(candidate.kinds, daughters, strict=True):
             together = together * probability[kind][position]
         keep &= rng.random(weights.size) * ROULETTE < together
         weights = weights * np.maximum(together, ROULETTE)

@@ -18,7 +18,8 @@ __all__ = ["Detector"]
 _PROBABILITIES = (
     "tracking_efficiency", "muon_efficiency", "pion_to_muon", "kaon_to_muon", "electron_to_muon", "muon_id_threshold",
     "electron_efficiency", "muon_to_electron", "pion_to_electron", "kaon_to_electron", "electron_id_threshold",
-    "fake_electron_deposit", "photon_loss", "shower_probability", "muon_system_efficiency", "trigger_efficiency",
+    "fake_electron_deposit", "hadron_efficiency", "hadron_to_hadron", "lepton_to_pion", "hadron_id_threshold",
+    "photon_loss", "shower_probability", "muon_system_efficiency", "trigger_efficiency",
 )  # fmt: skip
 _INTERVALS = ("tracking_theta", "ecl_theta", "trigger_theta")
 
@@ -88,6 +89,14 @@ class Detector:
     """Value of electronID above which these probabilities hold; nothing below is simulated."""
     fake_electron_deposit: float
     """Smallest share of its energy in the calorimeter with which another particle is taken for an electron."""
+    hadron_efficiency: float
+    """Probability that a charged pion, kaon or proton is identified as what it is."""
+    hadron_to_hadron: float
+    """Probability that one of them, or a lepton, is taken for a certain other one."""
+    lepton_to_pion: float
+    """Probability that an electron or a muon is taken for a pion."""
+    hadron_id_threshold: float
+    """Value of pionID, kaonID and protonID above which these probabilities hold; nothing below is simulated."""
     ecl_theta: tuple[float, float]
     """Polar angles that the calorimeter covers [rad]."""
     ecl_gaps: tuple[tuple[float, float], ...]

@@ -61,7 +61,9 @@ def reconstruct(
     ======================================================  ==========================================================
     daughter(i, p | theta | phi | charge | clusterE)        tracks [GeV, rad]; clusterE is 0 without a cluster
     daughter(i, dr | dz)                                    tracks [cm];  the distance, and z at this point
-    daughter(i, muonID), daughter(i, electronID)            tracks; electronID if one of them is an electron
+    daughter(i, muonID | electronID | pionID | ...)         tracks, by what they are taken for; electronID too if one
+                                                            of them is an electron
+    vertexk_x | y | z | dr | distance | chi2                the k-th vertex of the candidate [cm]
     daughter(i, E | theta | phi | clusterTiming)            photons [GeV, rad, ns]
     nTracks                                                 tracks of the event
     totalEnergyOfParticlesInList(gamma:roe)                 in-time photons beside the candidate [GeV]

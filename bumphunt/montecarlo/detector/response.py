@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from bumphunt.montecarlo.detector.candidates import KINDS
 from bumphunt.montecarlo.detector.parameters import Detector
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "transverse_momentum_resolution",
 ]
 
+HADRONS = {kind: code for kind, code in KINDS.items() if kind not in ("e", "mu")}
+"""PDG numbers of charged hadrons by kind."""
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -174,14 +177,15 @@ def in_ecl(theta: ArrayLike, detector: Detector) -> Mask:
 
 
 def id_probability(kind: str, p: ArrayLike, pdgid: ArrayLike, detector: Detector) -> Array:
-    """Return the probability that tracks are identified as electrons or muons, broadcast shape of the arguments.
+    """Return the probability that tracks are identified as a kind of particle, broadcast shape of the arguments.
 
-    The right particles and those taken for them share one logistic turn-on; everything else has probability 0.
+    The right particles and those taken for them share one logistic turn-on, which hadrons do not have; everything else
+    has probability 0.
 
     Parameters
     ----------
     kind
-        ``"e"`` or ``"mu"``.
+        ``"e"``, ``"mu"``, ``"pi"``, ``"K"`` or ``"p"``.
     p
         Momentum [GeV].
     pdgid
@@ -190,6 +194,10 @@ def id_probability(kind: str, p: ArrayLike, pdgid: ArrayLike, detector: Detector
         The detector.
     """
     d = detector
+    if kind in HADRONS:
+        known = dict.fromkeys((11, 13), d.lepton_to_pion if kind == "pi" else d.hadron_to_hadron)
+        known |= {code: d.hadron_efficiency if name == kind else d.hadron_to_hadron for name, code in HADRONS.items()}
+        return np.ones_like(np.asarray(p, dtype=np.float64)) * _by_kind(pdgid, known)
     if kind == "e":
         half, width = d.electron_turn_on, d.electron_turn_on_width
         plateau = {11: d.electron_efficiency, 211: d.pion_to_electron, 321: d.kaon_to_electron, 13: d.muon_to_electron}

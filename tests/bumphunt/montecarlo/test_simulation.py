@@ -113,5 +113,5 @@ def test_chunks_hold_the_candidate_asked_for(name):
     candidate = CANDIDATES[name]
     weighted, drawn = chunk(candidate=candidate).columns, draw(candidate=candidate).columns
     assert {k: v.dtype for k, v in weighted.items()} == {k: v.dtype for k, v in drawn.items()}
-    assert (f"daughter({len(candidate.leptons)}, clusterTiming)" in weighted) == (candidate.n_photons > 0)
-    assert ("daughter(0, p)" in weighted) == bool(candidate.leptons)
+    assert (f"daughter({len(candidate.kinds)}, clusterTiming)" in weighted) == (candidate.n_photons > 0)
+    assert ("daughter(0, p)" in weighted) == bool(candidate.kinds)

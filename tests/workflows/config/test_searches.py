@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import EntryPoint
 
 import pytest
 
 from bumphunt.errors import ConfigError
+from bumphunt.montecarlo.detector.candidates import Candidate
+from bumphunt.montecarlo.processes.registry import find_process
 from selections.registry import SEARCHES
 from workflows.config import searches
-from workflows.config.searches import find_function, find_search
+from workflows.config.searches import find_function, find_search, registry_of
 
 OWN = """\
 from dataclasses import replace
@@ -47,6 +50,34 @@ def test_search_of_an_installed_package_is_found(tmp_path, monkeypatch):
     monkeypatch.setattr("selections.registry.ONE", SEARCHES["zprime-invisible"], raising=False)
     point = EntryPoint(name="theirs", value="selections.registry:ONE", group=searches.GROUP)
     assert find_search("theirs", tmp_path).search is SEARCHES["zprime-invisible"]
+
+
+def test_processes_and_candidates_of_installed_packages_are_found(tmp_path, monkeypatch):
+    process = replace(find_process("zprime"), name="theirs")
+    candidate = Candidate(name="six_muons", daughters=("mu+", "mu-") * 3)
+    monkeypatch.setattr("selections.registry.THEIRS", process, raising=False)
+    monkeypatch.setattr("selections.registry.SIX", candidate, raising=False)
+    points = {
+        searches.PROCESSES: EntryPoint(name="a", value="selections.registry:THEIRS", group=searches.PROCESSES),
+        searches.CANDIDATES: EntryPoint(name="b", value="selections.registry:SIX", group=searches.CANDIDATES),
+    }
+    monkeypatch.setattr(searches, "entry_points", lambda group: [points[group]] if group in points else [])
+    registry = registry_of(find_search("zprime-invisible", tmp_path))
+    assert registry.process("theirs") is process
+    assert registry.candidate("six_muons") is candidate
+    assert {"theirs", "zprime"} <= registry.known(signal=True).keys()
+    assert registry.code is not None
+    monkeypatch.setattr("selections.registry.SIX", process)
+    with pytest.raises(
+        ConfigError, match=r"entry point 'b' of selections\.registry:SIX is a Process; it must be a Can"
+    ):
+        registry_of(find_search("zprime-invisible", tmp_path))
+
+
+def test_shipped_search_brings_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(searches, "entry_points", lambda group: [])
+    registry = registry_of(find_search("zprime-invisible", tmp_path))
+    assert (registry.processes, registry.candidates, registry.code) == ((), (), None)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from bumphunt.errors import ConfigError
-from bumphunt.montecarlo.detector.candidates import find_candidate
-from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.simulation import simulated_variables
 from selections.search import Search
 from workflows.config.records import ReadingSetup
@@ -18,6 +16,7 @@ from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name, escape
 from workflows.provenance.settings import plain
 from workflows.simulation.files import simulate
+from workflows.simulation.plan import SimulationPlan
 from workflows.simulation.table import write_samples
 from workflows.stages.stage import Job, Stage
 
@@ -30,7 +29,7 @@ SIMULATED_TREE = "events"
 def check_simulated(
     inputs: Sequence[InputSample],
     setup: ReadingSetup,
-    detector: Detector,
+    plans: Sequence[SimulationPlan],
     search: Search,
     folder: Path,
 ) -> None:
@@ -42,8 +41,8 @@ def check_simulated(
         What will be read.
     setup
         How.
-    detector
-        The detector that is simulated.
+    plans
+        What is simulated, one plan for each candidate at most.
     search
         The search, for the way out.
     folder
@@ -54,6 +53,7 @@ def check_simulated(
     ConfigError
         If the simulation has no such tree or variable.
     """
+    planned = {plan.candidate.name: plan for plan in plans}
     for sample in inputs:
         if any(path.parent != folder for path in sample.files):
             continue
@@ -65,7 +65,7 @@ def check_simulated(
             for candidate, regions in by_candidate(setup.regions).items()
             if sample.regions[0] in {region.name for region in regions}
         )
-        there = simulated_variables(find_candidate(candidate), detector)
+        there = simulated_variables(planned[candidate].candidate, planned[candidate].detector)
         branches = {escape(name) for name in there}
         for variable in needed(setup, sample):
             if branch_name(variable, setup.names) not in branches:
@@ -87,9 +87,8 @@ def _missing(candidate: str, regions: Sequence[AnalysedRegion], search: Search, 
 
 def _make(job: Job, folder: Path) -> None:
     analysis = job.analysis
-    detector, search = analysis.simulation[0].detector, analysis.about.search
-    check_simulated(job.inputs, analysis.reading, detector, search, job.of(STAGE.name))
     plans = analysis.simulation
+    check_simulated(job.inputs, analysis.reading, plans, analysis.about.search, job.of(STAGE.name))
     files = [simulate(plan, folder, workers=job.workers, progress=job.progress) for plan in plans]
     write_samples([file for some in files for file in some], folder)
 
@@ -113,6 +112,7 @@ STAGE = Stage(
     name="simulate",
     wanted=lambda analysis: bool(analysis.simulation),
     depends=_plan,
+    files=("generators",),
     modules=_modules,
     make=_make,
 )

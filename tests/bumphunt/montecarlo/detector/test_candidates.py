@@ -9,15 +9,26 @@ from bumphunt.montecarlo.detector.candidates import CANDIDATES, Candidate, find_
 def test_candidates_have_tracks_first():
     assert CANDIDATES["dimuon"] == Candidate(name="dimuon", daughters=("mu+", "mu-"))
     assert CANDIDATES["photon_dielectron"].tracks == (("e", True), ("e", False))
-    assert CANDIDATES["emu"].leptons == ("e", "mu")
+    assert CANDIDATES["emu"].kinds == ("e", "mu")
     assert CANDIDATES["photon"].tracks == ()
     assert [c.n_photons for c in CANDIDATES.values()] == [0, 0, 0, 1, 1, 1, 3]
 
 
-@pytest.mark.parametrize("daughters", [(), ("gamma", "mu+", "mu-"), ("pi+", "pi-"), ("mu",), ("e+", "gamma", "e-")])
+@pytest.mark.parametrize("daughters", [(), ("gamma", "mu+", "mu-"), ("pi0", "pi-"), ("mu",), ("e+", "gamma", "e-")])
 def test_impossible_daughters_raise(daughters):
     with pytest.raises(InputError, match="they must be tracks"):
         Candidate(name="mine", daughters=daughters)
+
+
+def test_hadrons_are_tracks_by_basf2s_names():
+    mine = Candidate(name="mine", daughters=("K+", "pi-", "anti-p-", "gamma"), vertices=((0, 1),))
+    assert mine.tracks == (("K", True), ("pi", False), ("p", False))
+
+
+@pytest.mark.parametrize("vertices", [((0,),), ((0, 0),), ((0, 2),), ((0, 1), (1,))])
+def test_vertices_that_are_not_of_two_tracks_raise(vertices):
+    with pytest.raises(InputError, match="each is of two or more of its 2 tracks"):
+        Candidate(name="mine", daughters=("mu+", "mu-", "gamma"), vertices=vertices)
 
 
 @pytest.mark.parametrize("energy", [-0.1, float("nan")])

@@ -57,19 +57,19 @@ PAIR = ((-11, 3.0, 60.0, 10.0), (11, 2.5, 80.0, -150.0))
 def test_columns_of_a_candidate_are_its_own(name, detector):
     candidate = CANDIDATES[name]
     quantities = ["p", "theta", "phi", "charge", "muonID", "clusterE", "dr", "dz"]
-    if "e" in candidate.leptons:
+    if "e" in candidate.kinds:
         quantities.append("electronID")
-    expected = {f"daughter({i}, {q})" for i in range(len(candidate.leptons)) for q in quantities}
+    expected = {f"daughter({i}, {q})" for i in range(len(candidate.kinds)) for q in quantities}
     of_photon = ["E", "theta", "phi"] + ["clusterTiming"] * (candidate.n_photons > 0)
     expected |= {photon_variable(q, rank) for q in of_photon for rank in (1, 2, 3)}
     for k in range(candidate.n_photons):
-        expected |= {f"daughter({len(candidate.leptons) + k}, {q})" for q in of_photon}
+        expected |= {f"daughter({len(candidate.kinds) + k}, {q})" for q in of_photon}
     expected |= {"__event__", "__candidate__", "__ncandidates__", "__weight__", "nTracks", ROE}
-    if candidate.leptons:
+    if candidate.kinds:
         expected.add(TRACK_TRIGGER)
     if candidate.n_photons:
         expected |= {ENERGY_TRIGGER, *(line.name for line in detector.photon_triggers)}
-    if not candidate.leptons:
+    if not candidate.kinds:
         expected.add(MUON_SYSTEM_CLUSTERS)
     full = rows_of(name, event(*PAIR, (-13, 1.0, 95.0, 80.0), *[(22, 1.0, 70.0, 40.0 * k) for k in range(3)]), detector)
     empty = rows_of(name, event((32, 1.0, 60.0, 0.0)), detector)

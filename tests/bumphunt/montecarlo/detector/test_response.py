@@ -54,6 +54,14 @@ def test_muon_identification_turns_on():
     assert id_probability("mu", [0.74, 0.76], 13, sharp).tolist() == [0.0, BELLE2.muon_efficiency]
 
 
+def test_hadrons_are_taken_for_what_they_are_or_another():
+    right, wrong, lepton = BELLE2.hadron_efficiency, BELLE2.hadron_to_hadron, BELLE2.lepton_to_pion
+    codes = [211, -321, 2212, 13, -11]
+    assert id_probability("pi", 1.0, codes, BELLE2) == pytest.approx([right, wrong, wrong, lepton, lepton])
+    assert id_probability("K", 1.0, codes, BELLE2) == pytest.approx([wrong, right, wrong, wrong, wrong])
+    assert id_probability("p", 1.0, codes, BELLE2) == pytest.approx([wrong, wrong, right, wrong, wrong])
+
+
 def test_photon_resolution_has_the_exponent_of_the_calorimeter():
     assert photon_energy_resolution(16.0, BABAR) == pytest.approx(np.hypot(0.012, 0.009 / 2))
 
