@@ -27,7 +27,7 @@ from pathlib import Path
 from bumphunt.errors import ConfigError
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
-from workflows.products.global_table import GLOBAL
+from workflows.products.global_table import GLOBAL, NUMBER
 from workflows.provenance.step import Older, Step, forget_unfinished, record_of
 from workflows.running.progress import Progress, silent
 from workflows.stages.depends import BLINDED
@@ -35,7 +35,7 @@ from workflows.stages.making import check, limits, optimise, process, scan, simu
 from workflows.stages.showing import report
 from workflows.stages.stage import Job, Stage
 from workflows.stages.studying.correct import STAGE as CORRECT
-from workflows.stages.studying.global_significance import HIDDEN, TOYS, global_stage
+from workflows.stages.studying.global_significance import global_stage
 from workflows.stages.studying.impacts import IMPACTS, impacts_stage
 
 __all__ = [
@@ -178,7 +178,7 @@ def global_significance(job: Job, n_toys: int) -> Step:
 def known_global(job: Job) -> Path | None:
     """Return the folder of what is known of the whole search, with however many toys; None if it is out of date."""
     record = record_of(job.of(GLOBAL))
-    if record is None or not isinstance(n_toys := record["settings"].get("toys"), int):
+    if record is None or not isinstance(n_toys := record["settings"].get(NUMBER), int):
         return None
     step = global_significance(job, n_toys)
     return None if step.reasons() else step.folder
@@ -192,9 +192,6 @@ def hide_unblinded(job: Job) -> None:
     if not job.analysis.about.blinded:
         return
     folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in _WITHOUT_DATA]
-    for toys in job.of(TOYS).glob("*"):
-        if not toys.name.startswith(HIDDEN):
-            shutil.rmtree(toys)
     for folder in (*folders, job.of(GLOBAL), *job.of(IMPACTS).glob("*")):
         record = record_of(folder)
         if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):

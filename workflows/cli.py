@@ -296,14 +296,14 @@ def global_(
 ) -> None:
     """Say what the largest local significance is worth: the complete scan on toys of the complete spectra."""
     from workflows import chain
-    from workflows.products.global_table import global_sentence
+    from workflows.products.global_table import largest_excess
 
     job = _make(
         analysis, output, workers, allow_missing, "scan", extra=lambda job: [chain.global_significance(job, toys)]
     )
     folder = job.of("global")
-    _say(f"table and figure: {folder}; toys that are finished stay in {job.of('.global_toys')}")
-    _say(global_sentence(folder))
+    _say(f"table and figure: {folder}")
+    _say(largest_excess(folder))
 
 
 @app.command()

@@ -30,7 +30,7 @@ class Largest:
     mass
         Where it is [GeV]; the lowest such mass.
     crossings
-        How often z0 rises through the level from one mass to the next.
+        How often z0 rises through the level from one mass to the next, where masses rise.
     failed
         How many hypotheses of the toy have a fit that failed: they are left out of the largest.
     """
@@ -42,6 +42,10 @@ class Largest:
 
     def __len__(self) -> int:
         return int(self.z0.size)
+
+    def first(self, n: int) -> Largest:
+        """Return the first n toys."""
+        return Largest(z0=self.z0[:n], mass=self.mass[:n], crossings=self.crossings[:n], failed=self.failed[:n])
 
 
 def largest_of_block(
@@ -70,8 +74,11 @@ def largest_of_block(
     toys = draw_search_toys(search.expectation, seed=seed, indices=indices)
     best, mass = np.zeros(toys.size), np.full(toys.size, np.nan)
     crossings, failed = np.zeros(toys.size, np.int64), np.zeros(toys.size, np.int64)
-    below = np.zeros(toys.size, np.bool_)
+    below, before = np.zeros(toys.size, np.bool_), -np.inf
     for one in search.hypotheses:
+        if one.mass < before:  # at another point of the other coordinates
+            below = np.zeros(toys.size, np.bool_)
+        before = one.mass
         if one.window is not None:
             z0 = one.of_toys(toys)
             lost = np.isnan(z0)

@@ -1,3 +1,11 @@
 """Work in one process or several, with results in the order of the tasks.
 
-========= ============================================================"""
+========= ===================================================================
+workers   tasks in local processes
+blocks    results of tasks on disk, so that work that was ended goes on
+records   how they are written: values, no code
+missing   rows that could not be read
+executors a coffea executor on them: chunks of ntuples, in order
+progress  how far a task is
+========= ===================================================================
+"""
