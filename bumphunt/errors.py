@@ -60,6 +60,8 @@ class Flag(StrEnum):
     """A Bayesian posterior that does not fall at large signals, or so slowly that its quantile cannot be found."""
     FEW_EFFECTIVE_SAMPLES = "few_effective_samples"
     """An importance sample whose error is not to be trusted: take more."""
+    NO_EXPECTATION = "no_expectation"
+    """The data are blinded, and nothing says what is expected in their place."""
     BLINDED = "blinded"
     """An expectation stands in the place of the data."""
     NO_BACKGROUND = "no_background"

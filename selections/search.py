@@ -94,7 +94,7 @@ class Region:
         (`bumphunt.montecarlo.detector.candidates.CANDIDATES`) or one of the search; any name where all samples are
         files. Regions of the same candidate are filled from one read.
     binning
-        Bins of its spectrum, unless the YAML says others.
+        Bins of its spectrum, unless the YAML says others; None where they are made for the resolution of the signal.
     role
         ``signal``: a peak is fitted there. ``control``: yields are compared there.
     process
@@ -115,7 +115,7 @@ class Region:
     description: str
     selection: Callable[[Beams], Selection]
     candidate: str
-    binning: Binning
+    binning: Binning | None
     role: Literal["signal", "control"] = "signal"
     process: str | None = None
     mass_range: tuple[float, float] | None = None
@@ -224,6 +224,9 @@ class Search:
         Final states and control samples; at least one of the role "signal".
     coordinates
         What a hypothesis has beside its mass; nothing for most searches.
+    column
+        The variable whose branch the YAML names under ``data.column``, in a search that reads nothing else: each row is
+        an event. None for other searches.
     alternatives
         Whether the signal regions are those of different experiments, of which an analysis names one.
     veto
@@ -262,6 +265,7 @@ class Search:
     reference: str
     regions: tuple[Region, ...]
     coordinates: tuple[Coordinate, ...] = ()
+    column: str | None = None
     alternatives: bool = False
     veto: tuple[VetoAxis, ...] = ()
     candidates: tuple[VetoAxis, ...] = ()

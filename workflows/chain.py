@@ -64,6 +64,8 @@ STAGES: tuple[Stage, ...] = (
 """The stages of the chain, in order."""
 _WITHOUT_DATA = frozenset({"simulate", "optimise"})
 """Stages whose results hold nothing of the data."""
+_OF_SIDEBANDS = frozenset({"check", "process", "spectra"})
+"""Those that hold what the sidebands of a hypothesis are taken from, where data are blinded outside of these only."""
 
 
 def prepare(
@@ -187,11 +189,13 @@ def known_global(job: Job) -> Path | None:
 def hide_unblinded(job: Job) -> None:
     """Remove the results of stages that may hold what is blinded, if the analysis now is blinded: all that do not say.
 
-    The data are in none of what is simulated, or chosen from simulated samples.
+    The data are in none of what is simulated, or chosen from simulated samples. Spectra from which each hypothesis
+    takes its sidebands stay, where that is what the analysis says.
     """
     if not job.analysis.about.blinded:
         return
-    folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in _WITHOUT_DATA]
+    kept = _WITHOUT_DATA | (_OF_SIDEBANDS if job.analysis.scan.sidebands else frozenset())
+    folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in kept]
     for folder in (*folders, job.of(GLOBAL), *job.of(IMPACTS).glob("*")):
         record = record_of(folder)
         if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):

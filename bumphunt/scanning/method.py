@@ -22,7 +22,7 @@ from bumphunt.errors import InputError
 from bumphunt.models.background import Background
 from bumphunt.models.known_peaks import KnownPeak
 
-__all__ = ["Method"]
+__all__ = ["FIT_WINDOW", "Method"]
 
 FIT_WINDOW, COUNTING_WINDOW = 10.0, 2.0
 """Half widths of a window unless given, in units of the resolution: fits see the background on either side of a peak,

@@ -12,6 +12,8 @@ expectation takes the place of the data, and every row carries the flag "blinded
 flag                           says
 =============================  =====================================================================================
 "blinded"                      the counts are an expectation: q0 = 0, p0 = 0.5
+"no_expectation"               the data are blinded, and neither samples nor sidebands say what is expected: what a fit
+                               finds is NaN
 "low_counts"                   fewer than `ASYMPTOTIC_FROM` expected background events in the core of the peak
                                (`bumphunt.inference.core`): asymptotic formulae are not to be trusted, use counting
 "no_background"                no template reaches into the window: all events are taken for signal

@@ -32,6 +32,7 @@ from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanMass, ScanRegion, blinded, checked_regions, scan_masses
 from bumphunt.scanning.rows import Outcome, ScanPoint, ScanResult, scan_row
 from bumphunt.scanning.setting import ScanSetting, scan_setting
+from bumphunt.scanning.sidebands import predicted, without_expectation
 from bumphunt.scanning.sources import OF_CHANNELS, Sources
 
 __all__ = ["scan_spectra"]
@@ -60,7 +61,8 @@ def scan_spectra(
     Parameters
     ----------
     regions
-        One region, or several with one signal strength. Without counts in any of them the scan is blinded.
+        One region, or several with one signal strength. Without counts in any of them the scan is blinded; a smooth
+        background then is known from sidebands, or not at all: such rows have the flag "no_expectation".
     masses
         Hypotheses [GeV], shape ``(N,)``, each in the range of at least one signal model.
     method
@@ -90,23 +92,27 @@ def scan_spectra(
     ------
     InputError
         If two regions have the same name, some are blinded and others not, a mass is outside the signal models or a
-        spectrum, a source moves an unknown sample or what the method has no use for, a smooth background has no counts
-        or more terms than a window has bins, random numbers are needed and `rng` is None, or an engine cannot fit what
+        spectrum, a source moves an unknown sample or what the method has no use for, a smooth background has more
+        terms than a window has bins, random numbers are needed and `rng` is None, or an engine cannot fit what
         it is asked to, or is asked to fit what is counted: before any mass is tested.
     """
     several = checked_regions(regions)
     setting = scan_setting(method, limits, significance, rng, engine, blinded=blinded(several), n_regions=len(several))
     points: list[ScanPoint] = []
-    everything = scan_masses(several, masses, method, sources)
+    everything = [predicted(mass, method) for mass in scan_masses(several, masses, method, sources)]
     if engine == "linear":
         _check_linear(everything, setting)
     for first in range(0, len(everything), BLOCK):
         block = dict(enumerate(everything[first : first + BLOCK], first))
+        unknown = {index: without_expectation(mass, setting) for index, mass in block.items()}
+        block = {index: mass for index, mass in block.items() if unknown[index] is None}
         fast = {index: mass for index, mass in block.items() if is_channel(mass, setting)}
         found = block_outcomes(fast, setting)
         unfinished = replace(setting, engine="auto")
-        for index, mass in block.items():
-            outcome = found.get(index) or _outcome(mass, unfinished if index in fast else setting, index)
+        for index, lost in unknown.items():
+            outcome = (
+                lost or found.get(index) or _outcome(block[index], unfinished if index in fast else setting, index)
+            )
             points.append(scan_row(outcome, setting))
             if progress is not None:
                 progress()

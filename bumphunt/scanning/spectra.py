@@ -41,6 +41,9 @@ class Spectra:
         Expected counts and their variances that a smooth background multiplies, shape ``(2, B)``; None for none.
     values
         The values that the counts are of, rising, for unbinned fits; None where they were not kept, or are blinded.
+    sidebands
+        Whether the counts are blinded data of which each hypothesis may see what lies beside its own peak
+        (`bumphunt.scanning.sidebands`).
 
     Raises
     ------
@@ -57,6 +60,7 @@ class Spectra:
     expectation: bool = False
     multiplied: Array | None = None
     values: Array | None = None
+    sidebands: bool = False
 
     def __post_init__(self) -> None:
         n_bins, shape = self.edges.size - 1, self.templates.shape
@@ -103,7 +107,7 @@ class Spectra:
     @property
     def blinded(self) -> bool:
         """Whether nothing that was observed is here."""
-        return self.counts is None or self.expectation
+        return self.counts is None or self.expectation or self.sidebands
 
     def without_templates(self) -> Spectra:
         """Return the data alone, for a smooth background."""
@@ -145,6 +149,7 @@ def checked_spectra(
     expectation: bool = False,
     multiplied: Array | None = None,
     values: ArrayLike | None = None,
+    sidebands: bool = False,
 ) -> Spectra:
     """Return `Spectra` of anything like arrays, values in any order; unnamed backgrounds are ``background_0``, ..."""
     x = np.asarray(edges, dtype=np.float64)
@@ -159,4 +164,5 @@ def checked_spectra(
         expectation=expectation,
         multiplied=multiplied,
         values=None if values is None else np.sort(np.asarray(values, dtype=np.float64)),
+        sidebands=sidebands,
     )

@@ -24,6 +24,7 @@ factors    factors on simulated samples
 control    factors that ``bumphunt correct`` measures in control samples
 systematics what else is uncertain, by name of the source
 ntuples    tree, branch names, candidate rule
+blinding   what is known of blinded data: nothing, or the sidebands of each hypothesis
 unblind    show what was observed in real data inside the search range
 seed       of all random numbers
 ========== ===========================================================================
@@ -127,7 +128,8 @@ class Analysis(Section):
     detector: str | dict[str, Any] = "belle2"
     """Detector of the simulation: a preset, or ``preset`` and the fields of `Detector` that differ from it."""
     data: Data
-    samples: dict[str, BackgroundSample] = Field(min_length=1)
+    samples: dict[str, BackgroundSample] = Field(default_factory=dict)
+    """Backgrounds by name; none for a smooth background that the data determine."""
     signal: Signal
     cuts: Cuts = Field(default_factory=dict)
     """Cuts of the search that are changed or dropped (``off``), and new ones, by name."""
@@ -146,8 +148,21 @@ class Analysis(Section):
     ntuples: Ntuples = Ntuples()
     unblind: bool = False
     """Show what was observed in real data inside the search range."""
+    blinding: Literal["full", "sidebands"] = "full"
+    """What is known of data that are not unblinded. ``full``: nothing inside the search range; the samples say what is
+    expected. ``sidebands``: each hypothesis is fitted to the data outside of its own +-2 resolutions, and only what
+    this predicts is in tables and figures."""
     seed: Annotated[int, Number, Field(ge=0)] = 1
     """Seed of the simulation."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _smooth_without_samples(cls, content: Any) -> Any:
+        """Without samples the method is ``smooth`` unless another one is said."""
+        if not isinstance(content, dict) or content.get("samples"):
+            return content
+        fit = content.get("fit", {})
+        return content | {"fit": {"method": "smooth", **fit}} if isinstance(fit, dict) else content
 
     @property
     def backgrounds(self) -> dict[str, BackgroundSample]:

@@ -59,6 +59,7 @@ def check_names(sections: Analysis, search: Search, registry: Registry) -> None:
     _check_region_names(sections, search)
     _check_bounds(sections, search)
     _check_signals(sections, registry)
+    _check_data_alone(sections, search)
     _check_coordinates(sections, search)
     _check_corrections(sections, search)
     _check_controls(sections, search)
@@ -167,6 +168,53 @@ def _check_coordinates(sections: Analysis, search: Search) -> None:
             raise ValueError(msg)
 
 
+def _check_data_alone(sections: Analysis, search: Search) -> None:
+    """Raise for what cannot be without samples, luminosity, or the column of a spectrum."""
+    data, signal, fit = sections.data, sections.signal, sections.fit
+    if data.luminosity is None and data.good_runs is None:
+        if sections.samples:
+            name = next(iter(sections.samples))
+            msg = f"data.luminosity: say it [fb^-1]; the sample {name!r} is brought to the luminosity of the data"
+            raise ValueError(msg)
+        if signal.simulate is not None:
+            msg = "data.luminosity: say it [fb^-1], which is that of what is simulated too"
+            raise ValueError(msg)
+    if not sections.samples and sections.fit.method != "smooth":
+        msg = f"samples: fit.method {sections.fit.method!r} has its backgrounds from them; give one, or method: smooth"
+        raise ValueError(msg)
+    if data.column is not None and search.column is None:
+        msg = f"data.column: the search {search.name!r} has its own columns; see 'ntuples.names', or channel: spectrum"
+        raise ValueError(msg)
+    named = data.column is not None or search.column in sections.ntuples.names
+    if data.files and search.column is not None and not named:
+        msg = f"data.column: say which branch or column of the files is the mass [GeV], which {search.name!r} scans"
+        raise ValueError(msg)
+    if signal.resolution is not None and search.coordinates:
+        msg = f"signal.resolution: the hypotheses of {search.name!r} have more than a mass; give 'points' or 'simulate'"
+        raise ValueError(msg)
+    if sections.blinding == "sidebands" and sections.fit.method != "smooth":
+        msg = f"blinding: sidebands say what a smooth background is, and fit.method is {sections.fit.method!r}"
+        raise ValueError(msg)
+    if sections.blinding == "sidebands" and fit.background is not None and fit.background.function is not None:
+        msg = "blinding: sidebands are fitted with a family of fit.background, not with a function"
+        raise ValueError(msg)
+    if sections.blinding == "sidebands" and fit.peaks:
+        msg = "blinding: sidebands are fitted without known resonances: leave out fit.peaks, and exclude their masses"
+        raise ValueError(msg)
+    if sections.blinding == "sidebands" and (sections.unblind or data.is_pseudo):
+        what = "unblind: true" if sections.unblind else "pseudo-data"
+        msg = f"blinding: sidebands and {what} exclude each other: remove one"
+        raise ValueError(msg)
+    if sections.model is not None:
+        for key, missing in (
+            ("data.luminosity", data.luminosity is None and data.good_runs is None),
+            ("signal.efficiency", signal.resolution is not None and signal.efficiency is None),
+        ):
+            if missing:
+                msg = f"{key}: say it; the coupling of 'model' follows from a cross section"
+                raise ValueError(msg)
+
+
 def _injections(sections: Analysis) -> Iterator[tuple[str, Injection]]:
     """Yield the signals that are put into pseudo-data, each with its key."""
     if sections.data.simulate is not None:
@@ -266,6 +314,8 @@ def _check_signal(sections: Analysis, search: Search, region: AnalysedRegion, be
     if region.signal is None:
         return
     process, sheets, seen = region.signal.process, region.signal.sheets, region.definition.mass_range
+    if process is None:
+        return
     high = min(sections.search.high, seen[1] if seen else sections.search.high)
     simulated = [("signal masses", mass, sheet.at) for sheet in sheets for mass in sheet.masses]
     for key, mass, at in (("search.high", high, sheets[0].at), *simulated):
@@ -364,8 +414,10 @@ def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams:
         if names.count(name) > 1:
             msg = f"samples: the name {name!r} stands for two samples ({DATA!r} and {signal_names[0]!r} are taken)"
             raise ValueError(msg)
+    smooth = sections.fit.method == "smooth"
     for region in regions:
-        if not any(sample.fills(region.name) for sample in sections.backgrounds.values()):
+        needless = smooth and region.signal is not None
+        if not needless and not any(sample.fills(region.name) for sample in sections.backgrounds.values()):
             msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
             raise ValueError(msg)
     backgrounds = registry.known(signal=False)

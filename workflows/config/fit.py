@@ -69,18 +69,47 @@ class SearchSection(Section):
 class SpectrumBinning(Section):
     """The fine binning of the observable, rebinned for each fit, in the unit of its axis: GeV^2 or GeV."""
 
-    low: Finite
+    low: Finite | None = None
     """Lower edge."""
-    high: Finite
+    high: Finite | None = None
     """Upper edge."""
-    bins: Count
-    """Number of bins."""
+    bins: Count | None = None
+    """Number of bins between them."""
+    log: bool = False
+    """Whether these are equal in the logarithm."""
+    edges: tuple[Finite, ...] | None = Field(default=None, min_length=2)
+    """In place of these: all edges, ascending."""
+    per_resolution: Positive | None = None
+    """In place of a number of bins: so many in a resolution, wherever that is. Ends that are not given are those of the
+    search, and the windows beside them. For a signal with ``resolution``."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        ways = [name for name in ("bins", "edges", "per_resolution") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            msg = "give 'low', 'high' and 'bins', or 'edges', or 'per_resolution' (with 'low' and 'high' or not)"
+            raise ValueError(msg)
+        ends = (self.low, self.high)
+        if ways == ["bins"] and None in ends:
+            msg = "give both 'low' and 'high' with 'bins'"
+            raise ValueError(msg)
+        if ways == ["edges"] and ends != (None, None):
+            msg = "'edges' have their ends: remove 'low' and 'high'"
+            raise ValueError(msg)
+        if self.log and (ways != ["bins"] or not (self.low or 0.0) > 0.0):
+            msg = "log: true is for 'low' above 0, 'high' and 'bins'"
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if self.high <= self.low:
+        if self.low is not None and self.high is not None and self.high <= self.low:
             msg = f"high = {self.high} must be above low = {self.low}"
             raise ValueError(msg)
+        for low, high in pairwise(self.edges or ()):
+            if low >= high:
+                msg = f"edges must be ascending, but {low:g} stands before {high:g}"
+                raise ValueError(msg)
         return self
 
 

@@ -39,7 +39,7 @@ def fit_method(fit: Fit, search: Search, regions: Sequence[AnalysedRegion], fold
     search
         The search, which may name resonances.
     regions
-        The regions, whose simulated masses tell the resolution.
+        The regions, whose signals tell the resolution.
     folder
         Folder of the YAML.
 
@@ -74,8 +74,8 @@ def fit_method(fit: Fit, search: Search, regions: Sequence[AnalysedRegion], fold
 
 def _known_peaks(fit: Fit, search: Search, regions: Sequence[AnalysedRegion]) -> tuple[KnownPeak, ...]:
     """Return the known resonances: those of the YAML, or those of the search whose resolution is known."""
-    masses = [mass for region in regions if region.signal is not None for mass in region.signal.masses]
-    low, high = min(masses), max(masses)
+    ends = [mass for region in regions if region.signal is not None for mass in region.signal.ends]
+    low, high = min(ends), max(ends)
     if fit.peaks == "auto":
         found = [known_peak(name) for name in search.known_peaks]
         return tuple(resonance for resonance in found if low <= resonance.mass <= high)

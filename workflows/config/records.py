@@ -74,7 +74,9 @@ class About:
     sqrt_s
         Centre-of-mass energy [GeV].
     luminosity
-        Luminosity of the data [fb^-1].
+        Luminosity of the data [fb^-1]; None where it is not said, so that limits are on yields.
+    absolute
+        Whether cross sections are those before the selection: the efficiency is known.
     pseudo
         Whether they are no real data.
     blinded
@@ -88,7 +90,8 @@ class About:
     search: Search
     model: Model | None
     sqrt_s: float
-    luminosity: float
+    luminosity: float | None
+    absolute: bool
     pseudo: bool
     blinded: bool
     injected: tuple[float, ...]
@@ -220,7 +223,7 @@ class SpectraSetup:
     regions
         The regions.
     luminosity
-        Luminosity of the data [fb^-1].
+        Luminosity of the data [fb^-1]; None where it is not said.
     smooth
         By sample, the smooth curve that takes the place of its spectrum.
     alternatives
@@ -236,7 +239,7 @@ class SpectraSetup:
     """
 
     regions: tuple[AnalysedRegion, ...]
-    luminosity: float
+    luminosity: float | None
     smooth: Mapping[str, Smooth]
     alternatives: Mapping[str, str]
     drawn: bool
@@ -275,6 +278,8 @@ class ScanSetup:
         What else is uncertain, but for what corrections and factors do.
     blinded
         Whether the data are not looked at.
+    sidebands
+        Whether they are, by each hypothesis outside of its own peak.
     seed
         Seed of what is thrown.
     """
@@ -291,6 +296,7 @@ class ScanSetup:
     uncertainties: Mapping[str, float]
     sources: tuple[Source, ...]
     blinded: bool
+    sidebands: bool
     seed: int
 
 
@@ -307,7 +313,7 @@ class ControlSetup:
     applied
         Constant factors on simulated samples, by name.
     luminosity, luminosity_uncertainty
-        Luminosity of the data [fb^-1], and its relative uncertainty.
+        Luminosity of the data [fb^-1], None where it is not said, and its relative uncertainty.
     uncertainties
         Relative uncertainty of the normalisation of each sample.
     drawn
@@ -317,7 +323,7 @@ class ControlSetup:
     path: Path
     factors: Mapping[str, ControlSection]
     applied: Mapping[str, FactorSection]
-    luminosity: float
+    luminosity: float | None
     luminosity_uncertainty: float
     uncertainties: Mapping[str, float]
     drawn: bool
@@ -370,6 +376,8 @@ class OwnFiles:
     search, model, background, generators
         What the search is made of, the user's model and background function, and processes and candidates that are not
         shipped, as they were when they were loaded; what is not of one's own is None.
+    signal
+        Files of the functions that the signal is said by.
     corrections
         Files of corrections.
     """
@@ -378,6 +386,7 @@ class OwnFiles:
     model: OwnCode | None
     background: OwnCode | None
     generators: OwnCode | None
+    signal: tuple[OwnCode, ...]
     corrections: tuple[Path, ...]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.cuts.tensor import VetoAxis
+from bumphunt.models.given_signal import GivenSignal
 from bumphunt.montecarlo.processes.process import Process
 from bumphunt.spectrum.axis import MassAxis
 from selections.search import Region
@@ -30,7 +31,10 @@ class RegionSignal:
     process
         What is simulated; None where all signals are files of an unknown generator.
     sheets
-        The simulated masses that can be seen there, at each point of the other coordinates.
+        The simulated masses that can be seen there, at each point of the other coordinates; one without masses for a
+        signal that is said.
+    given
+        The signal, where it is said and not simulated.
     low, high
         The ends of the masses that are searched there [GeV].
     veto
@@ -39,6 +43,7 @@ class RegionSignal:
 
     process: Process | None
     sheets: tuple[Sheet, ...]
+    given: GivenSignal | None
     low: float
     high: float
     veto: tuple[VetoAxis, ...]
@@ -47,6 +52,12 @@ class RegionSignal:
     def masses(self) -> tuple[float, ...]:
         """All simulated masses [GeV], ascending."""
         return tuple(sorted({mass for sheet in self.sheets for mass in sheet.masses}))
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Lowest and highest mass at which the peak is known [GeV]."""
+        known = self.masses if self.given is None else self.given.masses.tolist()
+        return known[0], known[-1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ and the next run sees that its results are out of date.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,16 @@ from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.kinematics.momenta import BEAMS, Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import DETECTORS, preset
-from bumphunt.scanning.method import Method
+from bumphunt.scanning.method import FIT_WINDOW, Method
 from bumphunt.scanning.sources import Source
-from selections.events import REJECT, CandidateRule
-from selections.search import Binning, Model, Region, Search
+from selections.events import CANDIDATE, ENTRY, FILE, REJECT, CandidateRule, RowKey
+from selections.search import Model, Region, Search
 from workflows.config.analysis import Analysis, Ntuples
 from workflows.config.checks import check_engine, check_names, check_regions, check_sources
-from workflows.config.coordinates import Sheet, words
+from workflows.config.coordinates import ALONE, Sheet, words
+from workflows.config.curves import LoadedCurve
 from workflows.config.cuts import check_cuts, with_cuts
+from workflows.config.given import given_signal, signal_curves, spectrum_edges
 from workflows.config.method import fit_method
 from workflows.config.records import (
     About,
@@ -73,11 +75,11 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     loaded = find_search(sections.channel, path.parent)
     function = None if sections.model is None else find_function(sections.model, path.parent)
     search = loaded.search
-    model = search.model if function is None else _user_model(str(sections.model), function.function)
     registry = registry_of(loaded)
     check_names(sections, search, registry)
     beams, detector = _beams(sections), _detector(sections)
-    regions = _regions(sections, search, beams, registry)
+    curves = signal_curves(sections.signal, path.parent)
+    regions = _regions(sections, search, beams, registry, curves)
     check_regions(sections, search, regions, beams, registry)
     check_shifts(shifts_of(sections), regions)
     sources = _sources(sections)
@@ -85,20 +87,23 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     check_sources(sections, sources, templates)
     good_runs = _good_runs(sections, path.parent)
     luminosity = _luminosity(sections, good_runs)
+    model = search.model if function is None else _user_model(str(sections.model), function.function)
+    if luminosity is None or (curves and sections.signal.efficiency is None):
+        model = None  # no cross section of the production to compare with
     about = _about(sections, search, model, beams, luminosity)
     optimisation = _optimisation(sections, search, regions)
     reading = ReadingSetup(
         path=path,
         beams=beams,
         regions=regions,
-        names=sections.ntuples.names,
+        names=_names(sections, search),
         rule=_candidate_rule(sections.ntuples),
-        key=sections.ntuples.row_key,
-        constants=sections.ntuples.constants,
+        key=_row_key(sections.ntuples, search),
+        constants=_constants(sections.ntuples, search),
         corrections=corrections_of(sections, regions, path),
         good_runs=good_runs,
         truth=sections.signal.truth,
-        blinded=about.blinded,
+        blinded=about.blinded and sections.blinding == "full",
         keep_events=optimisation is not None,
         keep_values=sections.fit.unbinned,
     )
@@ -113,6 +118,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             generators=registry.code,
             model=None if function is None else function.code,
             background=tested.code,
+            signal=tuple(curve.code for curve in curves.values() if curve.code is not None),
             corrections=tuple(path.parent / correction.file for correction in sections.corrections.values()),
         ),
         about=about,
@@ -144,6 +150,23 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             merit=None if optimisation is None else optimisation.settings.figure_of_merit,
         ),
     )
+
+
+def _names(sections: Analysis, search: Search) -> dict[str, str]:
+    """Return the name of the branch of each variable that has another one: that of a spectrum is the column."""
+    column = sections.data.column
+    return sections.ntuples.names | ({} if column is None or search.column is None else {search.column: column})
+
+
+def _row_key(ntuples: Ntuples, search: Search) -> RowKey:
+    """Return what tells rows apart: in a search of one column each of them is an event unless the YAML says a key."""
+    alone = search.column is not None and "key" not in ntuples.model_fields_set
+    return RowKey(event=(FILE, ENTRY)) if alone else ntuples.row_key
+
+
+def _constants(ntuples: Ntuples, search: Search) -> dict[str, float]:
+    """Return what is assumed of files that do not have it: in a search of one column, that each row counts once."""
+    return ({} if search.column is None else {CANDIDATE: 0.0, "__weight__": 1.0}) | ntuples.constants
 
 
 def _processes(sections: Analysis) -> dict[str, str]:
@@ -179,21 +202,36 @@ def _detector(sections: Analysis) -> Detector:
         raise ValueError(msg) from None
 
 
-def _regions(sections: Analysis, search: Search, beams: Beams, registry: Registry) -> tuple[AnalysedRegion, ...]:
+def _regions(
+    sections: Analysis, search: Search, beams: Beams, registry: Registry, curves: Mapping[str, LoadedCurve]
+) -> tuple[AnalysedRegion, ...]:
     """Return the regions that are looked at, in the order of the search, with the cuts of the YAML."""
     named = sections.regions or tuple(region.name for region in search.signal_regions)
     looked_at = [region for region in search.regions if region.name in named]
     check_cuts(sections.cuts, {region.name: region.selection(beams) for region in looked_at})
     looked_at = [with_cuts(region, sections.cuts, beams) for region in looked_at]
-    return tuple(_region(sections, search, region, beams, registry, several=len(looked_at) > 1) for region in looked_at)
+    several = len(looked_at) > 1
+    return tuple(_region(sections, search, r, beams, registry, curves, several=several) for r in looked_at)
 
 
 def _region(
-    sections: Analysis, search: Search, region: Region, beams: Beams, registry: Registry, *, several: bool
+    sections: Analysis,
+    search: Search,
+    region: Region,
+    beams: Beams,
+    registry: Registry,
+    curves: Mapping[str, LoadedCurve],
+    *,
+    several: bool,
 ) -> AnalysedRegion:
     """Return a region with what the YAML says of it."""
-    signal = _signal(sections, search, region, registry) if region.role == "signal" else None
-    bins, names = sections.spectrum, region.selection(beams).names
+    signal = None
+    if region.role == "signal":
+        if curves:
+            signal = _given(sections, search, region, curves, beams)
+        else:
+            signal = _signal(sections, search, region, registry)
+    names = region.selection(beams).names
     slices = sections.fit.slices if signal is not None else None
     veto = () if signal is None else signal.veto
     ranked = (*(axis.name for axis in search.candidates), *search.features) if veto else ()
@@ -203,7 +241,12 @@ def _region(
         plan=RegionPlan.of(
             region,
             beams,
-            binning=None if bins is None else Binning(low=bins.low, high=bins.high, bins=bins.bins),
+            edges=spectrum_edges(
+                sections.spectrum,
+                None if signal is None else signal.given,
+                own=None if region.binning is None else region.binning.edges,
+                half_width=sections.fit.window or FIT_WINDOW,
+            ),
             keep=tuple(dict.fromkeys([*(axis.name for axis in veto), *(name for name in ranked if name in names)])),
             cut_on=tuple(dict.fromkeys(axis.name for axis in veto)),
             slices=None if slices is None else (slices.observable, np.array(slices.edges)),
@@ -249,7 +292,35 @@ def _signal(sections: Analysis, search: Search, region: Region, registry: Regist
         msg = f"signal.simulate.process: region {region.name!r} of the search names no process; say which"
         raise ValueError(msg)
     process = None if named is None else registry.process(named)
-    return RegionSignal(process=process, sheets=tuple(sheets), low=first, high=last, veto=_veto(sections, search))
+    return RegionSignal(
+        process=process, sheets=tuple(sheets), given=None, low=first, high=last, veto=_veto(sections, search)
+    )
+
+
+def _given(
+    sections: Analysis, search: Search, region: Region, curves: Mapping[str, LoadedCurve], beams: Beams
+) -> RegionSignal:
+    """Return the signal of a region that the YAML says.
+
+    Raises
+    ------
+    ValueError
+        If none of its masses is searched, or cuts are to be chosen for it.
+    """
+    seen = region.mass_range or (0.0, np.inf)
+    low, high = max(sections.search.low, seen[0]), min(sections.search.high, seen[1])
+    if not low < high:
+        msg = (
+            f"search: no mass from {sections.search.low:g} to {sections.search.high:g} GeV is among those of region"
+            f" {region.name!r}, {seen[0]:g} to {seen[1]:g} GeV: leave it out of 'regions'"
+        )
+        raise ValueError(msg)
+    if _veto(sections, search):
+        msg = "optimise: cuts in bins of mass are chosen with a simulated signal; say optimise: null, or simulate it"
+        raise ValueError(msg)
+    axis = region.selection(beams).axis
+    given = given_signal(sections.signal, curves, low, high, axis=axis, tail=region.tail)
+    return RegionSignal(process=None, sheets=(Sheet(at=ALONE, masses=()),), given=given, low=low, high=high, veto=())
 
 
 def _veto(sections: Analysis, search: Search) -> tuple[VetoAxis, ...]:
@@ -297,25 +368,25 @@ def _good_runs(sections: Analysis, folder: Path) -> RunList | None:
         raise ValueError(msg) from None
 
 
-def _luminosity(sections: Analysis, good_runs: RunList | None) -> float:
-    """Return the luminosity of the data [fb^-1]: as the YAML says it, or the sum over the good runs.
+def _luminosity(sections: Analysis, good_runs: RunList | None) -> float | None:
+    """Return the luminosity of the data [fb^-1]: as the YAML says it, or the sum over the good runs, or None.
 
     Raises
     ------
     ValueError
-        If both say it, or neither.
+        If both say it, or a list of good runs does not.
     """
     said, listed = sections.data.luminosity, None if good_runs is None else good_runs.luminosity
     if said is not None and listed is not None:
         msg = f"data.luminosity: {said:g} fb^-1, but data.good_runs has luminosities too, {listed:g} fb^-1; remove one"
         raise ValueError(msg)
-    if said is None and listed is None:
+    if said is None and listed is None and good_runs is not None:
         msg = "data.good_runs: the list has no luminosities; add the column, or give data.luminosity [fb^-1]"
         raise ValueError(msg)
-    return float(said if listed is None else listed)  # type: ignore[arg-type]
+    return said if listed is None else listed
 
 
-def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams, luminosity: float) -> About:
+def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams, luminosity: float | None) -> About:
     """Return what is searched for in which data."""
     data = sections.data
     return About(
@@ -323,6 +394,7 @@ def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams
         model=model,
         sqrt_s=beams.sqrt_s,
         luminosity=luminosity,
+        absolute=model is not None or sections.signal.efficiency is not None,
         pseudo=data.is_pseudo,
         blinded=not (sections.unblind or data.is_pseudo),
         injected=() if data.simulate is None else tuple(injection.mass for injection in data.simulate.inject),
@@ -349,7 +421,7 @@ def _spectra(
     search: Search,
     regions: tuple[AnalysedRegion, ...],
     model: Model | None,
-    luminosity: float,
+    luminosity: float | None,
     registry: Registry,
 ) -> SpectraSetup:
     """Return what is made of the selected spectra."""
@@ -406,5 +478,6 @@ def _scan(
         uncertainties={name: sample.uncertainty for name, sample in sections.backgrounds.items()},
         sources=sources,
         blinded=about.blinded,
+        sidebands=about.blinded and sections.blinding == "sidebands",
         seed=sections.seed,
     )

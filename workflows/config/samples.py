@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from bumphunt.montecarlo.processes.process import Value
 from workflows.config.coordinates import At, Sheet, at_of, grid
+from workflows.config.curves import Curve
 from workflows.config.section import Count, Finite, NonNegative, Positive, Relative, Section
 
 __all__ = [
@@ -191,7 +192,7 @@ class SignalPoint(Section):
 
 
 class Signal(Section):
-    """The simulated signal."""
+    """The signal: simulated, or said by its resolution, efficiency and shape."""
 
     points: tuple[SignalPoint, ...] = ()
     """Files at the simulated masses."""
@@ -202,11 +203,31 @@ class Signal(Section):
     truth: str | None = None
     """Variable that is 1 for the candidate that was generated, such as ``isSignal``: the others are counted apart, and
     are neither in the efficiency nor in the shape. All count unless given."""
+    resolution: Curve | None = None
+    """In place of simulated masses: the width of the peak's core in mass [GeV], as a function of ``mass`` [GeV]
+    (``"0.0095 * mass"``, a number, ``{file: table.csv}`` or ``file.py:FUNCTION``)."""
+    efficiency: Curve | None = None
+    """Total efficiency, a function of mass too. Without it cross sections are those times the efficiency."""
+    shape: str = "gaussian"
+    """Shape of the peak, by its name in `bumphunt.models.peaks`."""
+    shape_parameters: dict[str, Curve] = Field(default_factory=dict)
+    """Parameters of the shape beyond mean and width, functions of mass too: ``{alpha: 1.5, n: 5}``."""
+    tail: Literal["low", "high"] | None = None
+    """Side of the tail of the shape; that of the region unless given."""
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if bool(self.points) == (self.simulate is not None):
-            msg = "give either 'points' or 'simulate'"
+        said = [name for name in ("points", "simulate", "resolution") if getattr(self, name) not in (None, ())]
+        beside = sorted(self.model_fields_set & {"efficiency", "shape", "shape_parameters", "tail"})
+        if len(said) != 1 or (beside and said != ["resolution"]):
+            msg = "give 'points' (files), 'simulate', or 'resolution' [GeV], a function of mass such as '0.01 * mass'"
+            if len(said) > 1:
+                msg = f"{' and '.join(map(repr, said))} are given; {msg.replace('give', 'want one of', 1)}"
+            elif beside:
+                msg = f"{beside[0]!r} is that of a signal with 'resolution' [GeV], such as resolution: \"0.01 * mass\""
+            raise ValueError(msg)
+        if self.truth is not None and self.resolution is not None:
+            msg = "'truth' is a variable of simulated signals: remove it beside 'resolution'"
             raise ValueError(msg)
         return self
 
@@ -232,10 +253,14 @@ class Signal(Section):
     @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates beside the mass of which there are values."""
+        if self.resolution is not None:
+            return ()
         return tuple(self.simulate.coordinates if self.simulate is not None else self.points[0].coordinates)
 
     def sheets(self, names: Sequence[str]) -> list[Sheet]:
         """Return the simulated masses at each point of the other coordinates, which are called `names`, in order."""
+        if self.resolution is not None:
+            return []
         if self.simulate is not None:
             points = grid({name: self.simulate.coordinates[name] for name in names})
             return [Sheet(at=at, masses=self.simulate.masses) for at in points]
@@ -250,14 +275,17 @@ class Data(Section):
     """The data, or the pseudo-data in their place."""
 
     luminosity: Positive | None = None
-    """Integrated luminosity [fb^-1]; that of the good runs that are read unless given."""
+    """Integrated luminosity [fb^-1]; that of the good runs that are read unless given. Without any, limits are those on
+    yields; samples need it."""
     good_runs: str | None = None
     """CSV or JSON file of the good runs, with their luminosity and prescale (`workflows.reading.run_list`): rows of
     other runs are left out. Relative to the folder of the YAML; all runs are good unless given."""
     luminosity_uncertainty: Relative = 0.0
     """Relative uncertainty of the luminosity."""
     files: Files = ()
-    """ROOT files; wildcards are expanded. By region where the regions read different ones."""
+    """ROOT, CSV or Parquet files; wildcards are expanded. By region where the regions read different ones."""
+    column: str | None = None
+    """Branch or column of the masses [GeV], in the channel ``spectrum``: each row is an event."""
     pseudo: bool = False
     """The files hold simulated pseudo-data, which blinding need not hide."""
     weighted: bool = False
@@ -277,8 +305,11 @@ class Data(Section):
         if self.good_runs is not None and not self.files:
             msg = "'good_runs' are those of 'files': remove it, or give files"
             raise ValueError(msg)
-        if self.good_runs is None and self.luminosity is None:
-            msg = "give 'luminosity' [fb^-1], or 'good_runs' with the luminosity of each run"
+        if self.simulate is not None and self.luminosity is None:
+            msg = "'simulate' needs the 'luminosity' [fb^-1] of the pseudo-data"
+            raise ValueError(msg)
+        if self.good_runs is None and self.luminosity is None and self.luminosity_uncertainty > 0:
+            msg = "'luminosity_uncertainty' is given, but no 'luminosity' [fb^-1]"
             raise ValueError(msg)
         return self
 

@@ -72,7 +72,7 @@ def simulation_plans(
     detector: Detector,
     registry: Registry,
     *,
-    luminosity: float,
+    luminosity: float | None,
 ) -> tuple[SimulationPlan, ...]:
     """Return what the YAML asks to simulate: a plan for each candidate of the regions; none if it asks for nothing."""
     candidates = by_candidate(regions)
@@ -80,7 +80,7 @@ def simulation_plans(
     for candidate, same in candidates.items():
         specs = [*_backgrounds(sections, same, registry), *_signals(sections, search, same)]
         pseudodata, injected = _drawn(sections, same, registry), _injected(sections, same, registry)
-        if specs or pseudodata:
+        if (specs or pseudodata) and luminosity is not None:
             plan = SimulationPlan(
                 beams=beams,
                 detector=detector,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selections.search import Model, Search
+from selections.search import Search
 from workflows.config.regions import AnalysedRegion
 
 __all__ = ["FitTask", "fit_tasks"]
@@ -38,14 +38,22 @@ class FitTask:
         """What is fitted, for figures."""
         return " + ".join(region.name for region in self.regions)
 
-    def cross_section(self, search: Search, model: Model | None) -> str:
-        """Return what the cross section of its limits is of, in the mathematics of a figure without dollar signs."""
+    def cross_section(self, search: Search, *, absolute: bool) -> str:
+        """Return what the cross section of its limits is of, in the mathematics of a figure without dollar signs.
+
+        Parameters
+        ----------
+        search
+            What is searched for.
+        absolute
+            Whether the efficiency is taken out of it.
+        """
         production = search.production
         if self.combined:
-            return rf"\sigma({production})" if model is not None else rf"\varepsilon\,\sigma({production})"
+            return rf"\sigma({production})" if absolute else rf"\varepsilon\,\sigma({production})"
         decay = self.regions[0].definition.decay
         visible = rf"\sigma({production})" + (rf"\,\mathcal{{B}}({decay})" if decay else "")
-        return visible if model is not None else rf"\varepsilon\,{visible}"
+        return visible if absolute else rf"\varepsilon\,{visible}"
 
 
 def fit_tasks(regions: Sequence[AnalysedRegion]) -> tuple[FitTask, ...]:

@@ -136,7 +136,7 @@ def lowest_count(backgrounds: Mapping[str, Array], data: Array | None) -> float:
     data
         Observed events per bin, shape (B,); NaN where they are hidden, None if all are.
     """
-    total = np.sum(list(backgrounds.values()), axis=0)
+    total = np.sum(list(backgrounds.values()), axis=0) if backgrounds else np.zeros(0)
     peaks = [PEAK * float(values.max()) for values in backgrounds.values() if values.max() > 0]
     ends = np.zeros(0) if data is None else (data - garwood(data)[0])[data > 0]
     return min([*total[total > 0], *peaks, *ends], default=1.0)

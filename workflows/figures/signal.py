@@ -31,7 +31,7 @@ def signal_parameters(
     Parameters
     ----------
     masses
-        Simulated masses [GeV], shape (M,).
+        Simulated masses [GeV], shape (M,); none of a signal that is said.
     points
         Axis label -> (values, errors), shape (M,) each.
     fine_masses
@@ -47,17 +47,20 @@ def signal_parameters(
         for axes, (name, (values, errors)) in zip(panels, points.items(), strict=True):
             curve, band = curves[name]
             axes.fill_between(fine_masses, curve - band, curve + band, color=COLOURS[0], alpha=0.3, linewidth=0)
-            axes.plot(fine_masses, curve, color=COLOURS[0], label="interpolation")
-            axes.errorbar(masses, values, yerr=errors, fmt="o", markersize=3, color="black", label="simulated masses")
+            axes.plot(fine_masses, curve, color=COLOURS[0], label="interpolation" if masses.size else "as said")
+            if masses.size:
+                said = "simulated masses"
+                axes.errorbar(masses, values, yerr=errors, fmt="o", markersize=3, color="black", label=said)
             axes.set_ylabel(name)
-            if 0 < DECADES * values.min() < values.max():
+            shown = values if masses.size else curve
+            if 0 < DECADES * shown.min() < shown.max():
                 axes.set_yscale("log")
                 axes.margins(y=0.1)
             else:
-                axes.set_ylim(0, 1.15 * max((values + errors).max(), (curve + band).max()))
+                axes.set_ylim(0, 1.15 * max((values + errors).max(initial=0.0), (curve + band).max()))
         panels[0].legend()
         write_title(panels[0], label)
-        mass_scale(panels[-1], masses)
+        mass_scale(panels[-1], masses if masses.size else fine_masses)
         panels[-1].set_xlabel(xlabel)
         return figure
 

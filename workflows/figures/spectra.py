@@ -13,12 +13,14 @@ from workflows.figures.names import unit_in_figures
 from workflows.figures.samples import SampleStyle, draw_data, draw_stack, garwood, lowest_count, stack_order
 from workflows.figures.style import STYLE, Figure, count_scale, new_figure, write_title
 
-__all__ = ["stacked_spectrum"]
+__all__ = ["data_spectrum", "stacked_spectrum"]
 
 Array = NDArray[np.float64]
 
 BAND = {"facecolor": "0.3", "edgecolor": "none", "alpha": 0.35, "hatch": None}
 """Look of the uncertainty."""
+EQUAL = 1e-6
+"""By how much equal bins may differ, relative."""
 MIN_REACH = 3.0
 """Pulls of this size are always within the panel."""
 
@@ -77,11 +79,40 @@ def stacked_spectrum(
         lower.set_xlim(edges[0], edges[-1])
         highest = max(float((total + errors).max()), float(np.nanmax(data + garwood(data)[1], initial=0.0)))
         count_scale(upper, lowest_count(backgrounds, data), highest, room=0.22)
-        upper.set_ylabel(f"events / {edges[1] - edges[0]:.3g} {unit_in_figures(unit)}")
+        upper.set_ylabel(_per_bin(edges, unit))
         upper.legend(ncols=2, fontsize=9)
         write_title(upper, label)
         figure.align_ylabels()
         return figure
+
+
+def data_spectrum(edges: Array, data: Array, *, label: str, xlabel: str, unit: str) -> Figure:
+    """Return a spectrum of data alone, where no sample says what is expected.
+
+    Parameters
+    ----------
+    edges, data, label, xlabel, unit
+        As in `stacked_spectrum`.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(7.0, 4.5)
+        axes = figure.subplots()
+        draw_data(axes, edges, data, size=3)
+        highest = float(np.nanmax(data + garwood(data)[1], initial=1.0))
+        count_scale(axes, lowest_count({}, data), highest, room=0.22)
+        axes.set_xlim(edges[0], edges[-1])
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel(_per_bin(edges, unit))
+        write_title(axes, label)
+        return figure
+
+
+def _per_bin(edges: Array, unit: str) -> str:
+    """Return the label of an axis of events in bins, which need not be equal."""
+    widths = np.diff(edges)
+    if widths[:-1].size and np.ptp(widths[:-1]) > EQUAL * widths[0]:  # the last one may be cut
+        return "events / bin"
+    return f"events / {widths[0]:.3g} {unit_in_figures(unit)}"
 
 
 def _error_towards(total: Array, data: Array) -> Array:

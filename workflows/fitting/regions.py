@@ -56,7 +56,7 @@ def scan_regions(
             name=unit.name,
             spectra=_scanned(setup, unit),
             signal=signals[unit.name],
-            branching_ratio=_ratio(region, signals[unit.name], selected.luminosities[region.name] / luminosity)
+            branching_ratio=_ratio(region, signals[unit.name], _share(selected.luminosities[region.name], luminosity))
             if task.combined
             else every_decay,
             excluded=_walls(setup),
@@ -75,7 +75,8 @@ def _walls(setup: ScanSetup) -> tuple[tuple[float, float], ...]:
 def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
     """Return the spectra of a unit that are scanned, checked.
 
-    A smooth background is determined by the data: where they are blinded, the sum of the backgrounds takes their place.
+    A smooth background is determined by the data: where they are blinded, the sum of the backgrounds takes their place,
+    or what each hypothesis learns of the data beside its own peak. Without either there is no expectation.
 
     Raises
     ------
@@ -87,8 +88,8 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
         if worst < 0:
             msg = f"sample {name!r}: its weights leave {worst:.3g} events in a bin; negative weights need more events"
             raise InputError(msg)
-    counts = None if setup.blinded else unit.data.values()
-    expectation = setup.blinded and setup.method.background is not None
+    counts = None if setup.blinded and not setup.sidebands else unit.data.values()
+    expectation = setup.blinded and not setup.sidebands and setup.method.background is not None and bool(unit.after)
     if expectation:
         counts = add(unit.after.values()).values()
     names = [name for name in unit.after if name in setup.templates]
@@ -102,6 +103,7 @@ def _scanned(setup: ScanSetup, unit: Unit) -> Spectra:
         names,
         expectation=expectation,
         multiplied=_multiplied(setup, unit),
+        sidebands=setup.sidebands,
         values=None if setup.blinded else unit.values,
     )
 
@@ -112,6 +114,11 @@ def _multiplied(setup: ScanSetup, unit: Unit) -> NDArray[np.float64] | None:
         return None
     total = add(unit.after[name] for name in setup.multiplied if name in unit.after)
     return np.stack([total.values(), total.variances()])
+
+
+def _share(luminosity: float | None, of: float | None) -> float:
+    """Return the part of the data that a region sees: all of them where no luminosity is said."""
+    return 1.0 if luminosity is None or of is None else luminosity / of
 
 
 def _ratio(

@@ -16,6 +16,7 @@ from uproot.interpretation.numerical import Numerical
 
 from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import branch_name
+from workflows.ntuples.flat_files import inspect_flat, is_flat
 from workflows.ntuples.missing import no_branches
 from workflows.ntuples.opening import open_tree
 
@@ -33,13 +34,13 @@ class NtupleInfo:
     path: Path
     """The file."""
     tree: str
-    """Name of the TTree or RNTuple."""
+    """Name of the TTree or RNTuple; "" where there is no tree."""
     kind: str
-    """``TTree`` or ``RNTuple``."""
+    """``TTree``, ``RNTuple``, ``CSV`` or ``Parquet``."""
     rows: int
     """Number of rows."""
     basket_bytes: float
-    """Mean uncompressed size of a basket of the needed branches [bytes]; NaN for an RNTuple, or without baskets."""
+    """Mean uncompressed size of a basket of the needed branches [bytes]; NaN where there are no baskets."""
     clusters: tuple[int, ...]
     """Rows at which the baskets of all needed branches end together, from 0 to the number of rows."""
     absent: tuple[str, ...] = ()
@@ -82,9 +83,14 @@ def inspect(
     MissingBranchesError
         If branches are missing, all of which are named.
     NtupleError
-        If the file cannot be used: see `open_tree`; or a branch does not hold one number a row, or a list of numbers
-        where it is jagged. A tree may have no rows.
+        If the file cannot be used: see `open_tree` and `workflows.ntuples.flat_files`; or a branch does not hold one
+        number a row, or a list of numbers where it is jagged. A tree may have no rows.
     """
+    if is_flat(path):
+        kind, rows, clusters, absent = inspect_flat(path, variables, names, jagged, optional)
+        return NtupleInfo(
+            path=path, tree="", kind=kind, rows=rows, basket_bytes=float("nan"), clusters=clusters, absent=absent
+        )
     with open_tree(path, tree) as source:
         there = source.typenames()
         absent = tuple(v for v in variables if v in optional and branch_name(v, names) not in there)

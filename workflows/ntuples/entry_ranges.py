@@ -14,6 +14,7 @@ import uproot
 from numpy.typing import NDArray
 
 from workflows.ntuples.contents import NtupleInfo
+from workflows.ntuples.flat_files import close_flat, is_flat, read_flat
 from workflows.ntuples.opening import reading
 
 __all__ = ["EntryRange", "close_file", "entry_ranges", "no_entries", "read_entries"]
@@ -26,7 +27,7 @@ class EntryRange:
     Parameters
     ----------
     file, tree
-        Where.
+        Where; "" for no tree, in a file of CSV or Parquet.
     start, stop
         First entry, and the one after the last.
     file_number
@@ -45,7 +46,7 @@ class EntryRange:
     @property
     def place(self) -> str:
         """The file and the tree, as the beginning of a sentence about them."""
-        return f"{self.file}: tree {self.tree!r}"
+        return f"{self.file}: tree {self.tree!r}" if self.tree else self.file
 
     def row(self, row: int) -> str:
         """Return where a row is, counted from the first of the range.
@@ -55,7 +56,8 @@ class EntryRange:
         >>> EntryRange(file="a.root", tree="events", start=100, stop=200).row(5)
         "entry 105 of tree 'events' of a.root"
         """
-        return f"entry {self.start + row} of tree {self.tree!r} of {self.file}"
+        of = f"tree {self.tree!r} of {self.file}" if self.tree else self.file
+        return f"entry {self.start + row} of {of}"
 
 
 def entry_ranges(info: NtupleInfo, rows: int) -> Iterator[EntryRange]:
@@ -96,6 +98,8 @@ def read_entries(where: EntryRange, branches: Sequence[str], jagged: Collection[
         If the rows cannot be read.
     """
     path = Path(where.file)
+    if is_flat(path):
+        return read_flat(path, branches, where.start, where.stop)
     with reading(path, where.tree):
         stat = path.stat()
         source = _opened(path, where.tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
@@ -117,3 +121,4 @@ def _opened(path: Path, tree: str, state: tuple[int, ...]) -> Any:
 def close_file() -> None:
     """Close the file that `read_entries` has left open."""
     _opened.cache_clear()
+    close_flat()

@@ -10,6 +10,8 @@ from bumphunt.errors import NtupleError
 
 __all__ = ["MissingBranchesError", "all_missing", "no_branches"]
 
+FEW = 12
+"""So many names or fewer are all listed where none is close."""
 LISTED = 2
 """Files that are named, of those that lack the same branches."""
 
@@ -20,7 +22,7 @@ class MissingBranchesError(NtupleError):
     Parameters
     ----------
     path, tree
-        The file, and its tree.
+        The file, and its tree; "" for a file without one.
     missing
         What is missing, each as text with the closest names.
     """
@@ -47,14 +49,17 @@ def no_branches(path: Path, tree: str, missing: Mapping[str, str], there: Collec
         The branches that it has.
     """
     return MissingBranchesError(
-        path, tree, tuple(_closest(branch, variable, there) for variable, branch in missing.items())
+        path, tree, tuple(_closest(b, v, there, alone=len(missing) == 1) for v, b in missing.items())
     )
 
 
-def _closest(branch: str, variable: str, there: Collection[str]) -> str:
-    """Return a branch that is missing as text, with those that have a similar name."""
-    near = difflib.get_close_matches(branch, there, n=3, cutoff=0.5)
+def _closest(branch: str, variable: str, there: Collection[str], *, alone: bool) -> str:
+    """Return a branch that is missing as text, with those of a similar name, or all of a few if it is missing alone."""
+    near = [name for name in there if name.lower() == branch.lower()]
+    near += [name for name in difflib.get_close_matches(branch, there, n=3, cutoff=0.5) if name not in near]
     hint = f" (closest are {', '.join(map(repr, near))})" if near else ""
+    if alone and not near and len(there) <= FEW:
+        hint = f" (there are {', '.join(map(repr, sorted(there))) or 'none'})"
     return f"{branch!r} for the variable {variable!r}{hint}"
 
 
@@ -72,10 +77,11 @@ def _sentence(alike: Sequence[MissingBranchesError]) -> str:
     """Return what files that lack the same branches do not have."""
     more = f" and {len(alike) - LISTED} more files" if len(alike) > LISTED else ""
     files = ", ".join(str(error.path) for error in alike[:LISTED])
-    return f"{files}{more}: tree {alike[0].tree!r} has no branch {'; nor '.join(alike[0].missing)}"
+    where = f"tree {alike[0].tree!r} has no branch" if alike[0].tree else "has no column"
+    return f"{files}{more}: {where} {'; nor '.join(alike[0].missing)}"
 
 
 def _way_out(errors: Sequence[MissingBranchesError]) -> str:
     """Return what can be done."""
     it = "it has another name" if {len(error.missing) for error in errors} == {1} else "they have other names"
-    return f"if {it}, say so under ntuples.names"
+    return f"if {it}, say so under ntuples.names (of a spectrum: data.column)"

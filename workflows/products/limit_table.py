@@ -29,6 +29,10 @@ LIMIT_TABLE = "limits"
 """Name of the limit table, without its suffix."""
 
 HEAD_COLUMNS = ("n_obs", "n_bkg", "z0", "xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
+LIMITED = {"xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs"}
+"""Those of them that are left out where they are empty: without a luminosity, or a model."""
+YIELDS = ["n_sig_ul_exp", "n_sig_ul_obs"]
+"""What is shown where all of these are."""
 HEAD_ROWS = 5
 
 
@@ -97,7 +101,10 @@ def summarise(
             f"most significant {what}: {', '.join(filter(None, place))}, local significance"
             f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); {whole or unknown}{flags}"
         )
-    columns = ("mass", *names, *HEAD_COLUMNS)
+    shown = [n for n in HEAD_COLUMNS if n not in LIMITED or not np.all(np.isnan(limits[n]))]
+    if not LIMITED & set(shown):
+        shown += YIELDS
+    columns = ("mass", *names, *shown)
     return Summary(
         head={name: [f"{value:.4g}" for value in limits[name][:HEAD_ROWS]] for name in columns},
         table=folder / f"{LIMIT_TABLE}.csv",

@@ -25,6 +25,7 @@ import uproot
 from uhi.io.zip import read as read_histogram
 from uhi.io.zip import write as write_histogram
 
+from bumphunt.errors import InputError
 from selections.cuts import Cutflow, cutflow_columns
 from workflows.config.corrections import FactorSection, factors_on, product
 from workflows.config.regions import AnalysedRegion
@@ -71,7 +72,7 @@ class Processed:
     cutflows
         By region and sample, with the factors.
     data_luminosity
-        Luminosity of all data, read or not [fb^-1].
+        Luminosity of all data, read or not [fb^-1]; None where it is not said.
     factors
         Constant factors on simulated samples, by name.
     """
@@ -79,7 +80,7 @@ class Processed:
     folder: Path
     record: Mapping[str, Mapping[str, Mapping[str, Any]]]
     cutflows: Cutflows
-    data_luminosity: float
+    data_luminosity: float | None
     factors: Mapping[str, FactorSection]
 
     @property
@@ -96,8 +97,13 @@ class Processed:
         """Return the fraction of the rows of a sample that were read."""
         return float(self.record[region][sample]["fraction"])
 
-    def luminosity(self, region: str) -> float:
-        """Return the luminosity of the data that were read [fb^-1]: of all, where there are no ntuples of data."""
+    def luminosity(self, region: str) -> float | None:
+        """Return the luminosity of the data that were read [fb^-1]: of all, where there are no ntuples of data.
+
+        It is None where it is not said.
+        """
+        if self.data_luminosity is None:
+            return None
         read = self.fraction(region, DATA) if DATA in self.record[region] else 1.0
         return self.data_luminosity * read
 
@@ -106,10 +112,19 @@ class Processed:
         return sample.sum_of_weights() * self.fraction(region, sample.name)
 
     def factor(self, region: str, sample: InputSample) -> float:
-        """Return the factor that brings a sample to the luminosity of the data; 1 for data and signals."""
+        """Return the factor that brings a sample to the luminosity of the data; 1 for data and signals.
+
+        Raises
+        ------
+        InputError
+            If the luminosity of the data is not known.
+        """
         if sample.kind not in ("background", "alternative"):
             return 1.0
         luminosity, fraction = self.luminosity(region), self.fraction(region, sample.name)
+        if luminosity is None:
+            msg = f"sample {sample.name!r} cannot be brought to the luminosity of the data, which is not said"
+            raise InputError(msg)
         return sample.normalisation(data_luminosity=luminosity, fraction=fraction)
 
     def factors_on(self, region: str, sample: str) -> dict[str, FactorSection]:
@@ -218,7 +233,7 @@ def write_cutflows(regions: Sequence[AnalysedRegion], cutflows: Cutflows, folder
 
 
 def read_processed(
-    folder: Path, *, data_luminosity: float, factors: Mapping[str, FactorSection] | None = None
+    folder: Path, *, data_luminosity: float | None, factors: Mapping[str, FactorSection] | None = None
 ) -> Processed:
     """Return what `write_processed` wrote.
 
@@ -227,7 +242,7 @@ def read_processed(
     folder
         Where it is.
     data_luminosity
-        Luminosity of all data, read or not [fb^-1].
+        Luminosity of all data, read or not [fb^-1]; None where it is not said.
     factors
         Constant factors on simulated samples, by name; None for none.
 

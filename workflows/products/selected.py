@@ -117,18 +117,19 @@ class Selected:
     units
         By region and slice, in the order of the search.
     luminosities
-        Luminosity of the data that were read [fb^-1], by region: they differ where some ntuples are incomplete.
+        Luminosity of the data that were read [fb^-1], by region: they differ where some ntuples are incomplete. None
+        where it is not said.
     complete
         Whether every row of every file was read.
     """
 
     units: tuple[Unit, ...]
-    luminosities: Mapping[str, float]
+    luminosities: Mapping[str, float | None]
     complete: bool
 
-    def luminosity(self, regions: Sequence[AnalysedRegion]) -> float:
-        """Return the luminosity [fb^-1] that limits of regions refer to: the largest of theirs."""
-        return max(self.luminosities[region.name] for region in regions)
+    def luminosity(self, regions: Sequence[AnalysedRegion]) -> float | None:
+        """Return the luminosity [fb^-1] that limits of regions refer to: the largest of theirs; None if not said."""
+        return max((x for r in regions if (x := self.luminosities[r.name]) is not None), default=None)
 
     def sheet(self, at: At) -> Selected:
         """Return the spectra with the signals of one point of the other coordinates alone."""

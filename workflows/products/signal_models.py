@@ -4,8 +4,9 @@
 file                       holds
 ========================== ===================================================================================
 ``signal_models.json``     all of them, with the region or slice and the other coordinates of each
-``signal_model.csv``       shape, resolution and efficiency at the simulated masses, one file each
-``..._closure.json``       each of these, and what the others say of it by interpolation
+``signal_model.csv``       shape, resolution and efficiency at the simulated masses, one file each; of a signal that is
+                           said, at the masses between which it is interpolated
+``..._closure.json``       each of these, and what the others say of it by interpolation; of simulated ones only
 ========================== ===================================================================================
 """
 
@@ -17,7 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bumphunt.models.given_signal import GivenSignal, PeakModel
+from bumphunt.models.peaks import TAILS
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.models.signal_shape import PARAMETERS
 from bumphunt.spectrum.axis import MassAxis
@@ -30,7 +34,7 @@ MODELS = "signal_models.json"
 """Name of the file of all signal models."""
 
 
-def write_signal_models(models: Mapping[At, Mapping[str, SignalModel]], names: Mapping[str, str], folder: Path) -> None:
+def write_signal_models(models: Mapping[At, Mapping[str, PeakModel]], names: Mapping[str, str], folder: Path) -> None:
     """Write signal models, each as a table too.
 
     Parameters
@@ -44,18 +48,27 @@ def write_signal_models(models: Mapping[At, Mapping[str, SignalModel]], names: M
     """
     content = []
     for at, unit, model in ((at, unit, model) for at, by_unit in models.items() for unit, model in by_unit.items()):
-        table = {"mass": model.masses, "efficiency": model.efficiencies, "efficiency_error": model.efficiency_errors}
-        table["resolution"] = model.resolution(model.masses)
-        for i, parameter in enumerate(PARAMETERS):
-            table |= {parameter: model.parameters[:, i], f"{parameter}_error": model.errors[:, i]}
         name = names[unit] + file_suffix(at)
-        write_csv(folder / f"{name}.csv", table)
-        write_json(folder / f"{name}_closure.json", asdict(leave_one_out(model)))
+        write_csv(folder / f"{name}.csv", _table(model))
+        if isinstance(model, SignalModel):
+            write_json(folder / f"{name}_closure.json", asdict(leave_one_out(model)))
         content.append({"unit": unit, "at": dict(at), **asdict(model)})
     write_json(folder / MODELS, {"models": content})
 
 
-def read_signal_models(folder: Path, at: At = ALONE) -> dict[str, SignalModel]:
+def _table(model: PeakModel) -> dict[str, NDArray[np.float64]]:
+    """Return the columns of the table of a signal model."""
+    table = {"mass": model.masses, "efficiency": model.efficiencies}
+    if isinstance(model, GivenSignal):
+        table["resolution"] = model.resolution(model.masses)
+        return table | {name: model.tails[:, i] for i, name in enumerate(TAILS[model.family])}
+    table |= {"efficiency_error": model.efficiency_errors, "resolution": model.resolution(model.masses)}
+    for i, parameter in enumerate(PARAMETERS):
+        table |= {parameter: model.parameters[:, i], f"{parameter}_error": model.errors[:, i]}
+    return table
+
+
+def read_signal_models(folder: Path, at: At = ALONE) -> dict[str, PeakModel]:
     """Return the signal models that `write_signal_models` wrote, by region or slice.
 
     Parameters
@@ -74,8 +87,15 @@ def read_signal_models(folder: Path, at: At = ALONE) -> dict[str, SignalModel]:
     return {model["unit"]: _signal_model(model) for model in models if at_of(model["at"]) == at}
 
 
-def _signal_model(content: Mapping[str, Any]) -> SignalModel:
+def _signal_model(content: Mapping[str, Any]) -> PeakModel:
     """Return a signal model from its JSON."""
+    if "family" in content:
+        given = {n: np.array(content[n], dtype=np.float64) for n in ("masses", "resolutions", "efficiencies")}
+        tails = np.array(content["tails"], dtype=np.float64).reshape(
+            given["masses"].size, len(TAILS[content["family"]])
+        )
+        axis = MassAxis(**content["axis"])
+        return GivenSignal(**given, tails=tails, family=content["family"], tail=content["tail"], axis=axis)
     names = ("masses", "parameters", "errors", "efficiencies", "efficiency_errors")
     arrays = {name: np.array(content[name], dtype=np.float64) for name in names}
     low, high = content["support"]

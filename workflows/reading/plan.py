@@ -9,13 +9,13 @@ from typing import Any
 
 import hist
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.spectrum.axis import ascending_edges
 from selections.cuts import Cutflow, Selection
-from selections.search import Binning, Region
+from selections.search import Region
 from selections.shifts import Shift
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
@@ -122,7 +122,7 @@ class RegionPlan:
         region: Region,
         beams: Beams,
         *,
-        binning: Binning | None = None,
+        edges: ArrayLike | None = None,
         keep: Sequence[str] = (),
         cut_on: Sequence[str] = (),
         slices: tuple[str, Array] | None = None,
@@ -136,15 +136,24 @@ class RegionPlan:
             The region.
         beams
             The nominal beams.
-        binning
-            Bins of its spectrum; those of the region unless given.
+        edges
+            Bin edges of its spectrum [unit of the axis]; those of the region unless given.
         keep, cut_on, slices, shifts
             As for the record.
+
+        Raises
+        ------
+        InputError
+            If neither says the edges.
         """
+        own = None if region.binning is None else region.binning.edges
+        if edges is None and own is None:
+            msg = f"region {region.name!r}: its spectrum has no bins; say its edges"
+            raise InputError(msg)
         return cls(
             name=region.name,
             selection=region.selection(beams),
-            edges=(binning or region.binning).edges,
+            edges=ascending_edges(own if edges is None else edges),  # type: ignore[arg-type]
             keep=tuple(keep),
             cut_on=tuple(cut_on),
             slices=slices,

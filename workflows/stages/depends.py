@@ -20,6 +20,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workflows.config.regions import AnalysedRegion
 from workflows.inputs.samples import InputSample
 from workflows.provenance.settings import plain
@@ -60,11 +63,18 @@ def _filled(region: AnalysedRegion) -> dict[str, Any]:
     """Return what is filled for a region."""
     plan = region.plan
     return {
-        "spectrum": {"low": float(plan.edges[0]), "high": float(plan.edges[-1]), "bins": plan.edges.size - 1},
+        "spectrum": _bins(plan.edges),
         "slices": plain(plan.slices),
         "kept": plain(plan.keep),
         "fitted": plan.fitted,
     }
+
+
+def _bins(edges: NDArray[np.float64]) -> dict[str, Any]:
+    """Return the bins of a spectrum: equal ones by their ends and number."""
+    low, high, bins = float(edges[0]), float(edges[-1]), edges.size - 1
+    equal = np.array_equal(edges, np.linspace(low, high, bins + 1))
+    return {"low": low, "high": high, "bins": bins} if equal else {"edges": plain(edges)}
 
 
 def _samples(job: Job) -> dict[str, Any]:
@@ -134,7 +144,9 @@ def tested(job: Job) -> dict[str, Any]:
         "fits": {task.title: task.combined for task in scan.fits},
         "samples": {name: {"uncertainty": value} for name, value in scan.uncertainties.items()},
         "systematics": {source.name: plain(source) for source in scan.sources},
+        "signal": {r.name: plain(s.given) for r in scan.fits[0].regions if (s := r.signal) is not None and s.given},
         "seed": scan.seed,
+        "blinding": {"sidebands": scan.sidebands},
         BLINDED: scan.blinded,
     }
 
@@ -145,6 +157,8 @@ def shown(job: Job) -> Mapping[str, Any]:
     return {
         "channel": job.analysis.sections.channel,
         "model": job.analysis.sections.model,
+        "coupling": about.model is not None,
+        "absolute": about.absolute,
         "data": {"luminosity": about.luminosity, "pseudo": about.pseudo, "injected": plain(about.injected)},
         BLINDED: about.blinded,
     }

@@ -247,6 +247,34 @@ SIMULATED_EDITS: Edits = {
     "signal.simulate.parameters": ({}, ""),
     "seed": (2, f"simulate spectra {TESTED}"),
 }
+SAID: dict[str, Any] = {
+    "channel": "spectrum",
+    "data": {"files": ["n/data.root"], "column": "M", "luminosity": 1.0},
+    "signal": {
+        "resolution": {"file": "r.csv"},
+        "efficiency": {"file": "e.csv"},
+        "shape": "crystal_ball",
+        "shape_parameters": {"alpha": {"file": "r.csv"}, "n": 3.0},
+    },
+    "search": {"low": 1.2, "high": 2.2},
+    "spectrum": {"low": 1.0, "high": 2.5, "bins": 100},
+}
+SAID_EDITS: Edits = {
+    "data.column": ("N", READ),
+    "signal.resolution": (0.02, TESTED),
+    "signal.resolution.file": ("e.csv", TESTED),
+    "signal.efficiency": (None, f"{TESTED} limits report"),
+    "signal.efficiency.file": ("r.csv", TESTED),
+    "signal.shape": ("gaussian", TESTED),
+    "signal.shape_parameters": ({"alpha": 2.0, "n": 3.0}, TESTED),
+    "signal.shape_parameters.*.file": ("e.csv", TESTED),
+    "signal.tail": ("high", TESTED),
+    "spectrum": (None, READ),
+    "spectrum.log": (True, READ),
+    "spectrum.edges": ({"edges": [1.0, 1.4, 1.6, 2.5]}, READ),
+    "spectrum.per_resolution": ({"per_resolution": 5, "low": 1.0, "high": 2.5}, READ),
+    "blinding": ("sidebands", f"{READ} spectra {TESTED}"),
+}
 SECTIONS = {"data", "data.simulate", "samples", "samples.*.simulate", "signal", "signal.points", "signal.simulate"}
 SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples", "cuts"}
 WITHOUT_EFFECT = {"data.weighted"}  # true is refused
@@ -260,6 +288,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("depends")
     (folder / "own.py").write_text(OWN)
     (folder / "runs.csv").write_text("experiment,run\n7,3\n")
+    (folder / "r.csv").write_text("1,0.02\n3,0.04\n")
+    (folder / "e.csv").write_text("1,0.5\n3,0.6\n")
     (folder / "n").mkdir()
     for name in ("data", "mumu", "tautau", "other", "alternative", "third", *(f"{m:g}" for m in MASSES)):
         (folder / "n" / f"{name}.root").write_text(name)
@@ -322,7 +352,7 @@ def keys(section: type[BaseModel], name: str = "") -> Iterator[str]:
 
 def test_every_key_of_the_yaml_is_edited_here() -> None:
     named = ("tautau", "other", "generator", "pdf", "momentum")
-    plain = {key.replace("points.2", "points.*") for key in GIVEN_EDITS | SIMULATED_EDITS}
+    plain = {key.replace("points.2", "points.*") for key in GIVEN_EDITS | SIMULATED_EDITS | SAID_EDITS}
     plain = {".".join("*" if part in named else part for part in key.split(".")) for key in plain}
     assert set(keys(Analysis)) - plain - SECTIONS - WITHOUT_EFFECT - OF_OTHER_SEARCHES == set()
     assert plain - set(keys(Analysis)) == set()
@@ -344,6 +374,21 @@ def test_key_of_an_analysis_over_files(folder: Path, key: str) -> None:
 def test_key_of_a_simulated_analysis(folder: Path, key: str) -> None:
     value, expected = SIMULATED_EDITS[key]
     assert stale(folder, SIMULATED, key, value) == set(expected.split())
+
+
+@pytest.mark.parametrize("key", SAID_EDITS)
+def test_key_of_a_signal_that_is_said(folder: Path, key: str) -> None:
+    value, expected = SAID_EDITS[key]
+    content = copy.deepcopy(SAID)
+    if key == "signal.shape":
+        content["signal"]["shape"], value = "two_sided_crystal_ball", "crystal_ball_gaussian"
+        names = ("alpha_low", "n_low", "alpha_high", "n_high")
+        content["signal"]["shape_parameters"] = dict.fromkeys(names, 1.5)
+        assert stale(folder, content, "signal.tail", "high") == {"scan", "impacts"}
+        return
+    if key in ("spectrum.edges", "spectrum.per_resolution"):
+        key = "spectrum"
+    assert stale(folder, content, key, value) == set(expected.split())
 
 
 def test_order_of_samples_is_that_of_their_colours_and_of_templates(folder: Path) -> None:

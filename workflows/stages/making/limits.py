@@ -29,9 +29,10 @@ Table = dict[str, NDArray[Any]]
 def limit_table(
     scan: Mapping[str, NDArray[Any]],
     *,
-    luminosity: float,
+    luminosity: float | None,
     sqrt_s: float,
     model: Model | None,
+    absolute: bool,
     branching_ratio: ArrayLike = 1.0,
     coordinates: Sequence[str] = (),
 ) -> Table:
@@ -42,11 +43,13 @@ def limit_table(
     scan
         Columns of the scan, shape (M,) each; ``flags`` is text.
     luminosity
-        Integrated luminosity [fb^-1].
+        Integrated luminosity [fb^-1]; without it ``xsec`` and ``coupling`` are empty.
     sqrt_s
         Centre-of-mass energy [GeV].
     model
-        What a coupling predicts; without one, ``xsec`` is efficiency times cross section, and ``coupling`` is empty.
+        What a coupling predicts; without one, ``coupling`` is empty.
+    absolute
+        Whether ``xsec`` is the cross section before the selection; else it is that times the efficiency.
     branching_ratio
         What the cross section of the model is multiplied with to be that of the table: 1 for the production, the
         branching ratio of the region where one region is fitted. Broadcast with the masses.
@@ -65,12 +68,14 @@ def limit_table(
     """
     table = dict(scan)
     masses = np.asarray(table["mass"], dtype=np.float64)
-    efficiency = table["efficiency"] if model is not None else np.ones_like(masses)
+    efficiency = table["efficiency"] if absolute else np.ones_like(masses)
     beside = {name: np.asarray(table[name], dtype=np.float64) for name in coordinates}
     ratio = np.broadcast_to(np.asarray(branching_ratio, dtype=np.float64), masses.shape)
     for limit in LIMITS:
         n_sig = np.asarray(table[f"n_sig_ul_{limit}"], dtype=np.float64)
-        xsec = cross_section(n_sig, luminosity=luminosity, efficiency=efficiency)
+        xsec = np.full(masses.shape, np.nan)
+        if luminosity is not None:
+            xsec = cross_section(n_sig, luminosity=luminosity, efficiency=efficiency)
         table[f"xsec_ul_{limit}"] = xsec
         table[f"coupling_ul_{limit}"] = (
             np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s, beside)
@@ -105,7 +110,7 @@ def set_limits(
     task: FitTask,
     folder: Path,
     *,
-    luminosity: float,
+    luminosity: float | None,
     complete: bool,
 ) -> None:
     """Write the limit table of one fit as ``limits.csv`` and ``limits.json``, with the region's name if it has several.
@@ -121,7 +126,7 @@ def set_limits(
     folder
         Where the files go.
     luminosity
-        Luminosity of the data that were read [fb^-1].
+        Luminosity of the data that were read [fb^-1]; None where it is not said.
     complete
         Whether all rows of all samples were read; if not, every row gets the flag "incomplete".
     """
@@ -132,19 +137,20 @@ def set_limits(
         luminosity=luminosity,
         sqrt_s=about.sqrt_s,
         model=model,
+        absolute=about.absolute,
         coordinates=[coordinate.name for coordinate in about.search.coordinates],
         branching_ratio=1.0 if task.combined else task.regions[0].definition.branching_ratio(masses),
     )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, Flag.INCOMPLETE])) for flags in table["flags"]])
-    units = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
+    units: dict[str, str] = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
     units |= {coordinate.name: coordinate.unit or "none" for coordinate in about.search.coordinates}
     units["coupling"] = "none" if model is None else model.meaning
     content = {
         "provenance": PROVENANCE,
         "channel": about.search.name,
         "regions": [region.name for region in task.regions],
-        "cross_section": task.cross_section(about.search, model),
+        "cross_section": task.cross_section(about.search, absolute=about.absolute),
         "luminosity": luminosity,
         "sqrt_s": about.sqrt_s,
         "blinded": about.blinded,
@@ -173,6 +179,8 @@ def _depends(job: Job) -> Mapping[str, object]:
     return {
         "channel": analysis.sections.channel,
         "model": analysis.sections.model,
+        "coupling": analysis.about.model is not None,
+        "absolute": analysis.about.absolute,
         "beams": plain(analysis.sections.beams),
         "fits": fits,
         BLINDED: analysis.about.blinded,

@@ -107,6 +107,9 @@ def _signals(
     gaps: dict[str, list[Gap]] = {}
     for region in setup.fits[0].regions:
         for unit in selected.of(region.name):
+            if region.signal is not None and region.signal.given is not None:
+                models[unit.name], gaps[region.name] = region.signal.given, []
+                continue
             points = rich_enough(region, unit.signals, where=partial(where, region.name))
             gaps.setdefault(region.name, []).extend(gap_beside(unit.signals, points))
             models[unit.name] = fit_signal(region, points, progress=progress)

@@ -275,7 +275,7 @@ def _depends(job: Job) -> Mapping[str, object]:
         "alternatives": plain(setup.alternatives),
         "drawn": drawn if setup.drawn else None,
         "unbinned": setup.values,
-        BLINDED: job.analysis.about.blinded,
+        BLINDED: job.analysis.reading.blinded,
     }
 
 

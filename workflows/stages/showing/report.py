@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.cuts.table import CutTable
+from bumphunt.models.given_signal import PeakModel
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.spectrum.histogram import add, rebin, window
 from workflows.config.coordinates import At, file_suffix, in_figures
@@ -26,7 +27,7 @@ from workflows.figures.optimisation import classifier, cuts_against_mass, rankin
 from workflows.figures.samples import SampleStyle, sample_styles
 from workflows.figures.selection import n_minus_one
 from workflows.figures.signal import closure, signal_parameters
-from workflows.figures.spectra import stacked_spectrum
+from workflows.figures.spectra import data_spectrum, stacked_spectrum
 from workflows.figures.style import Figure, logarithmic, save
 from workflows.fitting.expectation import expected_error
 from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables_by_region
@@ -76,7 +77,7 @@ class Records:
     rankings: Mapping[str, Mapping[str, NDArray[Any]]]
     classifiers: Mapping[str, Mapping[str, NDArray[Any]]]
     cut_values: Mapping[str, Sequence[CutValues]]
-    signals: Mapping[At, Mapping[str, SignalModel]]
+    signals: Mapping[At, Mapping[str, PeakModel]]
     limits: Sequence[tuple[FitTask, Mapping[str, NDArray[Any]]]]
 
 
@@ -87,8 +88,9 @@ def draw(records: Records, folder: Path) -> None:
         name = region.file
         units = records.selected.of(region.name)
         save(_spectrum(records, region, units, styles), folder, name("spectrum"))
-        cuts = n_minus_one(records.cut_values[region.name], styles=styles, label=_label(records, region.name))
-        save(cuts, folder, name("n_minus_one"))
+        if values := records.cut_values[region.name]:
+            cuts = n_minus_one(values, styles=styles, label=_label(records, region.name))
+            save(cuts, folder, name("n_minus_one"))
         if region.name in records.cuts:
             save(_cuts(records, region, units), folder, name("cuts"))
         if region.name in records.rankings:
@@ -97,9 +99,11 @@ def draw(records: Records, folder: Path) -> None:
             save(_classifier(records, region), folder, name("classifier"))
         for unit, at in product(units, records.setup.points) if region.signal is not None else ():
             model, suffix = records.signals[at][unit.name], unit.name.removeprefix(region.name) + file_suffix(at)
-            label = f"{_joined(_searched(records, region, unit), _place(records, at))}, simulated signals"
+            of_what = "simulated signals" if isinstance(model, SignalModel) else "signal"
+            label = _joined(_searched(records, region, unit), _place(records, at), of_what)
             save(_signal(model, records.setup.about, label), folder, name("signal") + suffix)
-            save(_closure(model, records.setup.about, label), folder, name("signal_closure") + suffix)
+            if isinstance(model, SignalModel):
+                save(_closure(model, records.setup.about, label), folder, name("signal_closure") + suffix)
     for task, limits in records.limits:
         for at in records.setup.points:
             _draw_limits(records, task, _rows_at(limits, at), at, folder)
@@ -163,7 +167,9 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
 
 def _quantities(about: About, task: FitTask) -> dict[str, tuple[str, str]]:
     """Return what limits are drawn of: by name of the figure, the columns and the label of the axis."""
-    found = {"limit_cross_section": ("xsec", f"${task.cross_section(about.search, about.model)}$ [fb]")}
+    if about.luminosity is None:
+        return {"limit_yield": ("n_sig", "signal events")}
+    found = {"limit_cross_section": ("xsec", f"${task.cross_section(about.search, absolute=about.absolute)}$ [fb]")}
     if about.model is not None:
         found["limit_coupling"] = ("coupling", about.model.coupling)
     return found
@@ -204,10 +210,11 @@ def _label(records: Records, region: str) -> str:
     kind = "pseudo-data" if about.pseudo else "data"
     marks = ["blinded"] * about.blinded + ["INCOMPLETE"] * (not records.selected.complete)
     regions = [r for r in setup.regions if r.name == region] or setup.fits[0].regions
-    luminosity = f"{records.selected.luminosity(regions):.3g}"
+    luminosity = records.selected.luminosity(regions)
+    data = kind if luminosity is None else f"{kind} {luminosity:.3g} fb$^{{-1}}$"
     several = [region] * (region != "" and len(setup.regions) > 1)
     name = about.search.name
-    return ", ".join([f"bumphunt, {name}", *several, f"{kind} {luminosity} fb$^{{-1}}$", *marks])
+    return ", ".join([f"bumphunt, {name}", *several, data, *marks])
 
 
 def _coarse(spectrum: hist.Hist, low: float, high: float) -> hist.Hist:
@@ -232,6 +239,9 @@ def _spectrum(
     hidden = np.full(shown.size - 1, fill_value=False)
     if setup.about.blinded and searched is not None:
         hidden = (shown[1:] > searched[0]) & (shown[:-1] < searched[1])
+    seen, label = np.where(hidden, np.nan, data.values()), _label(records, region.name)
+    if not backgrounds:
+        return data_spectrum(shown, seen, label=label, xlabel=axis.label, unit=axis.unit)
     return stacked_spectrum(
         shown,
         {name: spectrum.values() for name, spectrum in backgrounds.items()},
@@ -243,20 +253,23 @@ def _spectrum(
             sources=setup.sources,
         ),
         styles=styles,
-        data=np.where(hidden, np.nan, data.values()),
-        label=_label(records, region.name),
+        data=seen,
+        label=label,
         xlabel=axis.label,
         unit=axis.unit,
     )
 
 
-def _signal(model: SignalModel, about: About, label: str) -> Figure:
+def _signal(model: PeakModel, about: About, label: str) -> Figure:
     """Return efficiency and resolution against mass."""
     low, high = model.masses[0], model.masses[-1]
     spaced = np.geomspace if logarithmic(model.masses) else np.linspace
     fine = np.union1d(spaced(low, high, CURVE_POINTS), model.masses)
     axis = model.axis
-    relative = model.errors[:, 1] / model.parameters[:, 1]
+    simulated = isinstance(model, SignalModel)
+    relative = np.zeros(model.masses.size)
+    if isinstance(model, SignalModel):
+        relative = model.errors[:, 1] / model.parameters[:, 1]
     band = np.interp(fine, model.masses, relative)
     mass = "M" if axis.kind == "reduced" else axis.symbol
     quantities: dict[str, Callable[[Array], Array]] = {
@@ -264,12 +277,14 @@ def _signal(model: SignalModel, about: About, label: str) -> Figure:
     }
     if axis.kind != "mass":
         quantities[rf"$\sigma$({axis.label.split(' [')[0]}) [{unit_in_figures(axis.unit)}]"] = model.resolution
-    points = {"efficiency": (model.efficiencies, model.efficiency_errors)}
+    points = {"efficiency": (model.efficiencies, model.efficiency_error(model.masses))}
     curves = {"efficiency": (model.efficiency(fine), model.efficiency_error(fine))}
     for name, quantity in quantities.items():
         points[name] = (quantity(model.masses), relative * quantity(model.masses))
         curves[name] = (quantity(fine), band * quantity(fine))
-    return signal_parameters(model.masses, points, fine, curves, label=label, xlabel=_mass_label(about))
+    known = model.masses if simulated else model.masses[:0]  # nothing was simulated: curves alone
+    points = {name: (values[: known.size], errors[: known.size]) for name, (values, errors) in points.items()}
+    return signal_parameters(known, points, fine, curves, label=label, xlabel=_mass_label(about))
 
 
 def _closure(model: SignalModel, about: About, label: str) -> Figure:

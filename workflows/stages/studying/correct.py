@@ -98,6 +98,9 @@ def _factor(
     setup: ControlSetup,
 ) -> MeasuredFactor:
     """Return the factor from the yields in the control region."""
+    if setup.luminosity is None:
+        msg = f"{setup.path}: data.luminosity: say it [fb^-1]; control samples are compared with simulated ones"
+        raise ConfigError(msg)
     luminosity = setup.luminosity * done[DATA].fraction
     bins = 1 if control.observable is None else len(control.edges) - 1
     data, wanted, others = np.zeros(bins), np.zeros((2, bins)), np.zeros((2, bins))

@@ -1,0 +1,64 @@
+"""Small tables of numbers that users give as text: columns apart by commas or blanks, a header or none."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bumphunt.errors import InputError
+
+__all__ = ["read_numbers"]
+
+_APART = re.compile(r"[,;\s]+")
+
+
+def read_numbers(path: Path, *, columns: int) -> NDArray[np.float64]:
+    """Return the numbers of a table, shape (R, C).
+
+    Lines that are empty or begin with ``#`` are left out, and so is the first other line if it holds no number.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Number of its columns C.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or empty, or a row has another number of columns, or a word where a number is wanted.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        msg = f"{path}: there is no such file"
+        raise InputError(msg) from None
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read as text: {error}"
+        raise InputError(msg) from None
+    numbered = [(n, line.strip()) for n, line in enumerate(lines, 1) if line.strip() and line.lstrip()[0] != "#"]
+    if numbered and not any(_is_number(cell) for cell in _APART.split(numbered[0][1])):
+        numbered = numbered[1:]
+    if not numbered:
+        msg = f"{path}: holds no row of numbers"
+        raise InputError(msg)
+    rows = []
+    for number, line in numbered:
+        cells = [cell for cell in _APART.split(line) if cell]
+        if len(cells) != columns or not all(map(_is_number, cells)):
+            msg = f"{path}:{number}: {line[:60]!r}; want {columns} numbers, apart by commas or blanks"
+            raise InputError(msg)
+        rows.append([float(cell) for cell in cells])
+    return np.array(rows)
+
+
+def _is_number(cell: str) -> bool:
+    """Return whether a cell holds a finite number."""
+    try:
+        return bool(np.isfinite(float(cell)))
+    except ValueError:
+        return False
