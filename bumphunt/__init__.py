@@ -13,7 +13,7 @@ uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `Shape
               `SpuriousSignal`
 ask           `fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys), `hypotest`, `limit`
               (CLs by formulae or toys, Bayesian), `bayesian_limit`, `scan`, `impacts`
-whole search  `global_significance` (toys of complete spectra)
+whole search  `global_significance` (toys of complete spectra), `bump_hunt` (counts over a reference)
 one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`, `feldman_cousins`
 errors        `BumphuntError`, `InputError`, `FitError`
 ============= ==========================================================================================================
@@ -58,6 +58,7 @@ _ROOMS = {
         "SpuriousSignal",
     ),
     "bumphunt.scanning.impacts": ("impacts",),
+    "bumphunt.search_wide.bump_hunt": ("bump_hunt",),
     "bumphunt.search_wide.significance": ("global_significance",),
 }
 """Where each name is at home; ``__init__.pyi`` says the same to type checkers and editors."""

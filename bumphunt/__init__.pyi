@@ -37,6 +37,7 @@ from bumphunt.models.systematics import PerBin as PerBin
 from bumphunt.models.systematics import ShapeVariation as ShapeVariation
 from bumphunt.models.systematics import SpuriousSignal as SpuriousSignal
 from bumphunt.scanning.impacts import impacts as impacts
+from bumphunt.search_wide.bump_hunt import bump_hunt as bump_hunt
 from bumphunt.search_wide.significance import global_significance as global_significance
 
 __version__: str

@@ -3,6 +3,8 @@
 | module | for |
 |---|---|
 | `significance` | the front: `global_significance` of a search, and what it says |
+| `bump_hunt` | counts in windows of every width against a fixed reference: the BumpHunter |
+| `global_p0` | fractions of toys, with their intervals |
 | `whole` | a search as windows of spectra, with what is expected in the complete spectra |
 | `windows` | one hypothesis: z0 of thousands of toys, as the scan finds it for the data |
 | `few_events` | what q0 is worth in a window with few events: its distribution, from toys of the window |

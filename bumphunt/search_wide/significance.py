@@ -25,7 +25,6 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
 
 from bumphunt.errors import Flag, InputError
 from bumphunt.inference import asymptotics
@@ -36,33 +35,17 @@ from bumphunt.models.region import Region
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion, blinded, checked_regions
 from bumphunt.scanning.sources import Sources
+from bumphunt.search_wide.global_p0 import GlobalP0, global_p0
 from bumphunt.search_wide.largest import BLOCK, Largest, joined_blocks, largest_of_block
 from bumphunt.search_wide.upcrossings import Upcrossings, upcrossings
 from bumphunt.search_wide.whole import WholeSearch, region_hypotheses, scan_hypotheses, whole_search
 
-__all__ = ["GlobalP0", "GlobalSignificance", "global_p0", "global_significance", "judged", "region_densities"]
+__all__ = ["GlobalSignificance", "global_significance", "judged", "region_densities"]
 
 Array = NDArray[np.float64]
 
-COVERAGE = 0.6827
-"""Of binomial intervals: one standard deviation."""
-TIE = 1e-9
-"""Difference of significances that is none."""
 LEVEL = 1.0
 """Of z0 whose upcrossings are counted: low, so that there are many."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GlobalP0:
-    """A global p-value: the fraction of toys, its binomial interval, and how many toys are beyond.
-
-    Without any toy beyond, `p0` is 0 and `high` is all that is known.
-    """
-
-    p0: float
-    low: float
-    high: float
-    beyond: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,32 +102,6 @@ class GlobalSignificance:
     p0_extrapolated_error: float
     n_failed: int
     valid: bool
-
-
-def global_p0(largest: ArrayLike, z0: float) -> GlobalP0:
-    """Return the global p-value of a local significance, from the largest ones of toys.
-
-    Parameters
-    ----------
-    largest
-        The largest significance of each toy, shape ``(N,)``.
-    z0
-        That of the data.
-
-    References
-    ----------
-    C. J. Clopper, E. S. Pearson, Biometrika 26 (1934) 404 (the interval).
-
-    Examples
-    --------
-    >>> found = global_p0([1.0, 2.0, 3.0, 4.0], 2.5)
-    >>> found.p0, found.beyond, round(found.low, 3), round(found.high, 3)
-    (0.5, 2, 0.185, 0.815)
-    """
-    values = np.asarray(largest, dtype=np.float64)
-    beyond = int(np.sum(values >= z0 - TIE))
-    interval = binomtest(beyond, values.size).proportion_ci(COVERAGE, method="exact")
-    return GlobalP0(p0=beyond / values.size, low=float(interval.low), high=float(interval.high), beyond=beyond)
 
 
 def judged(search: WholeSearch, largest: Largest, *, level: float = LEVEL) -> GlobalSignificance:

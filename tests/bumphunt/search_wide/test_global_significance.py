@@ -14,8 +14,9 @@ from bumphunt.scanning.regions import ScanRegion
 from bumphunt.scanning.scan import scan_spectra
 from bumphunt.scanning.sources import Source
 from bumphunt.scanning.spectra import checked_spectra
+from bumphunt.search_wide.global_p0 import global_p0
 from bumphunt.search_wide.largest import joined_blocks, largest_of_block
-from bumphunt.search_wide.significance import global_p0, region_densities
+from bumphunt.search_wide.significance import region_densities
 from bumphunt.search_wide.toys import draw_search_toys
 from bumphunt.search_wide.whole import WholeSearch, scan_hypotheses, whole_search
 from bumphunt.spectrum.axis import MASS

@@ -3,7 +3,7 @@ import pytest
 
 import bumphunt as bh
 from bumphunt.errors import InputError
-from bumphunt.search_wide.significance import global_p0
+from bumphunt.search_wide.global_p0 import global_p0
 from bumphunt.search_wide.upcrossings import upcrossings
 
 SIGMA, LENGTH, LEVEL = 1.0, 24.0, 400.0

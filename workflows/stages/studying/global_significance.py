@@ -18,8 +18,9 @@ import numpy as np
 from bumphunt.errors import ConfigError
 from bumphunt.inference import asymptotics
 from bumphunt.scanning.regions import blinded
+from bumphunt.search_wide.global_p0 import global_p0
 from bumphunt.search_wide.largest import BLOCK, Largest, joined_blocks, largest_of_block
-from bumphunt.search_wide.significance import LEVEL, GlobalSignificance, global_p0, judged, region_densities
+from bumphunt.search_wide.significance import LEVEL, GlobalSignificance, judged, region_densities
 from bumphunt.search_wide.whole import Hypothesis, WholeSearch, scan_hypotheses, whole_search
 from workflows.config.records import ResolvedAnalysis
 from workflows.figures.global_significance import global_significance as draw
