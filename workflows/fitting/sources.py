@@ -2,7 +2,8 @@
 
 A source that is measured is in the likelihood what one of the YAML is: relative changes of yields, and of samples a
 slope over the window. They are half the difference of up and down, in the window that is fitted. Where momenta are
-shifted, the peak of the signal moves and has another width too (`bumphunt.models.peak_moves`).
+shifted, the peak of the signal moves and has another width too (`bumphunt.models.peak_moves`); and since other events
+are there, few of them in a window tell nothing: then a wider one does.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = ["sources_of"]
 Array = NDArray[np.float64]
 
 LARGEST_SLOPE = 0.9
-"""A slope is a relative change at the ends of a window, and must stay below 1."""
+"""A slope is a relative change at the ends of a window, and must stay below 1; so must what is taken from a yield."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,8 @@ class _Measured:
     """Move of the peak, in units of the resolution."""
     width: Array
     """Relative change of its width."""
+    shifted: bool
+    """Whether momenta are shifted, so that other events are in a window."""
     samples: Mapping[str, tuple[hist.Hist, hist.Hist, hist.Hist]]
     """Nominal, up and down, by sample."""
 
@@ -104,7 +107,8 @@ class _Sources:
         centre, half = float(signal.axis.position(inside)), self.half_width * float(signal.resolution(inside))
         background, slope = {}, {}
         for sample, spectra in found.samples.items():
-            background[sample], slope[sample] = _changes(spectra, centre, half, slopes=self.slopes)
+            changes = _changes_of_other_events if found.shifted else _changes
+            background[sample], slope[sample] = changes(spectra, centre, half, slopes=self.slopes)
         along = (found.efficiency, found.mean, found.width)
         efficiency, mean, width = (float(np.interp(mass, found.masses, values)) for values in along)
         if not any((efficiency, mean, width, *background.values())):  # a source moves something at every mass
@@ -165,6 +169,7 @@ def _measured(unit: Unit, templates: Sequence[str], signal: PeakModel) -> list[_
                     efficiency=efficiency,
                     mean=mean,
                     width=width,
+                    shifted=name in unit.shifted,
                     samples=samples,
                 )
             )
@@ -194,6 +199,24 @@ def _moves(points: Sequence[FittedSignal], name: str, signal: PeakModel) -> tupl
 def _has_shape(point: FittedSignal) -> bool:
     """Return whether a mass has enough events to tell where its peak is."""
     return effective_events(point.shape.values(), point.shape.variances()) >= MIN_EFFECTIVE_EVENTS
+
+
+def _changes_of_other_events(
+    spectra: tuple[hist.Hist, hist.Hist, hist.Hist], centre: float, half: float, *, slopes: bool
+) -> tuple[float, float]:
+    """Return what `_changes` does, of a window as wide as it takes for enough events, or of the whole spectrum.
+
+    The slope is that of the straight line at the ends of the window that is asked for.
+    """
+    nominal, axis = spectra[0], spectra[0].axes[0]
+    widest, wide = max(centre - axis.edges[0], axis.edges[-1] - centre), half
+    while wide < widest:
+        inside = np.abs(axis.centers - centre) < wide
+        if effective_events(nominal.values()[inside], nominal.variances()[inside]) >= MIN_EFFECTIVE_EVENTS:
+            break
+        wide = 2.0 * wide
+    change, slope = _changes(spectra, centre, wide, slopes=slopes)
+    return max(change, -LARGEST_SLOPE), slope * half / wide
 
 
 def _total(spectrum: hist.Hist) -> float:
