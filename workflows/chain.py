@@ -227,7 +227,7 @@ def _step(stage: Stage, job: Job, upstream: Sequence[Step]) -> Step:
     code = {"search": own.search, "model": own.model, "background": own.background, "generators": own.generators}
     used = [found for kind in stage.files if (found := code.get(kind)) is not None]
     made_by = (stage.make.__module__,) if stage.modules is None else stage.modules(job)
-    paths = {"ntuples": tuple(_given(job)), "corrections": own.corrections}
+    paths = {"ntuples": tuple(_given(job)), "corrections": own.corrections, "events": own.events}
     return Step(
         name=stage.name,
         folder=job.of(stage.folder or stage.name),

@@ -92,7 +92,7 @@ def simulate_chunk(
         msg = f"luminosity = {luminosity} fb^-1 must be positive and total = {total} not below n = {n}"
         raise InputError(msg)
     rng = random_generator(conditions.seed, process=process.name, parameters=parameters, stream="sample", chunk=chunk)
-    events = process.events(n, beams=conditions.beams, rng=rng, parameters=parameters)
+    events = process.events(n, beams=conditions.beams, rng=rng, parameters=parameters, first=first_event)
     columns = reconstruct(events, conditions.detector, candidate=conditions.candidate, rng=rng)
     columns["__weight__"] = columns["__weight__"] * (luminosity / total)
     columns["__event__"] = columns["__event__"] + 2 * first_event

@@ -16,6 +16,7 @@ records        the records that stages are given
 regions        regions with their cuts, bins and masses
 coordinates    where hypotheses lie beside their mass
 tasks          which regions are fitted together
+generated      processes of HepMC files
 weighting      corrections and variations of weights, as records
 simulated      what is to be simulated
 searches       the search, shipped or a user's, that a YAML names

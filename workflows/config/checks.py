@@ -40,6 +40,7 @@ from workflows.config.regions import AnalysedRegion, signal_samples
 from workflows.config.samples import DATA, SIGNAL, Injection
 from workflows.config.searches import Registry
 from workflows.config.simulated import injected_at, injected_into, injected_parameters, signal_parameters
+from workflows.simulation.hepmc import HEPMC
 
 __all__ = ["check_engine", "check_names", "check_regions", "check_sources"]
 
@@ -147,8 +148,8 @@ def _check_signals(sections: Analysis, registry: Registry) -> None:
     if sections.signal.simulate is not None:
         named["signal.simulate.process ="] = sections.signal.simulate.process
     for key, wanted in named.items():
-        if wanted is not None and wanted not in registry.known(signal=True):
-            raise ValueError(unknown_name(key, wanted, registry.known(signal=True)))
+        if wanted not in (None, *(() if "inject" in key else (HEPMC,)), *registry.known(signal=True)):
+            raise ValueError(unknown_name(key, str(wanted), registry.known(signal=True)))
 
 
 def _check_coordinates(sections: Analysis, search: Search) -> None:

@@ -378,8 +378,8 @@ class OwnFiles:
         shipped, as they were when they were loaded; what is not of one's own is None.
     signal
         Files of the functions that the signal is said by.
-    corrections
-        Files of corrections.
+    corrections, events
+        Files of corrections, and of generated events.
     """
 
     search: OwnCode
@@ -388,6 +388,7 @@ class OwnFiles:
     generators: OwnCode | None
     signal: tuple[OwnCode, ...]
     corrections: tuple[Path, ...]
+    events: tuple[Path, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

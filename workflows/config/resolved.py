@@ -27,6 +27,7 @@ from workflows.config.checks import check_engine, check_names, check_regions, ch
 from workflows.config.coordinates import ALONE, Sheet, words
 from workflows.config.curves import LoadedCurve
 from workflows.config.cuts import check_cuts, with_cuts
+from workflows.config.generated import GIVEN_SIGNAL, with_files
 from workflows.config.given import given_signal, signal_curves, spectrum_edges
 from workflows.config.method import fit_method
 from workflows.config.records import (
@@ -51,6 +52,7 @@ from workflows.config.tasks import fit_tasks
 from workflows.config.weighting import corrections_of
 from workflows.reading.plan import RegionPlan
 from workflows.reading.run_list import RunList, read_run_list
+from workflows.simulation.hepmc import HEPMC
 
 __all__ = ["resolve"]
 
@@ -75,7 +77,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     loaded = find_search(sections.channel, path.parent)
     function = None if sections.model is None else find_function(sections.model, path.parent)
     search = loaded.search
-    registry = registry_of(loaded)
+    registry = with_files(registry_of(loaded), sections, path.parent)
     check_names(sections, search, registry)
     beams, detector = _beams(sections), _detector(sections)
     curves = signal_curves(sections.signal, path.parent)
@@ -116,6 +118,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         own=OwnFiles(
             search=loaded.code,
             generators=registry.code,
+            events=tuple(file for files in registry.files.values() for file in files.paths),
             model=None if function is None else function.code,
             background=tested.code,
             signal=tuple(curve.code for curve in curves.values() if curve.code is not None),
@@ -288,6 +291,7 @@ def _signal(sections: Analysis, search: Search, region: Region, registry: Regist
         raise ValueError(msg)
     simulated = sections.signal.simulate
     named = (simulated.process if simulated is not None else None) or region.process
+    named = GIVEN_SIGNAL if named == HEPMC else named
     if named is None and simulated is not None:
         msg = f"signal.simulate.process: region {region.name!r} of the search names no process; say which"
         raise ValueError(msg)

@@ -12,6 +12,7 @@ from bumphunt.montecarlo.processes.process import Value
 from workflows.config.coordinates import At, Sheet, at_of, grid
 from workflows.config.curves import Curve
 from workflows.config.section import Count, Finite, NonNegative, Positive, Relative, Section
+from workflows.simulation.hepmc import HEPMC
 
 __all__ = [
     "DATA",
@@ -66,15 +67,37 @@ class Injection(Section):
     """Other parameters of the process."""
 
 
+def _check_files(process: str | None, files: Sequence[str]) -> None:
+    """Raise a `ValueError` for files without the process that reads them, or this one without files."""
+    if (process == HEPMC) != bool(files):
+        msg = f"process = {process!r}, {len(files)} files: 'files' are for process: {HEPMC}, which needs them"
+        raise ValueError(msg)
+
+
 class SimulatedBackground(Section):
     """A background made by bumphunt's own Monte Carlo."""
 
-    events: Count
-    """Events to generate (weighted)."""
+    events: Count | None = None
+    """Events to generate (weighted); of HepMC files all unless given."""
     process: str | None = None
     """Name of the process; the sample's name, or that of the sample it is an alternative to, unless given."""
     parameters: dict[str, Value] = Field(default_factory=dict)
     """Parameters of the process that differ from its defaults."""
+    files: tuple[str, ...] = ()
+    """HepMC files of another generator, for ``process: hepmc``."""
+    cross_section: Positive | None = None
+    """Cross section of the files [fb]; what they say unless given."""
+
+    @model_validator(mode="after")
+    def _files_of_hepmc(self) -> Self:
+        _check_files(self.process, self.files)
+        if self.events is None and not self.files:
+            msg = "'events' is missing: say how many to generate"
+            raise ValueError(msg)
+        if self.cross_section is not None and not self.files:
+            msg = "'cross_section' is that of HepMC 'files'; other processes know theirs: remove it"
+            raise ValueError(msg)
+        return self
 
 
 class SimulatedSignal(Section):
@@ -92,6 +115,19 @@ class SimulatedSignal(Section):
     """Name of the process; that of the channel unless given."""
     parameters: dict[str, Value] = Field(default_factory=dict)
     """Other parameters of the process."""
+    files: tuple[str, ...] = ()
+    """HepMC files of another generator, for ``process: hepmc``, with ``{mass}`` for the mass: ``zp_{mass}.hepmc``."""
+
+    @model_validator(mode="after")
+    def _files_of_hepmc(self) -> Self:
+        _check_files(self.process, self.files)
+        if any("{mass}" not in name for name in self.files):
+            msg = f"files = {list(self.files)}: each needs {{mass}} in the place of the mass"
+            raise ValueError(msg)
+        if self.files and self.coordinates:
+            msg = f"coordinates = {', '.join(self.coordinates)}: HepMC files are those of a mass alone; make ntuples"
+            raise ValueError(msg)
+        return self
 
 
 class SimulatedData(Section):
@@ -171,7 +207,8 @@ class BackgroundSample(Section):
 
     def process_name(self, name: str) -> str:
         """Return the process that is simulated for the sample of a name: that of what it stands for, by default."""
-        return (self.simulate.process if self.simulate is not None else None) or self.alternative or name
+        said = None if self.simulate is None else self.simulate.process
+        return f"{HEPMC}_{name}" if said == HEPMC else said or self.alternative or name
 
     def fills(self, region: str) -> bool:
         """Return whether it contributes to the region of that name."""

@@ -11,8 +11,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -33,6 +33,7 @@ from workflows.config.own_code import (
     sources_beside,
     sources_of_package,
 )
+from workflows.simulation.hepmc import HepmcFiles
 
 __all__ = [
     "CANDIDATES",
@@ -88,6 +89,8 @@ class Registry:
     """Of the search, and of installed packages."""
     code: OwnCode | None = None
     """What they are made of; None if there are none."""
+    files: Mapping[str, HepmcFiles] = field(default_factory=dict)
+    """HepMC files that processes are made of, by name of the process, with the mass for signals."""
 
     def process(self, name: str) -> Process:
         """Return the process of a name; errors as in `bumphunt.montecarlo.processes.registry.find_process`."""

@@ -102,7 +102,7 @@ def _backgrounds(sections: Analysis, regions: Sequence[AnalysedRegion], registry
         SampleSpec(
             name=name,
             process=registry.process(sample.process_name(name)),
-            n=sample.simulate.events,
+            n=sample.simulate.events or registry.files[sample.process_name(name)].events,
             parameters=sample.simulate.parameters,
         )
         for name, sample in sections.samples.items()

@@ -74,7 +74,8 @@ class Stage:
         Stages whose results it reads, as far as the analysis has them.
     files
         Files that they depend on: the ``ntuples`` that are given, those of the ``search``, of the ``model``, of
-        ``generators`` that are not shipped, and of ``corrections``.
+        ``generators`` that are not shipped, of ``corrections``, and
+        of generated ``events``.
     modules
         Function from the job to the modules that make the results, whose imports count with them; that of `make` unless
         given.
@@ -89,7 +90,7 @@ class Stage:
     depends: Callable[[Job], Mapping[str, object]]
     remake: Callable[[Job, Path, Older], None] | None = None
     needs: tuple[str, ...] = ()
-    files: tuple[Literal["ntuples", "search", "model", "background", "generators", "corrections"], ...] = ()
+    files: tuple[Literal["ntuples", "search", "model", "background", "generators", "corrections", "events"], ...] = ()
     modules: Callable[[Job], Iterable[str]] | None = None
     wanted: Callable[[ResolvedAnalysis], bool] = _always
     folder: str = ""

@@ -116,6 +116,9 @@ class Process:
     """Function of parameters and sqrt(s) [GeV] to the open interval in which a signal's mass must be [GeV]."""
     require: Callable[[], None] = nothing_needed
     """Called before anything is simulated; raises if an optional package is missing."""
+    numbered: bool = False
+    """Whether it has events of its own, each to be used once: ``generate`` is given the number of the first one as
+    ``first``, or None where any will do."""
     batch: int = 50_000
     """Events that are generated at once: enough to be fast, few enough for some 100 MB of memory."""
     accuracy: str
@@ -160,7 +163,15 @@ class Process:
         self.require()
         return values
 
-    def events(self, n: int, *, beams: Beams, rng: np.random.Generator, parameters: Mapping[str, object]) -> Events:
+    def events(
+        self,
+        n: int,
+        *,
+        beams: Beams,
+        rng: np.random.Generator,
+        parameters: Mapping[str, object],
+        first: int | None = None,
+    ) -> Events:
         """Return `n` generated events.
 
         Parameters
@@ -173,6 +184,8 @@ class Process:
             Source of randomness.
         parameters
             The parameters given; the others have their defaults.
+        first
+            Number of the first event, for a process that is `numbered`.
 
         Raises
         ------
@@ -182,4 +195,5 @@ class Process:
         if n < 1:
             msg = f"n = {n} events of {self.name}; at least one must be generated"
             raise InputError(msg)
-        return self.generate(n, beams=beams, rng=rng, **self.complete(parameters))
+        number = {"first": first} if self.numbered else {}
+        return self.generate(n, beams=beams, rng=rng, **number, **self.complete(parameters))

@@ -238,12 +238,21 @@ SIMULATED_EDITS: Edits = {
     "data.simulate.inject.*.process": ("zprime", ""),
     "data.simulate.inject.*.parameters": ({}, ""),
     "samples.*.simulate.events": (2000, "simulate"),
+    "samples.*.simulate.files": ({"process": "hepmc", "files": ["b.hepmc"], "cross_section": 1.0}, "simulate report"),
+    "samples.*.simulate.cross_section": (
+        {"process": "hepmc", "files": ["b.hepmc"], "cross_section": 2.0},
+        "simulate report",
+    ),
     "samples.*.simulate.process": ("mumu", "simulate report"),
     "samples.*.simulate.parameters": ({"mode_enrichment": "none"}, "simulate"),
     "signal.simulate.events": (600, "simulate"),
     "signal.simulate.masses": ([1.0, 1.5, 2.0, 2.6, 3.0], f"simulate process {NORMALISED}"),
     "signal.simulate.coupling": (0.2, "simulate spectra"),
     "signal.simulate.process": ("zprime", ""),
+    "signal.simulate.files": (
+        {"process": "hepmc", "files": ["{mass}.hepmc"], "events": 1, "masses": list(MASSES)},
+        f"simulate process {NORMALISED}",
+    ),
     "signal.simulate.parameters": ({}, ""),
     "seed": (2, f"simulate spectra {TESTED}"),
 }
@@ -301,6 +310,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     constant = {"version": 1, "inputs": [], "output": {"name": "w", "type": "real"}, "data": 1.0}
     constants = [{"name": name, **constant} for name in ("id", "up")]
     (folder / "e.json").write_text(json.dumps({"schema_version": 2, "corrections": constants}))
+    for name in ("b", *(f"{m:g}" for m in MASSES)):
+        (folder / f"{name}.hepmc").write_text("E 0\n")
     return folder
 
 
@@ -324,6 +335,8 @@ def edited(content: dict[str, Any], key: str, value: object) -> dict[str, Any]:
         parts = parts[:-1]
     elif key.startswith("fit.peaks"):
         parts = parts[:2]
+    if ".simulate." in key and isinstance(value, dict) and "process" in value:
+        parts = parts[:-1]
     for part in parts[:-1]:
         name: Any = next(iter(inner)) if part == "*" and isinstance(inner, dict) else part
         if isinstance(inner, list):

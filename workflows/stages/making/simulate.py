@@ -112,7 +112,7 @@ STAGE = Stage(
     name="simulate",
     wanted=lambda analysis: bool(analysis.simulation),
     depends=_plan,
-    files=("generators",),
+    files=("generators", "events"),
     modules=_modules,
     make=_make,
 )
