@@ -29,7 +29,9 @@ from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
 from workflows.products.global_table import GLOBAL, NUMBER
 from workflows.provenance.step import Older, Step, forget_unfinished, record_of
+from workflows.running.parts import Part
 from workflows.running.progress import Progress, silent
+from workflows.running.workers import Workers
 from workflows.stages.depends import BLINDED
 from workflows.stages.making import check, limits, optimise, process, scan, simulate, spectra
 from workflows.stages.showing import report
@@ -46,7 +48,9 @@ __all__ = [
     "hide_unblinded",
     "impacts",
     "known_global",
+    "merge",
     "prepare",
+    "process_part",
     "status",
     "up_to",
 ]
@@ -72,7 +76,7 @@ def prepare(
     analysis: ResolvedAnalysis,
     folder: Path,
     *,
-    workers: int = 1,
+    workers: Workers = 1,
     allow_missing: bool = False,
     progress: Progress = silent,
 ) -> Job:
@@ -85,7 +89,7 @@ def prepare(
     folder
         Where the results live, one sub-folder a stage.
     workers
-        Processes to use; the results do not depend on it.
+        Who does the work; the results do not depend on it.
     allow_missing
         Go on when rows cannot be read, with the luminosity scaled down and every result marked.
     progress
@@ -148,6 +152,40 @@ def status(job: Job) -> list[StageStatus]:
         follows = tuple(s.name for s in step.upstream if found[s.name].reasons or found[s.name].follows)
         found[step.name] = StageStatus(name=step.name, reasons=tuple(step.reasons()), follows=follows)
     return list(found.values())
+
+
+def process_part(job: Job, part: Part) -> Path:
+    """Read a part of every ntuple, for `merge`; return where what it gives is kept.
+
+    Raises
+    ------
+    BumphuntError
+        If simulated files are to be read that are out of date, and as `workflows.stages.making.process.process_part`.
+    """
+    return up_to(job, process.STAGE.name)[-1].part(partial(process.process_part, job, part))
+
+
+def merge(job: Job, folders: Sequence[Path]) -> Step:
+    """Return the step that puts all parts of `process_part` together.
+
+    Parameters
+    ----------
+    job
+        The analysis.
+    folders
+        Other folders of results in which parts were made; those in that of the job are there already.
+
+    Raises
+    ------
+    BumphuntError
+        If a part was made with other settings, code or files, or chunks are not read.
+    """
+    step = up_to(job, process.STAGE.name)[-1]
+    for folder in folders:
+        step.adopt(folder)
+    if step.reasons():
+        step.part(partial(process.refuse_unread, job))
+    return step
 
 
 def correct(job: Job) -> Step:

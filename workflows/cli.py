@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -26,6 +26,7 @@ from bumphunt.errors import BumphuntError
 if TYPE_CHECKING:
     from workflows.provenance.step import Step
     from workflows.running.progress import Progress
+    from workflows.running.workers import Workers as WorkersOf
     from workflows.stages.stage import Job
 
 __all__ = ["app", "main"]
@@ -43,6 +44,8 @@ err = Console(stderr=True)
 NOT_VERIFIED, BAD_INPUT, INTERRUPTED = 1, 2, 130
 GIVES_WAY = ("quantity",)
 """Columns that are wrapped on a narrow screen."""
+_PROCESS = "Read every ntuple once: cutflow, N-1, spectra, and the events that pass."
+_GOES_ON = "; what is finished is kept, and the next run goes on from there"
 _IMPACT_NUMBERS = ("n_sig", "n_sig_error", "limit_obs", "limit_exp", "statistical")
 
 AnalysisFile = Annotated[Path, typer.Argument(metavar="ANALYSIS.yaml", help="The analysis; see examples/.")]
@@ -52,6 +55,37 @@ AllowMissing = Annotated[
     bool,
     typer.Option("--allow-missing", help="Go on when rows cannot be read: luminosity is scaled, results are marked."),
 ]
+
+
+ExecutorName = Annotated[
+    Literal["local", "dask"], typer.Option("--executor", help="Local processes, or the workers of a Dask scheduler.")
+]
+Address = Annotated[
+    str | None, typer.Option("--scheduler", metavar="ADDRESS", help="The Dask scheduler, such as tcp://host:8786.")
+]
+
+
+def _who(workers: int, executor: str, scheduler: str | None) -> WorkersOf:
+    """Return who does the work; a scheduler answers now, before minutes are spent.
+
+    Raises
+    ------
+    typer.BadParameter
+        If the options contradict each other.
+    """
+    from workflows.running.workers import Scheduler, pool
+
+    if (executor == "dask") != (scheduler is not None):
+        msg = "--executor dask and --scheduler ADDRESS go together; 'dask scheduler' starts one and prints its address"
+        raise typer.BadParameter(msg)
+    if scheduler is None:
+        return workers
+    if workers != 1:
+        msg = "--workers is for local processes; a Dask scheduler has its own"
+        raise typer.BadParameter(msg)
+    there = Scheduler(address=scheduler)
+    with pool(there):
+        return there
 
 
 @contextmanager
@@ -71,12 +105,12 @@ def _progress() -> Iterator[Progress]:
 
 
 @contextmanager
-def _at_work(folder: Path, message: str) -> Iterator[Progress]:
+def _at_work(folder: Path, message: str, *, shared: bool = False) -> Iterator[Progress]:
     """Hold a folder, show progress, and leave with a message after Ctrl-C."""
     from workflows.results import lock
 
     try:
-        with lock(folder), _progress() as progress:
+        with lock(folder, shared=shared), _progress() as progress:
             yield progress
     except KeyboardInterrupt:
         err.print(f"bumphunt: interrupted{message}", style="red", soft_wrap=True)
@@ -106,7 +140,7 @@ def _folder(analysis: Path, output: Path | None) -> Path:
 def _make(
     analysis: Path,
     output: Path | None,
-    workers: int,
+    workers: WorkersOf,
     allow_missing: bool,
     verb: str,
     extra: Callable[[Job], Sequence[Step]] = lambda _: (),
@@ -117,7 +151,7 @@ def _make(
 
     resolved = load(analysis)
     folder = _folder(analysis, output)
-    with _at_work(folder, "; what is finished is kept, and the next run goes on from there") as progress:
+    with _at_work(folder, _GOES_ON) as progress:
         job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
         hide_unblinded(job)
         for step in (*up_to(job, verb), *extra(job)):
@@ -131,13 +165,66 @@ def _verb(name: str, text: str) -> None:
 
     @app.command(name, help=f"{text} (with the stages before it that are out of date)")
     def command(
-        analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
+        analysis: AnalysisFile,
+        output: Output = None,
+        workers: Workers = 1,
+        executor: ExecutorName = "local",
+        scheduler: Address = None,
+        allow_missing: AllowMissing = False,
     ) -> None:
-        _make(analysis, output, workers, allow_missing, name)
+        _make(analysis, output, _who(workers, executor, scheduler), allow_missing, name)
 
 
 _verb("check", "Open every input and list what would be processed.")
-_verb("process", "Read every ntuple once: cutflow, N-1, spectra, and the events that pass.")
+
+
+@app.command(help=f"{_PROCESS} (with the stages before it that are out of date)")
+def process(
+    analysis: AnalysisFile,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
+    part: Annotated[
+        str | None, typer.Option(metavar="K/N", help="Only part K of N, for batch systems; then 'bumphunt merge'.")
+    ] = None,
+) -> None:
+    """Make the stage, or keep a part of it for `merge`."""
+    who = _who(workers, executor, scheduler)
+    if part is None:
+        _make(analysis, output, who, allow_missing, "process")
+        return
+    from workflows import chain
+    from workflows.config.file import load
+    from workflows.running.parts import Part
+
+    wanted, resolved, folder = Part.parse(part), load(analysis), _folder(analysis, output)
+    with _at_work(folder, _GOES_ON, shared=True) as progress:
+        job = chain.prepare(resolved, folder, workers=who, allow_missing=allow_missing, progress=progress)
+        chain.process_part(job, wanted)
+    _say(f"part {part} is kept in {folder}; when all are there: bumphunt merge {analysis}")
+
+
+@app.command()
+def merge(
+    analysis: AnalysisFile,
+    parts: Annotated[list[Path] | None, typer.Argument(metavar="[FOLDER]...", help="Folders of other parts.")] = None,
+    output: Output = None,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Put the parts of 'bumphunt process --part K/N' together: those in the results, and those in other folders."""
+    from workflows import chain
+    from workflows.config.file import load
+
+    resolved, folder = load(analysis), _folder(analysis, output)
+    with _at_work(folder, _GOES_ON) as progress:
+        job = chain.prepare(resolved, folder, allow_missing=allow_missing, progress=progress)
+        chain.hide_unblinded(job)
+        step = chain.merge(job, parts or ())
+        _say(f"{step.name:<9} {'made' if step.run() else 'up to date'}: {step.folder}")
+
+
 _verb("optimise", "Choose the optimised cuts in every mass bin.")
 _verb("spectra", "Apply the optimised cuts, at the luminosity of the data.")
 _verb("scan", "Fit a signal at every mass hypothesis.")
@@ -150,6 +237,8 @@ def simulate(
     analysis: Annotated[Path | None, typer.Argument(metavar="ANALYSIS.yaml", help="The analysis.")] = None,
     output: Output = None,
     workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
     validate: Annotated[
         bool, typer.Option("--validate", help="Compare the Monte Carlo with references instead; needs no YAML.")
     ] = False,
@@ -159,17 +248,18 @@ def simulate(
         msg = "give either an analysis (ANALYSIS.yaml) to simulate, or --validate"
         raise typer.BadParameter(msg)
     if analysis is None:
-        _validate(output if output is not None else Path("results") / "validation", workers)
+        folder = output if output is not None else Path("results") / "validation"
+        _validate(folder, _who(workers, executor, scheduler))
         return
     from workflows.simulation.table import printed_rows
 
-    job = _make(analysis, output, workers, False, "simulate")
+    job = _make(analysis, output, _who(workers, executor, scheduler), False, "simulate")
     header, rows = printed_rows(job.of("simulate"))
     title = f"samples at {job.analysis.about.luminosity:g} fb^-1; expected and effective numbers of rows"
     _show(title, header, rows, text=header[:1])
 
 
-def _validate(folder: Path, workers: int) -> None:
+def _validate(folder: Path, workers: WorkersOf) -> None:
     """Write the validation page of the Monte Carlo and show its table."""
     from workflows.stages.studying.validate import validate
 
@@ -185,14 +275,19 @@ def _validate(folder: Path, workers: int) -> None:
 
 @app.command()
 def run(
-    analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
+    analysis: AnalysisFile,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Make every stage that is out of date, in order, and show the result."""
     from workflows.chain import known_global
     from workflows.products.global_table import global_sentence
     from workflows.products.limit_table import summarise
 
-    job = _make(analysis, output, workers, allow_missing, "report")
+    job = _make(analysis, output, _who(workers, executor, scheduler), allow_missing, "report")
     about = job.analysis.about
     known = known_global(job)
     summary = summarise(
@@ -251,6 +346,8 @@ def impacts(
     ] = None,
     output: Output = None,
     workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
     allow_missing: AllowMissing = False,
 ) -> None:
     """Show what each source of uncertainty does to the signal and to its limit at a mass."""
@@ -262,7 +359,8 @@ def impacts(
     def wanted(job: Job) -> list[Step]:
         return [chain.impacts(job, m, beside) for m in mass]
 
-    for step in wanted(_make(analysis, output, workers, allow_missing, "scan", extra=wanted)):
+    who = _who(workers, executor, scheduler)
+    for step in wanted(_make(analysis, output, who, allow_missing, "scan", extra=wanted)):
         found = read_json(step.folder / "impacts.json")
         columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
         # a number that could not be worked out is null
@@ -292,6 +390,8 @@ def global_(
     toys: Annotated[int, typer.Option(help="Toys of the complete spectra; those that are there are kept.")] = 1000,
     output: Output = None,
     workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
     allow_missing: AllowMissing = False,
 ) -> None:
     """Say what the largest local significance is worth: the complete scan on toys of the complete spectra."""
@@ -299,7 +399,12 @@ def global_(
     from workflows.products.global_table import largest_excess
 
     job = _make(
-        analysis, output, workers, allow_missing, "scan", extra=lambda job: [chain.global_significance(job, toys)]
+        analysis,
+        output,
+        _who(workers, executor, scheduler),
+        allow_missing,
+        "scan",
+        extra=lambda job: [chain.global_significance(job, toys)],
     )
     folder = job.of("global")
     _say(f"table and figure: {folder}")
@@ -308,13 +413,19 @@ def global_(
 
 @app.command()
 def correct(
-    analysis: AnalysisFile, output: Output = None, workers: Workers = 1, allow_missing: AllowMissing = False
+    analysis: AnalysisFile,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
 ) -> None:
     """Measure factors between data and simulation in control samples, as files for the section 'corrections'."""
     from workflows import chain
     from workflows.products.factor_files import factor_rows
 
-    job = _make(analysis, output, workers, allow_missing, "check", extra=lambda job: [chain.correct(job)])
+    who = _who(workers, executor, scheduler)
+    job = _make(analysis, output, who, allow_missing, "check", extra=lambda job: [chain.correct(job)])
     folder = job.of("correct")
     names = ("factor", "region", "bin", "value", "data", "simulation", "luminosity")
     _show("factors from control samples: data / simulation", names, factor_rows(folder), text=names[:3])
@@ -374,6 +485,7 @@ def options(
     del version  # answered by its callback
     handler = RichHandler(console=err, show_path=False, show_time=False)
     logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, format="%(message)s", handlers=[handler])
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost scheduler is said in a line
 
 
 def main() -> None:

@@ -30,8 +30,15 @@ PROVENANCE = "provenance.json"
 
 
 @contextlib.contextmanager
-def lock(folder: Path) -> Iterator[None]:
+def lock(folder: Path, *, shared: bool = False) -> Iterator[None]:
     """Hold the results folder, so that two runs do not write into each other.
+
+    Parameters
+    ----------
+    folder
+        The folder; made if needed.
+    shared
+        Whether others that say so too may hold it at the same time.
 
     Raises
     ------
@@ -40,13 +47,13 @@ def lock(folder: Path) -> Iterator[None]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("w")
+        file = (folder / ".lock").open("a+")  # a shared lock of a network disk is for those that may read
     except OSError as error:
         msg = f"{folder}: cannot hold results ({error.strerror}); choose another folder with --output"
         raise BumphuntError(msg) from None
     with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError:
             msg = f"{folder}: another bumphunt is at work in this folder; wait for it, or choose another with --output"
             raise BumphuntError(msg) from None
@@ -88,7 +95,10 @@ def _cell(value: object) -> str:
     if isinstance(value, float):
         return f"{value:.7g}"
     text = ";".join(value) if isinstance(value, (tuple, list)) else str(value)
-    return f'"{text}"' if "," in text or '"' in text else text
+    if any(mark in text for mark in ',"\n\r'):
+        quoted = text.replace('"', '""')
+        return f'"{quoted}"'
+    return text
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,14 +1,15 @@
-"""Files that are there as a whole or not at all."""
+"""Files that are there as a whole or not at all, and the same file in two places."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["whole_file"]
+__all__ = ["link", "whole_file"]
 
 
 @contextmanager
@@ -39,3 +40,24 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def link(source: str | Path, target: str | Path) -> None:
+    """Make a file the same as another one, or a copy of it where a file system has no links.
+
+    Parameters
+    ----------
+    source
+        The file that is there.
+    target
+        The other one; there must be none.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)

@@ -265,7 +265,7 @@ def test_interrupt_of_the_reading_leaves_nothing_half_written(analysis, workers)
 
 
 def test_interrupt_leaves_nothing_half_written(tmp_path):
-    """Ctrl-C in the middle of the simulation: exit status 130, no partial output, and the folder is free again."""
+    """Ctrl-C in the middle of the simulation: exit status 130, and nothing in the folder but what is finished."""
     path = tmp_path / "analysis.yaml"
     path.write_text(
         """\
@@ -282,10 +282,12 @@ search: {low: 1, high: 4}
         [*command, "--output", str(results)], stderr=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ}
     )
     deadline = time.monotonic() + 120
-    while not list(results.glob(".simulate.partial/*/*")) and time.monotonic() < deadline and process.poll() is None:
+    begun = ".simulate.*.partial/.blocks/mumu/*.block"
+    while not list(results.glob(begun)) and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == cli.INTERRUPTED, err
     assert b"interrupted" in err
-    assert [p.name for p in results.iterdir()] == [".lock"]
+    (begun_in,) = (p for p in results.iterdir() if p.name != ".lock")
+    assert [p.name for p in begun_in.iterdir()] == [".blocks"]  # what is finished

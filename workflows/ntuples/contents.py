@@ -18,7 +18,7 @@ from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.flat_files import inspect_flat, is_flat
 from workflows.ntuples.missing import no_branches
-from workflows.ntuples.opening import open_tree
+from workflows.ntuples.opening import FileState, open_tree, state_of
 
 __all__ = ["NtupleInfo", "basket_bytes", "inspect", "is_number", "read_columns"]
 
@@ -43,6 +43,8 @@ class NtupleInfo:
     """Mean uncompressed size of a basket of the needed branches [bytes]; NaN where there are no baskets."""
     clusters: tuple[int, ...]
     """Rows at which the baskets of all needed branches end together, from 0 to the number of rows."""
+    state: FileState
+    """The state of the file before it was opened."""
     absent: tuple[str, ...] = ()
     """Needed variables that are not there, and need not be."""
 
@@ -87,11 +89,19 @@ def inspect(
         number a row, or a list of numbers where it is jagged. A tree may have no rows.
     """
     if is_flat(path):
-        kind, rows, clusters, absent = inspect_flat(path, variables, names, jagged, optional)
+        kind, rows, clusters, absent, state = inspect_flat(path, variables, names, jagged, optional)
         return NtupleInfo(
-            path=path, tree="", kind=kind, rows=rows, basket_bytes=float("nan"), clusters=clusters, absent=absent
+            path=path,
+            tree="",
+            kind=kind,
+            rows=rows,
+            basket_bytes=float("nan"),
+            clusters=clusters,
+            state=state,
+            absent=absent,
         )
     with open_tree(path, tree) as source:
+        state = state_of(path)
         there = source.typenames()
         absent = tuple(v for v in variables if v in optional and branch_name(v, names) not in there)
         branches = _find_branches(path, tree, source, [v for v in variables if v not in absent], names, jagged)
@@ -102,6 +112,7 @@ def inspect(
             rows=int(source.num_entries),
             basket_bytes=basket_bytes(source, branches),
             clusters=_clusters(source, branches),
+            state=state,
             absent=absent,
         )
 

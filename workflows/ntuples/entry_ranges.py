@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.flat_files import close_flat, is_flat, read_flat
-from workflows.ntuples.opening import reading
+from workflows.ntuples.opening import FileState, reading, refuse_changed, state_of
 
 __all__ = ["EntryRange", "close_file", "entry_ranges", "no_entries", "read_entries"]
 
@@ -34,6 +34,8 @@ class EntryRange:
         Number of the file among those of its sample; None where nobody asks for it.
     absent
         Variables that are needed and not in the file.
+    state
+        The state of the file when its entries were counted; None where nobody knows.
     """
 
     file: str
@@ -42,6 +44,7 @@ class EntryRange:
     stop: int
     file_number: int | None = None
     absent: tuple[str, ...] = ()
+    state: FileState | None = None
 
     @property
     def place(self) -> str:
@@ -68,13 +71,18 @@ def entry_ranges(info: NtupleInfo, rows: int) -> Iterator[EntryRange]:
         if found >= rows or (stop == info.rows and found):
             parts = max(1, found // rows)
             for first, last in pairwise(start + found * i // parts for i in range(parts + 1)):
-                yield EntryRange(file=str(info.path), tree=info.tree, start=first, stop=last, absent=info.absent)
+                yield _entries(info, first, last)
             start = stop
 
 
 def no_entries(info: NtupleInfo) -> EntryRange:
     """Return the range of no entry of a file, which has its branches all the same."""
-    return EntryRange(file=str(info.path), tree=info.tree, start=0, stop=0, absent=info.absent)
+    return _entries(info, 0, 0)
+
+
+def _entries(info: NtupleInfo, start: int, stop: int) -> EntryRange:
+    """Return a range of the entries of a file."""
+    return EntryRange(file=str(info.path), tree=info.tree, start=start, stop=stop, absent=info.absent, state=info.state)
 
 
 def read_entries(where: EntryRange, branches: Sequence[str], jagged: Collection[str] = ()) -> dict[str, NDArray[Any]]:
@@ -95,25 +103,30 @@ def read_entries(where: EntryRange, branches: Sequence[str], jagged: Collection[
     Raises
     ------
     NtupleError
-        If the rows cannot be read.
+        If the rows cannot be read, or the file is not the one whose entries were counted.
     """
     path = Path(where.file)
     if is_flat(path):
-        return read_flat(path, branches, where.start, where.stop)
+        found = read_flat(path, branches, where.start, where.stop)
+        if where.state is not None:
+            refuse_changed(path, where.state, root=False)
+        return found
     with reading(path, where.tree):
-        stat = path.stat()
-        source = _opened(path, where.tree, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+        before = where.state or state_of(path)
+        refuse_changed(path, before)
+        source = _opened(path, where.tree, before)
         entries: dict[str, Any] = {"entry_start": where.start, "entry_stop": where.stop, "array_cache": None}
         arrays = source.arrays([name for name in branches if name not in jagged], library="np", **entries)
         columns = {name: np.asarray(arrays[name]) for name in branches if name not in jagged}
         if jagged:
             lists = source.arrays(list(jagged), library="ak", **entries)
             columns |= {name: lists[name] for name in jagged}
+        refuse_changed(path, before)
         return columns
 
 
 @lru_cache(maxsize=1)
-def _opened(path: Path, tree: str, state: tuple[int, ...]) -> Any:
+def _opened(path: Path, tree: str, state: FileState) -> Any:
     """Return an open tree; `state` tells a file from one that took its place."""
     return uproot.open(path)[tree]
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.missing import no_branches
+from workflows.ntuples.opening import FileState, state_of
 
 __all__ = ["FlatInfo", "close_flat", "inspect_flat", "is_flat", "read_flat"]
 
@@ -27,8 +28,8 @@ _SUFFIXES = {".csv": "CSV", ".txt": "CSV", ".parquet": "Parquet", ".pq": "Parque
 _APART = (",", ";", "\t", " ")
 _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
-FlatInfo = tuple[str, int, tuple[int, ...], tuple[str, ...]]
-"""Format, rows, the rows at which reading can stop, and what is not there."""
+FlatInfo = tuple[str, int, tuple[int, ...], tuple[str, ...], FileState]
+"""Format, rows, the rows at which reading can stop, what is not there, and the state of the file."""
 
 
 def is_flat(path: Path) -> bool:
@@ -56,7 +57,8 @@ def inspect_flat(
         If the file is missing, empty or damaged, or a column does not hold one number a row.
     """
     with _reading(path):
-        there, rows, clusters = _contents(path, _state(path))
+        state = _state(path)
+        there, rows, clusters = _contents(path, state)
     absent = tuple(v for v in variables if v in optional and branch_name(v, names) not in there)
     columns = {v: branch_name(v, names) for v in variables if v not in absent}
     if missing := {v: column for v, column in columns.items() if column not in there}:
@@ -68,7 +70,7 @@ def inspect_flat(
         if not _is_number(there[column]):
             msg = f"{path}: column {column!r} for the variable {variable!r} holds {there[column]}, not one number a row"
             raise NtupleError(msg)
-    return _SUFFIXES[path.suffix.lower()], rows, clusters, absent
+    return _SUFFIXES[path.suffix.lower()], rows, clusters, absent, state
 
 
 def read_flat(path: Path, columns: Sequence[str], start: int, stop: int) -> dict[str, NDArray[Any]]:
@@ -114,7 +116,7 @@ def _reading(path: Path) -> Iterator[None]:
         raise NtupleError(msg) from error
 
 
-def _state(path: Path) -> tuple[int, ...]:
+def _state(path: Path) -> FileState:
     """Return what tells a file from one that took its place.
 
     Raises
@@ -122,14 +124,13 @@ def _state(path: Path) -> tuple[int, ...]:
     NtupleError
         If it is empty.
     """
-    stat = path.stat()
-    if stat.st_size == 0:
+    if path.stat().st_size == 0:
         msg = f"{path}: the file is empty (0 bytes)"
         raise NtupleError(msg)
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return state_of(path)
 
 
-def _contents(path: Path, state: tuple[int, ...]) -> tuple[dict[str, Any], int, tuple[int, ...]]:
+def _contents(path: Path, state: FileState) -> tuple[dict[str, Any], int, tuple[int, ...]]:
     """Return the types of the columns by name, the number of rows, and the rows at which reading can stop."""
     if _SUFFIXES[path.suffix.lower()] == "CSV":
         table = _csv(path, state)
@@ -142,7 +143,7 @@ def _contents(path: Path, state: tuple[int, ...]) -> tuple[dict[str, Any], int, 
         return dict(zip(schema.names, schema.types, strict=True)), sum(groups), (0, *accumulate(groups))
 
 
-def _rows(path: Path, state: tuple[int, ...], start: int, stop: int, names: Sequence[str]) -> Any:
+def _rows(path: Path, state: FileState, start: int, stop: int, names: Sequence[str]) -> Any:
     """Return some rows and columns, as a table of pyarrow."""
     if _SUFFIXES[path.suffix.lower()] == "CSV":
         return _csv(path, state).select(list(names)).slice(start, stop - start)
@@ -157,7 +158,7 @@ def _rows(path: Path, state: tuple[int, ...], start: int, stop: int, names: Sequ
 
 
 @lru_cache(maxsize=1)
-def _csv(path: Path, state: tuple[int, ...]) -> Any:
+def _csv(path: Path, state: FileState) -> Any:
     """Return a CSV file as a table of pyarrow; `state` tells a file from one that took its place.
 
     Raises

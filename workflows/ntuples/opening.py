@@ -13,7 +13,10 @@ import uproot
 
 from bumphunt.errors import InputError, NtupleError
 
-__all__ = ["open_tree", "reading"]
+__all__ = ["FileState", "open_tree", "reading", "refuse_changed", "state_of"]
+
+FileState = tuple[int, ...]
+"""What tells a file from what may take its place: time of change, size, and number of the inode."""
 
 _TREE_CLASSES = re.compile(r"TTree|TNtupleD?|TChain|ROOT::(Experimental::)?RNTuple")
 _HEADER_BYTES = 20
@@ -75,6 +78,42 @@ def _refuse_unusable(path: Path) -> None:
         end = struct.unpack(">q", header[12:20])[0]
     if size < end:
         msg = f"{path}: truncated, {size} bytes of {end}; copy it again"
+        raise NtupleError(msg)
+
+
+def state_of(path: Path) -> FileState:
+    """Return the state of a file.
+
+    Raises
+    ------
+    OSError
+        If there is none.
+    """
+    stat = path.stat()
+    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+
+
+def refuse_changed(path: Path, before: FileState, *, root: bool = True) -> None:
+    """Raise if a file is not what it was: its rows would be those of two files.
+
+    Parameters
+    ----------
+    path
+        The file.
+    before
+        Its state before it was read.
+    root
+        Whether it must be a ROOT file.
+
+    Raises
+    ------
+    NtupleError
+        If so, or it cannot be used any more.
+    """
+    if state_of(path) != before:
+        if root:
+            _refuse_unusable(path)
+        msg = f"{path}: the file has changed while it was read: it was replaced, or is still being written; try again"
         raise NtupleError(msg)
 
 

@@ -4,6 +4,7 @@
 module            product                                of the stage
 ================= ====================================== ==================
 processed         one read of every ntuple               process
+ledger            what became of each entry range        process
 cut_values        its N-1 distributions                  process
 cut_tables        cuts in bins of mass                   optimise
 selected          spectra after these cuts               spectra

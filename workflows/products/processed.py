@@ -8,6 +8,7 @@ file                       holds
 ``cutflow.csv``            raw and weighted counts after each cut, before constant factors
 ``n_minus_one.root``       each observable that is cut on, of the events that pass all other cuts
 ``samples.json``           what was read
+``ledger.csv``             what became of every file and entry range, see `workflows.products.ledger`
 ========================== ==================================================================================
 """
 
@@ -32,6 +33,7 @@ from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA, SIGNAL
 from workflows.inputs.samples import InputSample
 from workflows.products.applied_factors import weighted_cutflow, weighted_spectra
+from workflows.products.ledger import read_ledger, write_ledger
 from workflows.products.selected import read_spectrum
 from workflows.reading.plan import ProcessedSample, RegionResult
 from workflows.results import read_json, write_csv, write_json
@@ -170,6 +172,7 @@ def read_sample(folder: Path, sample: InputSample) -> ProcessedSample:
         rows_expected=entry["rows_expected"],
         missing=(),
         files=len(sample.files),
+        ledger=read_ledger(folder, sample),
         runs={int(number): rows for number, rows in entry["runs"].items()},
         luminosity_share=entry["fraction"],
     )
@@ -201,8 +204,10 @@ def write_processed(
     """
     record: dict[str, dict[str, Any]] = {}
     cutflows: dict[str, dict[str, Cutflow]] = {region.name: {} for region in regions}
+    read: list[tuple[InputSample, ProcessedSample]] = []
     with uproot.recreate(folder / N_MINUS_ONE) as file, ZipFile(folder / COUNTS, "w", ZIP_DEFLATED) as counts:
         for sample, result in results:
+            read.append((sample, replace(result, regions={})))
             entry: dict[str, Any] = {
                 "kind": sample.kind,
                 "mass": sample.mass,
@@ -221,6 +226,7 @@ def write_processed(
                 for cut, histogram in found.n_minus_one.items():
                     file[f"{name}/{sample.name}/{cut}"] = histogram
                 record.setdefault(name, {})[sample.name] = entry
+    write_ledger(read, folder)
     write_cutflows(regions, cutflows, folder)
     flows = {region: {name: asdict(flow) for name, flow in of_region.items()} for region, of_region in cutflows.items()}
     write_json(folder / SAMPLES, {"regions": record, "cutflows": flows})

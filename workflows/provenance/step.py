@@ -40,6 +40,7 @@ from workflows.provenance.code import Code, code_of, module_digest, versions_of
 from workflows.provenance.files import Fingerprint, bytes_digest, content_digest, fingerprint
 from workflows.results import PROVENANCE, read_json, write_json
 from workflows.running.blocks import BLOCKS
+from workflows.whole_file import link
 
 __all__ = ["Older", "Step", "content_of", "damaged_outputs", "forget_unfinished", "outputs_of", "record_of"]
 
@@ -133,6 +134,52 @@ class Step:
             logger.info("%s: %s", self.name, reason)
         self._make(dependencies, self._older(record, dependencies))
         return True
+
+    def part(self, make: Callable[[Path], None]) -> Path:
+        """Have a part of the stage made, in blocks that the next `run` uses; return where they are.
+
+        Several parts may be made at a time, by several processes.
+
+        Parameters
+        ----------
+        make
+            Called with the folder in which the stage is being made.
+
+        Raises
+        ------
+        BumphuntError
+            If a stage whose results are read is out of date, and whatever `make` raises.
+        """
+        for step in self.upstream:
+            if reasons := step.reasons():
+                msg = f"{step.folder}: {reasons[0]}; make it before the parts that read it: bumphunt {step.name}"
+                raise BumphuntError(msg)
+        partial = _partial(self.folder, self._dependencies(record_of(self.folder)))
+        (partial / BLOCKS).mkdir(parents=True, exist_ok=True)
+        write_json(partial / BLOCKS / SETTINGS, self.settings)
+        make(partial)
+        return partial
+
+    def adopt(self, folder: Path) -> None:
+        """Take the blocks of a part that was made in another folder of results.
+
+        Raises
+        ------
+        BumphuntError
+            If there are none that depend on the same settings, code and files.
+        """
+        mine = _partial(self.folder, self._dependencies(record_of(self.folder)))
+        source = folder / mine.name / BLOCKS
+        if not source.is_dir():
+            others = _partials(folder / self.folder.name)
+            why = "the part there was made with other settings, code or files" if others else "there is no part there"
+            msg = f"{folder}: {why}; see 'bumphunt {self.name} --part'"
+            raise BumphuntError(msg)
+        for path in sorted(source.rglob("*")):
+            target = mine / BLOCKS / path.relative_to(source)
+            if path.is_file() and not target.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                link(path, target)
 
     def mend(self) -> None:
         """Make the stage again if a file of it is damaged, which every byte is read for.

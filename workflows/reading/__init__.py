@@ -7,6 +7,7 @@ search_processor     the processor of a search, for coffea's own Runner
 read                 drives it over the files of all samples, and counts the rows
 chunk_work           what an executor does with a chunk: it is read, the next one meanwhile, and processed
 chunk                a chunk as the processor works on it, and the variables that are needed of it
+ledger               what became of every file and entry range
 run_list             good runs of data, their luminosities and prescales
 cutflow              what the cuts of a region leave of a chunk
 shifted              what they leave of it with shifted momenta

@@ -116,7 +116,13 @@ class ChunkWork:
         there = [variable for variable in variables if variable not in metadata["absent"]]
         branches = dict.fromkeys(branch_name(variable, names) for variable in there)
         lists = {branch_name(variable, names) for variable in there if variable in jagged}
-        where = EntryRange(file=item.filename, tree=item.treename, start=item.entrystart, stop=item.entrystop)
+        where = EntryRange(
+            file=item.filename,
+            tree=item.treename,
+            start=item.entrystart,
+            stop=item.entrystop,
+            state=metadata["state"],
+        )
         try:
             return read_entries(where, list(branches), lists)
         except NtupleError as error:

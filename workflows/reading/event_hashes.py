@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workflows.ntuples.entry_ranges import EntryRange
+from workflows.whole_file import whole_file
 
 __all__ = ["EventHashes", "forget_hashes", "hashes_of", "keep_hashes", "repeated_hashes"]
 
@@ -68,8 +69,8 @@ def keep_hashes(passed: EventHashes, folder: Path, sample: str, name: str) -> Ev
     if isinstance(passed.hashes, Path):
         return passed
     path = folder / _FOLDER / quote(sample, safe=" ") / name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    passed.hashes.tofile(path)
+    with whole_file(path) as partial:
+        passed.hashes.tofile(partial)
     return replace(passed, hashes=path)
 
 

@@ -9,7 +9,6 @@ makes of them what later stages need.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError, NtupleError, unknown_name
-from workflows.whole_file import whole_file
+from workflows.whole_file import link, whole_file
 
 __all__ = ["BORDER", "FOLDS", "EventBlock", "has_events", "keep_events", "read_events", "shifts_of", "write_events"]
 
@@ -86,8 +85,8 @@ def shifts_of(folder: Path, sample: str, region: str) -> tuple[str, ...]:
 
 def write_events(
     folder: Path, sample: str, region: str, name: str, block: EventBlock, *, shift: str | None = None
-) -> None:
-    """Write a block.
+) -> Path:
+    """Write a block; return its file.
 
     Parameters
     ----------
@@ -102,7 +101,8 @@ def write_events(
     shift
         Name of the variation by shifted momenta that they pass with; None for the momenta as they are.
     """
-    with whole_file(_folder(folder, sample, region, shift) / f"{name}.npz") as partial, partial.open("wb") as file:
+    path = _folder(folder, sample, region, shift) / f"{name}.npz"
+    with whole_file(path) as partial, partial.open("wb") as file:
         np.savez(
             file,
             allow_pickle=False,
@@ -114,6 +114,7 @@ def write_events(
             weights=block.weights,
             values=np.array(list(block.observables.values())).reshape(len(block.observables), block.positions.size),
         )
+    return path
 
 
 def keep_events(source: Path, target: Path, sample: str, regions: Sequence[str]) -> None:
@@ -128,15 +129,8 @@ def keep_events(source: Path, target: Path, sample: str, regions: Sequence[str])
     """
     for region in regions:
         if (here := _folder(source, sample, region)).exists():
-            shutil.copytree(here, _folder(target, sample, region), copy_function=_link)
-
-
-def _link(source: str, target: str) -> None:
-    """Make a file the same as another one, or a copy of it where a file system has no links."""
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
+            unfinished = shutil.ignore_patterns(".*")
+            shutil.copytree(here, _folder(target, sample, region), copy_function=link, ignore=unfinished)
 
 
 def has_events(folder: Path, sample: str, region: str) -> bool:

@@ -17,6 +17,7 @@ from bumphunt.spectrum.axis import ascending_edges
 from selections.cuts import Cutflow, Selection
 from selections.search import Region
 from selections.shifts import Shift
+from workflows.reading.ledger import LedgerEntry
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
 
@@ -272,6 +273,8 @@ class ProcessedSample:
         Number of files, readable or not.
     runs
         Rows of each run of data, see `workflows.reading.run_list.run_numbers`; empty without a list of good runs.
+    ledger
+        What became of each entry range of each file.
     luminosity_share
         Part of the luminosity of all good runs that belongs to those of which there is a row.
     """
@@ -282,6 +285,7 @@ class ProcessedSample:
     rows_expected: int
     missing: tuple[Missing, ...]
     files: int
+    ledger: tuple[LedgerEntry, ...]
     runs: Mapping[int, int] = field(default_factory=dict)
     luminosity_share: float = 1.0
 
@@ -298,3 +302,12 @@ class ProcessedSample:
         unknown = sum(m.start is None for m in self.missing)
         known = self.files - unknown
         return self.rows / self.rows_expected * known / self.files
+
+    def share(self, entry: LedgerEntry) -> float:
+        """Return the part of the luminosity of the sample that belongs to the rows that were read of an entry range.
+
+        All of them add up to `fraction`; where no file has a row, that belongs to the first.
+        """
+        if not self.rows:
+            return self.fraction if entry is self.ledger[0] else 0.0
+        return self.fraction * entry.processed / self.rows

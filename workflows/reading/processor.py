@@ -25,6 +25,7 @@ from workflows.reading.event_hashes import EventHashes, hashes_of, keep_hashes
 from workflows.reading.events import BORDER, write_events
 from workflows.reading.fill import Filled, fill
 from workflows.reading.keys import RowNumbers, assumed, read_numbers
+from workflows.reading.ledger import ReadRange
 from workflows.reading.plan import WEIGHT, RegionPlan, RegionResult
 from workflows.reading.repeats import (
     border_hashes,
@@ -178,6 +179,7 @@ class SearchProcessor(ProcessorABC):
             chunk.sample: {
                 "rows": chunk.columns[WEIGHT].size,
                 "simulated": {chunk.simulated},
+                "read": (_read_range(chunk),),
                 "runs": _rows_of_runs(chunk.runs),
                 "regions": {plan.name: self._part(plan, found[plan.name], chunk, first, last) for plan in self.regions},
                 "hashes": (hashes,),
@@ -215,13 +217,13 @@ class SearchProcessor(ProcessorABC):
 
     def _part(self, plan: RegionPlan, found: RegionRows, chunk: Chunk, first: int, last: int) -> dict[str, Any]:
         """Return what the rows of a chunk from `first` up to `last` give in a region, and the rows before and after."""
-        borders, filled = {}, {}
+        borders, filled, files = {}, {}, list[Path]()
         for name, passing in {NOMINAL: found.passing, **found.shifted}.items():
             rows = passing_rows(passing, chunk.numbers, chunk.where, self.rule)
             low, high = np.searchsorted(passing.index, [first, last])
             filled[name] = self._fill(rows.take(slice(low, high)), plan)
             if high > low and self._writes(chunk.simulated):
-                self._write(chunk.sample, plan.name, _block(chunk), name, filled[name])
+                files += self._write(chunk.sample, plan.name, _block(chunk), name, filled[name])
             border = np.concatenate([np.arange(low), np.arange(high, passing.index.size)])
             borders[name] = (rows.take(border),)
         return {
@@ -230,6 +232,7 @@ class SearchProcessor(ProcessorABC):
             "borders": borders,
             "spectra": joined_variations([part.spectra for part in filled.values()]),
             "tail": filled[NOMINAL].tail,
+            "files": tuple(files),
         }
 
     def _read_numbers(self, where: EntryRange) -> RowNumbers:
@@ -240,11 +243,12 @@ class SearchProcessor(ProcessorABC):
         """Return whether the events of a sample are written, if any are."""
         return not (simulated and self.of_data_alone)
 
-    def _write(self, sample: str, region: str, block: str, variation: str, filled: Filled) -> None:
-        """Write a block of events, where they are wanted."""
-        if self.event_folder is not None:
-            shift = None if variation == NOMINAL else variation
-            write_events(self.event_folder, sample, region, block, filled.events, shift=shift)
+    def _write(self, sample: str, region: str, block: str, variation: str, filled: Filled) -> list[Path]:
+        """Write a block of events, where they are wanted; return the files."""
+        if self.event_folder is None:
+            return []
+        shift = None if variation == NOMINAL else variation
+        return [write_events(self.event_folder, sample, region, block, filled.events, shift=shift)]
 
     def _fill(self, rows: PassingRows, plan: RegionPlan) -> Filled:
         """Return what complete events give."""
@@ -275,6 +279,12 @@ class SearchProcessor(ProcessorABC):
 def _block(chunk: Chunk) -> str:
     """Return the name of the block of events of a chunk; those without a number are not written."""
     return f"{chunk.number or 0:08}"
+
+
+def _read_range(chunk: Chunk) -> ReadRange:
+    """Return what was read."""
+    where, rows = chunk.where, chunk.columns[WEIGHT].size
+    return ReadRange(file=where.file, tree=where.tree, start=where.start, stop=where.stop, rows=rows)
 
 
 def _rows_of_runs(runs: NDArray[np.int64] | None) -> dict[int, int]:

@@ -19,19 +19,28 @@ from typing import Any
 from coffea.processor.executor import ExecutorBase, WorkItem
 
 from bumphunt.errors import ConfigError, IncompleteError, InputError, NtupleError, unknown_name
+from selections.cuts import Cutflow
+from selections.events import RowKey
 from workflows.ntuples.contents import NtupleInfo, inspect
-from workflows.ntuples.entry_ranges import entry_ranges, no_entries
+from workflows.ntuples.entry_ranges import EntryRange, entry_ranges, no_entries
 from workflows.ntuples.missing import MissingBranchesError, all_missing
 from workflows.reading.chunk_work import ChunkWork, packed
-from workflows.reading.event_hashes import forget_hashes
+from workflows.reading.event_hashes import EventHashes, forget_hashes
 from workflows.reading.events import has_events
+from workflows.reading.ledger import LedgerEntry, ReadRange, ledger
 from workflows.reading.plan import ProcessedSample, SampleFiles
 from workflows.reading.processor import SearchProcessor
-from workflows.running.executors import LocalExecutor, root_error
+from workflows.reading.rows import PassingRows, RowKeys
+from workflows.running.blocks import Blocks
+from workflows.running.executors import OrderedExecutor, block_name, root_error
 from workflows.running.missing import Missing
+from workflows.running.parts import Part
+from workflows.running.workers import Workers
 
-__all__ = ["CHUNK_SIZE", "read_samples"]
+__all__ = ["CHUNK_RECORDS", "CHUNK_SIZE", "read_part", "read_samples", "unread"]
 
+CHUNK_RECORDS = (Cutflow, EntryRange, EventHashes, Missing, PassingRows, ReadRange, RowKey, RowKeys)
+"""Records that are in what a chunk gives, see `workflows.running.blocks`."""
 CHUNK_SIZE = 200_000
 """Rows of a chunk: two are in memory at a time, one that is read and one that is worked on."""
 
@@ -41,11 +50,12 @@ def read_samples(
     samples: Mapping[str, SampleFiles],
     *,
     tree: str = "events",
-    workers: int = 1,
+    workers: Workers = 1,
     chunk_size: int = CHUNK_SIZE,
     allow_missing: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
     executor: ExecutorBase | None = None,
+    blocks: Blocks | None = None,
 ) -> dict[str, ProcessedSample]:
     """Return what each sample gives in all regions of a processor.
 
@@ -58,7 +68,7 @@ def read_samples(
     tree
         Name of the TTree or RNTuple.
     workers
-        Number of processes.
+        Who does the work; the results do not depend on it.
     chunk_size
         Rows to read at a time, about: chunks end with baskets where these are not much longer.
     allow_missing
@@ -66,7 +76,10 @@ def read_samples(
     progress
         Called with ``"process"``, rows done and rows in all.
     executor
-        A coffea executor in place of the local one; other machines need the folder of the events too.
+        A coffea executor in place of that of the chain; other machines need the folder of the events too.
+    blocks
+        Where what each chunk gives is kept until all are there, with their events: what is there already is not read
+        again. None to keep nothing.
 
     Raises
     ------
@@ -81,10 +94,10 @@ def read_samples(
     ConfigError
         If a correction is of a sample that is not simulated.
     """
-    if chunk_size < 1 or workers < 1:
-        msg = f"chunk_size = {chunk_size}, workers = {workers}; both must be positive"
+    if chunk_size < 1:
+        msg = f"chunk_size = {chunk_size}; it must be positive"
         raise InputError(msg)
-    _check_names(processor, samples)
+    _check_names(processor, samples, empty=blocks is None)
     found, lost = _inspect(processor, samples, tree, allow_missing)
     items = _items(samples, found, chunk_size)
     total = sum(len(item) for item in items)
@@ -92,7 +105,7 @@ def read_samples(
     work = ChunkWork(processor, items if alone else ())
     if executor is None:
         report = None if progress is None else (lambda done: progress("process", done, total))
-        executor = LocalExecutor(workers=workers, allow_missing=allow_missing, progress=report)
+        executor = OrderedExecutor(workers=workers, allow_missing=allow_missing, progress=report, blocks=blocks)
     try:
         try:
             output, _ = executor(items, work if alone else packed(work), None)
@@ -100,8 +113,13 @@ def read_samples(
             raise root_error(error) from None
         missing = {name: (*lost[name], *output.get(name, {}).get("missing", ())) for name in samples}
         rows_expected = {name: sum(info.rows for info in infos) for name, infos in found.items()}
+        ledgers = {
+            name: ledger(_ranges(found[name], chunk_size), output.get(name, {}).get("read", ()), missing[name])
+            for name in samples
+        }
         for name in samples:
-            _refuse_lost(name, output.get(name, {}).get("rows", 0), rows_expected[name], missing[name])
+            _refuse_lost(name, ledgers[name])
+            _refuse_unwritten(output[name])
         results = processor.postprocess(output)
         return {
             name: ProcessedSample(
@@ -111,6 +129,7 @@ def read_samples(
                 rows_expected=rows_expected[name],
                 missing=missing[name],
                 files=len(sample.files),
+                ledger=ledgers[name],
                 runs=output[name]["runs"],
                 luminosity_share=_share(processor, sample, output[name]["runs"]),
             )
@@ -118,8 +137,79 @@ def read_samples(
         }
     finally:
         work.close()
-        if processor.event_folder is not None:
+        if processor.event_folder is not None and blocks is None:
             forget_hashes(processor.event_folder)
+
+
+def read_part(
+    processor: SearchProcessor,
+    samples: Mapping[str, SampleFiles],
+    part: Part,
+    blocks: Blocks,
+    *,
+    tree: str = "events",
+    workers: Workers = 1,
+    allow_missing: bool = False,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> None:
+    """Read a part of the chunks of all samples and keep what they give; `read_samples` goes on from there.
+
+    Parameters
+    ----------
+    processor, samples, tree, workers, allow_missing, progress
+        As for `read_samples`.
+    part
+        Which part.
+    blocks
+        Where what each chunk gives is kept.
+
+    Raises
+    ------
+    NtupleError, IncompleteError, InputError, ConfigError
+        As `read_samples`, but for what only all chunks together can show.
+    """
+    _check_names(processor, samples, empty=False)
+    found, _ = _inspect(processor, samples, tree, allow_missing)
+    items = part.share(_items(samples, found, CHUNK_SIZE))
+    if not items:
+        return
+    total = sum(len(item) for item in items)
+    report = None if progress is None else (lambda done: progress("process", done, total))
+    executor = OrderedExecutor(workers=workers, allow_missing=allow_missing, progress=report, blocks=blocks)
+    work = ChunkWork(processor, items if workers == 1 else ())
+    try:
+        executor(items, work if workers == 1 else packed(work), None)
+    finally:
+        work.close()
+
+
+def unread(
+    processor: SearchProcessor,
+    samples: Mapping[str, SampleFiles],
+    blocks: Blocks,
+    *,
+    tree: str = "events",
+    allow_missing: bool = False,
+) -> tuple[list[str], int]:
+    """Return the chunks of which nothing is kept, each as text, and how many chunks there are.
+
+    Parameters
+    ----------
+    processor, samples, tree, allow_missing
+        As for `read_samples`.
+    blocks
+        Where what each chunk gives is kept.
+
+    Raises
+    ------
+    NtupleError, InputError, ConfigError
+        As `read_samples`.
+    """
+    _check_names(processor, samples, empty=False)
+    found, _ = _inspect(processor, samples, tree, allow_missing)
+    items = _items(samples, found, CHUNK_SIZE)
+    left = [item for item in items if not blocks.has(block_name(item))]
+    return [f"{item.filename}: entries {item.entrystart} to {item.entrystop - 1}" for item in left], len(items)
 
 
 def _share(processor: SearchProcessor, sample: SampleFiles, runs: Mapping[int, int]) -> float:
@@ -127,8 +217,8 @@ def _share(processor: SearchProcessor, sample: SampleFiles, runs: Mapping[int, i
     return 1.0 if processor.good_runs is None or sample.simulated else processor.good_runs.share(runs)
 
 
-def _check_names(processor: SearchProcessor, samples: Mapping[str, SampleFiles]) -> None:
-    """Raise if names do not exist, or the folder holds such events.
+def _check_names(processor: SearchProcessor, samples: Mapping[str, SampleFiles], *, empty: bool) -> None:
+    """Raise if names do not exist, or the folder holds such events and should be `empty`.
 
     Raises
     ------
@@ -143,7 +233,7 @@ def _check_names(processor: SearchProcessor, samples: Mapping[str, SampleFiles])
             if region not in known:
                 msg = f"sample {name!r} is blinded: {unknown_name('region', region, known)}"
                 raise InputError(msg)
-        for region in known if folder is not None else ():
+        for region in known if folder is not None and empty else ():
             if folder is not None and has_events(folder, name, region):
                 msg = f"{folder}: there are events of sample {name!r} in region {region!r}; give an empty folder"
                 raise InputError(msg)
@@ -206,6 +296,11 @@ def _inspect(
     return found, lost
 
 
+def _ranges(infos: Sequence[NtupleInfo], chunk_size: int) -> list[EntryRange]:
+    """Return the entry ranges of files, one without rows for a file that has none."""
+    return [where for info in infos for where in (tuple(entry_ranges(info, chunk_size)) or (no_entries(info),))]
+
+
 def _items(
     samples: Mapping[str, SampleFiles], found: Mapping[str, Sequence[NtupleInfo]], chunk_size: int
 ) -> list[WorkItem]:
@@ -222,20 +317,38 @@ def _items(
                 "number": chunk,
                 "file_number": number[where.file],
                 "absent": where.absent,
+                "state": where.state,
             }
             items.append(WorkItem(name, where.file, where.tree, where.start, where.stop, b"", usermeta=metadata))
     return items
 
 
-def _refuse_lost(name: str, rows: int, rows_expected: int, missing: Sequence[Missing]) -> None:
-    """Raise if rows of a sample were lost without a word.
+def _refuse_unwritten(output: Mapping[str, Any]) -> None:
+    """Raise if events of a chunk are not on this disk, which another machine may have written to its own.
 
     Raises
     ------
     IncompleteError
         If so.
     """
-    unread = sum(m.stop - m.start for m in missing if m.start is not None and m.stop is not None)
-    if rows + unread != rows_expected or (missing and not rows):
+    for path in (path for region in output["regions"].values() for path in region["files"]):
+        if not path.exists():
+            msg = f"{path}: the events of a chunk are not here; all workers must write to the same disk"
+            raise IncompleteError(msg)
+
+
+def _refuse_lost(name: str, entries: Sequence[LedgerEntry]) -> None:
+    """Raise if rows of a sample were lost, or read twice, without a word; or none is left.
+
+    Raises
+    ------
+    IncompleteError
+        If so.
+    """
+    rows, rows_expected = sum(e.processed for e in entries), sum(e.expected or 0 for e in entries)
+    wrong = [e for e in entries if e.processed != (0 if e.reason else e.expected)]
+    missing = [e.reason for e in entries if e.reason]
+    if wrong or (missing and not rows):
+        places = [f"{e.place}: {e.processed} of {e.expected} rows" for e in wrong]
         msg = f"sample {name!r}: {rows} of {rows_expected} rows were processed"
-        raise IncompleteError("; ".join([msg, *(m.reason for m in missing)]))
+        raise IncompleteError("; ".join([msg, *missing, *places]))

@@ -14,11 +14,14 @@ A result that is read again is, bit for bit, the one that was written.
 
 from __future__ import annotations
 
+import shutil
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from bumphunt.errors import BumphuntError
 from workflows.running.records import BrokenRecordError, read_record, write_record
 from workflows.whole_file import whole_file
 
@@ -59,11 +62,44 @@ class Blocks:
         task
             What to do; it can be pickled when it is done elsewhere.
         """
-        return _Kept(blocks=self, path=self._path(name), task=task)
+        self._path(name).parent.mkdir(parents=True, exist_ok=True)
+        return _Kept(blocks=self, name=name, task=task)
 
     def has(self, name: str) -> bool:
-        """Whether there is a result of that name, whole or damaged."""
-        return self._path(name).exists()
+        """Whether there is a result of that name, every byte of which is right."""
+        try:
+            self.read(name)
+        except (FileNotFoundError, BrokenRecordError):
+            return False
+        return True
+
+    def read(self, name: str) -> Any:
+        """Return a result.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none of that name.
+        BrokenRecordError
+            If it is damaged.
+        """
+        with self._path(name).open("rb") as file:
+            return read_record(file, self.types, root=self.root or self.folder)
+
+    def write(self, name: str, result: object) -> None:
+        """Write a result.
+
+        Raises
+        ------
+        TypeError
+            If there is a type in it that is none of `types`.
+        """
+        with whole_file(self._path(name)) as partial, partial.open("wb") as file:
+            write_record(file, result, self.types, root=self.root or self.folder)
+
+    def forget(self, name: str) -> None:
+        """Remove the results whose names are below one, as ``name/...``."""
+        shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}{_SUFFIX}"
@@ -74,18 +110,23 @@ class _Kept(Generic[T]):
     """A task whose result is kept."""
 
     blocks: Blocks
-    path: Path
+    name: str
     task: Callable[[], T]
 
     def __call__(self) -> T:
-        """Return the result: from the disk, if it is there and whole."""
-        types, root = self.blocks.types, self.blocks.root or self.blocks.folder
+        """Return the result: from the disk, if it is there and whole.
+
+        Raises
+        ------
+        BumphuntError
+            If this machine has not the disk on which results are kept.
+        """
+        if not self.blocks.folder.is_dir():
+            msg = f"{self.blocks.folder}: is not there on {socket.gethostname()}; all workers must see the same results"
+            raise BumphuntError(msg)
         try:
-            with self.path.open("rb") as file:
-                found: T = read_record(file, types, root=root)
-                return found
+            found: T = self.blocks.read(self.name)
         except (FileNotFoundError, BrokenRecordError):
-            result = self.task()
-        with whole_file(self.path) as partial, partial.open("wb") as file:
-            write_record(file, result, types, root=root)
-        return result
+            found = self.task()
+            self.blocks.write(self.name, found)
+        return found

@@ -1,8 +1,9 @@
-"""The local executor: coffea's interface, chunks in order, errors as they were raised.
+"""The executor of the chain: coffea's interface, chunks in order and kept, errors as they were raised.
 
-coffea's own executors merge chunks in the order in which they finish, so that sums of floating-point weights change
-from run to run; they print a traceback and draw bars of their own. This one merges in the order of the chunks, so the
-result does not depend on the number of workers, and it reports progress to a function.
+coffea's own executors merge chunks in the order in which they finish, or in trees, so that sums of floating-point
+weights change from run to run; they begin again from the start, print a traceback and draw bars of their own. This one
+merges in the order of the chunks, so the result does not depend on the number of workers and where they are; it keeps
+what each chunk gave, and reports progress to a function.
 """
 
 from __future__ import annotations
@@ -11,40 +12,45 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from coffea.processor import accumulate
 from coffea.processor.executor import ExecutorBase, WorkItem
 
 from bumphunt.errors import BumphuntError, IncompleteError
+from workflows.running.blocks import Blocks
 from workflows.running.missing import Missing
-from workflows.running.workers import in_order
+from workflows.running.workers import Workers, in_order
 
-__all__ = ["LocalExecutor", "root_error"]
+__all__ = ["OrderedExecutor", "block_name", "root_error"]
 
 
 @dataclass
-class LocalExecutor(ExecutorBase):
-    """Process chunks in this process, or in `workers` others.
+class OrderedExecutor(ExecutorBase):
+    """Process chunks in this process, or in others.
 
     Parameters
     ----------
     workers
-        Number of processes; 1 works in this one.
+        Who does the work, see `workflows.running.workers`.
     allow_missing
         Go on when rows cannot be read, and list them under ``missing``.
     progress
         Called with the rows done so far after each chunk.
+    blocks
+        Where what chunks give is kept; None for nowhere.
     """
 
-    workers: int = 1
+    workers: Workers = 1
     allow_missing: bool = False
     progress: Callable[[int], None] | None = None
+    blocks: Blocks | None = None
 
     def __call__(
         self, items: Sequence[WorkItem], function: Callable[[WorkItem], Any], accumulator: Any
     ) -> tuple[Any, int]:
         """Return the merged results of `function` on the items, and 0, as coffea wants it."""
-        tasks = [partial(_process, item, function, self.allow_missing) for item in items]
+        tasks = [self._kept(item, partial(_process, item, function, self.allow_missing)) for item in items]
 
         def reported(results: Iterator[Any]) -> Iterator[Any]:
             done = 0
@@ -56,6 +62,16 @@ class LocalExecutor(ExecutorBase):
 
         with in_order(tasks, workers=self.workers) as results:
             return accumulate(reported(results), accumulator), 0
+
+    def _kept(self, item: WorkItem, task: Callable[[], Any]) -> Callable[[], Any]:
+        """Return the task of an item, whose result is kept where that is asked for."""
+        return task if self.blocks is None else self.blocks.kept(block_name(item), task)
+
+
+def block_name(item: WorkItem) -> str:
+    """Return the name of what an item gives: its sample, its number in it, and its entries."""
+    sample = quote(item.dataset, safe=" ")
+    return f"{sample}/{item.usermeta['number']:08}-{item.entrystart}-{item.entrystop}"
 
 
 def _process(item: WorkItem, function: Callable[[WorkItem], Any], allow_missing: bool) -> Any:

@@ -46,7 +46,7 @@ def write_record(file: IO[bytes], value: object, types: Iterable[type], *, root:
         Open for writing.
     value
         None, numbers, text, arrays, paths of files, histograms, enumerations, records (dataclasses), and dictionaries,
-        lists and tuples of these.
+        lists, tuples and sets of these.
     types
         The types of records and enumerations that may be in it.
     root
@@ -128,6 +128,8 @@ class _Writer:
             return ["array", self._array(value)]
         if isinstance(value, dict):
             return ["dict", [[self.plain(key), self.plain(entry)] for key, entry in value.items()]]
+        if isinstance(value, (set, frozenset)):
+            return ["set", [self.plain(entry) for entry in sorted(value)]]
         if isinstance(value, (list, tuple)):
             return ["list" if isinstance(value, list) else "tuple", [self.plain(entry) for entry in value]]
         if isinstance(value, Path):
@@ -190,6 +192,8 @@ class _Reader:
                 return [self.value(entry) for entry in entries]
             case ["tuple", entries]:
                 return tuple(self.value(entry) for entry in entries)
+            case ["set", entries]:
+                return {self.value(entry) for entry in entries}
             case ["path", below, text, size]:
                 return _whole(self.root / text if below else Path(text), size)
             case ["histogram", found]:

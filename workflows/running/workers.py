@@ -1,4 +1,4 @@
-"""Work in local processes, with results in the order of the tasks, so that nothing depends on who was faster."""
+"""Work by several processes, with results in the order of the tasks, so that nothing depends on who was faster."""
 
 from __future__ import annotations
 
@@ -11,15 +11,33 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import cloudpickle
 
-from bumphunt.errors import BumphuntError
+from bumphunt.errors import BumphuntError, InputError
 
-__all__ = ["Run", "in_order", "pool"]
+__all__ = ["Run", "Scheduler", "Workers", "in_order", "pool"]
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scheduler:
+    """The workers of a Dask scheduler, see `workflows.running.cluster`.
+
+    Parameters
+    ----------
+    address
+        Its address, such as tcp://host:8786.
+    """
+
+    address: str
+
+
+Workers = int | Scheduler
+"""Who does the work: so many local processes, 1 for this one alone; or the workers of a scheduler."""
 
 
 class Run(Protocol):
@@ -34,7 +52,7 @@ AHEAD = 2
 
 
 @contextmanager
-def in_order(tasks: Sequence[Callable[[], T]], *, workers: int) -> Iterator[Iterator[T]]:
+def in_order(tasks: Sequence[Callable[[], T]], *, workers: Workers) -> Iterator[Iterator[T]]:
     """Yield an iterator over the results of the tasks, in their order; see `pool`.
 
     Parameters
@@ -42,34 +60,45 @@ def in_order(tasks: Sequence[Callable[[], T]], *, workers: int) -> Iterator[Iter
     tasks
         What to do; each can be pickled when there are several workers.
     workers
-        Number of processes; with 1 everything is done in this one.
+        Who does it.
 
     Raises
     ------
-    BumphuntError
-        If a worker process dies.
+    InputError, BumphuntError
+        As `pool`.
     """
-    with pool(min(workers, max(len(tasks), 1))) as run:
+    with pool(workers if isinstance(workers, Scheduler) else min(workers, max(len(tasks), 1))) as run:
         yield run(tasks)
 
 
 @contextmanager
-def pool(workers: int) -> Iterator[Run]:
-    """Yield a function that does tasks in local processes, for work in several steps.
+def pool(workers: Workers) -> Iterator[Run]:
+    """Yield a function that has tasks done, for work in several steps.
 
-    Processes are spawned and not forked: a fork of a process with threads (Numba, progress bars) may hang. Ctrl-C is
-    left to this process, which stops the others.
+    Local processes are spawned and not forked: a fork of a process with threads (Numba, progress bars) may hang. Ctrl-C
+    is left to this process, which stops the others.
 
     Parameters
     ----------
     workers
-        Number of processes; with 1 everything is done in this one.
+        Who does the work.
 
     Raises
     ------
+    InputError
+        If the number of processes is not positive.
     BumphuntError
-        If a worker process dies.
+        If a local process dies, or for a scheduler as `workflows.running.cluster.cluster`.
     """
+    if isinstance(workers, Scheduler):
+        from workflows.running.cluster import cluster
+
+        with cluster(workers.address) as run_there:
+            yield run_there
+        return
+    if workers < 1:
+        msg = f"workers = {workers}; it must be at least 1"
+        raise InputError(msg)
     if workers == 1:
         yield _one_by_one
         return

@@ -1,28 +1,29 @@
-"""Simulated samples and pseudo-data as ROOT files, by any number of local processes.
+"""Simulated samples and pseudo-data as ROOT files, by any number of processes.
 
 Every chunk of events has its own seed, and rows are written in the order of the chunks: the files do not depend on the
-number of workers. Rows stream to the disk, so memory does not grow with the number of events.
+number of workers. Rows stream to the disk, so memory does not grow with the number of events. Chunks are kept until
+their file is complete, and complete files until all are there, so that work that was ended goes on where it was.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from bumphunt.errors import InputError
 from bumphunt.montecarlo.processes.process import Process
 from bumphunt.montecarlo.pseudodata import drawn_events, generation_for_draws
 from bumphunt.montecarlo.simulation import Chunk, draw_chunk, simulate_chunk
 from workflows.ntuples.simulation_record import Simulation
 from workflows.ntuples.writing import Columns, write_tree
+from workflows.running.blocks import Blocks
 from workflows.running.progress import Progress
-from workflows.running.workers import Run, pool
+from workflows.running.workers import Run, Workers, pool
 from workflows.simulation.plan import PSEUDODATA, DrawnSample, SampleSpec, SimulationPlan
+from workflows.whole_file import link
 
 __all__ = ["CHUNK", "SimulatedFile", "simulate"]
 
@@ -57,9 +58,13 @@ class _File:
     """One file to write: the tasks that make its chunks, in order."""
 
     name: str
+    full_name: str
+    """Name with the suffix of its plan, without the ending."""
     events: int
     tasks: tuple[Callable[[], Chunk], ...]
     sample: SampleSpec | None
+    there: bool
+    """Whether it was written before."""
 
 
 @dataclass(slots=True)
@@ -85,7 +90,12 @@ class _Sums:
 
 
 def simulate(
-    plan: SimulationPlan, folder: Path, *, workers: int = 1, progress: Progress | None = None
+    plan: SimulationPlan,
+    folder: Path,
+    *,
+    workers: Workers = 1,
+    progress: Progress | None = None,
+    staging: Path | None = None,
 ) -> tuple[SimulatedFile, ...]:
     """Write one ROOT file for each sample, and one of pseudo-data, into a folder; return what was written.
 
@@ -101,9 +111,12 @@ def simulate(
     folder
         Where the files go; made if needed.
     workers
-        Number of processes; with 1 everything is done in this one.
+        Who does the work; the results do not depend on it.
     progress
         Called after each chunk.
+    staging
+        Folder, on the same disk, for what is finished until all is: what is there already, of the same plan, is not
+        made again. None for a temporary one.
 
     Raises
     ------
@@ -114,27 +127,25 @@ def simulate(
     BumphuntError
         If a worker process dies.
     """
-    if workers < 1:
-        msg = f"workers = {workers}; it must be at least 1"
-        raise InputError(msg)
     folder.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=".simulate-", dir=folder))
-    try:
-        with pool(workers) as run:
-            files = _files(plan, run)
-            results = run([task for file in files for task in file.tasks])
-            staged = [_write(plan, file, staging, results, progress) for file in files]
-        written = []
-        for file in staged:
-            target = folder / file.path.name
-            file.path.replace(target)
-            written.append(replace(file, path=target))
-        return tuple(written)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    if staging is None:
+        with tempfile.TemporaryDirectory(prefix=".simulate-", dir=folder) as temporary:
+            return simulate(plan, folder, workers=workers, progress=progress, staging=Path(temporary))
+    blocks = Blocks(folder=staging, types=(Chunk, SimulatedFile, Simulation))
+    with pool(workers) as run:
+        files = _files(plan, run, blocks)
+        results = run([task for file in files if not file.there for task in file.tasks])
+        staged = [_written(plan, file, blocks, results, progress) for file in files]
+    written = []
+    for made in staged:
+        target = folder / made.path.name
+        target.unlink(missing_ok=True)
+        link(made.path, target)
+        written.append(replace(made, path=target))
+    return tuple(written)
 
 
-def _files(plan: SimulationPlan, run: Run) -> list[_File]:
+def _files(plan: SimulationPlan, run: Run, blocks: Blocks) -> list[_File]:
     """Return the files of a plan with their tasks; trial runs say how large the pseudo-data must be."""
     files = []
     for sample in plan.samples:
@@ -152,13 +163,28 @@ def _files(plan: SimulationPlan, run: Run) -> list[_File]:
             )
             for chunk, n in enumerate(_chunk_sizes(sample.n, sample.process))
         )
-        files.append(_File(name=sample.name, events=sample.n, tasks=tasks, sample=sample))
+        files.append(_file(plan, blocks, sample.name, sample.n, tasks, sample))
     if plan.drawn:
-        means = run([partial(_mean_drawn, plan, drawn) for drawn in plan.drawn])
+        trials = [partial(_mean_drawn, plan, drawn) for drawn in plan.drawn]
+        means = run([blocks.kept(f".trial{plan.suffix}/{number}", trial) for number, trial in enumerate(trials)])
         parts = [_draw_tasks(plan, drawn, mean) for drawn, mean in zip(plan.drawn, means, strict=True)]
         events = sum(n for n, _ in parts)
-        files.append(_File(name=PSEUDODATA, events=events, tasks=sum((t for _, t in parts), ()), sample=None))
+        files.append(_file(plan, blocks, PSEUDODATA, events, sum((t for _, t in parts), ()), None))
     return files
+
+
+def _file(
+    plan: SimulationPlan,
+    blocks: Blocks,
+    name: str,
+    events: int,
+    tasks: Sequence[Callable[[], Chunk]],
+    sample: SampleSpec | None,
+) -> _File:
+    """Return a file, whose chunks are kept."""
+    full = f"{name}{plan.suffix}"
+    kept = tuple(blocks.kept(f"{full}/{number:06}", task) for number, task in enumerate(tasks))
+    return _File(name=name, full_name=full, events=events, tasks=kept, sample=sample, there=blocks.has(full))
 
 
 def _expected_per_fb(plan: SimulationPlan, drawn: DrawnSample) -> float:
@@ -201,6 +227,19 @@ def _chunk_sizes(n: int, process: Process) -> list[int]:
     return [size] * (n // size) + ([n % size] if n % size else [])
 
 
+def _written(
+    plan: SimulationPlan, file: _File, blocks: Blocks, results: Iterator[Chunk], progress: Progress | None
+) -> SimulatedFile:
+    """Return a file that is there, or else write it from the next results, of which nothing is kept then."""
+    if file.there:
+        made: SimulatedFile = blocks.read(file.full_name)
+        return made
+    made = _write(plan, file, blocks.folder, results, progress)
+    blocks.write(file.full_name, made)
+    blocks.forget(file.full_name)
+    return made
+
+
 def _write(
     plan: SimulationPlan, file: _File, folder: Path, results: Iterator[Chunk], progress: Progress | None
 ) -> SimulatedFile:
@@ -217,10 +256,10 @@ def _write(
                 progress(file.name, sums.generated, file.events)
             yield chunk.columns
 
-    path = folder / f"{file.name}{plan.suffix}.root"
+    path = folder / f"{file.full_name}.root"
     n_rows = write_tree(path, rows(), simulation=lambda: _record(plan, file, sums))
     return SimulatedFile(
-        name=f"{file.name}{plan.suffix}",
+        name=file.full_name,
         path=path,
         rows=n_rows,
         simulation=_record(plan, file, sums),

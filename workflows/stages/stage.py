@@ -14,6 +14,7 @@ from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import InputSample
 from workflows.provenance.step import Older
 from workflows.running.progress import Progress
+from workflows.running.workers import Workers
 
 __all__ = ["Job", "Stage"]
 
@@ -31,7 +32,7 @@ class Job:
     folder
         Where the results live, one sub-folder a stage.
     workers
-        Processes to use; the results do not depend on it.
+        Who does the work; the results do not depend on it.
     allow_missing
         Go on when rows cannot be read, with the luminosity scaled down and every result marked.
     progress
@@ -41,7 +42,7 @@ class Job:
     analysis: ResolvedAnalysis
     inputs: tuple[InputSample, ...]
     folder: Path
-    workers: int
+    workers: Workers
     allow_missing: bool
     progress: Progress
 

@@ -21,8 +21,9 @@ from workflows.ntuples.writing import write_tree
 from workflows.reading.events import read_events
 from workflows.reading.plan import ProcessedSample, RegionPlan, RegionResult, SampleFiles
 from workflows.reading.processor import SearchProcessor
-from workflows.reading.read import read_samples
+from workflows.reading.read import CHUNK_RECORDS, read_samples
 from workflows.reading.spectra import spectrum_of
+from workflows.running.blocks import Blocks
 
 EDGES = np.linspace(-4.0, 100.0, 53)
 LARGEST = CandidateRule(best="quality")
@@ -202,6 +203,54 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
         np.testing.assert_array_equal(first.weights, second.weights)
     assert reported[-1] == ("process", results[0].rows, results[0].rows)
     assert len(reported) == 2 * (results[0].rows // 100)
+
+
+@pytest.mark.parametrize("lost", ["nothing", "events", "hashes"])
+def test_reading_goes_on_with_finished_chunks_and_their_events(tmp_path: Path, lost: str) -> None:
+    path = write(tmp_path / "a.root", columns(300))
+    how: dict[str, Any] = {"chunk_size": 100, "keep": ("p",)}
+    whole = one(path, events=tmp_path / "whole", **how)
+    root = tmp_path / "root"
+    blocks = Blocks(folder=root / "chunks", types=CHUNK_RECORDS, root=root)
+
+    def interrupt(task: str, done: int, total: int) -> None:
+        if done > total // 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        one(path, events=root / "events", blocks=blocks, progress=interrupt, **how)
+    finished = {file.name for file in (root / "chunks").rglob("*.block")}
+    assert 2 < len(finished) < whole.rows // 100
+    if lost == "events":
+        min((root / "events" / "sample").rglob("*.npz")).unlink()
+    elif lost == "hashes":
+        (root / "events" / ".passed" / "sample" / "1").write_bytes(b"")
+    root = root.rename(tmp_path / "moved")
+    blocks = Blocks(folder=root / "chunks", types=CHUNK_RECORDS, root=root)
+    times = {file.name: file.stat().st_mtime_ns for file in (root / "chunks").rglob("*.block")}
+    found = one(path, events=root / "events", blocks=blocks, **how)
+    now = {file.name: file.stat().st_mtime_ns for file in (root / "chunks").rglob("*.block")}
+    assert sum(now[name] != time for name, time in times.items()) == (lost != "nothing")
+    assert found.spectra == whole.spectra
+    np.testing.assert_array_equal(found.cutflow.sum_w, whole.cutflow.sum_w)
+    assert found.ledger == whole.ledger
+    both = [list(read_events(folder, "sample", "region")) for folder in (tmp_path / "whole", root / "events")]
+    for first, second in zip(*both, strict=True):
+        np.testing.assert_array_equal(first.observables["p"], second.observables["p"])
+        np.testing.assert_array_equal(first.weights, second.weights)
+
+
+def test_events_that_are_not_on_this_disk_are_missed(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.root", columns(300))
+
+    class Elsewhere(IterativeExecutor):
+        def __call__(self, items: Any, function: Any, accumulator: Any) -> Any:
+            found = super().__call__(items, function, accumulator)
+            min((tmp_path / "events" / "sample").rglob("*.npz")).unlink()
+            return found
+
+    with pytest.raises(IncompleteError, match="all workers must write to the same disk"):
+        one(path, chunk_size=100, events=tmp_path / "events", executor=Elsewhere(status=False))
 
 
 def test_error_in_a_worker_is_the_same_error(tmp_path: Path) -> None:

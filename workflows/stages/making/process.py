@@ -7,25 +7,34 @@ blinded search have moved, one background where it has another file.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bumphunt.errors import IncompleteError
 from workflows.config.records import ReadingSetup
 from workflows.config.regions import by_candidate
 from workflows.inputs.needs import corrections_on
-from workflows.inputs.reading import read_inputs
+from workflows.inputs.reading import read_inputs, reading
 from workflows.inputs.samples import InputSample
 from workflows.products.processed import EVENTS, SAMPLES, read_sample, write_processed
 from workflows.provenance.settings import plain
 from workflows.provenance.step import Older
 from workflows.reading.events import keep_events
-from workflows.reading.plan import ProcessedSample
+from workflows.reading.plan import ProcessedSample, RegionPlan
+from workflows.reading.read import CHUNK_RECORDS, read_part, unread
 from workflows.results import read_json
+from workflows.running.blocks import BLOCKS, Blocks
+from workflows.running.parts import Part
 from workflows.running.progress import Progress
+from workflows.running.workers import Workers
 from workflows.stages.depends import BLINDED, read
 from workflows.stages.stage import Job, Stage
 
-__all__ = ["STAGE", "process_ntuples"]
+__all__ = ["STAGE", "process_ntuples", "process_part", "refuse_unread"]
+
+CHUNKS = "chunks"
+"""Name of the folder of what chunks give."""
 
 SHIFTS = "systematics"
 """Name of the setting that says which momenta are shifted."""
@@ -36,7 +45,7 @@ def process_ntuples(
     setup: ReadingSetup,
     folder: Path,
     *,
-    workers: int,
+    workers: Workers,
     allow_missing: bool,
     progress: Progress,
     older: Path | None = None,
@@ -61,31 +70,111 @@ def process_ntuples(
     """
 
     def results() -> Iterator[tuple[InputSample, ProcessedSample]]:
-        for regions in by_candidate(setup.regions).values():
-            names = {region.name for region in regions}
-            samples = [sample for sample in inputs if names & set(sample.regions)]
-            kept = [sample for sample in samples if older is not None and holds(sample)]
-            read = [sample for sample in samples if sample not in kept]
+        for group in _groups(inputs, setup, folder):
+            kept = [sample for sample in group.samples if older is not None and holds(sample)]
+            read = [sample for sample in group.samples if sample not in kept]
             done = {}
             if read:
                 done = read_inputs(
                     setup,
                     read,
-                    [region.plan for region in regions],
+                    group.plans,
                     corrections_on(setup, read),
-                    folder / EVENTS if setup.keep_events or setup.keep_values else None,
+                    group.events,
                     workers=workers,
                     allow_missing=allow_missing,
                     progress=progress,
+                    blocks=group.blocks,
                 )
-            for sample in samples:
-                if older is not None and sample in kept:
-                    keep_events(older / EVENTS, folder / EVENTS, sample.name, sample.regions)
-                    yield sample, read_sample(older, sample)
-                else:
-                    yield sample, done[sample.name]
+            for sample in group.samples:
+                before = older if sample in kept else None
+                keep_events((before or group.root) / EVENTS, folder / EVENTS, sample.name, sample.regions)
+                yield sample, done[sample.name] if before is None else read_sample(before, sample)
 
     write_processed(setup.regions, results(), folder)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Group:
+    """Samples and regions of one candidate.
+
+    Parameters
+    ----------
+    samples
+        The samples.
+    plans
+        What is filled.
+    events
+        Folder for the events that pass; None to write none.
+    root
+        Folder of what is finished of them.
+    """
+
+    samples: list[InputSample]
+    plans: list[RegionPlan]
+    events: Path | None
+    root: Path
+
+    @property
+    def blocks(self) -> Blocks:
+        """Where what chunks give is kept."""
+        return Blocks(folder=self.root / CHUNKS, types=CHUNK_RECORDS, root=self.root)
+
+
+def _groups(inputs: Sequence[InputSample], setup: ReadingSetup, folder: Path) -> Iterator[_Group]:
+    """Yield what is read together; `folder` is that of the stage."""
+    for number, regions in enumerate(by_candidate(setup.regions).values()):
+        names = {region.name for region in regions}
+        root = folder / BLOCKS / f"{number}"
+        yield _Group(
+            samples=[sample for sample in inputs if names & set(sample.regions)],
+            plans=[region.plan for region in regions],
+            events=root / EVENTS if setup.keep_events or setup.keep_values else None,
+            root=root,
+        )
+
+
+def process_part(job: Job, part: Part, folder: Path) -> None:
+    """Read a part of every ntuple and keep what it gives in the folder of the stage that is being made.
+
+    Raises
+    ------
+    BumphuntError
+        As `workflows.reading.read.read_part`.
+    """
+    setup = job.analysis.reading
+    for group in _groups(job.inputs, setup, folder):
+        read_part(
+            *reading(setup, group.samples, group.plans, corrections_on(setup, group.samples), group.events),
+            part,
+            group.blocks,
+            tree=group.samples[0].tree,
+            workers=job.workers,
+            allow_missing=job.allow_missing,
+            progress=job.progress,
+        )
+
+
+def refuse_unread(job: Job, folder: Path) -> None:
+    """Raise if there are chunks of which nothing is kept in the folder of the stage that is being made.
+
+    Raises
+    ------
+    IncompleteError
+        If so: says how many, and which is the first.
+    """
+    setup, left, total = job.analysis.reading, list[str](), 0
+    for group in _groups(job.inputs, setup, folder):
+        found, chunks = unread(
+            *reading(setup, group.samples, group.plans, corrections_on(setup, group.samples), group.events),
+            group.blocks,
+            tree=group.samples[0].tree,
+            allow_missing=job.allow_missing,
+        )
+        left, total = left + found, total + chunks
+    if left:
+        msg = f"{len(left)} of {total} chunks are not read, the first of {left[0]}; run their parts again"
+        raise IncompleteError(msg)
 
 
 def _make(job: Job, folder: Path) -> None:

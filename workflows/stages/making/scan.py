@@ -24,8 +24,9 @@ from workflows.fitting.signals import Gap, fit_signal, gap_beside, rich_enough
 from workflows.products.selected import Selected, read_selected
 from workflows.products.signal_models import write_signal_models
 from workflows.results import write_table
+from workflows.running.blocks import BLOCKS, Blocks
 from workflows.running.progress import Progress
-from workflows.running.workers import in_order
+from workflows.running.workers import Workers, in_order
 from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
 
@@ -43,8 +44,9 @@ def run_scan(
     folder: Path,
     *,
     where: Callable[[str, float, At], str],
-    workers: int,
+    workers: Workers,
     progress: Progress,
+    blocks: Blocks,
 ) -> None:
     """Write the scan of every fit (``scan.csv``, ``scan.json``) and the signal models.
 
@@ -62,9 +64,11 @@ def run_scan(
         Function from a region, a simulated mass [GeV] and its other coordinates to the file and the key of the YAML
         that it is from.
     workers
-        Processes to use; the results do not depend on it.
+        Who does the work; the results do not depend on it.
     progress
         Called with the number of masses that are done.
+    blocks
+        Where rows are kept until all are there.
     """
     sheets = {at: _signals(setup, selected.sheet(at), where=where, progress=progress) for at in setup.points}
     names = {
@@ -84,6 +88,7 @@ def run_scan(
                 seed=(setup.seed, SCAN_STREAM, number, *([place] if at else [])),
                 workers=workers,
                 progress=partial(progress, f"mass hypotheses {' '.join(filter(None, [task.title, _named(at)]))}"),
+                blocks=blocks,
             )
             tables.append(_with_coordinates(rows.columns(), at))
         write_table(folder, task.file("scan"), {n: np.concatenate([t[n] for t in tables]) for n in tables[0]})
@@ -123,8 +128,9 @@ def _scan(
     signals: _Signals,
     *,
     seed: tuple[int, ...],
-    workers: int,
+    workers: Workers,
     progress: Callable[[int, int], None],
+    blocks: Blocks,
 ) -> ScanResult:
     """Return the rows of one fit at one point of the other coordinates."""
     regions, sources = scan_regions(setup, task, selected, signals.models)
@@ -145,6 +151,7 @@ def _scan(
         seed=seed,
         workers=1 if quick else workers,
         progress=progress,
+        blocks=blocks,
     )
     return _flagged(rows, [gap for region in task.regions for gap in signals.gaps[region.name]])
 
@@ -183,8 +190,9 @@ def _in_blocks(
     masses: NDArray[np.float64],
     *,
     seed: tuple[int, ...],
-    workers: int,
+    workers: Workers,
     progress: Callable[[int, int], None],
+    blocks: Blocks,
 ) -> ScanResult:
     """Return a scan that is shared out to processes in blocks of masses, whose random numbers depend on their number.
 
@@ -195,14 +203,20 @@ def _in_blocks(
     masses
         Hypotheses [GeV].
     seed
-        What the seeds of the blocks begin with.
+        What the seeds of the blocks begin with, and the folder of their rows is called by.
     workers
-        Processes to use.
+        Who does the work.
     progress
         Called with the number of masses that are done, and of all.
+    blocks
+        Where rows are kept.
     """
-    blocks = [masses[first : first + BLOCK] for first in range(0, masses.size, BLOCK)]
-    tasks = [partial(_block, scan, block, (*seed, number)) for number, block in enumerate(blocks)]
+    parts = [masses[first : first + BLOCK] for first in range(0, masses.size, BLOCK)]
+    name = "-".join(map(str, seed))
+    tasks = [
+        blocks.kept(f"{name}/{number:06}", partial(_block, scan, some, (*seed, number)))
+        for number, some in enumerate(parts)
+    ]
     points: list[ScanPoint] = []
     with in_order(tasks, workers=workers) as results:
         for result in results:
@@ -231,6 +245,7 @@ def _make(job: Job, folder: Path) -> None:
         where=lambda *signal: keys[signal],
         workers=job.workers,
         progress=job.progress,
+        blocks=Blocks(folder=folder / BLOCKS, types=(Flag, ScanPoint, ScanResult)),
     )
 
 

@@ -15,6 +15,7 @@ from workflows.inputs.needs import needed
 from workflows.inputs.samples import InputSample
 from workflows.ntuples.branches import branch_name, escape
 from workflows.provenance.settings import plain
+from workflows.running.blocks import BLOCKS
 from workflows.simulation.files import simulate
 from workflows.simulation.plan import SimulationPlan
 from workflows.simulation.table import write_samples
@@ -89,7 +90,8 @@ def _make(job: Job, folder: Path) -> None:
     analysis = job.analysis
     plans = analysis.simulation
     check_simulated(job.inputs, analysis.reading, plans, analysis.about.search, job.of(STAGE.name))
-    files = [simulate(plan, folder, workers=job.workers, progress=job.progress) for plan in plans]
+    staging = folder / BLOCKS
+    files = [simulate(p, folder, workers=job.workers, progress=job.progress, staging=staging) for p in plans]
     write_samples([file for some in files for file in some], folder)
 
 

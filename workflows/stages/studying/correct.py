@@ -21,6 +21,7 @@ from workflows.provenance.settings import plain
 from workflows.reading.plan import ProcessedSample
 from workflows.reading.spectra import spectrum_of
 from workflows.running.progress import Progress
+from workflows.running.workers import Workers
 from workflows.stages.depends import factors, normalised, read
 from workflows.stages.stage import Job, Stage
 
@@ -33,7 +34,7 @@ def measure_controls(
     setup: ControlSetup,
     folder: Path,
     *,
-    workers: int,
+    workers: Workers,
     allow_missing: bool,
     progress: Progress,
 ) -> None:

@@ -17,7 +17,7 @@ from workflows.figures import validation as validation_plots
 from workflows.figures.style import save
 from workflows.results import write_csv
 from workflows.running.progress import Progress
-from workflows.running.workers import in_order
+from workflows.running.workers import Workers, in_order
 
 __all__ = ["PAGE", "SEED", "TABLE", "validate"]
 
@@ -32,7 +32,7 @@ FAR, SIGNIFICANT = 0.10, 3.0
 
 
 def validate(
-    folder: Path, *, workers: int = 1, seed: int = SEED, events: int = EVENTS, progress: Progress | None = None
+    folder: Path, *, workers: Workers = 1, seed: int = SEED, events: int = EVENTS, progress: Progress | None = None
 ) -> tuple[Check, ...]:
     """Run all studies, write table, figures and page into a folder, and return the numbers.
 
