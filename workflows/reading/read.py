@@ -94,8 +94,8 @@ def read_samples(
     ConfigError
         If a correction is of a sample that is not simulated.
     """
-    if chunk_size < 1:
-        msg = f"chunk_size = {chunk_size}; it must be positive"
+    if chunk_size < 1 or (isinstance(workers, int) and workers < 1):
+        msg = f"chunk_size = {chunk_size}, workers = {workers}; both must be positive"
         raise InputError(msg)
     _check_names(processor, samples, empty=blocks is None)
     found, lost = _inspect(processor, samples, tree, allow_missing)
