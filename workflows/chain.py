@@ -210,7 +210,7 @@ def global_significance(job: Job, n_toys: int) -> Step:
     Raises
     ------
     ConfigError
-        If there are fewer than two.
+        If there are fewer than two, or the data are blinded but for sidebands.
     """
     return _beside(global_stage(job.analysis, n_toys), job)
 
@@ -219,6 +219,8 @@ def known_global(job: Job) -> Path | None:
     """Return the folder of what is known of the whole search, with however many toys; None if it is out of date."""
     record = record_of(job.of(GLOBAL))
     if record is None or not isinstance(n_toys := record["settings"].get(NUMBER), int):
+        return None
+    if job.analysis.scan.sidebands:
         return None
     step = global_significance(job, n_toys)
     return None if step.reasons() else step.folder

@@ -29,6 +29,7 @@ from bumphunt.scanning.counts import CountingWindow, count_limit, counting_windo
 from bumphunt.scanning.fits import fitted_windows
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion, checked_regions, scan_masses
+from bumphunt.scanning.sidebands import predicted
 from bumphunt.scanning.sources import Sources
 
 __all__ = ["Impact", "Impacts", "counting_impacts", "impacts", "impacts_at"]
@@ -178,7 +179,7 @@ def impacts_at(
     FitError
         If the fit with all sources failed.
     """
-    (seen,) = scan_masses(checked_regions(regions), mass, method, sources)
+    (seen,) = (predicted(at, method) for at in scan_masses(checked_regions(regions), mass, method, sources))
     if method.kind == "counting" and len(seen.parts) == 1:
         return counting_impacts(counting_window(seen.parts[0], method, seen.sources), limits=limits)
     windows = fitted_windows(seen, method)

@@ -128,7 +128,7 @@ def smooth_window(part: Part, method: Method, background: Background) -> tuple[A
         raise InputError(msg)
     counts = spectra.counts_in(edges)
     if counts is None:
-        msg = "a smooth background is determined by the data: a blinded scan needs pseudo-data, or templates"
+        msg = "a smooth background is determined by the data: a blinded scan needs samples, or sidebands"
         raise InputError(msg)
     return edges, counts
 

@@ -179,8 +179,14 @@ def global_stage(analysis: ResolvedAnalysis, n_toys: int) -> Stage:
     Raises
     ------
     ConfigError
-        If there are fewer than two.
+        If there are fewer than two, or the data are blinded but for the sidebands of each hypothesis.
     """
+    if analysis.scan.sidebands:
+        msg = (
+            f"{analysis.path}: blinding: sidebands: each hypothesis sees other data, so there is no spectrum of all"
+            " to draw toys of; unblind, or give samples and leave 'blinding' out"
+        )
+        raise ConfigError(msg)
     if n_toys < 2:
         msg = f"--toys {n_toys}: a distribution needs two toys at the least; 10000 reach a global significance of 3.7"
         raise ConfigError(msg)
