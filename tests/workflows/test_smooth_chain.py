@@ -111,6 +111,12 @@ def test_sample_times_a_smooth_function_follows_the_sample(own, columns):
         ({"background": {"function": "shape.py:shape", "order": 2}}, r"'order' is of a family, but 'function' is"),
         ({"background": {"function": "shape.py:shape"}}, r"fit.background.function: 'shape' is called as shape\(x, \)"),
         ({"background": {"function": "shape.py:shpe"}}, r"shape.py: name 'shpe' is not known; did you mean 'shape'"),
+        (
+            {"background": {"function": "shape.py:shape", "start": {"slope": 0.1}}, "engine": "newton"},
+            r"fit.engine = 'newton': it is compiled, and 'background.function' is Python",
+        ),
+        ({"background": {"times": ["flat"]}, "unbinned": True}, r"'background.times' multiplies events in bins"),
+        ({"peaks": [{"mass": 4.0}], "engine": "linear"}, r"fit.engine = 'linear': peaks: known resonances have"),
         ({"peaks": ["jspi"]}, r"fit.*resonance 'jspi' is not known; did you mean 'jpsi'"),
         ({"peaks": ["upsilon1s"]}, r"upsilon1s at 9.46 GeV is outside the masses of the signal, 2 to 8 GeV"),
         ({"method": "counting", "limit": "auto", "peaks": ["jpsi"]}, r"fit.*peaks: a count has no shape"),

@@ -504,6 +504,12 @@ def check_engine(sections: Analysis, sources: Sequence[Source], background: Back
             " draw from events, or fit in bins"
         )
         raise ValueError(msg)
+    if fit.unbinned and fit.background is not None and fit.background.times:
+        msg = "fit.unbinned: 'background.times' multiplies events in bins, which are no density; leave one of them out"
+        raise ValueError(msg)
+    if fit.engine == "newton" and isinstance(background, BackgroundFunction):
+        msg = "fit.engine = 'newton': it is compiled, and 'background.function' is Python; want auto or minuit"
+        raise ValueError(msg)
     if fit.engine == "zfit":
         try:
             require_zfit()
@@ -526,6 +532,8 @@ def _not_linear(fit: Fit, sources: Sequence[Source], background: Background | No
         yield f"the background {background.family!r} has its coefficients in an exponent"
     if fit.background is not None and fit.background.times:
         yield "the background multiplies samples"
+    if fit.peaks:
+        yield "peaks: known resonances have positions that are uncertain"
     if fit.unbinned:
         yield "unbinned: true has the yield of the signal as a parameter beside its uncertainty"
     if fit.limit == "bayesian":
