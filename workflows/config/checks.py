@@ -172,13 +172,19 @@ def _check_coordinates(sections: Analysis, search: Search) -> None:
 def _check_data_alone(sections: Analysis, search: Search) -> None:
     """Raise for what cannot be without samples, luminosity, or the column of a spectrum."""
     data, signal, fit = sections.data, sections.signal, sections.fit
-    if data.luminosity is None and data.good_runs is None:
+    if data.luminosity is None and data.good_runs is None and data.parents is None:
         if sections.samples:
             name = next(iter(sections.samples))
             msg = f"data.luminosity: say it [fb^-1]; the sample {name!r} is brought to the luminosity of the data"
             raise ValueError(msg)
         if signal.simulate is not None:
             msg = "data.luminosity: say it [fb^-1], which is that of what is simulated too"
+            raise ValueError(msg)
+    for name, sample in sections.samples.items():
+        if sample.of_parents != (data.parents is not None):
+            wanted = "parents, or branching_fraction and generated" if data.parents else "luminosity, or cross_section"
+            of = "a number of parents" if data.parents else "a luminosity"
+            msg = f"samples.{name}: the data have {of}, so say {wanted}, of files"
             raise ValueError(msg)
     if not sections.samples and sections.fit.method != "smooth":
         msg = f"samples: fit.method {sections.fit.method!r} has its backgrounds from them; give one, or method: smooth"
@@ -208,7 +214,7 @@ def _check_data_alone(sections: Analysis, search: Search) -> None:
         raise ValueError(msg)
     if sections.model is not None:
         for key, missing in (
-            ("data.luminosity", data.luminosity is None and data.good_runs is None),
+            ("data.luminosity", data.luminosity is None and data.good_runs is None and data.parents is None),
             ("signal.efficiency", signal.resolution is not None and signal.efficiency is None),
         ):
             if missing:

@@ -75,6 +75,8 @@ class About:
         Centre-of-mass energy [GeV].
     luminosity
         Luminosity of the data [fb^-1]; None where it is not said, so that limits are on yields.
+    parents
+        Whether that is the number of parents whose decays are searched: then limits are on branching fractions.
     absolute
         Whether cross sections are those before the selection: the efficiency is known.
     pseudo
@@ -91,6 +93,7 @@ class About:
     model: Model | None
     sqrt_s: float
     luminosity: float | None
+    parents: bool
     absolute: bool
     pseudo: bool
     blinded: bool

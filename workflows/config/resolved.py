@@ -136,7 +136,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             factors=sections.control,
             applied=sections.factors,
             luminosity=luminosity,
-            luminosity_uncertainty=sections.data.luminosity_uncertainty,
+            luminosity_uncertainty=sections.data.normalisation_uncertainty,
             uncertainties=scan.uncertainties,
             drawn=sections.data.drawn_from_expectation,
         ),
@@ -148,7 +148,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             excluded=scan.masses.excluded,
             processes=_processes(sections),
             uncertainties=scan.uncertainties,
-            luminosity_uncertainty=sections.data.luminosity_uncertainty,
+            luminosity_uncertainty=sections.data.normalisation_uncertainty,
             sources=sources,
             merit=None if optimisation is None else optimisation.settings.figure_of_merit,
         ),
@@ -345,6 +345,8 @@ def _sources(sections: Analysis) -> tuple[Source, ...]:
         found.append(Source(name="efficiency", efficiency=sections.signal.uncertainty))
     if sections.data.luminosity_uncertainty > 0:
         found.append(Source(name="luminosity", efficiency=sections.data.luminosity_uncertainty))
+    if sections.data.parents_uncertainty > 0:
+        found.append(Source(name="parents", efficiency=sections.data.parents_uncertainty))
     found.extend(section.source(name) for name, section in sections.systematics.items() if not section.measured)
     return tuple(found)
 
@@ -375,11 +377,15 @@ def _good_runs(sections: Analysis, folder: Path) -> RunList | None:
 def _luminosity(sections: Analysis, good_runs: RunList | None) -> float | None:
     """Return the luminosity of the data [fb^-1]: as the YAML says it, or the sum over the good runs, or None.
 
+    Where decays of a number of parents are searched, it is that number.
+
     Raises
     ------
     ValueError
         If both say it, or a list of good runs does not.
     """
+    if sections.data.parents is not None:
+        return sections.data.parents
     said, listed = sections.data.luminosity, None if good_runs is None else good_runs.luminosity
     if said is not None and listed is not None:
         msg = f"data.luminosity: {said:g} fb^-1, but data.good_runs has luminosities too, {listed:g} fb^-1; remove one"
@@ -398,6 +404,7 @@ def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams
         model=model,
         sqrt_s=beams.sqrt_s,
         luminosity=luminosity,
+        parents=data.parents is not None,
         absolute=model is not None or sections.signal.efficiency is not None,
         pseudo=data.is_pseudo,
         blinded=not (sections.unblind or data.is_pseudo),

@@ -153,6 +153,8 @@ class Smooth(Section):
     """Knots are equal in the logarithm of position plus this."""
 
 
+_NORMALISED = ("luminosity", "cross_section", "parents", "branching_fraction")
+
 Files = tuple[str, ...] | dict[str, tuple[str, ...]]
 """ROOT files, wildcards expanded; by region where the regions read different ones."""
 
@@ -168,8 +170,12 @@ class BackgroundSample(Section):
     """Luminosity of the files [fb^-1]: the event weights add up to the expectation at this luminosity."""
     cross_section: Positive | None = None
     """Cross section [fb], with `generated`."""
+    parents: Positive | None = None
+    """Number of parents that the event weights of the files stand for, where the data are normalised by ``parents``."""
+    branching_fraction: Positive | None = None
+    """Branching fraction of the parent to what the files hold, with `generated`; likewise."""
     generated: Positive | None = None
-    """Generated events (sum of weights), with `cross_section`."""
+    """Generated events (sum of weights), with `cross_section` or `branching_fraction`."""
     simulate: SimulatedBackground | None = None
     """Make the sample instead of reading it."""
     uncertainty: Relative = 0.0
@@ -185,11 +191,16 @@ class BackgroundSample(Section):
         if bool(self.files) == (self.simulate is not None):
             msg = "give either 'files' or 'simulate'"
             raise ValueError(msg)
-        if self.simulate is not None and (self.luminosity, self.cross_section, self.generated) != (None, None, None):
-            msg = "'simulate' sets the normalisation: remove 'luminosity', 'cross_section' and 'generated'"
+        said = [name for name in _NORMALISED if getattr(self, name) is not None]
+        if self.simulate is not None and (said or self.generated is not None):
+            msg = f"'simulate' sets the normalisation: remove '{(*said, 'generated')[0]}'"
             raise ValueError(msg)
-        if self.files and (self.luminosity is None) == (self.cross_section is None or self.generated is None):
-            msg = "files need either 'luminosity' or both 'cross_section' and 'generated'"
+        rate = said in (["cross_section"], ["branching_fraction"])
+        if self.files and (len(said) != 1 or rate != (self.generated is not None)):
+            msg = (
+                "files need either 'luminosity' or both 'cross_section' and 'generated' (of decays of a number of"
+                " parents: 'parents', or 'branching_fraction' and 'generated')"
+            )
             raise ValueError(msg)
         if self.alternative is not None and self.uncertainty:
             msg = "an 'alternative' is in no expectation: remove its 'uncertainty', that of what it stands for counts"
@@ -198,12 +209,16 @@ class BackgroundSample(Section):
 
     @property
     def mc_luminosity(self) -> float | None:
-        """Luminosity of the files [fb^-1]; None for a simulated sample."""
-        if self.luminosity is not None:
-            return self.luminosity
-        if self.cross_section is not None and self.generated is not None:
-            return self.generated / self.cross_section
-        return None
+        """Luminosity of the files [fb^-1], or the number of parents; None for a simulated sample."""
+        rate = self.cross_section or self.branching_fraction
+        if rate is not None and self.generated is not None:
+            return self.generated / rate
+        return self.luminosity or self.parents
+
+    @property
+    def of_parents(self) -> bool:
+        """Whether it is normalised by a number of parents."""
+        return self.parents is not None or self.branching_fraction is not None
 
     def process_name(self, name: str) -> str:
         """Return the process that is simulated for the sample of a name: that of what it stands for, by default."""
@@ -319,6 +334,11 @@ class Data(Section):
     other runs are left out. Relative to the folder of the YAML; all runs are good unless given."""
     luminosity_uncertainty: Relative = 0.0
     """Relative uncertainty of the luminosity."""
+    parents: Positive | None = None
+    """Number of parents whose decays are searched, N(Y(3S)) or N(BB), in place of a luminosity: limits are on the
+    branching fraction of the parent, in columns ``br_ul_...``."""
+    parents_uncertainty: Relative = 0.0
+    """Relative uncertainty of the number of parents."""
     files: Files = ()
     """ROOT, CSV or Parquet files; wildcards are expanded. By region where the regions read different ones."""
     column: str | None = None
@@ -348,6 +368,15 @@ class Data(Section):
         if self.good_runs is None and self.luminosity is None and self.luminosity_uncertainty > 0:
             msg = "'luminosity_uncertainty' is given, but no 'luminosity' [fb^-1]"
             raise ValueError(msg)
+        if self.parents is not None and (self.luminosity is not None or self.good_runs is not None):
+            msg = "'parents' stands in place of 'luminosity' and 'good_runs': remove it, or them"
+            raise ValueError(msg)
+        if self.parents is not None and self.simulate is not None:
+            msg = "'simulate' makes a luminosity [fb^-1], not a number of 'parents': give files"
+            raise ValueError(msg)
+        if self.parents is None and self.parents_uncertainty > 0:
+            msg = "'parents_uncertainty' is given, but no 'parents'"
+            raise ValueError(msg)
         return self
 
     @model_validator(mode="after")
@@ -359,6 +388,11 @@ class Data(Section):
             )
             raise ValueError(msg)
         return self
+
+    @property
+    def normalisation_uncertainty(self) -> float:
+        """Relative uncertainty of the luminosity, or of the number of parents."""
+        return self.luminosity_uncertainty or self.parents_uncertainty
 
     @property
     def drawn_from_expectation(self) -> bool:

@@ -38,8 +38,10 @@ class FitTask:
         """What is fitted, for figures."""
         return " + ".join(region.name for region in self.regions)
 
-    def cross_section(self, search: Search, *, absolute: bool) -> str:
-        """Return what the cross section of its limits is of, in the mathematics of a figure without dollar signs.
+    def cross_section(self, search: Search, *, absolute: bool, parents: bool) -> str:
+        """Return what its limits are on, in the mathematics of a figure without dollar signs.
+
+        It is the cross section of the production, or the branching fraction of a parent.
 
         Parameters
         ----------
@@ -47,12 +49,13 @@ class FitTask:
             What is searched for.
         absolute
             Whether the efficiency is taken out of it.
+        parents
+            Whether it is a branching fraction.
         """
-        production = search.production
-        if self.combined:
-            return rf"\sigma({production})" if absolute else rf"\varepsilon\,\sigma({production})"
-        decay = self.regions[0].definition.decay
-        visible = rf"\sigma({production})" + (rf"\,\mathcal{{B}}({decay})" if decay else "")
+        symbol = r"\mathcal{B}" if parents else r"\sigma"
+        whole = f"{symbol}({search.production})"
+        decay = "" if self.combined else self.regions[0].definition.decay
+        visible = whole + (rf"\,\mathcal{{B}}({decay})" if decay else "")
         return visible if absolute else rf"\varepsilon\,{visible}"
 
 

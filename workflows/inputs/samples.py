@@ -188,7 +188,7 @@ def _data(analysis: ResolvedAnalysis, regions: Sequence[AnalysedRegion], drawn: 
             regions=tuple(region.name for region in regions),
             tree=regions[0].tree,
             files=files,
-            luminosity=data.luminosity,
+            luminosity=data.luminosity or data.parents,
         )
     ]
 

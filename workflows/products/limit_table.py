@@ -28,17 +28,21 @@ COLUMNS = (
 LIMIT_TABLE = "limits"
 """Name of the limit table, without its suffix."""
 
-HEAD_COLUMNS = ("n_obs", "n_bkg", "z0", "xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
-LIMITED = {"xsec_ul_obs", "coupling_ul_exp", "coupling_ul_obs"}
-"""Those of them that are left out where they are empty: without a luminosity, or a model."""
+HEAD_COLUMNS = ("n_obs", "n_bkg", "z0", "xsec_ul_obs", "br_ul_obs", "coupling_ul_exp", "coupling_ul_obs")
+LIMITED = {"xsec_ul_obs", "br_ul_obs", "coupling_ul_exp", "coupling_ul_obs"}
+"""Those of them that are left out where they are empty or not there: without a luminosity, or a model."""
 YIELDS = ["n_sig_ul_exp", "n_sig_ul_obs"]
 """What is shown where all of these are."""
 HEAD_ROWS = 5
 
 
-def limit_columns(coordinates: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns of a limit table: what hypotheses have beside their mass stands behind it."""
-    return (COLUMNS[0], *coordinates, *COLUMNS[1:])
+def limit_columns(coordinates: Sequence[str], *, parents: bool = False) -> tuple[str, ...]:
+    """Return the columns of a limit table: what hypotheses have beside their mass stands behind it.
+
+    Where decays of parents are searched, branching fractions (``br``) are in the place of cross sections (``xsec``).
+    """
+    rate = "br_ul" if parents else "xsec_ul"
+    return (COLUMNS[0], *coordinates, *(name.replace("xsec_ul", rate) for name in COLUMNS[1:]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +105,7 @@ def summarise(
             f"most significant {what}: {', '.join(filter(None, place))}, local significance"
             f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); {whole or unknown}{flags}"
         )
-    shown = [n for n in HEAD_COLUMNS if n not in LIMITED or not np.all(np.isnan(limits[n]))]
+    shown = [n for n in HEAD_COLUMNS if n not in LIMITED or (n in limits and not np.all(np.isnan(limits[n])))]
     if not LIMITED & set(shown):
         shown += YIELDS
     columns = ("mass", *names, *shown)

@@ -159,6 +159,11 @@ def shown(job: Job) -> Mapping[str, Any]:
         "model": job.analysis.sections.model,
         "coupling": about.model is not None,
         "absolute": about.absolute,
-        "data": {"luminosity": about.luminosity, "pseudo": about.pseudo, "injected": plain(about.injected)},
+        "data": {
+            "luminosity": about.luminosity,
+            "parents": about.parents,
+            "pseudo": about.pseudo,
+            "injected": plain(about.injected),
+        },
         BLINDED: about.blinded,
     }

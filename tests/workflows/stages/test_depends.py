@@ -287,8 +287,11 @@ SAID_EDITS: Edits = {
 SECTIONS = {"data", "data.simulate", "samples", "samples.*.simulate", "signal", "signal.points", "signal.simulate"}
 SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples", "cuts"}
 WITHOUT_EFFECT = {"data.weighted"}  # true is refused
-OF_OTHER_SEARCHES = {"signal.points.*.coordinates", "signal.simulate.coordinates"}
-"""Keys that have a test of their own, with a search that has coordinates beside the mass."""
+OF_OTHER_SEARCHES = {
+    *("signal.points.*.coordinates", "signal.simulate.coordinates"),
+    *("data.parents", "data.parents_uncertainty", "samples.*.parents", "samples.*.branching_fraction"),
+}
+"""Keys that have tests of their own: of searches with coordinates beside the mass, and of decays of parents."""
 
 
 @pytest.fixture(scope="module")
@@ -421,3 +424,23 @@ def test_other_coordinates_of_the_signal(folder: Path) -> None:
     same = read | {"signal": {"points": [point | {"coordinates": {"g": 0.2}} for point in points]}}
     before, after = (settings(folder, content) for content in (read, same))
     assert {name for name in before if before[name] != after[name]} == {"impacts", "process", *NORMALISED.split()}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "expected"),
+    [
+        ("data.parents", 2e6, NORMALISED),
+        ("data.parents_uncertainty", 0.02, f"{TESTED} report correct"),
+        ("samples.*.parents", 3e6, NORMALISED),
+        ("samples.tautau.branching_fraction", 2e-3, NORMALISED),
+    ],
+)
+def test_key_of_decays_of_a_number_of_parents(folder: Path, key: str, value: float, expected: str) -> None:
+    data = {"parents": 1e6, "parents_uncertainty": 0.01, "files": ["n/data.root"], "pseudo": True}
+    samples = {
+        "mumu": {"files": ["n/mumu.root"], "parents": 2e6, "uncertainty": 0.1},
+        "tautau": {"files": ["n/tautau.root"], "branching_fraction": 1e-3, "generated": 9000.0},
+    }
+    trigger = {"trigger": GIVEN["systematics"]["trigger"]}
+    content = GIVEN | {"data": data, "samples": samples, "systematics": trigger}
+    assert stale(folder, content, key, value) == set(expected.split())

@@ -33,6 +33,7 @@ def limit_table(
     sqrt_s: float,
     model: Model | None,
     absolute: bool,
+    parents: bool = False,
     branching_ratio: ArrayLike = 1.0,
     coordinates: Sequence[str] = (),
 ) -> Table:
@@ -43,13 +44,16 @@ def limit_table(
     scan
         Columns of the scan, shape (M,) each; ``flags`` is text.
     luminosity
-        Integrated luminosity [fb^-1]; without it ``xsec`` and ``coupling`` are empty.
+        Integrated luminosity [fb^-1], or the number of parents; without it ``xsec`` and ``coupling`` are empty.
     sqrt_s
         Centre-of-mass energy [GeV].
     model
         What a coupling predicts; without one, ``coupling`` is empty.
     absolute
         Whether ``xsec`` is the cross section before the selection; else it is that times the efficiency.
+    parents
+        Whether decays of parents are searched: then ``br`` stands for the branching fraction, in place of ``xsec``, and
+        the model predicts that.
     branching_ratio
         What the cross section of the model is multiplied with to be that of the table: 1 for the production, the
         branching ratio of the region where one region is fitted. Broadcast with the masses.
@@ -76,11 +80,11 @@ def limit_table(
         xsec = np.full(masses.shape, np.nan)
         if luminosity is not None:
             xsec = cross_section(n_sig, luminosity=luminosity, efficiency=efficiency)
-        table[f"xsec_ul_{limit}"] = xsec
+        table[f"{'br' if parents else 'xsec'}_ul_{limit}"] = xsec
         table[f"coupling_ul_{limit}"] = (
             np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s, beside)
         )
-    return {name: np.asarray(table[name]) for name in limit_columns(coordinates)}
+    return {name: np.asarray(table[name]) for name in limit_columns(coordinates, parents=parents)}
 
 
 def _coupling(
@@ -138,20 +142,24 @@ def set_limits(
         sqrt_s=about.sqrt_s,
         model=model,
         absolute=about.absolute,
+        parents=about.parents,
         coordinates=[coordinate.name for coordinate in about.search.coordinates],
         branching_ratio=1.0 if task.combined else task.regions[0].definition.branching_ratio(masses),
     )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, Flag.INCOMPLETE])) for flags in table["flags"]])
-    units: dict[str, str] = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "xsec": "fb", "n": "events"}
+    units: dict[str, str] = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "n": "events"}
+    units |= {"br": "none"} if about.parents else {"xsec": "fb"}
     units |= {coordinate.name: coordinate.unit or "none" for coordinate in about.search.coordinates}
     units["coupling"] = "none" if model is None else model.meaning
     content = {
         "provenance": PROVENANCE,
         "channel": about.search.name,
         "regions": [region.name for region in task.regions],
-        "cross_section": task.cross_section(about.search, absolute=about.absolute),
-        "luminosity": luminosity,
+        ("branching_fraction" if about.parents else "cross_section"): task.cross_section(
+            about.search, absolute=about.absolute, parents=about.parents
+        ),
+        ("parents" if about.parents else "luminosity"): luminosity,
         "sqrt_s": about.sqrt_s,
         "blinded": about.blinded,
         "units": units,
@@ -181,6 +189,7 @@ def _depends(job: Job) -> Mapping[str, object]:
         "model": analysis.sections.model,
         "coupling": analysis.about.model is not None,
         "absolute": analysis.about.absolute,
+        "parents": analysis.about.parents,
         "beams": plain(analysis.sections.beams),
         "fits": fits,
         BLINDED: analysis.about.blinded,

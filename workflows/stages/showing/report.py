@@ -169,7 +169,10 @@ def _quantities(about: About, task: FitTask) -> dict[str, tuple[str, str]]:
     """Return what limits are drawn of: by name of the figure, the columns and the label of the axis."""
     if about.luminosity is None:
         return {"limit_yield": ("n_sig", "signal events")}
-    found = {"limit_cross_section": ("xsec", f"${task.cross_section(about.search, absolute=about.absolute)}$ [fb]")}
+    rate = f"${task.cross_section(about.search, absolute=about.absolute, parents=about.parents)}$"
+    found = {"limit_cross_section": ("xsec", f"{rate} [fb]")}
+    if about.parents:
+        found = {"limit_branching_fraction": ("br", rate)}
     if about.model is not None:
         found["limit_coupling"] = ("coupling", about.model.coupling)
     return found
@@ -212,6 +215,8 @@ def _label(records: Records, region: str) -> str:
     regions = [r for r in setup.regions if r.name == region] or setup.fits[0].regions
     luminosity = records.selected.luminosity(regions)
     data = kind if luminosity is None else f"{kind} {luminosity:.3g} fb$^{{-1}}$"
+    if about.parents and luminosity is not None:
+        data = f"{kind}, {luminosity / 1e6:.4g} M parents"
     several = [region] * (region != "" and len(setup.regions) > 1)
     name = about.search.name
     return ", ".join([f"bumphunt, {name}", *several, data, *marks])
