@@ -4,6 +4,7 @@
 |---|---|
 | `cuts` | a cut, a selection of them with the columns and observables that they need, and a cutflow |
 | `changes` | cuts that an analysis changes, drops or adds |
+| `meanings` | what variables are, and which observables are made of them |
 | `lazy` | observables that are worked out when they are asked for, for the rows that are left |
 | `events` | event keys, and one candidate an event |
 | `objects` | tracks, leptons and photons: definitions that searches share |

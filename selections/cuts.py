@@ -50,12 +50,15 @@ class Variable:
     jagged
         Whether a row holds any number of values, as a ``vector<float>`` does: the column is an `awkward.Array` of N
         lists, from which observables of shape (N,) are made.
+    meaning
+        What it is, for ``bumphunt channels --variables``; basf2's own variables are known there.
     """
 
     name: str
     unit: str = ""
     nan_allowed: bool = False
     jagged: bool = False
+    meaning: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

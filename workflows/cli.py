@@ -21,7 +21,7 @@ from rich.progress import Progress as ProgressBars
 from rich.table import Table
 
 from bumphunt import __version__
-from bumphunt.errors import BumphuntError
+from bumphunt.errors import BumphuntError, ConfigError
 
 if TYPE_CHECKING:
     from workflows.provenance.step import Step
@@ -454,18 +454,26 @@ def repack(
 
 
 @app.command()
-def channels() -> None:
+def channels(
+    name: Annotated[str | None, typer.Argument(help="One of them, or file.py:NAME.")] = None,
+    variables: Annotated[
+        bool, typer.Option("--variables", help="Every variable that it reads: meaning, unit, and what needs it.")
+    ] = False,
+) -> None:
     """List the searches: those that are shipped, and those of installed packages."""
-    from workflows.config.searches import installed_searches
+    from workflows.config.described import described
+    from workflows.config.searches import find_search, installed_searches, registry_of
 
-    for name, search in installed_searches().items():
-        low, high = search.mass_range
-        _say(f"{name}: {search.final_state}")
-        _say(f"    {search.observable}, {low:g} to {high:g} GeV; {search.reference}")
-        for region in search.regions:
-            control = " (control sample)" if region.role == "control" else ""
-            text = f"    region {region.name}{control}: {region.description}; reads {region.candidate}"
-            _say(text)
+    if name is not None or variables:
+        if name is None:
+            msg = "--variables needs the name of a search: bumphunt channels zprime-invisible --variables"
+            raise ConfigError(msg)
+        loaded = find_search(name, Path())
+        found = described(loaded.search, registry_of(loaded) if variables else None)
+    else:
+        found = (line for search in installed_searches().values() for line in described(search, None))
+    for line in found:
+        _say(line)
 
 
 def _version(value: bool) -> None:

@@ -28,7 +28,7 @@ def _selection(beams: Beams) -> Selection:
     return Selection(
         name="spectrum",
         observables=_observables,
-        variables=(Variable(name=COLUMN, unit="GeV"),),
+        variables=(Variable(name=COLUMN, unit="GeV", meaning="the mass of the row; data.column names it"),),
         cuts=(),
         spectrum=COLUMN,
         axis=MASS,

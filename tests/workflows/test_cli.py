@@ -233,6 +233,22 @@ def test_small_baskets_are_warned_about_and_repacked(ntuples, analysis, tmp_path
     assert not [record for record in caplog.records if "baskets" in record.getMessage()]
 
 
+def test_variables_of_a_channel_are_listed(monkeypatch, capsys):
+    status, out, _ = run(monkeypatch, capsys, "channels", "zprime-lfv", "--variables")
+    assert status == 0
+    assert "daughters: 0 e-, 1 mu+" in out
+    assert "daughter(0, electronID): of daughter 0: likelihood ratio of the electron hypothesis" in out
+    assert "for cuts: electron ID; branch daughter__bo0__cm__spelectronID__bc" in out
+    status, out, _ = run(monkeypatch, capsys, "channels", "zprime-lfv")
+    assert out.startswith("zprime-lfv: ")
+    assert "electronID" not in out
+    status, _, err = run(monkeypatch, capsys, "channels", "--variables")
+    assert status == 2
+    assert "--variables needs the name of a search" in err
+    status, _, err = run(monkeypatch, capsys, "channels", "zprime-lvf", "--variables")
+    assert "did you mean 'zprime-lfv'" in err
+
+
 def test_channels_and_version_answer(monkeypatch, capsys):
     status, out, _ = run(monkeypatch, capsys, "channels")
     assert status == 0

@@ -18,6 +18,7 @@ coordinates    where hypotheses lie beside their mass
 tasks          which regions are fitted together
 generated      processes of HepMC files
 weighting      corrections and variations of weights, as records
+described      what a search reads, as tables
 simulated      what is to be simulated
 searches       the search, shipped or a user's, that a YAML names
 checks         what a YAML must say beyond the types of its keys
