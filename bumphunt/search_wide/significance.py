@@ -74,7 +74,7 @@ class GlobalSignificance:
     z0_global
         Significance of that fraction; of the upper end of the interval where no toy is beyond.
     trials
-        p0_global / p0, the trials factor.
+        p0_global / p0, the trials factor; NaN where no toy is beyond.
     p0_extrapolated, p0_extrapolated_error
         The same p-value from upcrossings.
     n_failed
@@ -142,7 +142,7 @@ def judged(search: WholeSearch, largest: Largest, *, level: float = LEVEL) -> Gl
         p0_global_high=found.high,
         n_beyond=found.beyond,
         z0_global=float(asymptotics.z_score(found.p0 if found.beyond else found.high)),
-        trials=found.p0 / p0,
+        trials=found.p0 / p0 if found.beyond else np.nan,
         p0_extrapolated=extrapolated,
         p0_extrapolated_error=error,
         n_failed=n_failed,

@@ -8,7 +8,7 @@ failed, or whose windows no background reaches, has no significance and is left 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,6 +117,8 @@ def scan_hypotheses(
 ) -> list[Hypothesis]:
     """Return hypotheses of a scan; arguments as in `bumphunt.scanning.scan.scan_spectra`.
 
+    What the scan fits unbinned is fitted in bins here, of data and toys alike: toys are counts.
+
     Parameters
     ----------
     regions, masses, method, sources, significance
@@ -128,6 +130,7 @@ def scan_hypotheses(
     first
         Number of the first mass among all.
     """
+    method = replace(method, unbinned=False)
     known = scan_masses(regions, masses, method, sources)
     at = {region.name: (k, region) for k, region in enumerate(regions)}
     linear = {k: mass for k, mass in enumerate(known) if method.kind != "counting" and is_linear(mass, method)}

@@ -17,6 +17,8 @@ Array = NDArray[np.float64]
 
 BIN = 0.1
 """Width of the bins of the largest significance."""
+SHOWN = 6.0
+"""Local significance up to which the global p-value is drawn, unless the data have a larger one."""
 RARE = 0.2
 """Global p-value below which upcrossings are rare enough to be extrapolated."""
 
@@ -67,8 +69,9 @@ def global_significance(
         right.plot(z[rare], p[rare], color=COLOURS[2], linestyle="--", label="upcrossings")
         right.plot(z, curve["p0"], color="0.5", linewidth=0.8, linestyle=":", label="local $p_0$")
         right.set_yscale("log")
-        right.set_xlim(0.0, z[-1])
-        right.set_ylim(float(p[-1]) / 3, 2.0)
+        last = SHOWN if observed is None else min(max(SHOWN, observed[0] + 0.5), z[-1])
+        right.set_xlim(0.0, last)
+        right.set_ylim(float(np.interp(last, z, p)) / 3, 2.0)
         right.set_xlabel("local significance $z_0$")
         right.set_ylabel("global $p_0$")
         for level in range(1, 6):

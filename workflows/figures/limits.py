@@ -33,7 +33,15 @@ MANY = 1000
 """Masses from which the observed limit is drawn by a thin line, through which the bands are seen."""
 
 
-def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequence[float] = ()) -> Figure:
+def p0_scan(
+    masses: Array,
+    p0: Array,
+    *,
+    label: str,
+    xlabel: str,
+    injected: Sequence[float] = (),
+    global_levels: Sequence[tuple[int, float]] = (),
+) -> Figure:
     """Return the local p-value against mass, with levels of whole standard deviations as far as there is room.
 
     Parameters
@@ -48,18 +56,28 @@ def p0_scan(masses: Array, p0: Array, *, label: str, xlabel: str, injected: Sequ
         Symbol of the mass with its unit.
     injected
         Masses of injected signals [GeV], marked by lines.
+    global_levels
+        Whole standard deviations, and the local p-values that are worth as much in the whole search.
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(7.0, 4.5)
         axes = figure.subplots()
         p0 = np.maximum(p0, SMALLEST)  # NaN stays
         axes.plot(masses, p0, color=COLOURS[0], linewidth=1)
-        lowest = min(float(np.nanmin(p0, initial=1.0)), float(norm.sf(3.2))) / 5
+        shown = [float(norm.sf(3.2)), *(worth for z, worth in global_levels if z <= 3)]
+        lowest = min(float(np.nanmin(p0, initial=1.0)), *shown) / 5
         for z in _levels(lowest, 2.0):
             axes.axhline(norm.sf(z), color=COLOURS[2], linewidth=0.7, linestyle="--")
             axes.text(
                 1.005, norm.sf(z), rf"{z}$\sigma$", color=COLOURS[2], va="center", transform=axes.get_yaxis_transform()
             )
+        for z, worth in global_levels:
+            if worth > lowest:
+                axes.axhline(worth, color=COLOURS[3], linewidth=0.9, linestyle="-.")
+                name = rf"{z}$\sigma$ global"
+                axes.text(
+                    0.01, worth, name, color=COLOURS[3], fontsize=9, va="bottom", transform=axes.get_yaxis_transform()
+                )
         for mass in injected:
             axes.axvline(mass, color="0.5", linewidth=0.8, linestyle=":")
             axes.text(

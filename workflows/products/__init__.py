@@ -10,6 +10,7 @@ cut_tables        cuts in bins of mass                   optimise
 selected          spectra after these cuts               spectra
 signal_models     shape, resolution, efficiency          scan
 limit_table       the limit table, and its summary       limits
+findings          what was found, and a paragraph         global
 global_table      what the whole search says             global
 measured_factors  a factor from a control sample         correct
 factor_files      such factors as files                  correct

@@ -103,7 +103,8 @@ def test_tables_say_what_the_scan_says(analysis, monkeypatch):
     names = {path.name for path in (results / "global").iterdir()}
     assert names == {
         *("global.csv", "global.json", "global.png", "global.pdf"),
-        *("toys.csv", "toys.json", "local.csv", "provenance.json"),
+        *("toys.csv", "toys.json", "local.csv", "provenance.json", "findings.json", "findings.txt"),
+        *("p0.png", "p0.pdf"),
     }
 
 

@@ -24,17 +24,20 @@ from bumphunt.search_wide.significance import LEVEL, GlobalSignificance, judged,
 from bumphunt.search_wide.whole import Hypothesis, WholeSearch, scan_hypotheses, whole_search
 from workflows.config.records import ResolvedAnalysis
 from workflows.figures.global_significance import global_significance as draw
+from workflows.figures.limits import p0_scan
 from workflows.figures.style import save
 from workflows.fitting.regions import scan_regions
+from workflows.products.findings import FINDINGS, findings
 from workflows.products.global_table import GLOBAL, NUMBER, TOYS
 from workflows.products.selected import read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.provenance.step import Older
-from workflows.results import read_table, write_csv, write_table
+from workflows.results import read_table, write_csv, write_json, write_table
 from workflows.running.blocks import BLOCKS, Blocks
 from workflows.running.workers import in_order
 from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
+from workflows.whole_file import whole_file
 
 __all__ = ["global_stage", "toys_of_search", "whole_of_scan"]
 
@@ -42,7 +45,9 @@ TOY_STREAM, WINDOW_STREAM = 0x61B0, 0x61B1
 """Tell the random numbers of the toys, and of windows with few events, from others of the same seed."""
 MASSES = 64
 """Hypotheses of one task."""
-LEVELS = np.arange(0.0, 6.01, 0.1)
+ENOUGH = 10
+"""Toys beyond a level that is taken from them; upcrossings say the others."""
+LEVELS = np.arange(0.0, 8.01, 0.1)
 """Local significances at which the global p-value is tabulated."""
 
 
@@ -162,6 +167,10 @@ def _write(job: Job, found: GlobalSignificance, folder: Path) -> None:
     scanned = read_table(job.of("scan"), setup.fits[0].file("scan"))
     beside = {name: scanned[name] for name, _ in setup.points[0]}
     write_csv(folder / "local.csv", {"mass": found.masses, **beside, "z0": found.z0})
+    said = findings(found, scanned)
+    write_json(folder / f"{FINDINGS}.json", said)
+    with whole_file(folder / f"{FINDINGS}.txt") as text:
+        text.write_text(said["text"] + "\n", encoding="utf-8")
     kind = "expectation" if about.blinded else "pseudo-data" if about.pseudo else "data"
     figure = draw(
         columns,
@@ -171,6 +180,30 @@ def _write(job: Job, found: GlobalSignificance, folder: Path) -> None:
         + (", blinded" if about.blinded else ""),
     )
     save(figure, folder, GLOBAL)
+    if not beside and not np.all(np.isnan(found.z0)):
+        p0 = np.where(np.isnan(found.z0), np.nan, asymptotics.p_value(found.z0))
+        figure = p0_scan(
+            found.masses,
+            p0,
+            label=f"bumphunt, {about.search.name}, {setup.fits[0].title}, {kind}, {len(largest)} toys",
+            xlabel=rf"$m_{{{about.search.particle}}}$ [GeV]",
+            injected=about.injected,
+            global_levels=_worth(found),
+        )
+        save(figure, folder, "p0")
+
+
+def _worth(found: GlobalSignificance) -> list[tuple[int, float]]:
+    """Return the local p-values that are worth 1 to 5 standard deviations: by toys as far as they reach."""
+    levels = []
+    for z in range(1, 6):
+        p = float(asymptotics.p_value(z))
+        if p * len(found.largest) >= ENOUGH:
+            local = float(np.quantile(found.largest.z0, 1.0 - p))
+        else:
+            local = float(np.interp(-p, -found.upcrossings.at(LEVELS)[0], LEVELS))
+        levels.append((z, float(asymptotics.p_value(local))))
+    return levels
 
 
 def global_stage(analysis: ResolvedAnalysis, n_toys: int) -> Stage:
@@ -204,7 +237,7 @@ def global_stage(analysis: ResolvedAnalysis, n_toys: int) -> Stage:
         folder=GLOBAL,
         needs=("spectra", "scan"),
         depends=lambda job: {**tested(job), NUMBER: n_toys},
-        files=("search",),
+        files=("search", "background"),
         make=make,
         remake=remake,
     )
