@@ -160,6 +160,21 @@ def test_ledger_says_of_every_fault_what_was_lost(own_analysis, columns):
     assert f'"rows": {2500 + ROWS}' in record
 
 
+def test_luminosities_are_those_of_the_rows_that_were_read(own_analysis, columns):
+    analysis = own_analysis()
+    damaged(analysis.write("data_2", columns(ROWS, seed=5, first=20_000)))
+    damaged(analysis.write("flat_2", columns(ROWS, seed=6, first=20_000)))
+    results = analysis.make("spectra", allow_missing=True)
+    with (results / "spectra" / "luminosity.csv").open() as file:
+        rows = {row["sample"]: row for row in csv.DictReader(file)}
+    for name, luminosity, good in (("data", 1.0, 2500), ("flat", 2.0, 5000)):
+        assert int(rows[name]["rows_processed"]) == good
+        assert int(rows[name]["rows_expected"]) == good + ROWS
+        assert float(rows[name]["luminosity_expected"]) == luminosity
+        expected = luminosity * good / (good + ROWS)
+        assert float(rows[name]["luminosity_processed"]) == pytest.approx(expected, rel=1e-6)
+
+
 def test_rows_of_a_kept_sample_stay_in_the_ledger(own_analysis, columns):
     analysis = own_analysis()
     before = read(analysis.make("process"))

@@ -7,6 +7,7 @@ processed         one read of every ntuple               process
 ledger            what became of each entry range        process
 cut_values        its N-1 distributions                  process
 cut_tables        cuts in bins of mass                   optimise
+luminosities      rows and luminosity of samples         spectra
 selected          spectra after these cuts               spectra
 signal_models     shape, resolution, efficiency          scan
 limit_table       the limit table, and its summary       limits

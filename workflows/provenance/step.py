@@ -23,6 +23,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import os
 import platform
 import re
 import shutil
@@ -132,6 +133,7 @@ class Step:
         dependencies = {**dependencies, "stages": self._stages()}
         for reason in reasons:
             logger.info("%s: %s", self.name, reason)
+        _refuse_of_others(self.folder)
         self._make(dependencies, self._older(record, dependencies))
         return True
 
@@ -216,6 +218,10 @@ class Step:
             _write_provenance(partial, self.name, dependencies)
             shutil.rmtree(self.folder, ignore_errors=True)
             partial.replace(self.folder)
+        except OSError as error:
+            if error.filename is None and error.errno is not None:  # a full disk does not say where
+                raise OSError(error.errno, error.strerror, str(partial)) from error
+            raise
         finally:
             _keep_blocks(partial)
 
@@ -256,6 +262,20 @@ def _partial(folder: Path, dependencies: Mapping[str, object]) -> Path:
     """Return where the results of a stage are made that depend on something: no two things have the same place."""
     digest = hashlib.sha256(json.dumps(dependencies, sort_keys=True).encode()).hexdigest()
     return folder.with_name(f".{folder.name}.{digest[:_DIGITS]}.partial")
+
+
+def _refuse_of_others(folder: Path) -> None:
+    """Raise if the results in a folder cannot be replaced, before they are made again.
+
+    Raises
+    ------
+    BumphuntError
+        If so.
+    """
+    effective = os.access in os.supports_effective_ids
+    if folder.exists() and not os.access(folder, os.W_OK | os.X_OK, effective_ids=effective):
+        msg = f"{folder}: belongs to another user and cannot be replaced; choose another folder with --output"
+        raise BumphuntError(msg)
 
 
 def _partials(folder: Path) -> list[Path]:

@@ -25,6 +25,7 @@ from workflows.config.samples import DATA, Smooth
 from workflows.inputs.samples import InputSample
 from workflows.products.applied_factors import weighted_spectra
 from workflows.products.cut_tables import read_cuts
+from workflows.products.luminosities import write_luminosities
 from workflows.products.processed import Processed, read_processed, write_cutflows
 from workflows.products.selected import SPECTRA, UNITS, read_spectrum, write_values
 from workflows.provenance.settings import plain
@@ -114,6 +115,7 @@ def make_spectra(
     if setup.values:
         write_values(folder, values)
     write_cutflows(setup.regions, cutflows, folder)
+    write_luminosities(setup.regions, inputs, processed, folder)
     luminosities = {region.name: processed.luminosity(region.name) for region in setup.regions}
     write_json(folder / UNITS, {"units": record, "data_luminosity": luminosities, "complete": processed.complete})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -19,7 +20,9 @@ from workflows.products.factor_files import write_factor, write_factors
 from workflows.products.measured_factors import MeasuredFactor, measure_factor
 from workflows.provenance.settings import plain
 from workflows.reading.plan import ProcessedSample
+from workflows.reading.read import CHUNK_RECORDS
 from workflows.reading.spectra import spectrum_of
+from workflows.running.blocks import BLOCKS, Blocks
 from workflows.running.progress import Progress
 from workflows.running.workers import Workers
 from workflows.stages.depends import factors, normalised, read
@@ -84,6 +87,7 @@ def measure_controls(
             workers=workers,
             allow_missing=allow_missing,
             progress=progress,
+            blocks=Blocks(folder=folder / BLOCKS / quote(name, safe=" "), types=CHUNK_RECORDS),
         )
         factors[name] = _factor(name, control, seen, done, setup)
         description = f"measured in region {control.region} of {setup.path.name}"
