@@ -15,14 +15,19 @@ from bumphunt.engines.codes import RUNNING
 from bumphunt.engines.minima import LOWER, ROUNDS, may_have_several, other_starts, several_minima
 from bumphunt.engines.newton_kernels import DataSets, Fits, fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
-from bumphunt.engines.start import first_strength, possible
+from bumphunt.engines.start import faded, first_strength, possible, signal_like
 from bumphunt.engines.threads import in_threads
+from bumphunt.engines.walls import BOUNDARY_LEVEL
 from bumphunt.likelihood.kernels import hessian
 from bumphunt.likelihood.likelihood import Likelihood
 
 __all__ = ["fit_data_sets", "fit_newton"]
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
+
+SHARE = 0.1
+"""Expectation of a background at an event, in units of the mean count, below which it does not explain the event."""
 
 
 def fit_data_sets(
@@ -55,6 +60,8 @@ def fit_data_sets(
     """
     data = (np.ascontiguousarray(counts), np.ascontiguousarray(centres))
     found = _fits(model, *data, start, strength_free=strength_free, warm=warm, threads=threads)
+    if model.flat.exponential:
+        _with_background(model, data, start, found, strength_free=strength_free, threads=threads)
     rows = np.arange(len(found))
     for _ in range(ROUNDS if may_have_several(model) else 0):
         usable = found.usable[rows]
@@ -65,13 +72,57 @@ def fit_data_sets(
             own = (data[0][rows], data[1][rows], other)
             again = _fits(model, *own, strength_free=strength_free, warm=False, threads=threads)
             better = again.usable & ~(found.usable[rows] & (again.nll > found.nll[rows] - LOWER))
-            for name in ("values", "nll", "slopes", "status", "iterations"):
-                getattr(found, name)[rows[better]] = getattr(again, name)[better]
+            _replace(found, rows, again, better)
             lower |= better
         rows = rows[lower]
         if rows.size == 0:
             break
     return found
+
+
+def _replace(found: FitResults, rows: Indices, again: FitResults, better: NDArray[np.bool_]) -> None:
+    """Put other fits of some rows in the place of those that were found, where they are better."""
+    for name in ("values", "nll", "slopes", "status", "iterations"):
+        getattr(found, name)[rows[better]] = getattr(again, name)[better]
+
+
+def _with_background(
+    model: Likelihood,
+    data: tuple[Array, Array],
+    start: Array,
+    found: FitResults,
+    *,
+    strength_free: bool,
+    threads: bool,
+) -> None:
+    """Try once more where an exponential has faded at an event that only the signal explains then, or a fit failed.
+
+    There may be another minimum, where the background explains the event: it is looked for from the fit without signal.
+    That is the best fit itself, at the boundary, where the likelihood would have the strength negative and there is no
+    room for it, since nothing is expected beside the signal.
+    """
+    without, (counts, centres) = found.values.copy(), data
+    without[:, 0] = 0.0
+    observed = counts[:, : model.n_bins]
+    faded_at = model.expected_many(without)[:, : model.n_bins] < SHARE * observed.mean(axis=1, keepdims=True)
+    again_at = np.any(faded_at & (observed > 0.0), axis=1) & (found.values[:, 0] != 0.0)
+    rows = np.flatnonzero(again_at | (strength_free & (found.status == FitStatus.NOT_CONVERGED)))
+    if rows.size == 0:
+        return
+    own, begin = (counts[rows], centres[rows]), start[rows]
+    begin[:, 0] = 0.0
+    null = _fits(model, *own, begin, strength_free=False, warm=False, threads=threads)
+    begin = null.values.copy()
+    begin[:, 0] = np.where(strength_free, SHARE, found.values[rows, 0])
+    again = _fits(model, *own, begin, strength_free=strength_free, warm=False, threads=threads)
+    if strength_free:
+        signal = model.expected_and_slopes(begin[0])[1][0, : model.n_bins]
+        room = (model.expected_many(null.values)[:, : model.n_bins][:, signal > 0.0] / signal[signal > 0.0]).min(axis=1)
+        stays = ~again.usable & null.usable & (null.slopes >= 0.0) & (room < BOUNDARY_LEVEL)
+        null.status[stays] = FitStatus.AT_BOUNDARY
+        _replace(again, np.arange(rows.size), null, stays)
+    lower = again.usable & null.usable & ~(found.usable[rows] & (again.nll > found.nll[rows] - LOWER))
+    _replace(found, rows, again, lower)
 
 
 def _fits(
@@ -131,12 +182,16 @@ def fit_newton(
     FitResult
         With the status of the fit; its engine is "newton". There are no errors at the boundary.
     """
+    if start is not None and faded(model, start, model.counts[: model.n_bins]):
+        start = None
     theta = np.array(model.start if start is None else start)
     if strength is not None:
         theta[0] = strength
     elif not model.held[0]:
         nu, slopes = model.expected_and_slopes(theta)
         theta[0] = first_strength(nu, slopes[0], model.counts, float(theta[0]))
+        if start is None and model.flat.exponential:
+            theta[0] = max(theta[0], signal_like(model, theta, model.counts[None])[0])
     fit = _one(model, theta, strength_free=strength is None, warm=start is not None)
     if fit.status[0] == FitStatus.INFEASIBLE:
         moved = possible(model, theta, strength_free=strength is None)

@@ -44,9 +44,11 @@ from bumphunt.likelihood.flat import (
     NU,
     NU_STEP,
     OWN,
+    PLACE,
     PRIOR,
     REDUCED,
     ROW,
+    SOFT,
     STEP,
     TRIAL,
     WALLED,
@@ -106,6 +108,10 @@ SHARPNESS, CLIPPED_STOP = 0.01, 1e-9
 leaves; the barrier to stop at then [counts]."""
 CENTRED = 1e-3
 """Decrement at which the width within which ends at 0 are rounded off may fall, where the barrier is lower."""
+FURTHER, FURTHER_BELOW, FURTHER_GAIN, LINEAR_FALL = 8.0, 1e-2, 0.7, (0.2, 1.2)
+"""Where an exponential fades, or comes back, each step leaves 1 / e, or more, of the distance to the minimum: how many
+steps are then taken at once, the decrement from which on, the least gain of that in decrements, and the ratios of two
+decrements that say so."""
 CROSSINGS, RELEASES = 2, 6
 """Steps across the kink of a piecewise interpolation after which it is held there; how often it may be let go."""
 KINK_SLOPE = 1e-5
@@ -193,12 +199,21 @@ def _solve(flat, work):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, error_model="numpy")
-def _fall(n, work):  # type: ignore[no-untyped-def]
-    """Return the steepest fall of those of the n expected counts that must stay positive."""
-    step, walled = work.bins[NU_STEP, :n], work.bins[WALLED, :n]
+def _fall(flat, n, strength, work):  # type: ignore[no-untyped-def]
+    """Return the steepest fall of those of the n expected counts that must stay positive.
+
+    Under an exponential they do where the strength stays positive.
+    """
+    step, walled, soft = work.bins[NU_STEP, :n], work.bins[WALLED, :n], work.bins[SOFT, :n]
+    negative = strength + work.parameters[STEP, 0] < 0.0
     for i in range(n):
         step[i] *= walled[i]
-    return walls.steepest_fall(step, work.bins[INVERSE, :n])
+    if negative or not flat.exponential:
+        return walls.steepest_fall(step, work.bins[INVERSE, :n])
+    longest = 0.0
+    for i in range(n):
+        longest = max(longest, -step[i] * work.bins[INVERSE, i] * (1.0 - soft[i]))
+    return longest
 
 
 @njit(cache=True, error_model="numpy")
@@ -254,9 +269,8 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
     if value == math.inf or _stuck(flat, counts, work):
         return math.inf, RUNNING if flat.clips else INFEASIBLE, 0
     find_walls(flat, counts, theta, work)
-    damping, least, blocked, failed = 0.0, 0.0, 0, 0
+    damping, least, blocked, failed, before, fisher = 0.0, 0.0, 0, 0, 0.0, not warm
     for steps in range(MAX_STEPS):
-        fisher = steps == 0 and not warm
         terms(counts, fisher, work)
         if fisher:
             work.curvature[:] = 0.0
@@ -265,14 +279,27 @@ def _newton(flat, counts, centres, precision, theta, warm, work):  # type: ignor
         gradient(flat, counts, centres, precision, theta, work)
         _assemble(flat, damping, work)
         if not factor(work.hessian, 0, PIVOT):
-            damping, least = max(10.0 * damping, FIRST_DAMPING), 1e-9
+            if flat.exponential and not fisher:  # never negative
+                fisher = True
+                continue
+            damping, least, fisher = max(10.0 * damping, FIRST_DAMPING), 1e-9, False
             continue
         decrement = _solve(flat, work)
-        longest, alpha = _fall(counts.size, work), 1.0
+        longest, alpha, fisher = _fall(flat, counts.size, theta[0], work), 1.0, False
         if longest > TO_BOUNDARY:
             alpha = TO_BOUNDARY / longest
             blocked += 1
+        elif (
+            flat.exponential
+            and decrement < FURTHER_BELOW
+            and LINEAR_FALL[0] * before < decrement < LINEAR_FALL[1] * before
+        ):
+            alpha = FURTHER
         new = _tried(flat, counts, centres, precision, theta, alpha, work)
+        if alpha > 1.0 and not new < value - FURTHER_GAIN * decrement:
+            alpha = 1.0
+            new = _tried(flat, counts, centres, precision, theta, alpha, work)
+        before = decrement if alpha == 1.0 and damping < 0.1 else 0.0
         last = alpha == 1.0 and damping < 0.1 and decrement < DECREMENT and (steps > 0 or warm)
         if new <= value + NOISE * (1.0 + abs(value)):
             theta[:] = trial
@@ -328,7 +355,7 @@ def _interior(flat, counts, centres, precision, theta, work):  # type: ignore[no
             damping = max(10.0 * damping, 1e-9)
             continue
         decrement = _solve(flat, work)
-        alpha = walls.interior_length(_fall(n, work))
+        alpha = walls.interior_length(_fall(flat, n, theta[0], work))
         merit = _merit(counts, barrier, value, work)
         new = _tried(flat, counts, centres, precision, theta, alpha, work)
         small = alpha * decrement < 1e-3 * stop and new < math.inf
@@ -392,7 +419,7 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
     The likelihood is inf where the fit is infeasible, NaN where it failed.
     """
     work.flags[FREE], work.flags[FROZEN], work.flags[CROSSED] = free, 0, 0
-    work.width[0], work.parameters[BENT] = 0.0, 0.0
+    work.width[0], work.parameters[BENT], work.bins[WALLS] = 0.0, 0.0, 0.0
     total = 0
     for attempt in range(RELEASES):
         value, status, steps = _newton(flat, counts, centres, precision, theta, warm or attempt > 0, work)
@@ -407,9 +434,24 @@ def _fit(flat, free, counts, centres, precision, theta, warm, work):  # type: ig
     if status > AT_BOUNDARY:
         return (math.inf if status == INFEASIBLE else math.nan), status, total, math.nan
     _slope_at(flat, counts, centres, precision, theta, work)
+    slope = work.parameters[GRADIENT, 0]
+    if status == AT_BOUNDARY and not free[0]:
+        slope -= _pushed(flat, counts, work)
     if free[0] and status == CONVERGED and not factor(work.hessian, 0, SINGULAR_PIVOT):
         return math.nan, SINGULAR, total, math.nan
-    return value, status, total, work.parameters[GRADIENT, 0]
+    return value, status, total, slope
+
+
+@njit(cache=True, error_model="numpy")
+def _pushed(flat, counts, work):  # type: ignore[no-untyped-def]
+    """Return what the multipliers of walls take from the slope in the strength: these push as nu does."""
+    m, total = flat.parameters[0, PLACE], 0.0
+    if m < 0:
+        return total
+    for i in range(flat.n_bins):
+        if counts[i] == 0.0 and work.bins[WALLED, i] > 0.0:
+            total += work.bins[WALLS, i] * work.slopes[m, i]
+    return total
 
 
 @njit(cache=True, error_model="numpy", nogil=True)

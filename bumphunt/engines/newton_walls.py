@@ -12,6 +12,7 @@ from bumphunt.engines.walls import BOUNDARY_LEVEL
 from bumphunt.likelihood.flat import (
     CLIP_BEND,
     CLIPPED,
+    EXPONENTIAL,
     FACTOR_AT,
     FACTOR_CLIPPED,
     FACTOR_INDEX,
@@ -28,6 +29,7 @@ from bumphunt.likelihood.flat import (
     OWN,
     PLACE,
     RATIO,
+    SOFT,
     TEMPLATE,
     TERMS,
     WALLED,
@@ -51,26 +53,34 @@ def find_walls(flat, counts, theta, work):  # type: ignore[no-untyped-def]
 
     Auxiliary counts can, and bins with a part that changes sign: one that is linear in a free parameter and does not
     end at 0, or is negative already. All else only comes close to 0: peaks of positive strength, exponentials, power
-    factors. nu has been filled.
+    factors. Counts under an exponential need no wall, and bins where only the strength changes sign need a soft one. nu
+    has been filled.
     """
-    walled = work.bins[WALLED]
-    walled[: flat.n_bins] = 0.0
-    walled[flat.n_bins : flat.n_rows] = 1.0
+    walled, soft = work.bins[WALLED], work.bins[SOFT]
+    walled[: flat.n_bins], soft[: flat.n_bins] = 0.0, 0.0
+    walled[flat.n_bins : flat.n_rows], soft[flat.n_bins : flat.n_rows] = 1.0, 0.0
+    for c in range(flat.components.shape[0]):
+        if flat.components[c, KIND] == EXPONENTIAL:
+            soft[flat.components[c, FIRST] : flat.components[c, LAST]] = 1.0
     for c in range(flat.components.shape[0]):
         negative, n_terms = False, flat.components[c, TERMS + 1] - flat.components[c, TERMS]
-        free = flat.components[c, KIND] == TEMPLATE and n_terms > 0 and flat.components[c, CLIPPED] < 0
+        hard = flat.components[c, KIND] == TEMPLATE and n_terms > 0 and flat.components[c, CLIPPED] < 0
+        free = hard
         for f in range(flat.components[c, FACTORS], flat.components[c, FACTORS + 1]):
             kind, p, at = flat.factors[f, FACTOR_KIND], flat.factors[f, FACTOR_INDEX], flat.factors[f, FACTOR_AT]
-            ends = flat.factors[f, FACTOR_CLIPPED] == 1
-            free = free or (kind == LINEAR and not ends and work.flags[FREE, p] == 1)
-            if kind == LINEAR and not ends and flat.values[at] + flat.values[at + 1] * theta[p] < 0.0:
+            moves = kind == LINEAR and flat.factors[f, FACTOR_CLIPPED] == 0
+            free = free or (moves and work.flags[FREE, p] == 1)
+            hard = hard or (moves and p != 0 and work.flags[FREE, p] == 1)
+            if moves and flat.values[at] + flat.values[at + 1] * theta[p] < 0.0:
                 negative = not negative
         if free or negative:
             walled[flat.components[c, FIRST] : flat.components[c, LAST]] = 1.0
+        if hard:
+            soft[flat.components[c, FIRST] : flat.components[c, LAST]] = 0.0
     _keep_one_wall(flat, theta, work)
     for i in range(flat.n_bins):
         if counts[i] > 0.0:
-            walled[i] = 1.0
+            walled[i] = max(walled[i], 1.0 - soft[i])
         elif not work.bins[NU, i] > 0.0:
             walled[i] = 0.0
 

@@ -8,12 +8,14 @@ from numpy.typing import NDArray
 from bumphunt.likelihood.flat import KINKED
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["first_strength", "lifted", "possible"]
+__all__ = ["faded", "first_strength", "lifted", "possible", "signal_like"]
 
 Array = NDArray[np.float64]
 
 LIFT = 0.1
 """Fraction of the nominal expectation that a raised start has at least in each bin."""
+FADED = 1e-4
+"""Expectation without signal, in units of the counts, from which a fit does not find back: its slopes are as small."""
 
 
 def first_strength(expected: Array, signal: Array, counts: Array, otherwise: float = 0.0) -> float:
@@ -39,6 +41,40 @@ def first_strength(expected: Array, signal: Array, counts: Array, otherwise: flo
     if not alone.any():
         return otherwise
     return max(1.0, float(np.max(counts[..., alone].sum(axis=-1), initial=0.0)))
+
+
+def faded(model: Likelihood, theta: Array, counts: Array) -> bool:
+    """Return whether an exponential background has faded away where there are counts: no place to start from.
+
+    Parameters
+    ----------
+    model
+        The likelihood.
+    theta
+        Parameters, shape ``(P,)``.
+    counts
+        In the bins of regions, shape ``(B,)``, or about what may be there.
+    """
+    if not model.flat.exponential:
+        return False
+    without = model.expected(np.where(np.arange(theta.size) == 0, 0.0, theta))[: counts.size]
+    return bool(np.any(without < FADED * counts))
+
+
+def signal_like(model: Likelihood, theta: Array, counts: Array) -> Array:
+    """Return about how many counts look like signal, shape ``(N,)``: each with the signal there, relative to its most.
+
+    Parameters
+    ----------
+    model
+        The likelihood.
+    theta
+        Parameters of the signal, shape ``(P,)``.
+    counts
+        Of N data sets, shape ``(N, B)``.
+    """
+    signal = model.expected_and_slopes(theta)[1][0]
+    return np.asarray(counts @ (signal / signal.max()))
 
 
 def lifted(theta: Array, rising: Array, columns: Array) -> Array:

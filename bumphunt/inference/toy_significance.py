@@ -113,7 +113,7 @@ def q0_of_toys(
 def _log_probability(model: Likelihood, toys: Toys, theta: Array) -> Array:
     """Return the logarithm of the probability of toys at some parameters, up to a constant of each, shape ``(N,)``."""
     nu = np.maximum(model.expected(theta), 0.0)
-    constrained = (model.precisions > 0.0) & ~model.held
+    constrained = model.measured & ~model.held
     pulls = (toys.centres - theta)[:, constrained] ** 2 @ model.precisions[constrained]
     with np.errstate(divide="ignore"):
         return np.asarray(xlogy(toys.counts, nu).sum(axis=1) - nu.sum() - 0.5 * pulls)

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from bumphunt.engines.choose import fit_data_sets
 from bumphunt.engines.result import FitStatus
-from bumphunt.engines.start import first_strength
+from bumphunt.engines.start import faded, first_strength, signal_like
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
 from bumphunt.inference.limits import profile_limit
@@ -94,7 +94,7 @@ def make_toys(model: Likelihood, truth: Array, *, seed: np.random.SeedSequence, 
 
     Expected counts below zero are set to zero; `seed` and `indices` as in `draw_toys`.
     """
-    constrained = (model.precisions > 0.0) & ~model.held
+    constrained = model.measured & ~model.held
     widths = np.divide(1.0, np.sqrt(model.precisions), out=np.zeros(truth.size), where=constrained)
     expected = np.maximum(model.expected(truth), 0.0)
     return draw_toys(expected, np.where(constrained, truth, model.centres), widths, seed=seed, indices=indices)
@@ -131,7 +131,9 @@ class _Statistics:
         self._profile, self._most, self._seed = profile, most, seed
         null, model = profile.null, profile.model
         # a fit that ended where nothing is expected is nowhere to start from: toys have events there
-        self._start = null.values if null.status is FitStatus.CONVERGED else model.start
+        mean = max(float(model.expected(null.values)[: model.n_bins].sum()), 1.0) / model.n_bins
+        spread = null.status is FitStatus.CONVERGED and not faded(model, null.values, np.full(model.n_bins, mean))
+        self._start = null.values if spread else model.start
         self._backgrounds: list[_Ensemble] = []
         self._add_background(n_toys)
         if np.mean(~self._backgrounds[0].good) > HOPELESS:
@@ -143,10 +145,10 @@ class _Statistics:
         self._backgrounds.append(self._made(0.0, child_seed(self._seed, 0, 1), indices))
 
     def _made(self, strength: float, seed: np.random.SeedSequence, indices: range) -> _Ensemble:
-        """Return toys at a strength, with their best fits, and those without signal where they are needed.
+        """Return toys at a strength, with their fits without signal, and their best fits where there is an excess.
 
-        The slope of the likelihood at strength 0 says whether there is a deficit where the fit with a free strength
-        fails (its minimum may lie at negative expectations).
+        The slope of the likelihood at strength 0 says whether there is one. The linear engine leaves it out, and makes
+        both fits.
         """
         profile, model = self._profile, self._profile.model
         truth = (profile.at(strength) if strength > 0.0 else profile.null).values
@@ -155,14 +157,15 @@ class _Statistics:
             without = np.where(np.arange(truth.size) == 0, 0.0, self._start)
             nu, slopes = model.expected_and_slopes(without)
             strength = first_strength(nu, slopes[0], toys.counts)
-        best, reference, usable = self._fits(toys, strength, free=True)
-        excess = usable & (best > 0.0)
-        rest = np.flatnonzero(~excess)
+        slope, reference, known = self._fits(toys, 0.0, free=False)
+        best, good = np.full(len(indices), -1.0), known & (slope >= 0.0)
+        rest = np.flatnonzero(~good)
         if rest.size > 0:
-            slope, reference[rest], known = self._fits(toys.rows(rest), 0.0, free=False)
-            good = known & (usable[rest] | (slope >= 0.0))
-            best[rest], usable[rest] = -1.0, good
-        return _Ensemble(toys=toys, best=best, reference=reference, good=usable)
+            n_sig, nll, usable = self._fits(toys.rows(rest), strength, free=True)
+            excess = usable & (n_sig > 0.0)
+            best[rest[excess]], reference[rest[excess]] = n_sig[excess], nll[excess]
+            good[rest] = excess | (usable & known[rest])
+        return _Ensemble(toys=toys, best=best, reference=reference, good=good)
 
     def _fits(self, toys: Toys, strength: float, *, free: bool) -> tuple[Array, Array, NDArray[np.bool_]]:
         """Return fits of toys: their strength, or slope in it where it is held, their NLL, and which are usable.
@@ -171,9 +174,10 @@ class _Statistics:
         """
         both = np.hstack([toys.counts, toys.centres])
         _, first, back = np.unique(both, axis=0, return_index=True, return_inverse=True)
-        start = np.tile(self._start, (first.size, 1))
+        start, different = np.tile(self._start, (first.size, 1)), toys.rows(first)
         start[:, 0] = strength
-        different = toys.rows(first)
+        if free:  # of an excess
+            start[:, 0] = np.maximum(strength, signal_like(self._profile.model, self._start, different.counts))
         found = fit_data_sets(
             self._profile.model, different.counts, different.centres, start, strength_free=free, threads=True
         )

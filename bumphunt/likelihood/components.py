@@ -20,7 +20,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.likelihood.flat import BINS, CLIPPED, EXPONENTIAL, FACTOR_CLIPPED, LINEAR, PEAK, POWER, TEMPLATE, Flat
+from bumphunt.likelihood.flat import (
+    BINS,
+    CLIPPED,
+    EXPONENTIAL,
+    FACTOR_CLIPPED,
+    KIND,
+    LINEAR,
+    PEAK,
+    POWER,
+    TEMPLATE,
+    Flat,
+)
 from bumphunt.models.exponents import NODES, WEIGHTS
 from bumphunt.models.interpolation import Interpolation, power_values
 from bumphunt.models.peaks import Peak
@@ -230,7 +241,7 @@ class _Layout:
         self.values: list[Array] = []
         self.size = 0
         self.bins: list[Indices] = []
-        self.n_bins = 0
+        self.n_bins, self.n_nodes = 0, 0
         self.components: list[tuple[int, ...]] = []
         self.terms: list[tuple[int, int, int, int]] = []
         self.factors: list[tuple[int, int, int, int]] = []
@@ -253,8 +264,8 @@ class _Layout:
                 even = -1 if term.even is None else self.put(term.even)
                 self.terms.append((term.index, self.put(term.odd), even, int(term.interpolation == "smooth")))
         elif isinstance(shape, Exponential):
-            kind, base = EXPONENTIAL, self.put(shape.weights)
-            self.terms.extend((int(p), self.put(shape.terms[..., k]), -1, 0) for k, p in enumerate(shape.indices))
+            kind, base = EXPONENTIAL, self.put(shape.weights.T)
+            self.terms.extend((int(p), self.put(shape.terms[..., k].T), -1, 0) for k, p in enumerate(shape.indices))
         elif isinstance(shape, Computed):
             msg = f"the function with parameters {shape.names} is no part of what is laid out"
             raise TypeError(msg)
@@ -275,8 +286,10 @@ class _Layout:
                 n_factors,
                 len(self.factors),
                 clipped,
+                self.n_nodes,
             )
         )
+        self.n_nodes += shape.weights.size if isinstance(shape, Exponential) else 0
 
     def _factor(
         self, factor: LinearFactor | PowerFactor | BinFactors, component: Component
@@ -346,7 +359,7 @@ def flattened(
     for m, p in enumerate(dense):
         bins = np.flatnonzero(touched[p])
         spans[m] = (p, bins[0], bins[-1] + 1) if bins.size else (p, 0, 0)
-    table = np.array(layout.components, dtype=np.int64).reshape(-1, 9)
+    table = np.array(layout.components, dtype=np.int64).reshape(-1, 10)
     factors = np.array(layout.factors, dtype=np.int64).reshape(-1, 4)
     return Flat(
         components=table,
@@ -360,6 +373,7 @@ def flattened(
         at_home=at_home[order].astype(np.int64),
         home=np.searchsorted(homes[order], np.arange(n_bins + 1)).astype(np.int64),
         clips=bool(np.any(table[:, CLIPPED] >= 0) or np.any(factors[:, FACTOR_CLIPPED] > 0)),
+        exponential=bool(np.any(table[:, KIND] == EXPONENTIAL)),
         n_bins=n_bins,
         n_rows=n_bins + len(auxiliary),
     )

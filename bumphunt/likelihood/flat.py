@@ -29,9 +29,9 @@ LINEAR, POWER, BINS = 0, 1, 2
 NODES = 8
 """Points of the integral over a bin of an exponential."""
 
-FIRST, LAST, KIND, BASE, TERMS, FACTORS, CLIPPED = 0, 1, 2, 3, 4, 6, 8
+FIRST, LAST, KIND, BASE, TERMS, FACTORS, CLIPPED, NODES_AT = 0, 1, 2, 3, 4, 6, 8, 9
 """Columns of a component: its bins, kind, and place in the values; the ranges of its terms and factors, two each; the
-place of what says which bins end at 0 (-1: none)."""
+place of what says which bins end at 0 (-1: none); where the points of an exponential begin."""
 TERM_INDEX, TERM_ODD, TERM_EVEN, TERM_SMOOTH = range(4)
 """Columns of a term: its parameter, the places of its odd and even part (-1: none), and whether it is smooth."""
 FACTOR_KIND, FACTOR_INDEX, FACTOR_AT, FACTOR_CLIPPED = range(4)
@@ -48,7 +48,9 @@ WALLED = 16
 """Row of work over all counts: whether an expectation could be negative."""
 CLIP_SLOPE, CLIP_BEND = 17, 18
 """Rows of work over the bins of regions: derivatives of what ends at 0."""
-N_BIN_ROWS = 19
+SOFT = 19
+"""Row of work over all counts: whether an expectation can be negative only where the strength is."""
+N_BIN_ROWS = 20
 """Rows of work over counts and bins."""
 OWN, PRIOR, GRADIENT, STEP, TRIAL, BENT = range(6)
 """Rows of work over parameters."""
@@ -66,7 +68,7 @@ class Flat(NamedTuple):
     """
 
     components: Indices
-    """Bins, kind, place in the values, terms, factors, and what ends at 0, of each component, (C, 9)."""
+    """Bins, kind, place in the values, terms, factors, what ends at 0, and points, of each component, (C, 10)."""
     terms: Indices
     """(T, 4)."""
     factors: Indices
@@ -86,6 +88,8 @@ class Flat(NamedTuple):
     home: Indices
     clips: bool
     """Whether a shape or a factor ends at 0."""
+    exponential: bool
+    """Whether there is an exponential, whose coefficients may be large."""
     n_bins: int
     n_rows: int
 
@@ -104,14 +108,17 @@ class Work(NamedTuple):
     curvature: Array
     hessian: Array
     nodes: Array
-    """The exponential at the points of each bin's integral, times their weights, (NODES b,)."""
+    """Exponentials at the points of the integrals over bins, times the weights of these, and as many to spare."""
     width: Array
 
 
 @njit(cache=True, error_model="numpy")
 def work_arrays(flat):  # type: ignore[no-untyped-def]
     """Return work arrays for a likelihood."""
-    n_parameters, n_dense = flat.tau.size, flat.dense.shape[0]
+    n_parameters, n_dense, n_nodes = flat.tau.size, flat.dense.shape[0], 0
+    for c in range(flat.components.shape[0]):
+        if flat.components[c, KIND] == EXPONENTIAL:
+            n_nodes += NODES * (flat.components[c, LAST] - flat.components[c, FIRST])
     return Work(
         np.zeros((N_BIN_ROWS, max(flat.n_bins + 3, flat.n_rows))),
         np.zeros((6, n_parameters)),
@@ -120,6 +127,6 @@ def work_arrays(flat):  # type: ignore[no-untyped-def]
         np.zeros((n_dense, flat.n_bins)),
         np.zeros((n_dense, n_dense)),
         np.zeros((n_dense, n_dense)),
-        np.zeros(NODES * flat.n_bins),
+        np.zeros((2, n_nodes)),
         np.zeros(1),
     )

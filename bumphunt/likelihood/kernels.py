@@ -13,6 +13,7 @@ import numpy as np
 
 from bumphunt.compilation import njit
 from bumphunt.likelihood import poisson
+from bumphunt.likelihood.exponential_kernels import exponential_bend, filled_again, weigh
 from bumphunt.likelihood.flat import (
     BENT,
     BINS,
@@ -37,6 +38,7 @@ from bumphunt.likelihood.flat import (
     NU,
     OWN,
     PLACE,
+    POWER,
     PRIOR,
     PULL,
     RATIO,
@@ -47,12 +49,13 @@ from bumphunt.likelihood.flat import (
     TEMPLATE,
     TERM_EVEN,
     TERM_INDEX,
+    TERM_ODD,
     TERM_SMOOTH,
     TERMS,
     WEIGHT,
     work_arrays,
 )
-from bumphunt.likelihood.shape_kernels import fill_exponential_slope, fill_shape, fill_shape_slope, fill_tilt
+from bumphunt.likelihood.shape_kernels import fill_shape, fill_shape_slope, fill_tilt
 from bumphunt.models.interpolation import bend, clip, power_factor
 
 __all__ = ["curvature", "evaluate", "expected_and_slopes", "gradient", "hessian", "nll", "nll_rows"]
@@ -94,6 +97,10 @@ def _component_slopes(flat, c, theta, product, work):  # type: ignore[no-untyped
             others = _others(flat, c, f, f, work) * work.vectors[FACTOR_SLOPE, f]
             _add(flat, flat.factors[f, FACTOR_INDEX], c, shape, others, work)
     for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+        if flat.components[c, KIND] == TEMPLATE and flat.components[c, CLIPPED] < 0 and flat.terms[k, TERM_EVEN] < 0:
+            odd = flat.values[flat.terms[k, TERM_ODD] :]
+            _add(flat, flat.terms[k, TERM_INDEX], c, odd, product, work)
+            continue
         fill_shape_slope(flat, c, k, theta, work)
         _add(flat, flat.terms[k, TERM_INDEX], c, work.bins[SLOPE], product, work)
 
@@ -231,14 +238,20 @@ def _gradient_at(flat, counts, centres, precision, theta, work):  # type: ignore
 def curvature(flat, theta, work):  # type: ignore[no-untyped-def]
     """Fill sum_i (1 - n_i / nu_i) d2nu_i / dtheta_p dtheta_q, lower half.
 
-    Common factors and terms count; moving peaks and the factors of single bins are left out.
+    Common factors and terms count; moving peaks and the factors of single bins are left out. `expected_and_slopes` was
+    last filled at the same parameters.
     """
     work.curvature[:], work.parameters[BENT] = 0.0, 0.0
     shape, scale, slope = work.bins[SHAPE], work.bins[SCALE], work.bins[SLOPE]
     for c in range(flat.components.shape[0]):
         first, last = flat.components[c, FIRST], flat.components[c, LAST]
         start, stop, b = flat.components[c, FACTORS], flat.components[c, FACTORS + 1], last - first
-        fill_shape(flat, c, theta, work)
+        if _straight(flat, c, work):
+            continue
+        if flat.components[c, KIND] == EXPONENTIAL:
+            filled_again(flat, c, shape, work.nodes)
+        else:
+            fill_shape(flat, c, theta, work)
         product = _factors(flat, c, theta, work)
         for i in range(b):
             scale[i] *= work.bins[RATIO, first + i]
@@ -253,10 +266,13 @@ def curvature(flat, theta, work):  # type: ignore[no-untyped-def]
                     q, both = flat.factors[g, FACTOR_INDEX], steep * work.vectors[FACTOR_SLOPE, g]
                     both *= residual * _others(flat, c, f, g, work)
                     _bent(flat, p, q, 2.0 * both if p == q else both, work)
+        if flat.components[c, KIND] == EXPONENTIAL:
+            weigh(flat, c, scale, work.nodes)
         for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
-            p = flat.terms[k, TERM_INDEX]
-            fill_shape_slope(flat, c, k, theta, work)
-            moved = poisson.dot(slope[:b], scale[:b])
+            p, moved = flat.terms[k, TERM_INDEX], 0.0
+            if stop > start:
+                fill_shape_slope(flat, c, k, theta, work)
+                moved = poisson.dot(slope[:b], scale[:b])
             for f in range(start, stop):
                 if flat.factors[f, FACTOR_KIND] != BINS:
                     q = flat.factors[f, FACTOR_INDEX]
@@ -272,10 +288,23 @@ def curvature(flat, theta, work):  # type: ignore[no-untyped-def]
                 _bent(flat, p, p, curved * product * poisson.dot(slope[:b], scale[:b]), work)
             elif flat.components[c, KIND] == EXPONENTIAL:
                 for j in range(flat.components[c, TERMS], k + 1):
-                    fill_exponential_slope(flat, c, k, j, work.nodes, slope)
-                    _bent(flat, p, flat.terms[j, TERM_INDEX], product * poisson.dot(slope[:b], scale[:b]), work)
+                    bent = exponential_bend(flat, c, k, j, work.nodes)
+                    _bent(flat, p, flat.terms[j, TERM_INDEX], product * bent, work)
         if work.width[0] > 0.0:
             _round_ends(flat, c, theta, product, work)
+
+
+@njit(cache=True, error_model="numpy")
+def _straight(flat, c, work):  # type: ignore[no-untyped-def]
+    """Return whether component c has no second derivative: it is linear in one parameter, or in some that add up."""
+    start, stop = flat.components[c, FACTORS], flat.components[c, FACTORS + 1]
+    terms = flat.components[c, TERMS + 1] - flat.components[c, TERMS]
+    if work.width[0] > 0.0 or flat.components[c, KIND] != TEMPLATE or stop - start > (1 if terms == 0 else 0):
+        return False
+    for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
+        if flat.terms[k, TERM_EVEN] >= 0:
+            return False
+    return stop == start or flat.factors[start, FACTOR_KIND] != POWER
 
 
 @njit(cache=True, error_model="numpy")

@@ -64,6 +64,9 @@ INSIDE = 0.5
 """How far above its floor a parameter is where the linear form is read off."""
 DIFFERENCE = 1e-4
 """Step of the derivatives of a function of Python, in units of the first value of its parameter."""
+WIDEST = 1e4
+"""Standard deviation of the weak constraint of an exponential's coefficients, which are a few where the data say what
+they are: it moves no fit of more than a few events, and keeps coefficients from running to infinity in others."""
 STRENGTH = "strength"
 """Name of the first parameter, the signal strength."""
 
@@ -84,6 +87,9 @@ class Likelihood:
         First values, shape ``(P,)``.
     centres, precisions
         Of the normal constraints, shape ``(P,)``; precision 0 is no constraint.
+    measured
+        Constraints that stand for a measurement, whose centres fluctuate from one data set to another, shape ``(P,)``;
+        the weak ones of an exponential's coefficients do not.
     held
         Parameters that keep their first value, shape ``(P,)``.
     linear
@@ -102,6 +108,7 @@ class Likelihood:
     start: Array
     centres: Array
     precisions: Array
+    measured: NDArray[np.bool_]
     held: NDArray[np.bool_]
     linear: bool
     floors: Array
@@ -119,6 +126,10 @@ class Likelihood:
     def expected(self, theta: ArrayLike) -> Array:
         """Return the expected counts, auxiliary ones included, shape ``(B,)``, at parameters of shape ``(P,)``."""
         return self._evaluated(np.asarray(theta, dtype=np.float64)[None])[0]
+
+    def expected_many(self, theta: Array) -> Array:
+        """Return the expected counts at N points, shape ``(N, P)`` to ``(N, B)``."""
+        return self._evaluated(np.ascontiguousarray(theta))
 
     def expected_and_slopes(self, theta: ArrayLike) -> tuple[Array, Array]:
         """Return the expected counts ``(B,)`` and their derivatives ``(P, B)``."""
@@ -254,6 +265,8 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
     auxiliary = tuple((index, tau) for index, (tau, _) in parameters.auxiliary.items())
     counts = np.concatenate([*(r.counts for r in several), [n for _, n in parameters.auxiliary.values()]])
     start = np.array(parameters.start)
+    precisions = np.array(parameters.precision)
+    weak = precisions == WIDEST**-2
     floors = np.full(start.size, -np.inf)
     for component in components:
         for index, floor in component.floors():
@@ -263,8 +276,9 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         counts=counts,
         n_bins=first,
         start=start,
-        centres=start.copy(),
-        precisions=np.array(parameters.precision),
+        centres=np.where(weak, 0.0, start),
+        precisions=precisions,
+        measured=(precisions > 0.0) & ~weak,
         held=np.zeros(start.size, dtype=np.bool_),
         linear=all(component.linear and not component.reaches_zero for component in components),
         floors=floors,
@@ -388,8 +402,10 @@ def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Para
         ratio = max(float(r.counts.sum()), 1.0) / float(template.sum())
         first, factors = flat_coefficients(model, ratio, r.edges), template * inverse
     scale = np.full(first.size, float(np.abs(first).max())) if model.linear else np.ones(first.size)
+    precision = 0.0 if model.linear else WIDEST**-2
     indices = [
-        parameters.add(f"{sample.name}_{r.name}[{k}]", "free", start=float(c)) for k, c in enumerate(first / scale)
+        parameters.add(f"{sample.name}_{r.name}[{k}]", "free", start=float(c), precision=precision)
+        for k, c in enumerate(first / scale)
     ]
     if not model.linear:
         weights, terms = model.nodes(r.edges)

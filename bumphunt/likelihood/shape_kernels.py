@@ -1,4 +1,4 @@
-"""Shapes of components and their derivatives, compiled: templates, exponentials, moving peaks.
+"""Shapes of components and their derivatives, compiled: templates and moving peaks; exponentials are beside.
 
 Part of `bumphunt.likelihood.kernels`: a shape fills the bins of its component in the work arrays, without the factors.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from bumphunt.compilation import njit
+from bumphunt.likelihood.exponential_kernels import fill_exponential, fill_exponential_slope
 from bumphunt.likelihood.flat import (
     BASE,
     BIN_PULL,
@@ -19,7 +20,6 @@ from bumphunt.likelihood.flat import (
     FIRST,
     KIND,
     LAST,
-    NODES,
     PULL,
     SHAPE,
     SLOPE,
@@ -35,7 +35,7 @@ from bumphunt.likelihood.flat import (
 from bumphunt.likelihood.linear import NO_FRACTION
 from bumphunt.models.interpolation import LARGEST_EXPONENT, bend, clip
 
-__all__ = ["fill_exponential_slope", "fill_shape", "fill_shape_slope", "fill_tilt"]
+__all__ = ["fill_shape", "fill_shape_slope", "fill_tilt"]
 
 
 @njit(cache=True, error_model="numpy")
@@ -58,7 +58,7 @@ def fill_shape(flat, c, theta, work):  # type: ignore[no-untyped-def]
         if flat.components[c, CLIPPED] >= 0:
             _end_at_zero(flat, c, out, work)
     elif flat.components[c, KIND] == EXPONENTIAL:
-        _exponential(flat, c, theta, out, work.nodes)
+        fill_exponential(flat, c, theta, out, work.nodes)
     else:
         _peak(flat, c, theta, work)
 
@@ -73,7 +73,7 @@ def fill_shape_slope(flat, c, k, theta, work):  # type: ignore[no-untyped-def]
             for i in range(b):
                 slope[i] *= work.bins[CLIP_SLOPE, i]
     elif flat.components[c, KIND] == EXPONENTIAL:
-        fill_exponential_slope(flat, c, k, -1, work.nodes, slope)
+        fill_exponential_slope(flat, c, k, work.nodes, slope)
     else:
         amount = flat.values[flat.terms[k, TERM_ODD]]
         source = work.bins[STRETCH] if flat.terms[k, TERM_SMOOTH] == 1 else work.bins[PULL]
@@ -104,45 +104,6 @@ def _end_at_zero(flat, c, out, work):  # type: ignore[no-untyped-def]
         if flat.values[at + i] > 0.0:
             out[i], slope, curved = clip(out[i], work.width[0])
         work.bins[CLIP_SLOPE, i], work.bins[CLIP_BEND, i] = slope, curved
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _exponential(flat, c, theta, out, nodes):  # type: ignore[no-untyped-def]
-    """Fill the integrals of an exponential of a polynomial over the bins, and the exponential at their nodes."""
-    b, at = flat.components[c, LAST] - flat.components[c, FIRST], flat.components[c, BASE]
-    n = NODES * b
-    nodes[:n] = 0.0
-    for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
-        t, term = theta[flat.terms[k, TERM_INDEX]], flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + n]
-        for q in range(n):
-            nodes[q] += t * term[q]
-    for q in range(n):
-        nodes[q] = math.exp(nodes[q]) * flat.values[at + q]
-    for i in range(b):
-        total = 0.0
-        for q in range(NODES * i, NODES * (i + 1)):
-            total += nodes[q]
-        out[i] = total
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def fill_exponential_slope(flat, c, k, other, nodes, slope):  # type: ignore[no-untyped-def]
-    """Fill the derivative of an exponential in the coefficient of term k and, unless it is -1, that of another.
-
-    The shape, which fills the nodes, comes first.
-    """
-    b = flat.components[c, LAST] - flat.components[c, FIRST]
-    first = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + NODES * b]
-    second = flat.values[flat.terms[other, TERM_ODD] : flat.terms[other, TERM_ODD] + NODES * b]
-    for i in range(b):
-        total = 0.0
-        if other >= 0:
-            for q in range(NODES * i, NODES * (i + 1)):
-                total += nodes[q] * first[q] * second[q]
-        else:
-            for q in range(NODES * i, NODES * (i + 1)):
-                total += nodes[q] * first[q]
-        slope[i] = total
 
 
 @njit(cache=True, error_model="numpy")

@@ -124,7 +124,7 @@ def impacts(regions: Region | Sequence[Region], *, cl: float = 0.9, engine: Engi
     model = likelihood(regions)
     profile = Profile(model, engine)
     best, upper = profile.best, profile_limit(profile, cl=cl)
-    constrained = (model.precisions > 0.0) | np.isin(np.arange(len(model.names)), [i for i, _ in model.auxiliary])
+    constrained = model.measured | np.isin(np.arange(len(model.names)), [i for i, _ in model.auxiliary])
     groups: dict[str, list[str]] = {}
     for name in np.array(model.names)[constrained]:
         groups.setdefault(str(name).split("[")[0], []).append(str(name))

@@ -156,3 +156,37 @@ def test_small_linear_uncertainties_stay_with_the_linear_engine(relative):
     wide = Sample("b", [30.0, 20.0], uncertainties=[ShapeVariation("s", [36.0, 20.0])])
     assert likelihood(region("r", counts=[28, 25], signal=[1.0, 2.0], backgrounds=tilt)).linear
     assert not likelihood(region("r", counts=[28, 25], signal=[1.0, 2.0], backgrounds=wide)).linear
+
+
+@pytest.mark.parametrize("expected", [3.0, 10.0, 50.0])
+def test_asymptotic_limit_without_events_beside_a_linear_template_is_that_of_a_scan(expected):
+    template, signal = np.array([0.2, 0.5, 0.3]) * expected, np.array([0.1, 0.7, 0.2])
+    normalisation = Gaussian("u", 0.3)
+    model = region(
+        "r", counts=[0, 0, 0], signal=signal, backgrounds=Sample("b", template, uncertainties=[normalisation])
+    )
+    theta = np.linspace(-8.0, 8.0, 160001)
+    nu = np.maximum(1.0 + 0.3 * theta, 0.0)
+
+    def least(strength, share, centre):
+        total = 0.5 * (theta - centre) ** 2
+        for b, s in zip(template, signal, strict=True):
+            n, expectation = share * b, strength * s + b * nu
+            with np.errstate(divide="ignore"):
+                total = total + expectation - n - special.xlogy(n, expectation) + special.xlogy(n, n)
+        return float(np.min(total))
+
+    at = theta[np.argmin(nu * expected + 0.5 * theta**2)]
+    share = max(1.0 + 0.3 * at, 0.0)  # of the Asimov data, whose centre is there
+    share = 0.0 if share < 1e-9 else share
+
+    def excess(strength):  # CCGV eqs 65 and 66
+        q, q_a = 2.0 * (least(strength, 0.0, 0.0) - least(0.0, 0.0, 0.0)), 2.0 * least(strength, share, at)
+        root = np.sqrt(q_a)
+        if q <= q_a:
+            return stats.norm.sf(np.sqrt(q)) / stats.norm.cdf(root - np.sqrt(q)) - 0.1
+        return stats.norm.sf((q + q_a) / (2.0 * root)) / stats.norm.sf((q - q_a) / (2.0 * root)) - 0.1
+
+    upper = limit(model)
+    assert upper.valid
+    assert upper.observed == pytest.approx(optimize.brentq(excess, 0.1, 20.0), rel=1e-5)

@@ -1,0 +1,96 @@
+"""Exponential backgrounds of few events: their coefficients would run to infinity, their minima are those of scipy."""
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize
+from scipy.special import xlogy
+
+from bumphunt.engines.newton import fit_newton
+from bumphunt.inference.fit import limit
+from bumphunt.likelihood.exponential_kernels import exponentiate
+from bumphunt.likelihood.likelihood import WIDEST, likelihood
+from bumphunt.models.background import BackgroundModel
+from bumphunt.models.peaks import gaussian
+from bumphunt.models.region import Sample, region
+from bumphunt.models.systematics import LogNormal
+
+EDGES = np.linspace(4.0, 6.0, 81)
+
+
+def spectrum(bins, order, mass=5.0, uncertainties=()):
+    """Return a region with single events in some bins."""
+    counts = np.bincount(bins, minlength=80).astype(float) if len(bins) else np.zeros(80)
+    return region(
+        "few",
+        counts=counts,
+        edges=EDGES,
+        signal=Sample("signal", gaussian(mass, 0.03), uncertainties=uncertainties),
+        backgrounds=BackgroundModel("exponential", order),
+    )
+
+
+def least(bins, order, strength):
+    """Return the NLL that scipy finds from several starts, with integrals by the midpoints of 20 slices of each bin."""
+    t = np.linspace(-1.0, 1.0, 80 * 20 + 1)
+    t = 0.5 * (t[1:] + t[:-1])
+    terms = np.polynomial.chebyshev.chebvander(t, order)
+    counts = np.bincount(bins, minlength=80)
+    signal = strength * gaussian(5.0, 0.03).fractions(EDGES)
+
+    def nll(c):
+        nu = signal + np.exp(np.minimum(terms @ c, 500.0)).reshape(80, 20).sum(axis=1) / t.size
+        return np.sum(nu - counts + xlogy(counts, counts) - xlogy(counts, nu)) + 0.5 * c @ c / WIDEST**2
+
+    starts = [np.eye(order + 1)[0] * c0 for c0 in (np.log(len(bins)), -2.0)]
+    starts += [starts[0] - k * (np.eye(order + 1)[0] + np.eye(order + 1)[-1]) for k in (5.0, 50.0)]
+    found = []
+    for start in starts:
+        result = minimize(nll, start, method="BFGS", options={"maxiter": 2000})
+        found.append(minimize(nll, result.x, method="Nelder-Mead", options={"maxiter": 6000, "fatol": 1e-9}).fun)
+    return min(found)
+
+
+def test_exponentials_are_those_of_numpy():
+    x = np.concatenate([np.linspace(-600.0, 709.0, 5001), [0.0, -0.0, 1e-300, np.nan, 710.0, -601.0, -np.inf, np.inf]])
+    ours = x.copy()
+    exponentiate(ours, np.empty_like(x))
+    with np.errstate(over="ignore"):
+        theirs = np.where(x < -600.0, 0.0, np.exp(x))
+    np.testing.assert_allclose(ours, theirs, rtol=5e-16)
+
+
+@pytest.mark.parametrize("strength", [0.0, 2.0])
+@pytest.mark.parametrize(
+    ("bins", "order"), [([79], 1), ([3, 20, 60], 1), ([40], 1), ([20, 60], 2), ([8, 10, 75], 2), ([5, 30, 33, 50], 2)]
+)
+def test_profile_of_few_events_is_that_of_scipy(bins, order, strength):
+    fit = fit_newton(likelihood(spectrum(bins, order)), strength=strength, errors=False)
+    assert fit.status.usable
+    assert fit.nll == pytest.approx(least(bins, order, strength), abs=2e-4)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+@pytest.mark.parametrize("bins", [[], [78], [40], [41, 77], [10, 11, 79], [2, 39, 41, 43, 70]])
+def test_every_fit_of_few_events_converges(bins, order):
+    model = likelihood(spectrum(bins, order))
+    fits = [fit_newton(model, strength=s) for s in (None, 0.0, 0.5, 2.0, 6.0)]
+    assert all(fit.status.usable for fit in fits)
+    lowest = min(fit.nll for fit in fits[1:])
+    assert fits[0].nll < lowest + 1e-6  # the free fit is the lowest
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_an_event_far_away_leaves_the_limit_without_events(order):
+    upper = limit(spectrum([73], order), method="toys", rng=np.random.default_rng(3), n_toys=400, expected=False)
+    assert upper.valid
+    assert upper.observed == pytest.approx(np.log(10.0), abs=4.0 * upper.error)
+    assert upper.error < 0.15
+
+
+def test_uncertain_efficiency_without_events_leaves_the_limit():
+    sources = [LogNormal("efficiency", 0.02)]
+    upper = limit(
+        spectrum([], 1, uncertainties=sources), method="toys", rng=np.random.default_rng(4), n_toys=300, expected=False
+    )
+    assert upper.valid
+    assert upper.observed == pytest.approx(np.log(10.0), abs=4.0 * upper.error)
