@@ -11,8 +11,8 @@ describe      `region` of `Sample`, `BackgroundModel`, `BackgroundFunction`; `na
 peaks         `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_ball_gaussian`, `voigt`, `breit_wigner`
 uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `ShapeVariation`, `PeakPosition`, `PeakWidth`,
               `SpuriousSignal`
-ask           `fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys), `hypotest`, `limit`
-              (CLs by formulae or toys, Bayesian), `bayesian_limit`, `scan`, `impacts`
+ask           `fit`, `goodness_of_fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys),
+              `hypotest`, `limit` (CLs by formulae or toys, Bayesian), `bayesian_limit`, `scan`, `impacts`
 whole search  `global_significance` (toys of complete spectra), `bump_hunt` (counts over a reference)
 one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`, `feldman_cousins`
 errors        `BumphuntError`, `InputError`, `FitError`
@@ -32,6 +32,7 @@ _ROOMS = {
     "bumphunt.inference.counts.feldman_cousins": ("feldman_cousins",),
     "bumphunt.inference.counts.limit": ("counting_limit",),
     "bumphunt.inference.fit": ("fit", "limit", "scan"),
+    "bumphunt.inference.goodness": ("goodness_of_fit",),
     "bumphunt.inference.intervals": ("interval",),
     "bumphunt.inference.significance": ("hypotest", "significance"),
     "bumphunt.inference.unbinned": ("fit_unbinned",),

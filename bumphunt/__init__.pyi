@@ -12,6 +12,7 @@ from bumphunt.inference.counts.limit import counting_limit as counting_limit
 from bumphunt.inference.fit import fit as fit
 from bumphunt.inference.fit import limit as limit
 from bumphunt.inference.fit import scan as scan
+from bumphunt.inference.goodness import goodness_of_fit as goodness_of_fit
 from bumphunt.inference.intervals import interval as interval
 from bumphunt.inference.significance import hypotest as hypotest
 from bumphunt.inference.significance import significance as significance

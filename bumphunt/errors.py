@@ -74,6 +74,8 @@ class Flag(StrEnum):
     """The data are impossible without signal: there is a limit, but neither q0 nor p0."""
     ONE_SIDED = "one_sided"
     """The window ends at excluded masses beside the peak: the background is seen on one side alone."""
+    POOR_FIT = "poor_fit"
+    """The best fit does not describe the data of its window: its goodness of fit is below the threshold."""
     THIN_SIGNAL = "thin_signal"
     """A simulated signal beside this mass has too few events and was left out: farther ones say the shape."""
     INCOMPLETE = "incomplete"

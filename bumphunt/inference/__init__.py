@@ -18,6 +18,7 @@ file                 what it is for
 `toy_significance`   p0 from pseudo-experiments
 `toy_limits`         the interpolation between tested signals, with its error
 `counts`             exact limits, p-values and intervals of a count
+`goodness`           whether a fit describes its data: the saturated likelihood ratio
 `bayesian`           Bayesian limits of regions and of a count
 `posterior`          the integration of a posterior
 `seeds`              seeds of toys

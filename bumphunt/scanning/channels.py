@@ -15,17 +15,28 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.engines.result import FitResult
 from bumphunt.engines.stacks import UncertainYield
 from bumphunt.errors import Flag
 from bumphunt.inference import asymptotics
 from bumphunt.inference.batch import Inference, background_errors, infer
 from bumphunt.inference.core import core_background
+from bumphunt.inference.goodness import (
+    GoodnessOfFit,
+    asymptotic_goodness,
+    profile_goodness,
+    small,
+    without_goodness,
+)
 from bumphunt.inference.limits import limit_of
+from bumphunt.inference.profile import Profile
 from bumphunt.inference.upper_limit import UpperLimit, most_events
+from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, basis_cdf
+from bumphunt.models.systematics import SpuriousSignal
 from bumphunt.scanning.counts import CountingWindow, count_limit
-from bumphunt.scanning.likelihoods import smooth_window
+from bumphunt.scanning.likelihoods import smooth_window, window_regions
 from bumphunt.scanning.method import Method
 from bumphunt.scanning.neighbours import reaching
 from bumphunt.scanning.regions import Part, ScanMass
@@ -143,7 +154,8 @@ def block_outcomes(masses: Mapping[int, ScanMass], setting: ScanSetting) -> dict
         unfinished |= result.observed * channel.signal.sum() > most_events(channel.counts.sum(), setting.limits.cl)
         if not (unfinished or setting.limits.takes_toys(core) or setting.significance.takes_toys(core)):
             limit = limit_of(result, cl=setting.limits.cl)
-            found[index] = _outcome(parts, window.edges, channel, result, limit, core=core)
+            goodness = _goodness(masses[index], channel, result.best, setting, index)
+            found[index] = _outcome(parts, window.edges, channel, result, limit, core=core, goodness=goodness)
     return found
 
 
@@ -171,7 +183,8 @@ def outcome_without_background(mass: ScanMass, setting: ScanSetting) -> Outcome:
         limit = limit_of(result, cl=setting.limits.cl)
     else:
         limit = _count_limit(channel, edges[0], setting)
-    return _outcome(mass.parts, edges, channel, result, limit, core=0.0, flags=flags)
+    nothing = without_goodness()  # there is no model of the events but the signal
+    return _outcome(mass.parts, edges, channel, result, limit, core=0.0, goodness=nothing, flags=flags)
 
 
 def _count_limit(channel: Channel, edges: Array, setting: ScanSetting) -> UpperLimit:
@@ -195,6 +208,7 @@ def _outcome(
     limit: UpperLimit,
     *,
     core: float,
+    goodness: GoodnessOfFit,
     flags: tuple[Flag, ...] = (),
 ) -> Outcome:
     """Return what the fits of a channel say."""
@@ -223,7 +237,31 @@ def _outcome(
         core=core,
         flags=(*best.status.flags, *failed, *flags),
         engine=best.engine,
+        goodness=goodness,
     )
+
+
+def _goodness(mass: ScanMass, channel: Channel, best: FitResult, setting: ScanSetting, index: int) -> GoodnessOfFit:
+    """Return the goodness of the best fit of a channel.
+
+    Where toys are needed they are fitted in one batch as regions. That the yield of a single region is uncertain
+    changes no fit of it, and is left out: then they are linear.
+    """
+    ndf = channel.counts.size - 1 - int(np.sum(np.isinf(channel.sigmas)))
+    if setting.blinded or not best.status.usable:
+        return without_goodness(ndf)
+    found = asymptotic_goodness(best.nll, ndf)
+    seed = setting.goodness_seed(index)
+    if ndf < 1 or not small(channel.expected(best.n_sig, best.values[1:])):
+        return found
+    if seed is None:
+        return replace(found, p_value=np.nan)
+    regions = window_regions(mass, setting.method).regions
+    if len(regions) == 1:
+        peak = regions[0].signal
+        kept = [u for u in peak.uncertainties if isinstance(u, SpuriousSignal)]
+        regions = (replace(regions[0], signal=replace(peak, uncertainties=kept)),)
+    return profile_goodness(Profile(likelihood(regions)), seed=seed, n_toys=setting.method.goodness_toys)
 
 
 def channel_core(edges: Sequence[Array], channel: Channel, expected: Array) -> float:

@@ -40,6 +40,7 @@ from bumphunt.inference.counts.distribution import (
 )
 from bumphunt.inference.counts.feldman_cousins import feldman_cousins_limit
 from bumphunt.inference.counts.limit import counting_limit
+from bumphunt.inference.goodness import without_goodness
 from bumphunt.inference.settings import LimitSettings, Prior
 from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.models.region import Region, Sample, region
@@ -274,6 +275,7 @@ def count_outcome(mass: ScanMass, setting: ScanSetting) -> Outcome:
         core=np.inf,
         flags=(Flag.NO_BACKGROUND,) if model.background == 0.0 else (),
         engine="",
+        goodness=without_goodness(),
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from bumphunt.errors import Flag
 from bumphunt.inference.core import core_background
 from bumphunt.inference.fit import upper_limit
+from bumphunt.inference.goodness import GoodnessOfFit, degrees_of_freedom, profile_goodness, without_goodness
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.settings import SignificanceSettings
 from bumphunt.inference.significance import profile_significance
@@ -72,7 +75,18 @@ def fit_outcome(mass: ScanMass, setting: ScanSetting, index: int) -> Outcome:
         core=core,
         flags=(*significance.flags, *([] if windows.complete else [Flag.REGION_WITHOUT_BACKGROUND])),
         engine=best.engine,
+        goodness=_goodness(mass, profile, setting, index),
     )
+
+
+def _goodness(mass: ScanMass, profile: Profile, setting: ScanSetting, index: int) -> GoodnessOfFit:
+    """Return the goodness of the best fit; of values that of the same model fitted to counts in the window's bins."""
+    method = setting.method
+    if setting.blinded:
+        return without_goodness(degrees_of_freedom(profile.model))
+    if method.unbinned:
+        profile = Profile(likelihood(fitted_windows(mass, replace(method, unbinned=False)).regions))
+    return profile_goodness(profile, seed=setting.goodness_seed(index), n_toys=method.goodness_toys)
 
 
 def fit_core(windows: Windows, method: Method, profile: Profile) -> float:

@@ -28,6 +28,9 @@ FIT_WINDOW, COUNTING_WINDOW = 10.0, 2.0
 """Half widths of a window unless given, in units of the resolution: fits see the background on either side of a peak,
 counts only what is under it (Belle II's search of 2018 counted within +-2 sigma, arXiv:1912.11276)."""
 
+GOODNESS_TOYS = 2000
+"""Fewest toys that a p-value of the goodness of fit comes from, unless it is large."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
@@ -51,6 +54,9 @@ class Method:
     unbinned
         Whether the values are fitted, not their counts: templates have bins, so that "smooth" alone can. Where data are
         blinded the expectation is fitted, which has bins too.
+    poor_fit
+        p-value of the goodness of fit below which a row has the flag "poor_fit", in (0, 1). Where it comes from toys
+        they are enough to tell: 2000, or more for a smaller one.
 
     Raises
     ------
@@ -66,6 +72,7 @@ class Method:
     templates_below: float = np.inf
     known_peaks: tuple[KnownPeak, ...] = ()
     unbinned: bool = False
+    poor_fit: float = 1e-3
 
     def __post_init__(self) -> None:
         if self.kind not in ("templates", "smooth", "counting"):
@@ -91,6 +98,9 @@ class Method:
             msg = f"templates below {self.templates_below} GeV need 'templates' and a smooth background for above"
             raise InputError(msg)
 
+        if not 0.0 < self.poor_fit < 1.0:
+            msg = f"the p-value below which a fit is poor must be between 0 and 1, got {self.poor_fit}"
+            raise InputError(msg)
         if self.unbinned and self.kind != "smooth":
             msg = f"an unbinned fit needs densities, which 'smooth' has; {self.kind!r} has simulated events in bins"
             raise InputError(msg)
@@ -101,6 +111,11 @@ class Method:
         if self.window is not None:
             return self.window
         return COUNTING_WINDOW if self.kind == "counting" else FIT_WINDOW
+
+    @property
+    def goodness_toys(self) -> int:
+        """Toys that tell a p-value below `poor_fit`, at least `GOODNESS_TOYS`."""
+        return max(GOODNESS_TOYS, int(np.ceil(2.0 / self.poor_fit)))
 
     @property
     def bins(self) -> float | None:

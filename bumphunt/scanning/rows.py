@@ -23,6 +23,8 @@ flag                           says
 "region_without_background"    the same in one of several regions, which is left out of the row
 "no_significance"              the data are impossible without signal, since no background is expected where they are:
                                q0, p0 and z0 are NaN
+"poor_fit"                     the goodness of the best fit is below the threshold of the method: the background does
+                               not describe the window, and an excess there may be no peak
 "fit_..."                      how a fit ended (`bumphunt.engines.result.FitStatus`): at_boundary is a valid row
 others                         why a limit does not exist, or wants care: "no_root", "clb_underflow", "toys_failed",
                                "too_many_events" (for Feldman-Cousins intervals), ...
@@ -39,6 +41,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import Flag, InputError
 from bumphunt.inference.core import low_counts
+from bumphunt.inference.goodness import GoodnessOfFit
 from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.scanning.regions import Part
 from bumphunt.scanning.setting import ScanSetting
@@ -69,6 +72,8 @@ class Outcome:
         What the fits and the windows have to say.
     engine
         Which engine found the best fit; empty for a count, which is not fitted.
+    goodness
+        How well that describes the data.
     """
 
     parts: Sequence[Part]
@@ -85,6 +90,7 @@ class Outcome:
     core: float
     flags: tuple[Flag, ...]
     engine: str
+    goodness: GoodnessOfFit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +127,11 @@ class ScanPoint:
         As in `bumphunt.inference.upper_limit.UpperLimit`; flags as in the head of this module.
     engine
         Engine of the best fit (`bumphunt.engines.choose`): "linear", "newton", "minuit" or "zfit"; empty for a count.
+    gof, gof_ndf, gof_p
+        Goodness of the best fit (`bumphunt.inference.goodness`): the saturated likelihood ratio, degrees of freedom,
+        and the probability of data that fit no better, by toys where an expected count is below 5. NaN where no degree
+        of freedom is left (a count), no background is expected, the data are blinded, or toys have no random numbers.
+        Of unbinned fits it is that of the same model fitted to counts in the bins of the window.
     """
 
     mass: float
@@ -149,6 +160,9 @@ class ScanPoint:
     valid: bool
     flags: tuple[Flag, ...]
     engine: str
+    gof: float
+    gof_ndf: int
+    gof_p: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +221,7 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
         *([Flag.NO_SIGNIFICANCE] if limit.valid and not known and alone else []),
         *([Flag.LOW_COUNTS] if low_counts(found.core, setting.limits.threshold) else []),
         *([Flag.ONE_SIDED] if any(p.one_sided(setting.method.half_width) for p in found.parts) else []),
+        *([Flag.POOR_FIT] if found.goodness.p_value < setting.method.poor_fit else []),
         *([Flag.BLINDED] if setting.blinded else []),
     )
     m2, m1, median, p1, p2 = limit.expected.tolist()
@@ -240,4 +255,7 @@ def scan_row(found: Outcome, setting: ScanSetting) -> ScanPoint:
         valid=limit.valid and (known or alone),
         flags=tuple(dict.fromkeys(flags)),
         engine=found.engine,
+        gof=found.goodness.statistic,
+        gof_ndf=found.goodness.ndf,
+        gof_p=found.goodness.p_value,
     )

@@ -15,6 +15,8 @@ from bumphunt.scanning.method import Method
 
 __all__ = ["ScanSetting", "scan_setting"]
 
+GOODNESS_STREAM = 0x600D
+"""Tells the toys of the goodness of fit from others of the same mass."""
 OF_COUNTS = ("auto", "bayesian", "feldman-cousins")
 """How the limits of counts may be set."""
 
@@ -49,6 +51,10 @@ class ScanSetting:
     def rng(self, index: int) -> np.random.Generator | None:
         """Return the generator of the mass with a given number: it does not depend on the other masses."""
         return None if self.seed is None else np.random.default_rng(child_seed(self.seed, index))
+
+    def goodness_seed(self, index: int) -> np.random.SeedSequence | None:
+        """Return the seed of the toys that tell the goodness of fit of a mass: those of its limit have others."""
+        return None if self.seed is None else child_seed(self.seed, index, GOODNESS_STREAM)
 
 
 def scan_setting(

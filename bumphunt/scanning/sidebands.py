@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import Flag
+from bumphunt.inference.goodness import without_goodness
 from bumphunt.inference.upper_limit import failed_limit
 from bumphunt.models.background import BackgroundModel, first_coefficients, integrals
 from bumphunt.scanning.likelihoods import smooth_window
@@ -152,6 +153,7 @@ def without_expectation(mass: ScanMass, setting: ScanSetting) -> Outcome | None:
         z0=nothing,
         limit=failed_limit("none", setting.limits.cl, Flag.NO_EXPECTATION),
         core=np.inf,
+        goodness=without_goodness(),
         flags=(),
         engine="",
     )

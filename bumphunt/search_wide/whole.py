@@ -252,7 +252,7 @@ def _fitted_window(model: Likelihood, places: tuple[Place, ...], null: Array) ->
     auxiliary = {index: model.n_bins + k for k, (index, _) in enumerate(model.auxiliary)}
     shared, counted, local = [], [], []
     for p, name in enumerate(model.names):
-        constrained = p in auxiliary or (model.precisions[p] > 0.0 and not model.held[p])
+        constrained = p in auxiliary or (model.measured[p] and not model.held[p])
         if not constrained:
             continue
         bins = slopes[p] != 0.0

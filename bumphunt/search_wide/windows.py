@@ -291,7 +291,7 @@ class FittedWindow:
 
     def local(self, counts: Array, normal: Array) -> WindowToys:
         """Return toys of this window alone, from counts ``(T, B)`` and standard normal numbers ``(T, P)``."""
-        constrained = (self.model.precisions > 0.0) & ~self.model.held
+        constrained = self.model.measured & ~self.model.held
         width = np.divide(1.0, np.sqrt(self.model.precisions), out=np.zeros(self.null.size), where=constrained)
         middle = np.where(constrained, self.null, self.model.centres)
         return WindowToys(counts=counts, centres=middle + width * normal)

@@ -322,6 +322,8 @@ class Fit(Section):
     unbinned: bool = False
     """Fit the values of the observable, which ``process`` keeps, not their counts in bins: with the method ``smooth``.
     Where the data are blinded, the expectation is fitted in bins."""
+    poor_fit: Annotated[float, Number] = Field(default=1e-3, gt=0, lt=1)
+    """p-value of the goodness of fit below which a row has the flag ``poor_fit``."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

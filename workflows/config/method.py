@@ -68,6 +68,8 @@ def fit_method(fit: Fit, search: Search, regions: Sequence[AnalysedRegion], fold
         background=background,
         templates_below=np.inf if fit.templates_below is None else fit.templates_below,
         known_peaks=_known_peaks(fit, search, regions),
+        unbinned=fit.unbinned,
+        poor_fit=fit.poor_fit,
     )
     return FitMethod(method=method, code=code)
 

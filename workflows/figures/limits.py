@@ -41,6 +41,7 @@ def p0_scan(
     xlabel: str,
     injected: Sequence[float] = (),
     global_levels: Sequence[tuple[int, float]] = (),
+    poor: NDArray[np.bool_] | None = None,
 ) -> Figure:
     """Return the local p-value against mass, with levels of whole standard deviations as far as there is room.
 
@@ -58,12 +59,17 @@ def p0_scan(
         Masses of injected signals [GeV], marked by lines.
     global_levels
         Whole standard deviations, and the local p-values that are worth as much in the whole search.
+    poor
+        Where the best fit does not describe the data, shape (M,): marked by crosses. None for nowhere.
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(7.0, 4.5)
         axes = figure.subplots()
         p0 = np.maximum(p0, SMALLEST)  # NaN stays
         axes.plot(masses, p0, color=COLOURS[0], linewidth=1)
+        if poor is not None and poor.any():
+            axes.plot(masses[poor], p0[poor], "x", color=COLOURS[2], markersize=5, label="poor fit (goodness of fit)")
+            axes.legend(loc="lower right", fontsize=9)
         shown = [float(norm.sf(3.2)), *(worth for z, worth in global_levels if z <= 3)]
         lowest = min(float(np.nanmin(p0, initial=1.0)), *shown) / 5
         for z in _levels(lowest, 2.0):

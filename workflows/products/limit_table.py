@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from bumphunt.errors import Flag
 from selections.search import Coordinate
 from workflows.config.coordinates import at_of, words
 from workflows.results import read_table
 
-__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "Summary", "limit_columns", "summarise"]
+__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "Summary", "limit_columns", "poor_fits", "summarise"]
 
 LIMITS = ("obs", "exp_m2", "exp_m1", "exp", "exp_p1", "exp_p2")
 """The six limits of each quantity: observed, and expected at -2 ... +2 standard deviations."""
@@ -22,7 +25,7 @@ COLUMNS = (
     *(f"{quantity}_ul_{limit}" for quantity in ("n_sig", "xsec", "coupling") for limit in LIMITS),
     *("p0_error", "n_sig_ul_obs_error", "n_sig_ul_exp_error"),
     *("method", "cl", "valid", "flags"),
-    "engine",
+    *("engine", "gof", "gof_ndf", "gof_p"),
 )
 """Columns of the limit table, an interface: masses in GeV, cross sections in fb."""
 LIMIT_TABLE = "limits"
@@ -98,13 +101,13 @@ def summarise(
     else:
         best = int(np.nanargmax(np.where(valid, limits["z0"], np.nan)))
         flags = f"; its flags: {limits['flags'][best]}" if limits["flags"][best] else ""
-        place = [f"{limits['mass'][best]:.3f} GeV", words(at_of({n: limits[n][best] for n in names}), coordinates)]
-        what = "hypothesis" if names else "mass"
         unknown = f"the largest of {valid.size} {'hypotheses' if names else 'masses'}, so not the global significance"
         sentence = (
-            f"most significant {what}: {', '.join(filter(None, place))}, local significance"
-            f" {limits['z0'][best]:.2f} sigma (p0 = {limits['p0'][best]:.2g}); {whole or unknown}{flags}"
+            f"most significant {'hypothesis' if names else 'mass'}: {_excess(limits, best, coordinates)};"
+            f" {whole or unknown}{flags}"
         )
+        if poor_fits(limits)[best]:
+            sentence += _beside_poor_fit(limits, best, coordinates)
     shown = [n for n in HEAD_COLUMNS if n not in LIMITED or (n in limits and not np.all(np.isnan(limits[n])))]
     if not LIMITED & set(shown):
         shown += YIELDS
@@ -115,3 +118,25 @@ def summarise(
         rows=valid.size,
         most_significant=sentence,
     )
+
+
+def poor_fits(limits: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
+    """Return which rows of a limit table have a best fit that does not describe its window, shape (M,)."""
+    return np.array([str(Flag.POOR_FIT) in str(flags).split(";") for flags in limits["flags"]], dtype=np.bool_)
+
+
+def _excess(limits: Mapping[str, NDArray[Any]], row: int, coordinates: Sequence[Coordinate]) -> str:
+    """Return where a row is, and its local significance."""
+    beside = words(at_of({c.name: limits[c.name][row] for c in coordinates}), coordinates)
+    place = ", ".join(filter(None, [f"{limits['mass'][row]:.3f} GeV", beside]))
+    return f"{place}, local significance {limits['z0'][row]:.2f} sigma (p0 = {limits['p0'][row]:.2g})"
+
+
+def _beside_poor_fit(limits: Mapping[str, NDArray[Any]], row: int, coordinates: Sequence[Coordinate]) -> str:
+    """Return what is said of an excess whose fit is poor: how poor, and the largest excess of a fit that is not."""
+    said = f". Its fit does not describe the data of the window (goodness of fit p = {limits['gof_p'][row]:.2g})"
+    good = limits["valid"].astype(bool) & ~poor_fits(limits) & (limits["z0"] > 0)
+    if not good.any():
+        return f"{said}; no mass with a good fit has an excess"
+    best = int(np.nanargmax(np.where(good, limits["z0"], np.nan)))
+    return f"{said}; the largest excess of a good fit: {_excess(limits, best, coordinates)}"

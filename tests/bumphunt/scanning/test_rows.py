@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import Flag
+from bumphunt.inference.goodness import GoodnessOfFit
 from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 from bumphunt.models.signal import SignalModel
@@ -55,6 +56,7 @@ def outcome(**change):
         core=30.0,
         flags=("fit_at_boundary",),
         engine="newton",
+        goodness=GoodnessOfFit(statistic=80.0, ndf=75, p_value=0.32, n_toys=0),
     )
     return replace(found, **change)
 

@@ -172,6 +172,7 @@ GIVEN_EDITS: Edits = {
     "fit.prior": ("1/sqrt", TESTED),
     "fit.toys": (500, TESTED),
     "fit.engine": ("minuit", TESTED),
+    "fit.poor_fit": (1e-4, TESTED),
     "fit.unbinned": ({"method": "smooth", "unbinned": True}, f"{READ} spectra {TESTED}"),
     "corrections.*.file": ("d.json", READ),
     "corrections.*.correction": ("other", READ),

@@ -32,7 +32,7 @@ from workflows.figures.style import Figure, logarithmic, save
 from workflows.fitting.expectation import expected_error
 from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables_by_region
 from workflows.products.cut_values import CutValues, read_cut_values
-from workflows.products.limit_table import LIMIT_TABLE, LIMITS
+from workflows.products.limit_table import LIMIT_TABLE, LIMITS, poor_fits
 from workflows.products.processed import read_processed
 from workflows.products.selected import Selected, Unit, read_selected
 from workflows.products.signal_models import read_signal_models
@@ -144,6 +144,7 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
         label=label,
         xlabel=_mass_label(about),
         injected=about.injected,
+        poor=np.insert(poor_fits(limits), gaps, False),
     )
     save(figure, folder, task.file("p0") + file_suffix(at))
     method = f"{label}, {limits['cl'][0]:.0%} CL"
