@@ -15,7 +15,7 @@ __all__ = ["read_numbers"]
 _APART = re.compile(r"[,;\s]+")
 
 
-def read_numbers(path: Path, *, columns: int) -> NDArray[np.float64]:
+def read_numbers(path: Path, *, columns: int | tuple[int, ...]) -> NDArray[np.float64]:
     """Return the numbers of a table, shape (R, C).
 
     Lines that are empty or begin with ``#`` are left out, and so is the first other line if it holds no number.
@@ -25,7 +25,7 @@ def read_numbers(path: Path, *, columns: int) -> NDArray[np.float64]:
     path
         The file.
     columns
-        Number of its columns C.
+        Number of its columns C, or the numbers that it may be, the same in all rows.
 
     Raises
     ------
@@ -46,11 +46,14 @@ def read_numbers(path: Path, *, columns: int) -> NDArray[np.float64]:
     if not numbered:
         msg = f"{path}: holds no row of numbers"
         raise InputError(msg)
-    rows = []
+    rows: list[list[float]] = []
+    allowed = (columns,) if isinstance(columns, int) else columns
     for number, line in numbered:
         cells = [cell for cell in _APART.split(line) if cell]
-        if len(cells) != columns or not all(map(_is_number, cells)):
-            msg = f"{path}:{number}: {line[:60]!r}; want {columns} numbers, apart by commas or blanks"
+        wanted = (len(rows[0]),) if rows else allowed
+        if len(cells) not in wanted or not all(map(_is_number, cells)):
+            want = " or ".join(map(str, wanted))
+            msg = f"{path}:{number}: {line[:60]!r}; want {want} numbers, apart by commas or blanks"
             raise InputError(msg)
         rows.append([float(cell) for cell in cells])
     return np.array(rows)

@@ -287,9 +287,10 @@ def _read(histogram: Histogram) -> tuple[Array, Array]:
     if str(getattr(histogram, "kind", "COUNT")).rpartition(".")[2] == "MEAN":
         msg = "a histogram of means holds no counts: fill one with the storage Double, Int64 or Weight"
         raise InputError(msg)
+    edges = histogram.axes[0].edges
     return (
         np.asarray(histogram.values(), dtype=np.float64),
-        np.asarray(histogram.axes[0].edges, dtype=np.float64),
+        np.asarray(edges() if callable(edges) else edges, dtype=np.float64),  # uproot's is a method
     )
 
 
@@ -317,7 +318,8 @@ def region(
     backgrounds
         Samples, or smooth backgrounds (families or functions); one, or a sequence.
     counts
-        Observed counts, shape ``(B,)``, or a histogram; either these or `values`.
+        Observed counts, shape ``(B,)``, or a histogram of hist, boost-histogram or uproot, filled without weights;
+        either these or `values`.
     values
         Unbinned data, one a candidate: they are binned with `edges`, those outside are left out.
     edges
@@ -346,6 +348,12 @@ def region(
         n, x = _read(counts)
         if weighted_errors(counts) is not None:
             msg = f"the data of region {name!r} are a weighted histogram, which is not Poisson: count the events"
+            raise InputError(msg)
+        if np.any(broken := n != np.rint(n)):
+            msg = (
+                f"the data of region {name!r} are a histogram with {n[broken][0]:g} in a bin, which was filled with"
+                " weights: count the events, or give expected counts as an array"
+            )
             raise InputError(msg)
         if edges is not None:
             msg = f"the histogram of region {name!r} has its own edges: leave out `edges`"

@@ -56,7 +56,7 @@ Array = NDArray[np.float64]
 
 @runtime_checkable
 class Histogram(Protocol):
-    """A histogram as hist and boost-histogram have it; under- and overflow are left out."""
+    """A histogram as hist, boost-histogram and uproot have it; under- and overflow are left out."""
 
     axes: Any
 

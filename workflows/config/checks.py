@@ -186,6 +186,10 @@ def _check_data_alone(sections: Analysis, search: Search) -> None:
             of = "a number of parents" if data.parents else "a luminosity"
             msg = f"samples.{name}: the data have {of}, so say {wanted}, of files"
             raise ValueError(msg)
+    if data.drawn_from_expectation and not sections.samples:
+        key = "asimov" if data.asimov else "simulate"
+        msg = f"data.{key}: what is expected is the sum of samples, and there are none; give them, or data"
+        raise ValueError(msg)
     if not sections.samples and sections.fit.method != "smooth":
         msg = f"samples: fit.method {sections.fit.method!r} has its backgrounds from them; give one, or method: smooth"
         raise ValueError(msg)
@@ -286,8 +290,17 @@ def check_regions(
         _check_spectrum(region)
     _check_samples(sections, regions, beams, registry)
     _check_factors_of_pseudodata(sections, regions)
-    if sections.data.simulate is not None and any(s.simulate is None for s in sections.backgrounds.values()):
-        msg = "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'"
+    if sections.data.simulate is None:
+        return
+    if sections.data.drawn_from_expectation:
+        if sections.data.simulate.inject and sections.signal.simulate is None:
+            msg = "data.simulate.inject: the coupling of a signal that is not simulated here is not known; leave it out"
+            raise ValueError(msg)
+    elif any(s.simulate is None for s in sections.backgrounds.values()):
+        msg = (
+            "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'; from"
+            " samples on files, say draw_from: expectation"
+        )
         raise ValueError(msg)
 
 

@@ -38,6 +38,7 @@ from workflows.config.analysis import Analysis
 from workflows.config.coordinates import At
 from workflows.config.corrections import ControlSection, FactorSection
 from workflows.config.fit import Optimise
+from workflows.config.histogram_data import HistogramData
 from workflows.config.own_code import OwnCode
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import Smooth
@@ -79,6 +80,8 @@ class About:
         Whether that is the number of parents whose decays are searched: then limits are on branching fractions.
     absolute
         Whether cross sections are those before the selection: the efficiency is known.
+    weights
+        Masses [GeV], and what an event stands for there, of data that are sums of weights; None where each is one.
     pseudo
         Whether they are no real data.
     blinded
@@ -95,6 +98,7 @@ class About:
     luminosity: float | None
     parents: bool
     absolute: bool
+    weights: tuple[tuple[float, ...], tuple[float, ...]] | None
     pseudo: bool
     blinded: bool
     injected: tuple[float, ...]
@@ -233,6 +237,12 @@ class SpectraSetup:
         By source of uncertainty, the alternative sample whose difference to another it is.
     drawn
         Whether the data are drawn from the expectation.
+    asimov
+        Whether they are the expectation itself.
+    histogram
+        The data, where they are a spectrum already; None for others.
+    blinded
+        Whether nothing of the data inside the search range may be known.
     values
         Whether the values of the data are kept beside their spectra, for unbinned fits.
     injected
@@ -246,6 +256,9 @@ class SpectraSetup:
     smooth: Mapping[str, Smooth]
     alternatives: Mapping[str, str]
     drawn: bool
+    asimov: bool
+    histogram: HistogramData | None
+    blinded: bool
     values: bool
     injected: tuple[InjectedSignal, ...]
     seed: int

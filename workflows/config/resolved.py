@@ -7,10 +7,12 @@ and the next run sees that its results are out of date.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import ConfigError, InputError
@@ -29,6 +31,7 @@ from workflows.config.curves import LoadedCurve
 from workflows.config.cuts import check_cuts, with_cuts
 from workflows.config.generated import GIVEN_SIGNAL, with_files
 from workflows.config.given import given_signal, signal_curves, spectrum_edges
+from workflows.config.histogram_data import HistogramData, histogram_data
 from workflows.config.method import fit_method
 from workflows.config.records import (
     About,
@@ -81,7 +84,8 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     check_names(sections, search, registry)
     beams, detector = _beams(sections), _detector(sections)
     curves = signal_curves(sections.signal, path.parent)
-    regions = _regions(sections, search, beams, registry, curves)
+    histogram = histogram_data(sections, path.parent)
+    regions = _regions(sections, search, beams, registry, curves, histogram)
     check_regions(sections, search, regions, beams, registry)
     check_shifts(shifts_of(sections), regions)
     sources = _sources(sections)
@@ -93,6 +97,8 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     if luminosity is None or (curves and sections.signal.efficiency is None):
         model = None  # no cross section of the production to compare with
     about = _about(sections, search, model, beams, luminosity)
+    if histogram is not None and histogram.weights is not None:
+        about = replace(about, weights=histogram.weights_by_mass(regions[0].axis))
     optimisation = _optimisation(sections, search, regions)
     reading = ReadingSetup(
         path=path,
@@ -101,7 +107,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         names=_names(sections, search),
         rule=_candidate_rule(sections.ntuples),
         key=_row_key(sections.ntuples, search),
-        constants=_constants(sections.ntuples, search),
+        constants=_constants(sections, search),
         corrections=corrections_of(sections, regions, path),
         good_runs=good_runs,
         truth=sections.signal.truth,
@@ -129,7 +135,11 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         simulation=simulation_plans(sections, search, regions, beams, detector, registry, luminosity=luminosity),
         reading=reading,
         optimisation=optimisation,
-        spectra=_spectra(sections, search, regions, model, luminosity, registry),
+        spectra=replace(
+            _spectra(sections, search, regions, model, luminosity, registry),
+            histogram=histogram,
+            blinded=reading.blinded,
+        ),
         scan=scan,
         control=ControlSetup(
             path=path,
@@ -138,7 +148,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             luminosity=luminosity,
             luminosity_uncertainty=sections.data.normalisation_uncertainty,
             uncertainties=scan.uncertainties,
-            drawn=sections.data.drawn_from_expectation,
+            drawn=not sections.data.has_rows,
         ),
         report=ReportSetup(
             about=about,
@@ -167,9 +177,10 @@ def _row_key(ntuples: Ntuples, search: Search) -> RowKey:
     return RowKey(event=(FILE, ENTRY)) if alone else ntuples.row_key
 
 
-def _constants(ntuples: Ntuples, search: Search) -> dict[str, float]:
+def _constants(sections: Analysis, search: Search) -> dict[str, float]:
     """Return what is assumed of files that do not have it: in a search of one column, that each row counts once."""
-    return ({} if search.column is None else {CANDIDATE: 0.0, "__weight__": 1.0}) | ntuples.constants
+    rows = search.column is not None and bool(sections.data.files or sections.samples)
+    return ({CANDIDATE: 0.0, "__weight__": 1.0} if rows else {}) | sections.ntuples.constants
 
 
 def _processes(sections: Analysis) -> dict[str, str]:
@@ -206,15 +217,25 @@ def _detector(sections: Analysis) -> Detector:
 
 
 def _regions(
-    sections: Analysis, search: Search, beams: Beams, registry: Registry, curves: Mapping[str, LoadedCurve]
+    sections: Analysis,
+    search: Search,
+    beams: Beams,
+    registry: Registry,
+    curves: Mapping[str, LoadedCurve],
+    histogram: HistogramData | None,
 ) -> tuple[AnalysedRegion, ...]:
     """Return the regions that are looked at, in the order of the search, with the cuts of the YAML."""
     named = sections.regions or tuple(region.name for region in search.signal_regions)
     looked_at = [region for region in search.regions if region.name in named]
     check_cuts(sections.cuts, {region.name: region.selection(beams) for region in looked_at})
     looked_at = [with_cuts(region, sections.cuts, beams) for region in looked_at]
-    several = len(looked_at) > 1
-    return tuple(_region(sections, search, r, beams, registry, curves, several=several) for r in looked_at)
+    if histogram is not None and len(looked_at) > 1:
+        msg = (
+            f"data.histogram: is that of one region; name it under 'regions', of {', '.join(r.name for r in looked_at)}"
+        )
+        raise ValueError(msg)
+    several, edges = len(looked_at) > 1, None if histogram is None else histogram.edges
+    return tuple(_region(sections, search, r, beams, registry, curves, edges, several=several) for r in looked_at)
 
 
 def _region(
@@ -224,6 +245,7 @@ def _region(
     beams: Beams,
     registry: Registry,
     curves: Mapping[str, LoadedCurve],
+    edges: NDArray[np.float64] | None,
     *,
     several: bool,
 ) -> AnalysedRegion:
@@ -244,7 +266,9 @@ def _region(
         plan=RegionPlan.of(
             region,
             beams,
-            edges=spectrum_edges(
+            edges=edges
+            if edges is not None
+            else spectrum_edges(
                 sections.spectrum,
                 None if signal is None else signal.given,
                 own=None if region.binning is None else region.binning.edges,
@@ -405,6 +429,7 @@ def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams
         sqrt_s=beams.sqrt_s,
         luminosity=luminosity,
         parents=data.parents is not None,
+        weights=None,
         absolute=model is not None or sections.signal.efficiency is not None,
         pseudo=data.is_pseudo,
         blinded=not (sections.unblind or data.is_pseudo),
@@ -442,6 +467,9 @@ def _spectra(
         smooth={name: sample.smooth for name, sample in sections.samples.items() if sample.smooth is not None},
         alternatives=sections.alternatives,
         drawn=sections.data.drawn_from_expectation,
+        asimov=sections.data.asimov,
+        histogram=None,
+        blinded=False,
         values=sections.fit.unbinned,
         injected=_injected(sections, search, regions, registry, power=2.0 if model is None else model.power),
         seed=sections.seed,

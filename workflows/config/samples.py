@@ -22,6 +22,7 @@ __all__ = [
     "BeamEnergies",
     "Data",
     "Files",
+    "HistogramFile",
     "Injection",
     "Signal",
     "SignalPoint",
@@ -323,6 +324,16 @@ class Signal(Section):
         return [Sheet(at=at, masses=tuple(found[at])) for at in sorted(found)]
 
 
+class HistogramFile(Section):
+    """Data that are a spectrum already."""
+
+    file: str
+    """ROOT (TH1), CSV (lower edge, upper edge, content and, if any, its error), HEPData YAML, or UHI JSON, relative to
+    the folder of the YAML. Its bins are those of the spectrum, on the axis of the region, after all cuts."""
+    name: str | None = None
+    """Name of the histogram, where the file has several."""
+
+
 class Data(Section):
     """The data, or the pseudo-data in their place."""
 
@@ -343,6 +354,12 @@ class Data(Section):
     """ROOT, CSV or Parquet files; wildcards are expanded. By region where the regions read different ones."""
     column: str | None = None
     """Branch or column of the masses [GeV], in the channel ``spectrum``: each row is an event."""
+    histogram: HistogramFile | None = None
+    """A histogram in place of files."""
+    counts: Literal["events", "weighted", "density"] = "events"
+    """What a histogram holds: numbers of events; sums of weights, with errors; or events over the width of the bin."""
+    asimov: bool = False
+    """In place of data: what the samples expect, exactly. Limits and p-values are those expected."""
     pseudo: bool = False
     """The files hold simulated pseudo-data, which blinding need not hide."""
     weighted: bool = False
@@ -352,8 +369,17 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        if bool(self.files) == (self.simulate is not None):
-            msg = "give either 'files' or 'simulate'"
+        sources = {"files": bool(self.files), "simulate": self.simulate is not None}
+        sources |= {"histogram": self.histogram is not None, "asimov": self.asimov}
+        given = [name for name, there in sources.items() if there]
+        if len(given) != 1:
+            msg = f"give one of 'files', 'histogram', 'simulate' and 'asimov'; got {', '.join(given) or 'none'}"
+            raise ValueError(msg)
+        if self.counts != "events" and self.histogram is None:
+            msg = f"counts = {self.counts!r} is said of a 'histogram'; the rows of files are counted"
+            raise ValueError(msg)
+        if self.column is not None and not self.files:
+            msg = "'column' is one of 'files': remove it"
             raise ValueError(msg)
         return self
 
@@ -362,8 +388,8 @@ class Data(Section):
         if self.good_runs is not None and not self.files:
             msg = "'good_runs' are those of 'files': remove it, or give files"
             raise ValueError(msg)
-        if self.simulate is not None and self.luminosity is None:
-            msg = "'simulate' needs the 'luminosity' [fb^-1] of the pseudo-data"
+        if (self.simulate is not None or self.asimov) and self.luminosity is None:
+            msg = f"{'asimov' if self.asimov else 'simulate'!r} needs the 'luminosity' [fb^-1] of the pseudo-data"
             raise ValueError(msg)
         if self.good_runs is None and self.luminosity is None and self.luminosity_uncertainty > 0:
             msg = "'luminosity_uncertainty' is given, but no 'luminosity' [fb^-1]"
@@ -396,10 +422,15 @@ class Data(Section):
 
     @property
     def drawn_from_expectation(self) -> bool:
-        """Whether there are no ntuples of data: the numbers in the bins of the spectra are drawn."""
-        return self.simulate is not None and self.simulate.draw_from == "expectation"
+        """Whether there are no ntuples of data: the numbers in the bins of the spectra are drawn, or those expected."""
+        return self.asimov or (self.simulate is not None and self.simulate.draw_from == "expectation")
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether there are ntuples of data."""
+        return self.histogram is None and not self.drawn_from_expectation
 
     @property
     def is_pseudo(self) -> bool:
         """Whether these are no real data."""
-        return self.pseudo or self.simulate is not None
+        return self.pseudo or self.simulate is not None or self.asimov

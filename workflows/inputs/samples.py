@@ -176,9 +176,9 @@ def _names(regions: Sequence[AnalysedRegion]) -> str:
 
 
 def _data(analysis: ResolvedAnalysis, regions: Sequence[AnalysedRegion], drawn: Path) -> list[InputSample]:
-    """Return the data of regions of one candidate; none where they are drawn from the expectation."""
+    """Return the data of regions of one candidate; none where they are drawn from the expectation, or a histogram."""
     data = analysis.sections.data
-    if data.drawn_from_expectation:
+    if not data.has_rows:
         return []
     files = (drawn,) if data.simulate is not None else _given(analysis.path, "data.files", data.files, regions)
     return [

@@ -3,6 +3,7 @@
 ================= =========================================================
 branches          names of branches: escaped names, and the name table
 opening           a file and its tree, or one sentence about what is wrong
+histogram_files   histograms of several formats, with their bins
 flat_files        CSV and Parquet files: columns, and some of their rows
 missing           branches that are not there, of all files in one error
 contents          rows, branches and baskets of a file; columns by variable

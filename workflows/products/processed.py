@@ -106,7 +106,7 @@ class Processed:
         """
         if self.data_luminosity is None:
             return None
-        read = self.fraction(region, DATA) if DATA in self.record[region] else 1.0
+        read = self.fraction(region, DATA) if DATA in self.record.get(region, {}) else 1.0
         return self.data_luminosity * read
 
     def generated(self, region: str, sample: InputSample) -> float:

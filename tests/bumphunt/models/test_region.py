@@ -56,6 +56,7 @@ def flat(*uncertainties, **more):
         ({"counts": None, "values": ["a"]}, "the values of region 'r' must be real numbers"),
         ({"signal": ["a", "b", "c", "d"]}, "the histogram of 'signal' must be real numbers"),
         ({"counts": hist.Hist.new.Reg(4, 0, 4).Weight().fill([0.5], weight=2.0), "edges": None}, "weighted histogram"),
+        ({"counts": hist.Hist.new.Reg(4, 0, 4).Double().fill([0.5], weight=2.5), "edges": None}, "filled with weights"),
         ({"counts": hist.Hist.new.Reg(4, 0, 4).Mean().fill([0.5], sample=[2.0]), "edges": None}, "of means"),
         ({"backgrounds": hist.Hist.new.Reg(4, 0, 4).Double()}, "want Sample.'name', histogram."),
         ({"backgrounds": [[1.0, 1.0, 1.0, 1.0]]}, "want Sample.'name', histogram."),

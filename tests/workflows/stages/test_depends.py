@@ -8,7 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import uproot
 import yaml
 from pydantic import BaseModel
 
@@ -284,6 +286,11 @@ SAID_EDITS: Edits = {
     "spectrum.edges": ({"edges": [1.0, 1.4, 1.6, 2.5]}, READ),
     "spectrum.per_resolution": ({"per_resolution": 5, "low": 1.0, "high": 2.5}, READ),
     "blinding": ("sidebands", f"{READ} spectra {TESTED}"),
+    "data.histogram": ({"file": "h.csv"}, ""),
+    "data.histogram.file": ("g.csv", "check spectra"),
+    "data.histogram.name": ("other", "spectra"),
+    "data.counts": ("weighted", "spectra limits"),
+    "data.asimov": (True, "spectra"),
 }
 SECTIONS = {"data", "data.simulate", "samples", "samples.*.simulate", "signal", "signal.points", "signal.simulate"}
 SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples", "cuts"}
@@ -302,6 +309,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "own.py").write_text(OWN)
     (folder / "runs.csv").write_text("experiment,run\n7,3\n")
     (folder / "r.csv").write_text("1,0.02\n3,0.04\n")
+    (folder / "h.csv").write_text("1,1.5,4,2\n1.5,2.5,6,2.4\n")
+    (folder / "g.csv").write_text("1,1.5,5,2\n1.5,2.5,6,2.4\n")
+    with uproot.recreate(folder / "h.root") as file:
+        for name in ("h", "other"):
+            file[name] = np.array([4.0, len(name)]), np.array([1.0, 1.5, 2.5])
     (folder / "e.csv").write_text("1,0.5\n3,0.6\n")
     (folder / "n").mkdir()
     for name in ("data", "mumu", "tautau", "other", "alternative", "third", *(f"{m:g}" for m in MASSES)):
@@ -403,6 +415,17 @@ def test_key_of_a_signal_that_is_said(folder: Path, key: str) -> None:
         content["signal"]["shape_parameters"] = dict.fromkeys(names, 1.5)
         assert stale(folder, content, "signal.tail", "high") == {"scan", "impacts"}
         return
+    if key.startswith(("data.histogram", "data.counts")):
+        content["data"] = {"histogram": {"file": "h.csv"}, "luminosity": 1.0}
+        del content["spectrum"]
+        if key == "data.histogram.name":
+            content["data"]["histogram"] = {"file": "h.root", "name": "h"}
+        if key == "data.histogram":
+            key, value = "data.histogram.file", "h.csv"
+    if key == "data.asimov":
+        content = copy.deepcopy(SIMULATED)
+        content["data"] = {"luminosity": 1.0, "simulate": {"draw_from": "expectation"}}
+        key, value = "data", {"luminosity": 1.0, "asimov": True}
     if key in ("spectrum.edges", "spectrum.per_resolution"):
         key = "spectrum"
     assert stale(folder, content, key, value) == set(expected.split())

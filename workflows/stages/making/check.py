@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bumphunt.errors import NtupleError
+from workflows.config.histogram_data import HistogramData
 from workflows.config.records import ReadingSetup
+from workflows.config.samples import DATA
 from workflows.inputs.needs import may_lack, needed
 from workflows.inputs.opened import OpenedFile, assumptions, open_inputs
 from workflows.inputs.plausible import (
@@ -41,6 +43,7 @@ def check_inputs(
     *,
     results: Path,
     also_read: Sequence[str] = (),
+    histogram: HistogramData | None = None,
     allow_missing: bool,
     progress: Progress,
 ) -> None:
@@ -58,6 +61,8 @@ def check_inputs(
         Folder of all results, to which files in it are listed relative.
     also_read
         Variables that later commands read, beside those of `setup`.
+    histogram
+        Data that are a spectrum already, for the list.
     allow_missing
         List a file that cannot be used with its problem, instead of stopping.
     progress
@@ -99,6 +104,10 @@ def check_inputs(
         *unread_names(setup, read),
     ):
         logger.warning(doubt)
+    if histogram is not None:
+        row = (DATA, "data", setup.regions[0].name, str(histogram.path), "histogram", *(None,) * 6)
+        for column, value in zip(columns.values(), row, strict=True):
+            column.append(value)
     write_csv(folder / "inputs.csv", columns)
 
 
@@ -169,6 +178,7 @@ def _make(job: Job, folder: Path) -> None:
         folder,
         results=job.folder,
         also_read=[name for name in controls if name is not None],
+        histogram=job.analysis.spectra.histogram,
         allow_missing=job.allow_missing,
         progress=job.progress,
     )
@@ -177,7 +187,9 @@ def _make(job: Job, folder: Path) -> None:
 def _depends(job: Job) -> dict[str, object]:
     """Return what is listed, and what is held against it."""
     controls = {name: control.observable for name, control in job.analysis.control.factors.items()}
-    return {**read(job), "normalised": normalised(job), "control": controls}
+    histogram = job.analysis.spectra.histogram
+    digest = None if histogram is None else [str(histogram.path), histogram.digest]
+    return {**read(job), "normalised": normalised(job), "control": controls, "histogram": digest}
 
 
 STAGE = Stage(

@@ -34,6 +34,7 @@ def limit_table(
     model: Model | None,
     absolute: bool,
     parents: bool = False,
+    weights: tuple[Sequence[float], Sequence[float]] | None = None,
     branching_ratio: ArrayLike = 1.0,
     coordinates: Sequence[str] = (),
 ) -> Table:
@@ -54,6 +55,8 @@ def limit_table(
     parents
         Whether decays of parents are searched: then ``br`` stands for the branching fraction, in place of ``xsec``, and
         the model predicts that.
+    weights
+        Masses [GeV] and what an event stands for there, between which it is interpolated; None where each is one.
     branching_ratio
         What the cross section of the model is multiplied with to be that of the table: 1 for the production, the
         branching ratio of the region where one region is fitted. Broadcast with the masses.
@@ -73,13 +76,14 @@ def limit_table(
     table = dict(scan)
     masses = np.asarray(table["mass"], dtype=np.float64)
     efficiency = table["efficiency"] if absolute else np.ones_like(masses)
+    weight = np.ones_like(masses) if weights is None else np.interp(masses, weights[0], weights[1])
     beside = {name: np.asarray(table[name], dtype=np.float64) for name in coordinates}
     ratio = np.broadcast_to(np.asarray(branching_ratio, dtype=np.float64), masses.shape)
     for limit in LIMITS:
         n_sig = np.asarray(table[f"n_sig_ul_{limit}"], dtype=np.float64)
         xsec = np.full(masses.shape, np.nan)
         if luminosity is not None:
-            xsec = cross_section(n_sig, luminosity=luminosity, efficiency=efficiency)
+            xsec = cross_section(weight * n_sig, luminosity=luminosity, efficiency=efficiency)
         table[f"{'br' if parents else 'xsec'}_ul_{limit}"] = xsec
         table[f"coupling_ul_{limit}"] = (
             np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s, beside)
@@ -143,6 +147,7 @@ def set_limits(
         model=model,
         absolute=about.absolute,
         parents=about.parents,
+        weights=about.weights,
         coordinates=[coordinate.name for coordinate in about.search.coordinates],
         branching_ratio=1.0 if task.combined else task.regions[0].definition.branching_ratio(masses),
     )
@@ -190,6 +195,7 @@ def _depends(job: Job) -> Mapping[str, object]:
         "coupling": analysis.about.model is not None,
         "absolute": analysis.about.absolute,
         "parents": analysis.about.parents,
+        "weights": plain(analysis.about.weights),
         "beams": plain(analysis.sections.beams),
         "fits": fits,
         BLINDED: analysis.about.blinded,

@@ -19,6 +19,7 @@ from bumphunt.errors import FitError, InputError
 from bumphunt.spectrum.histogram import add
 from bumphunt.spectrum.smooth import smooth_spectrum
 from workflows.config.corrections import product
+from workflows.config.histogram_data import HistogramData
 from workflows.config.records import SpectraSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.samples import DATA, Smooth
@@ -33,7 +34,7 @@ from workflows.reading.second_pass import optimised_step, spectra_of, values_of
 from workflows.reading.spectra import spectrum_of, variations
 from workflows.results import write_json
 from workflows.running.progress import Progress
-from workflows.stages.depends import BLINDED, factors, normalised
+from workflows.stages.depends import BLINDED, factors, normalised, searched
 from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "make_spectra"]
@@ -110,6 +111,8 @@ def make_spectra(
                 record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry | fit
             progress("spectra", done + 1, len(steps))
         _write_alternatives(setup, inputs, after_cuts, record, file)
+    if setup.histogram is not None:
+        _write_histogram(setup, setup.histogram, record, folder)
     if setup.drawn:
         _draw_data(setup, processed, record, folder)
     if setup.values:
@@ -222,8 +225,25 @@ def _with_contents(spectrum: hist.Hist, counts: NDArray[np.float64], variances: 
     return hist.Hist(*spectrum.axes, storage=hist.storage.Weight(), data=data)
 
 
+def _write_histogram(setup: SpectraSetup, data: HistogramData, record: Record, folder: Path) -> None:
+    """Add data that are a spectrum already; where they are blinded, without the bins that reach into the search."""
+    (region,) = setup.regions
+    counts = data.counts.copy()
+    if setup.blinded and region.searched is not None:
+        low, high = region.searched
+        counts[(data.edges[1:] > low) & (data.edges[:-1] < high)] = 0.0
+    axis = hist.axis.Variable(data.edges, name=region.plan.selection.spectrum)
+    spectrum = _with_contents(hist.Hist(axis, storage=hist.storage.Weight()), counts, counts)
+    with uproot.update(folder / SPECTRA) as file:
+        file[f"{region.name}/{DATA}/after"] = spectrum
+    record.setdefault(region.name, {"region": region.name, "samples": {}})
+
+
 def _draw_data(setup: SpectraSetup, processed: Processed, record: Record, folder: Path) -> None:
-    """Add pseudo-data to the spectra: a Poisson number in each bin, from backgrounds and injected signals."""
+    """Add pseudo-data to the spectra: a Poisson number in each bin, from backgrounds and injected signals.
+
+    Asimov data are the expectation itself.
+    """
     path, drawn = folder / SPECTRA, {}
     with uproot.open(path) as file:
         for number, (unit, content) in enumerate(record.items()):
@@ -232,7 +252,7 @@ def _draw_data(setup: SpectraSetup, processed: Processed, record: Record, folder
             spectra += _injected(setup, processed, file, unit, content["region"])
             expected = add(spectra)
             rng = np.random.default_rng(np.random.SeedSequence([setup.seed, EXPECTATION_STREAM, number]))
-            counts = rng.poisson(expected.values()).astype(np.float64)
+            counts = expected.values() if setup.asimov else rng.poisson(expected.values()).astype(np.float64)
             drawn[unit] = _with_contents(expected, counts, counts)
     with uproot.update(path) as file:
         for unit, spectrum in drawn.items():
@@ -276,9 +296,20 @@ def _depends(job: Job) -> Mapping[str, object]:
         "smooth": plain(setup.smooth),
         "alternatives": plain(setup.alternatives),
         "drawn": drawn if setup.drawn else None,
+        "asimov": setup.asimov,
+        "histogram": _histogram(setup),
         "unbinned": setup.values,
         BLINDED: job.analysis.reading.blinded,
     }
+
+
+def _histogram(setup: SpectraSetup) -> dict[str, object] | None:
+    """Return the data that are a spectrum already, and what of them is hidden; None for others."""
+    data = setup.histogram
+    if data is None:
+        return None
+    hidden = searched(setup.regions) if setup.blinded else {}
+    return {"file": str(data.path), "digest": data.digest, "counts": plain(data.counts), "blinded": hidden}
 
 
 STAGE = Stage(
