@@ -264,7 +264,7 @@ def test_channels_and_version_answer(monkeypatch, capsys):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupt_of_the_reading_leaves_nothing_half_written(analysis, workers):
-    """Ctrl-C while ntuples are read: what was finished stays."""
+    """Ctrl-C while ntuples are read: what was finished stays, stages and chunks."""
     path = analysis()
     results = path.parent / "results"
     command = [sys.executable, "-c", "from workflows.cli import main; main()", "process", str(path)]
@@ -278,7 +278,9 @@ def test_interrupt_of_the_reading_leaves_nothing_half_written(analysis, workers)
     _, err = process.communicate(timeout=60)
     assert process.returncode == cli.INTERRUPTED, err
     assert b"what is finished is kept, and the next run goes on from there" in err
-    assert {p.name for p in results.iterdir()} == {".lock", "check"}
+    unfinished = [p for p in results.iterdir() if p.name.startswith(".process.")]
+    assert all([p.name for p in folder.iterdir()] == [".blocks"] for folder in unfinished)
+    assert {p.name for p in results.iterdir()} - {p.name for p in unfinished} == {".lock", "check"}
 
 
 def test_interrupt_leaves_nothing_half_written(tmp_path):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,8 +18,11 @@ import pytest
 
 from bumphunt.errors import BumphuntError, InputError
 from bumphunt.spectrum.axis import ascending_edges
+from workflows import cli
 from workflows.chain import prepare, up_to
 from workflows.config.file import load
+from workflows.inputs.reading import reading
+from workflows.reading.read import read_samples
 from workflows.results import PROVENANCE
 from workflows.running import cluster
 from workflows.running.workers import Scheduler, in_order
@@ -43,17 +47,17 @@ def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-@pytest.fixture
-def dask(tmp_path: Path) -> Iterator[Dask]:
+@contextmanager
+def started(folder: Path) -> Iterator[Dask]:
     """Yield a scheduler with two workers of one thread."""
-    file = tmp_path / "scheduler.json"
+    file = folder / "scheduler.json"
     processes = [start("dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))]
     try:
         deadline = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < deadline:
+        while not (file.exists() and file.read_text().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.05)
         address = json.loads(file.read_text())["address"]
-        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(tmp_path / "dask"))
+        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder / "dask"))
         processes += [start("dask_worker", address, *options) for _ in range(2)]
         yield Dask(address, processes)
     finally:
@@ -62,21 +66,35 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
             process.wait()
 
 
-def test_results_come_in_order_and_errors_as_they_were_raised(dask):
-    with in_order([partial(math.sqrt, n) for n in range(30)], workers=dask.where) as results:
+@pytest.fixture(scope="module")
+def steady(tmp_path_factory) -> Iterator[Dask]:
+    """Yield a scheduler of which nothing is killed."""
+    with started(tmp_path_factory.mktemp("dask")) as dask:
+        yield dask
+
+
+@pytest.fixture
+def dask(tmp_path: Path) -> Iterator[Dask]:
+    """Yield a scheduler of which something may be killed."""
+    with started(tmp_path) as dask:
+        yield dask
+
+
+def test_results_come_in_order_and_errors_as_they_were_raised(steady):
+    with in_order([partial(math.sqrt, n) for n in range(30)], workers=steady.where) as results:
         assert list(results) == [math.sqrt(n) for n in range(30)]
     tasks = [partial(math.sqrt, 4), partial(ascending_edges, [1.0])]
-    with in_order(tasks, workers=dask.where) as results:
+    with in_order(tasks, workers=steady.where) as results:
         assert next(results) == 2
         with pytest.raises(InputError, match="edges"):
             next(results)
 
 
-def test_other_code_is_refused(dask, monkeypatch):
+def test_other_code_is_refused(steady, monkeypatch):
     monkeypatch.setattr(cluster, "code_digest", lambda: "another one")
     with (
         pytest.raises(BumphuntError, match="runs other code of bumphunt"),
-        in_order([partial(math.sqrt, 4)], workers=dask.where) as results,
+        in_order([partial(math.sqrt, 4)], workers=steady.where) as results,
     ):
         list(results)
 
@@ -109,6 +127,28 @@ def test_scheduler_that_does_not_answer_is_said_within_seconds():
     assert time.monotonic() - begin < 20
 
 
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9"], 2, "tcp://127.0.0.1:9: no Dask scheduler answers"),
+        (["--executor", "dask", "--scheduler", "nonsense://x"], 2, "nonsense://x: no Dask scheduler answers"),
+        (["--executor", "dask"], 2, "go together"),
+        (["--scheduler", "tcp://127.0.0.1:9"], 2, "go together"),
+        (["--executor", "dask", "--scheduler", "tcp://127.0.0.1:9", "--workers", "2"], 2, "has its own"),
+        (["--part", "4/3"], 2, "part 4/3: parts go from 1/3 to 3/3"),
+        (["--part", "three"], 2, "part 'three': say which of how many, such as 3/20"),
+    ],
+)
+def test_wrong_options_are_answered_before_work_begins(own_analysis, monkeypatch, capsys, options, status, words):
+    analysis = own_analysis()
+    analysis.path.write_text("channel: none of the searches")
+    monkeypatch.setattr(sys, "argv", ["bumphunt", "process", str(analysis.path), *options])
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    assert left.value.code == status
+    assert words in " ".join(capsys.readouterr().err.replace("│", " ").split())
+
+
 def test_search_by_a_scheduler_that_loses_a_worker_is_that_of_one_process(dask, own_analysis, columns):
     """From ntuples to limits, with a classifier-free optimisation: all values of all stages, bit for bit."""
     analysis = own_analysis()
@@ -129,3 +169,19 @@ def test_search_by_a_scheduler_that_loses_a_worker_is_that_of_one_process(dask, 
     for stage in ("process", "spectra", "scan", "limits"):
         records = [json.loads((folder / stage / PROVENANCE).read_text()) for folder in (alone, job.folder)]
         assert records[0]["content"] == records[1]["content"], stage
+
+
+def test_executor_of_coffea_runs_the_processor_on_the_same_scheduler(steady, own_analysis):
+    from coffea.processor import DaskExecutor
+    from distributed import Client
+
+    analysis = own_analysis()
+    analysis.make("check")
+    setup, inputs = load(analysis.path).reading, prepare(load(analysis.path), analysis.folder / "results").inputs
+    what = reading(setup, inputs, [region.plan for region in setup.regions], (), None)
+    alone = read_samples(*what)
+    with Client(steady.address, set_as_default=False) as client:
+        found = read_samples(*what, executor=DaskExecutor(client=client, status=False, retries=0))
+    for name, sample in alone.items():
+        assert found[name].ledger == sample.ledger
+        assert found[name].regions["all"].spectra == sample.regions["all"].spectra
