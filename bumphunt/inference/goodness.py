@@ -7,8 +7,8 @@ parameters that nothing but the bins determines (the signal strength among them)
 
 Its distribution is that of chi^2 where all expected counts are large. Where some are small it comes from toys of the
 best fit: all counts and constraints fluctuate, and every toy is fitted again. They are thrown one after the other until
-`ENOUGH` of them fit worse than the data, which gives a p-value that is exact at any length (Besag and Clifford): a
-hundred toys are enough for most, and only small p-values take all.
+`ENOUGH` of them fit worse than the data, which gives a p-value that is exact at any length (Besag and Clifford): some
+tens of toys are enough for most, and only small p-values take all.
 
 References
 ----------
@@ -28,9 +28,9 @@ from scipy.special import chdtrc
 from bumphunt.engines.choose import Engine, fit_data_sets
 from bumphunt.errors import FitError
 from bumphunt.inference.profile import Profile
-from bumphunt.inference.seeds import seed_of
+from bumphunt.inference.seeds import child_seed, seed_of
 from bumphunt.inference.toy_limits import MAX_FAILED
-from bumphunt.inference.toys import make_toys
+from bumphunt.inference.toys import make_block
 from bumphunt.likelihood.likelihood import Likelihood, likelihood
 from bumphunt.models.region import Region
 
@@ -49,10 +49,10 @@ Array = NDArray[np.float64]
 
 LARGE = 5.0
 """Expected count from which on the deviance of a bin is about that of a normal variable: its mean is 1.04 there."""
-ENOUGH = 20
-"""Toys that fit worse than the data after which no more are thrown: the p-value is known to a quarter then."""
-FIRST = 50
-"""Toys that are fitted together first; then as many as there are already."""
+ENOUGH = 10
+"""Toys that fit worse than the data after which no more are thrown: the p-value is known to a third then."""
+BLOCK = 25
+"""Toys that are made from one seed; as many are fitted together first, then as many as there are already."""
 TIE = 1e-9
 """Relative difference of two statistics that is none: equal toys have equal fits but for rounding."""
 
@@ -187,16 +187,17 @@ def _p_value_from_toys(
     model: Likelihood, truth: Array, observed: float, *, seed: np.random.SeedSequence, n_toys: int
 ) -> tuple[float, int]:
     """Return the p-value of a statistic by toys at the best fit ``(P,)``, and how many were thrown."""
-    worse, n_failed = np.zeros(0, dtype=np.bool_), 0
+    worse, n_failed, blocks = np.zeros(0, dtype=np.bool_), 0, 0
     while worse.size < n_toys and worse.sum() < ENOUGH:
-        first = worse.size + n_failed
-        size = min(max(worse.size, FIRST), n_toys - worse.size)
-        toys = make_toys(model, truth, seed=seed, indices=range(first, first + size))
-        start = np.tile(truth, (size, 1))
-        fits = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=True, threads=True)
+        more = max(1, min(blocks, -(-(n_toys - worse.size) // BLOCK)))
+        made = [make_block(model, truth, seed=child_seed(seed, k), n_toys=BLOCK) for k in range(blocks, blocks + more)]
+        counts, centres = np.concatenate([t.counts for t in made]), np.concatenate([t.centres for t in made])
+        start = np.tile(truth, (counts.shape[0], 1))
+        fits = fit_data_sets(model, counts, centres, start, strength_free=True, threads=True)
+        blocks += more
         n_failed += int(np.sum(~fits.usable))
         worse = np.append(worse, 2.0 * fits.nll[fits.usable] >= observed * (1.0 - TIE))
-        if n_failed > MAX_FAILED * max(worse.size + n_failed, 10 * FIRST):
+        if n_failed > MAX_FAILED * max(worse.size + n_failed, 20 * BLOCK):
             return np.nan, worse.size + n_failed
     if worse.sum() >= ENOUGH:
         last = int(np.flatnonzero(worse)[ENOUGH - 1]) + 1

@@ -36,7 +36,7 @@ from bumphunt.inference.toy_limits import TIE, ToyLimit, ToyStatistics, limit_fr
 from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["Toys", "draw_toys", "make_toys", "toy_limit"]
+__all__ = ["Toys", "draw_toys", "make_block", "make_toys", "toy_limit"]
 
 Array = NDArray[np.float64]
 
@@ -94,10 +94,24 @@ def make_toys(model: Likelihood, truth: Array, *, seed: np.random.SeedSequence, 
 
     Expected counts below zero are set to zero; `seed` and `indices` as in `draw_toys`.
     """
+    return draw_toys(*_spread(model, truth), seed=seed, indices=indices)
+
+
+def make_block(model: Likelihood, truth: Array, *, seed: np.random.SeedSequence, n_toys: int) -> Toys:
+    """Return toys as `make_toys` does, all from one seed: a tenth of the time, where they are always made together."""
+    expected, middles, widths = _spread(model, truth)
+    generator = np.random.Generator(np.random.PCG64(seed))
+    return Toys(
+        counts=generator.poisson(expected, (n_toys, expected.size)).astype(np.float64),
+        centres=middles + widths * generator.standard_normal((n_toys, middles.size)),
+    )
+
+
+def _spread(model: Likelihood, truth: Array) -> tuple[Array, Array, Array]:
+    """Return the means of the counts at given parameters, the middles of the centres, and their widths."""
     constrained = model.measured & ~model.held
     widths = np.divide(1.0, np.sqrt(model.precisions), out=np.zeros(truth.size), where=constrained)
-    expected = np.maximum(model.expected(truth), 0.0)
-    return draw_toys(expected, np.where(constrained, truth, model.centres), widths, seed=seed, indices=indices)
+    return np.maximum(model.expected(truth), 0.0), np.where(constrained, truth, model.centres), widths
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ from bumphunt.inference.upper_limit import UpperLimit, most_events
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.likelihood.linear import Channel
 from bumphunt.models.background import BackgroundModel, basis_cdf
+from bumphunt.models.region import Region
 from bumphunt.models.systematics import SpuriousSignal
 from bumphunt.scanning.counts import CountingWindow, count_limit
 from bumphunt.scanning.likelihoods import smooth_window, window_regions
@@ -244,8 +245,8 @@ def _outcome(
 def _goodness(mass: ScanMass, channel: Channel, best: FitResult, setting: ScanSetting, index: int) -> GoodnessOfFit:
     """Return the goodness of the best fit of a channel.
 
-    Where toys are needed they are fitted in one batch as regions. That the yield of a single region is uncertain
-    changes no fit of it, and is left out: then they are linear.
+    Where toys are needed they are fitted in one batch as regions. That yields are uncertain, which so few events cannot
+    tell, is left out of them: then they are linear.
     """
     ndf = channel.counts.size - 1 - int(np.sum(np.isinf(channel.sigmas)))
     if setting.blinded or not best.status.usable:
@@ -257,11 +258,15 @@ def _goodness(mass: ScanMass, channel: Channel, best: FitResult, setting: ScanSe
     if seed is None:
         return replace(found, p_value=np.nan)
     regions = window_regions(mass, setting.method).regions
-    if len(regions) == 1:
-        peak = regions[0].signal
-        kept = [u for u in peak.uncertainties if isinstance(u, SpuriousSignal)]
-        regions = (replace(regions[0], signal=replace(peak, uncertainties=kept)),)
-    return profile_goodness(Profile(likelihood(regions)), seed=seed, n_toys=setting.method.goodness_toys)
+    profile = Profile(likelihood([_with_certain_yield(region) for region in regions]))
+    by_toys = profile_goodness(profile, seed=seed, n_toys=setting.method.goodness_toys)
+    return replace(by_toys, statistic=found.statistic)
+
+
+def _with_certain_yield(region: Region) -> Region:
+    """Return a region without uncertainties of the signal but what the background may fake."""
+    kept = [u for u in region.signal.uncertainties if isinstance(u, SpuriousSignal)]
+    return replace(region, signal=replace(region.signal, uncertainties=kept))
 
 
 def channel_core(edges: Sequence[Array], channel: Channel, expected: Array) -> float:
