@@ -2,8 +2,8 @@
 
 A source that is measured is in the likelihood what one of the YAML is: relative changes of yields, and of samples a
 slope over the window. They are half the difference of up and down, in the window that is fitted. Where momenta are
-shifted, the peak of the signal moves and has another width too (`bumphunt.models.peak_moves`); and since other events
-are there, few of them in a window tell nothing: then a wider one does.
+shifted, the peak of the signal moves and has another width too (`bumphunt.models.peak_moves`). Where variations are of
+other events, as these are and other simulations, few of them in a window tell nothing: then a wider one does.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ class _Measured:
     """Move of the peak, in units of the resolution."""
     width: Array
     """Relative change of its width."""
-    shifted: bool
-    """Whether momenta are shifted, so that other events are in a window."""
+    other_events: bool
+    """Whether the variations are of other events, not of other weights."""
     samples: Mapping[str, tuple[hist.Hist, hist.Hist, hist.Hist]]
     """Nominal, up and down, by sample."""
 
@@ -107,7 +107,7 @@ class _Sources:
         centre, half = float(signal.axis.position(inside)), self.half_width * float(signal.resolution(inside))
         background, slope = {}, {}
         for sample, spectra in found.samples.items():
-            changes = _changes_of_other_events if found.shifted else _changes
+            changes = _changes_of_other_events if found.other_events else _changes
             background[sample], slope[sample] = changes(spectra, centre, half, slopes=self.slopes)
         along = (found.efficiency, found.mean, found.width)
         efficiency, mean, width = (float(np.interp(mass, found.masses, values)) for values in along)
@@ -169,7 +169,7 @@ def _measured(unit: Unit, templates: Sequence[str], signal: PeakModel) -> list[_
                     efficiency=efficiency,
                     mean=mean,
                     width=width,
-                    shifted=name in unit.shifted,
+                    other_events=name in unit.other_events,
                     samples=samples,
                 )
             )

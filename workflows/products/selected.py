@@ -96,8 +96,9 @@ class Unit:
         The simulated signals after all cuts.
     values
         The values that `data` counts, rising [unit of the axis]; None unless they were kept.
-    shifted
-        Sources of uncertainty that shift momenta.
+    other_events
+        Sources of uncertainty whose variations are of other events, not of other weights: they shift momenta, or are
+        another simulation.
     """
 
     name: str
@@ -108,7 +109,7 @@ class Unit:
     varied: Mapping[str, Mapping[str, tuple[hist.Hist, hist.Hist]]]
     signals: tuple[FittedSignal, ...]
     values: NDArray[np.float64] | None = None
-    shifted: frozenset[str] = frozenset()
+    other_events: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +193,7 @@ def _unit(file: Any, name: str, region: str, samples: Mapping[str, Mapping[str, 
         signals=tuple(
             _signal(file, name, sample, entry) for sample, entry in samples.items() if entry["kind"] == "signal"
         ),
-        shifted=frozenset(way.rpartition("_")[0] for entry in samples.values() for way in entry["shifted"]),
+        other_events=frozenset(source for entry in samples.values() for source in entry["other_events"]),
     )
 
 

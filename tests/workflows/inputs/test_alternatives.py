@@ -57,6 +57,18 @@ def test_alternative_sample_is_a_source_and_no_background(own_analysis, said_by_
     assert np.all(np.array(numbers(without))[:, 2] < np.array(said_by_hand)[:, 2])
 
 
+def test_window_in_which_the_alternative_has_no_event_has_the_change_of_a_wider_one(own_analysis):
+    """All events would be taken away there by one standard deviation, which no log-normal factor does."""
+    analysis = with_alternative(own_analysis())
+    c = columns(analysis, "other")
+    analysis.write("other", {name: values[abs(c["mass"] - 4.1) > 0.12] for name, values in c.items()})
+    analysis.content["search"] = {"low": 4.1, "high": 7.5, "step": 40}
+    first = analysis.limits()[0]
+    assert (float(first["mass"]), first["valid"].lower()) == (4.1, "true")
+    (unit,) = read_selected(analysis.folder / "results" / "spectra").units
+    assert unit.other_events == {"generator"}
+
+
 @pytest.mark.parametrize("weights", [["up", "down"], ["up"]])
 def test_weights_of_the_ntuples_are_a_source(own_analysis, said_by_hand, weights):
     np.testing.assert_allclose(numbers(with_weights(own_analysis(), weights)), said_by_hand, rtol=1e-9)

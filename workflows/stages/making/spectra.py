@@ -143,6 +143,7 @@ def _write_alternatives(
             file[f"{unit}/{nominal}/after_{source}_down"] = _with_contents(here, mirrored, other.variances())
             entry = content["samples"][nominal]
             entry["variations"] = [*entry["variations"], f"{source}_up", f"{source}_down"]
+            entry["other_events"] = [*entry["other_events"], source]
 
 
 def _scaled(before: hist.Hist, after: hist.Hist, half: int | None, piece: int, factor: float) -> dict[str, hist.Hist]:
@@ -184,6 +185,7 @@ def _entry(
         "generated": processed.generated(region.name, sample) if sample.kind == "signal" else None,
         "variations": varied,
         "shifted": _shifted(region, varied),
+        "other_events": [shift.name for shift in region.plan.shifts if f"{shift.name}_up" in varied],
         "events_after": float(after.values().sum()),
         "events_after_error": float(np.sqrt(after.variances().sum())),
     }
