@@ -70,7 +70,7 @@ def p0_scan(
         if poor is not None and poor.any():
             axes.plot(masses[poor], p0[poor], "x", color=COLOURS[2], markersize=5, label="poor fit (goodness of fit)")
             axes.legend(loc="lower right", fontsize=9)
-        shown = [float(norm.sf(3.2)), *(worth for z, worth in global_levels if z <= 3)]
+        shown = [float(norm.sf(3.2)), *(max(worth, SMALLEST) for z, worth in global_levels if z <= 3)]
         lowest = min(float(np.nanmin(p0, initial=1.0)), *shown) / 5
         for z in _levels(lowest, 2.0):
             axes.axhline(norm.sf(z), color=COLOURS[2], linewidth=0.7, linestyle="--")
