@@ -65,8 +65,9 @@ INSIDE = 0.5
 DIFFERENCE = 1e-4
 """Step of the derivatives of a function of Python, in units of the first value of its parameter."""
 WIDEST = 1e4
-"""Standard deviation of the weak constraint of an exponential's coefficients, which are a few where the data say what
-they are: it moves no fit of more than a few events, and keeps coefficients from running to infinity in others."""
+"""Standard deviation of the weak constraint of coefficients in an exponent, times how far their terms reach in the
+window: a few where the data say what they are. It moves no fit of more than a few events, and keeps coefficients from
+running to infinity in others."""
 STRENGTH = "strength"
 """Name of the first parameter, the signal strength."""
 
@@ -266,7 +267,7 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
     counts = np.concatenate([*(r.counts for r in several), [n for _, n in parameters.auxiliary.values()]])
     start = np.array(parameters.start)
     precisions = np.array(parameters.precision)
-    weak = precisions == WIDEST**-2
+    weak = (np.array(parameters.kind) == "free") & (precisions > 0.0)
     floors = np.full(start.size, -np.inf)
     for component in components:
         for index, floor in component.floors():
@@ -402,13 +403,16 @@ def _smooth(r: Region, sample: Sample, model: BackgroundModel, parameters: _Para
         ratio = max(float(r.counts.sum()), 1.0) / float(template.sum())
         first, factors = flat_coefficients(model, ratio, r.edges), template * inverse
     scale = np.full(first.size, float(np.abs(first).max())) if model.linear else np.ones(first.size)
-    precision = 0.0 if model.linear else WIDEST**-2
+    precision = np.zeros(first.size)
+    if not model.linear:
+        weights, terms = model.nodes(r.edges)
+        reach = 0.5 * np.ptp(terms, axis=(0, 1))
+        precision = (np.where(reach > 0.0, reach, 1.0) / WIDEST) ** 2
     indices = [
-        parameters.add(f"{sample.name}_{r.name}[{k}]", "free", start=float(c), precision=precision)
+        parameters.add(f"{sample.name}_{r.name}[{k}]", "free", start=float(c), precision=float(precision[k]))
         for k, c in enumerate(first / scale)
     ]
     if not model.linear:
-        weights, terms = model.nodes(r.edges)
         return Exponential(np.array(indices, dtype=np.intp), weights * factors[:, None], terms)
     rows = integrals(model, first, r.edges)[1] * scale[:, None] * factors
     return Template(np.zeros(r.counts.size), tuple(Term(index, row) for index, row in zip(indices, rows, strict=True)))

@@ -15,9 +15,9 @@ family                   in its coefficients    when
                                                 p = 1/2 at order 1, free at order 2
 =======================  =====================  ================================================================
 
-The coefficients of an exponential have a weak normal constraint of width 1e4 around 0, whose centre does not fluctuate:
-where few events would have them run to infinity (all events in one bin, none at all) they stop there, and elsewhere it
-changes nothing.
+The coefficients of what is not linear have a weak normal constraint around 0, whose centre does not fluctuate (width
+1e4, divided by half the range of their term in the window): where few events would have them run to infinity (all
+events in one bin, none at all) they stop there, and elsewhere it changes nothing.
 
 Bins hold integrals. Polynomials of the same order span the same space: their fits agree. `BackgroundFunction` is any
 function of Python; `bumphunt.models.exponents` has those that are not linear. Monte Carlo histograms as backgrounds are
