@@ -16,7 +16,7 @@ from sphinx.application import Sphinx
 from sphinx.pycode import ModuleAnalyzer
 from sphinx.util.docutils import SphinxDirective
 
-from workflows.config.analysis import Analysis
+from workflows.config.sections.analysis import Analysis
 
 __all__ = ["key_docs", "sections", "setup"]
 

@@ -32,14 +32,14 @@ from bumphunt.scanning.sources import (
     norm_source,
 )
 from selections.search import Search
-from workflows.config.analysis import Analysis
 from workflows.config.coordinates import words
-from workflows.config.corrections import factors_on, product
-from workflows.config.fit import Fit
+from workflows.config.derived.simulated import injected_at, injected_into, injected_parameters, signal_parameters
 from workflows.config.regions import AnalysedRegion, signal_samples
-from workflows.config.samples import DATA, SIGNAL, Injection
 from workflows.config.searches import Registry
-from workflows.config.simulated import injected_at, injected_into, injected_parameters, signal_parameters
+from workflows.config.sections.analysis import Analysis
+from workflows.config.sections.corrections import factors_on, product
+from workflows.config.sections.fit import Fit
+from workflows.config.sections.samples import DATA, SIGNAL, Injection
 from workflows.simulation.hepmc import HEPMC
 
 __all__ = ["check_engine", "check_names", "check_regions", "check_sources"]

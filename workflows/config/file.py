@@ -17,9 +17,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from bumphunt.errors import ConfigError
-from workflows.config.analysis import Analysis
 from workflows.config.records import ResolvedAnalysis
 from workflows.config.resolved import resolve
+from workflows.config.sections.analysis import Analysis
 
 __all__ = ["load"]
 

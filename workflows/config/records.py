@@ -34,14 +34,14 @@ from bumphunt.scanning.method import Method
 from bumphunt.scanning.sources import Source
 from selections.events import CandidateRule, RowKey
 from selections.search import Model, Search
-from workflows.config.analysis import Analysis
 from workflows.config.coordinates import At
-from workflows.config.corrections import ControlSection, FactorSection
-from workflows.config.fit import Optimise
-from workflows.config.histogram_data import HistogramData
+from workflows.config.derived.histogram_data import HistogramData
 from workflows.config.own_code import OwnCode
 from workflows.config.regions import AnalysedRegion
-from workflows.config.samples import Smooth
+from workflows.config.sections.analysis import Analysis
+from workflows.config.sections.corrections import ControlSection, FactorSection
+from workflows.config.sections.fit import Optimise
+from workflows.config.sections.samples import Smooth
 from workflows.config.tasks import FitTask
 from workflows.reading.plan import Correction
 from workflows.reading.run_list import RunList

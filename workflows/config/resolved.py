@@ -24,15 +24,15 @@ from bumphunt.scanning.method import FIT_WINDOW, Method
 from bumphunt.scanning.sources import Source
 from selections.events import CANDIDATE, ENTRY, FILE, REJECT, CandidateRule, RowKey
 from selections.search import Model, Region, Search
-from workflows.config.analysis import Analysis, Ntuples
 from workflows.config.checks import check_engine, check_names, check_regions, check_sources
 from workflows.config.coordinates import ALONE, Sheet, words
-from workflows.config.curves import LoadedCurve
-from workflows.config.cuts import check_cuts, with_cuts
-from workflows.config.generated import GIVEN_SIGNAL, with_files
-from workflows.config.given import given_signal, signal_curves, spectrum_edges
-from workflows.config.histogram_data import HistogramData, histogram_data
-from workflows.config.method import fit_method
+from workflows.config.derived.generated import GIVEN_SIGNAL, with_files
+from workflows.config.derived.given import given_signal, signal_curves, spectrum_edges
+from workflows.config.derived.histogram_data import HistogramData, histogram_data
+from workflows.config.derived.method import fit_method
+from workflows.config.derived.shifts import check_shifts, shifts_of
+from workflows.config.derived.simulated import injected_at, injected_into, signal_parameters, simulation_plans
+from workflows.config.derived.weighting import corrections_of
 from workflows.config.records import (
     About,
     ControlSetup,
@@ -47,12 +47,12 @@ from workflows.config.records import (
     SpectraSetup,
 )
 from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name
-from workflows.config.samples import MIN_MASSES
 from workflows.config.searches import Registry, find_function, find_search, registry_of
-from workflows.config.shifts import check_shifts, shifts_of
-from workflows.config.simulated import injected_at, injected_into, signal_parameters, simulation_plans
+from workflows.config.sections.analysis import Analysis, Ntuples
+from workflows.config.sections.curves import LoadedCurve
+from workflows.config.sections.cuts import check_cuts, with_cuts
+from workflows.config.sections.samples import MIN_MASSES
 from workflows.config.tasks import fit_tasks
-from workflows.config.weighting import corrections_of
 from workflows.reading.plan import RegionPlan
 from workflows.reading.run_list import RunList, read_run_list
 from workflows.simulation.hepmc import HEPMC

@@ -12,7 +12,7 @@ from bumphunt.models.shape_fit import MIN_EFFECTIVE_EVENTS, effective_events, fi
 from bumphunt.models.signal import SignalModel, signal_model
 from workflows.config.coordinates import At
 from workflows.config.regions import AnalysedRegion
-from workflows.config.samples import MIN_MASSES
+from workflows.config.sections.samples import MIN_MASSES
 from workflows.products.selected import FittedSignal
 from workflows.running.progress import Progress
 

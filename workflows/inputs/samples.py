@@ -16,7 +16,7 @@ from bumphunt.spectrum.histogram import luminosity_factor
 from workflows.config.coordinates import ALONE, At, at_of
 from workflows.config.records import ResolvedAnalysis
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
-from workflows.config.samples import DATA, Files
+from workflows.config.sections.samples import DATA, Files
 from workflows.inputs.patterns import Identity, find_files, identity
 from workflows.ntuples.simulation_record import read_simulation
 from workflows.simulation.plan import PSEUDODATA

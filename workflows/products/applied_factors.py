@@ -14,7 +14,7 @@ import numpy as np
 
 from bumphunt.spectrum.histogram import VARIATION
 from selections.cuts import Cutflow
-from workflows.config.corrections import FactorSection, product
+from workflows.config.sections.corrections import FactorSection, product
 from workflows.reading.plan import CORRECTED
 from workflows.reading.spectra import variations
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from selections.cuts import Cut
 from workflows.config.regions import AnalysedRegion
-from workflows.config.samples import DATA
+from workflows.config.sections.samples import DATA
 from workflows.inputs.samples import InputSample
 from workflows.products.processed import N_MINUS_ONE, Processed
 

@@ -20,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import ascending_edges
-from workflows.config.corrections import ControlSection
+from workflows.config.sections.corrections import ControlSection
 from workflows.products.measured_factors import MeasuredFactor
 from workflows.reading.spectra import NOMINAL
 from workflows.results import read_json, write_csv, write_json

@@ -28,9 +28,9 @@ from uhi.io.zip import write as write_histogram
 
 from bumphunt.errors import InputError
 from selections.cuts import Cutflow, cutflow_columns
-from workflows.config.corrections import FactorSection, factors_on, product
 from workflows.config.regions import AnalysedRegion
-from workflows.config.samples import DATA, SIGNAL
+from workflows.config.sections.corrections import FactorSection, factors_on, product
+from workflows.config.sections.samples import DATA, SIGNAL
 from workflows.inputs.samples import InputSample
 from workflows.products.applied_factors import weighted_cutflow, weighted_spectra
 from workflows.products.ledger import read_ledger, write_ledger

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from workflows.config.coordinates import ALONE, At, at_of
 from workflows.config.regions import AnalysedRegion
-from workflows.config.samples import DATA
+from workflows.config.sections.samples import DATA
 from workflows.results import read_json
 from workflows.whole_file import whole_file
 

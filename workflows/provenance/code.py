@@ -25,7 +25,7 @@ __all__ = ["FRAMEWORK", "Code", "code_of", "imported", "module_digest", "module_
 FRAMEWORK = ("bumphunt", "selections", "workflows")
 """The packages whose modules are followed."""
 _LEFT_OUT = (
-    *("workflows.config.analysis", "workflows.config.records", "workflows.provenance"),
+    *("workflows.config.sections.analysis", "workflows.config.records", "workflows.provenance"),
     *("workflows.stages.depends", "workflows.stages.stage"),
 )
 """Modules, and a package, that hold settings, or say what depends on them: they make no results."""

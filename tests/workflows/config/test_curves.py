@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from workflows.config.curves import CurveTable, load_curve
+from workflows.config.sections.curves import CurveTable, load_curve
 
 
 def test_number_expression_and_function_give_values(tmp_path):

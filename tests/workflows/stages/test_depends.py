@@ -15,8 +15,8 @@ import yaml
 from pydantic import BaseModel
 
 from workflows.chain import correct, impacts, prepare, up_to
-from workflows.config.analysis import Analysis
 from workflows.config.file import load
+from workflows.config.sections.analysis import Analysis
 from workflows.products.factor_files import write_correction
 
 OWN = """\

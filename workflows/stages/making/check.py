@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bumphunt.errors import NtupleError
-from workflows.config.histogram_data import HistogramData
+from workflows.config.derived.histogram_data import HistogramData
 from workflows.config.records import ReadingSetup
-from workflows.config.samples import DATA
+from workflows.config.sections.samples import DATA
 from workflows.inputs.needs import may_lack, needed
 from workflows.inputs.opened import OpenedFile, assumptions, open_inputs
 from workflows.inputs.plausible import (

@@ -18,11 +18,11 @@ from bumphunt.cuts.tensor import QUOTING
 from bumphunt.errors import FitError, InputError
 from bumphunt.spectrum.histogram import add
 from bumphunt.spectrum.smooth import smooth_spectrum
-from workflows.config.corrections import product
-from workflows.config.histogram_data import HistogramData
+from workflows.config.derived.histogram_data import HistogramData
 from workflows.config.records import SpectraSetup
 from workflows.config.regions import AnalysedRegion
-from workflows.config.samples import DATA, Smooth
+from workflows.config.sections.corrections import product
+from workflows.config.sections.samples import DATA, Smooth
 from workflows.inputs.samples import InputSample
 from workflows.products.applied_factors import weighted_spectra
 from workflows.products.cut_tables import read_cuts

@@ -10,9 +10,9 @@ from urllib.parse import quote
 import numpy as np
 
 from bumphunt.errors import ConfigError
-from workflows.config.corrections import ControlSection, factors_on, product
 from workflows.config.records import ControlSetup, ReadingSetup
-from workflows.config.samples import DATA
+from workflows.config.sections.corrections import ControlSection, factors_on, product
+from workflows.config.sections.samples import DATA
 from workflows.inputs.needs import corrections_on
 from workflows.inputs.reading import read_inputs
 from workflows.inputs.samples import InputSample

@@ -13,7 +13,7 @@ from bumphunt.kinematics.momenta import Beams
 from selections.changes import CutChange, changed_selection
 from selections.cuts import Selection
 from selections.search import Region
-from workflows.config.section import Finite, Section
+from workflows.config.sections.section import Finite, Section
 
 __all__ = ["CutSection", "Cuts", "check_cuts", "with_cuts"]
 

@@ -16,7 +16,7 @@ from bumphunt.models.background import BackgroundModel, Family
 from bumphunt.models.known_peaks import KnownPeak, known_peak
 from bumphunt.scanning.sources import Source
 from selections.shifts import Shift
-from workflows.config.section import (
+from workflows.config.sections.section import (
     Count,
     Finite,
     NonNegative,

@@ -19,7 +19,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from workflows.config.section import Finite, Number, Positive, Relative, Section
+from workflows.config.sections.section import Finite, Number, Positive, Relative, Section
 from workflows.reading.plan import Correction
 
 __all__ = ["ControlSection", "CorrectionSection", "FactorSection", "factors_on", "product"]

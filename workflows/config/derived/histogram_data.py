@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.spectrum.axis import MassAxis
-from workflows.config.analysis import Analysis
+from workflows.config.sections.analysis import Analysis
 from workflows.ntuples.histogram_files import StoredHistogram, read_histogram
 
 __all__ = ["HistogramData", "histogram_data"]

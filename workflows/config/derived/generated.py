@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from bumphunt.errors import ConfigError
-from workflows.config.analysis import Analysis
-from workflows.config.samples import SIGNAL
 from workflows.config.searches import Registry
+from workflows.config.sections.analysis import Analysis
+from workflows.config.sections.samples import SIGNAL
 from workflows.simulation.hepmc import HEPMC, HepmcFiles, hepmc_files, hepmc_process
 
 __all__ = ["GIVEN_SIGNAL", "with_files"]

@@ -4,7 +4,7 @@
 ``resolution:`` in the YAML    stands for
 ============================== =======================================================================
 ``0.02``                       the same at every mass
-``"0.0095 * mass"``            an arithmetic expression (`workflows.config.expressions`)
+``"0.0095 * mass"``            an arithmetic expression (`workflows.config.sections.expressions`)
 ``{file: resolution.csv}``     a table of two columns, mass and value, with a line between its points
 ``resolution.py:FUNCTION``     ``FUNCTION(masses)`` of a file: masses [GeV] to values, shape (M,)
 ============================== =======================================================================
@@ -22,10 +22,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, InputError
-from workflows.config.expressions import expression
 from workflows.config.own_code import OwnCode
 from workflows.config.searches import find_function
-from workflows.config.section import Finite, Section
+from workflows.config.sections.expressions import expression
+from workflows.config.sections.section import Finite, Section
 from workflows.tables import read_numbers
 
 __all__ = ["Curve", "CurveTable", "LoadedCurve", "load_curve"]

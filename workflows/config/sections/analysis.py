@@ -37,11 +37,11 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from selections.events import CANDIDATE, ENTRY, FILE, RowKey
-from workflows.config.corrections import ControlSection, CorrectionSection, FactorSection
-from workflows.config.cuts import Cuts
-from workflows.config.fit import Fit, Optimise, SearchSection, SpectrumBinning, Systematic
-from workflows.config.samples import BackgroundSample, BeamEnergies, Data, Signal
-from workflows.config.section import Number, Section
+from workflows.config.sections.corrections import ControlSection, CorrectionSection, FactorSection
+from workflows.config.sections.cuts import Cuts
+from workflows.config.sections.fit import Fit, Optimise, SearchSection, SpectrumBinning, Systematic
+from workflows.config.sections.samples import BackgroundSample, BeamEnergies, Data, Signal
+from workflows.config.sections.section import Number, Section
 
 __all__ = ["Analysis", "BestCandidate", "Ntuples"]
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from bumphunt.errors import InputError, unknown_name
 from selections.shifts import Shift, left_behind, refuse_others
-from workflows.config.analysis import Analysis
 from workflows.config.regions import AnalysedRegion
+from workflows.config.sections.analysis import Analysis
 
 __all__ = ["check_shifts", "shifts_of"]
 

@@ -8,12 +8,12 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
 from selections.search import Search
-from workflows.config.analysis import Analysis
 from workflows.config.coordinates import ALONE, At
-from workflows.config.corrections import factors_on, product
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
-from workflows.config.samples import SIGNAL, Injection, Signal
 from workflows.config.searches import Registry
+from workflows.config.sections.analysis import Analysis
+from workflows.config.sections.corrections import factors_on, product
+from workflows.config.sections.samples import SIGNAL, Injection, Signal
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 
 __all__ = ["injected_at", "injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]

@@ -14,9 +14,9 @@ from bumphunt.models.peaks import TAILS
 from bumphunt.models.shapes import Tail
 from bumphunt.spectrum.axis import MassAxis
 from bumphunt.spectrum.edges import logarithmic_edges, resolution_edges
-from workflows.config.curves import LoadedCurve, load_curve
-from workflows.config.fit import SpectrumBinning
-from workflows.config.samples import Signal
+from workflows.config.sections.curves import LoadedCurve, load_curve
+from workflows.config.sections.fit import SpectrumBinning
+from workflows.config.sections.samples import Signal
 
 __all__ = ["FINE", "given_signal", "signal_curves", "spectrum_edges"]
 

@@ -13,10 +13,10 @@ from bumphunt.models.background import Background, BackgroundFunction
 from bumphunt.models.known_peaks import KnownPeak, known_peak
 from bumphunt.scanning.method import Method
 from selections.search import Search
-from workflows.config.fit import Fit, SmoothBackground
 from workflows.config.own_code import OwnCode, OwnFunction
 from workflows.config.regions import AnalysedRegion
 from workflows.config.searches import find_function
+from workflows.config.sections.fit import Fit, SmoothBackground
 
 __all__ = ["FitMethod", "fit_method"]
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bumphunt.errors import ConfigError, InputError
-from workflows.config.analysis import Analysis
 from workflows.config.regions import AnalysedRegion, signal_samples
-from workflows.config.samples import SIGNAL
+from workflows.config.sections.analysis import Analysis
+from workflows.config.sections.samples import SIGNAL
 from workflows.reading.correctionlib_files import weight_variation
 from workflows.reading.plan import Correction
 from workflows.reading.weights import load_corrections

@@ -1,0 +1,14 @@
+"""What follows from the sections of a YAML, piece by piece; `workflows.config.resolved` puts it together.
+
+============== =====================================================================================
+module         makes
+============== =====================================================================================
+method         how a mass is tested: windows, the smooth background, known resonances
+given          a signal that is said, and bins that are made for its resolution
+histogram_data data that are a histogram already
+simulated      what is to be simulated, as plans
+generated      processes of files of other generators
+weighting      weights of simulated events: corrections, and variations in the ntuples
+shifts         momenta that are shifted or smeared
+============== =====================================================================================
+"""
