@@ -24,7 +24,9 @@ from bumphunt.scanning.method import FIT_WINDOW, Method
 from bumphunt.scanning.sources import Source
 from selections.events import CANDIDATE, ENTRY, FILE, REJECT, CandidateRule, RowKey
 from selections.search import Model, Region, Search
-from workflows.config.checks import check_engine, check_names, check_regions, check_sources
+from workflows.config.checks.fits import check_engine, check_sources
+from workflows.config.checks.names import check_names
+from workflows.config.checks.regions import check_regions
 from workflows.config.coordinates import ALONE, Sheet, words
 from workflows.config.derived.generated import GIVEN_SIGNAL, with_files
 from workflows.config.derived.given import given_signal, signal_curves, spectrum_edges

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.parameters import Detector
@@ -16,7 +16,7 @@ from workflows.config.sections.corrections import factors_on, product
 from workflows.config.sections.samples import SIGNAL, Injection, Signal
 from workflows.simulation.plan import DrawnSample, SampleSpec, SimulationPlan
 
-__all__ = ["injected_at", "injected_into", "injected_parameters", "signal_parameters", "simulation_plans"]
+__all__ = ["injected_at", "injected_into", "injected_parameters", "injections", "signal_parameters", "simulation_plans"]
 
 
 def signal_parameters(signal: Signal, search: Search, mass: float, at: At = ALONE) -> dict[str, Value]:
@@ -33,6 +33,13 @@ def signal_parameters(signal: Signal, search: Search, mass: float, at: At = ALON
 def injected_parameters(injection: Injection) -> dict[str, Value]:
     """Return the parameters of a signal that is put into pseudo-data."""
     return injection.parameters | {"mass": injection.mass, "coupling": injection.coupling}
+
+
+def injections(sections: Analysis) -> Iterator[tuple[str, Injection]]:
+    """Yield the signals that are put into pseudo-data, each with its key."""
+    if sections.data.simulate is not None:
+        for i, injection in enumerate(sections.data.simulate.inject):
+            yield f"data.simulate.inject[{i}]", injection
 
 
 def injected_at(injection: Injection, search: Search) -> At:
