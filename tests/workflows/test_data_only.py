@@ -1,6 +1,7 @@
 """A search on one column, without samples and simulation: through check, run and the limit table."""
 
 import csv
+import json
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from bumphunt.errors import BumphuntError, ConfigError
-from workflows.chain import hide_unblinded, prepare, up_to
+from workflows.chain import global_significance, hide_unblinded, impacts, prepare, up_to
 from workflows.config.file import load
 from workflows.ntuples.writing import write_tree
 
@@ -137,6 +138,18 @@ def test_sidebands_predict_and_stay_up_to_date(folder):
     assert {"scan", "limits"} <= set(made)
     folder.content["unblind"] = False
     assert {"process", "scan", "limits"} <= set(folder.run()[1])
+
+
+def test_later_verbs_see_sidebands_alone_or_refuse(folder):
+    folder.content |= {"blinding": "sidebands", "unblind": False}
+    folder.content["search"] = {"low": 3.0, "high": 3.2, "step": 3}
+    job = prepare(folder.load(), folder.folder / "results")
+    for step in (*up_to(job, "scan"), impacts(job, PEAK)):
+        step.run()
+    with (folder.folder / "results" / "impacts" / f"{PEAK:g}" / "impacts.json").open() as file:
+        assert abs(json.load(file)["n_sig"]) < 1e-3  # the peak of 400 events is not seen
+    with pytest.raises(ConfigError, match="no spectrum of all to draw toys of"):
+        global_significance(job, 10)
 
 
 def test_no_row_is_another_candidate_of_the_same_event(folder, masses):

@@ -94,6 +94,8 @@ def summarise(
     names = [coordinate.name for coordinate in coordinates]
     if blinded:
         sentence = "blinded: no observed significance; set 'unblind: true' when the review agrees"
+        if np.all(np.char.find(limits["flags"].astype(str), Flag.NO_EXPECTATION) >= 0):
+            sentence += "; nothing says what is expected: give samples, or 'blinding: sidebands'"
     elif not np.any(valid & ~np.isnan(limits["z0"])):
         sentence = "no mass hypothesis has a valid fit: see the flags in the limit table"
     elif not np.any(limits["z0"][valid] > 0):
