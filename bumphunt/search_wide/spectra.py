@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,10 +93,10 @@ def spread(values: Array, cuts: Cuts, density: Array) -> Array:
     return np.asarray(np.repeat(values, bins) * share)
 
 
-def joined(sums: Array, cuts: Cuts) -> Array:
+def joined(sums: NDArray[Any], cuts: Cuts) -> NDArray[Any]:
     """Return contents of a window's bins from cumulative sums, ``(..., N + 1)`` to ``(..., B)``."""
     at = np.take(sums, cuts, axis=-1)  # in the order of the sums, as indexing is not
-    return np.asarray(at[..., 1:] - at[..., :-1])
+    return at[..., 1:] - at[..., :-1]
 
 
 class Blend:

@@ -18,6 +18,9 @@ __all__ = ["SearchToys", "draw_search_toys"]
 
 Array = NDArray[np.float64]
 
+MANY = 1e9
+"""Expected events of a spectrum from which on its toys may have more than small integers hold."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchToys:
@@ -36,7 +39,7 @@ class SearchToys:
         Standard normal and uniform numbers by name, shape ``(T,)``.
     """
 
-    sums: tuple[Array, ...]
+    sums: tuple[NDArray[np.integer], ...]
     expected: tuple[Array, ...]
     simulated: tuple[Mapping[str, Array], ...]
     normal: Mapping[str, Array]
@@ -49,7 +52,8 @@ class SearchToys:
 
     def counts(self, places: Iterable[Place]) -> Array:
         """Return the counts in the bins of a window, shape ``(T, B)``, region after region."""
-        return np.concatenate([joined(self.sums[place.spectrum], place.cuts) for place in places], axis=1)
+        several = [joined(self.sums[place.spectrum], place.cuts) for place in places]
+        return np.concatenate(several, axis=1, dtype=np.float64)
 
     def ratio(self, places: Iterable[Place], family: str) -> tuple[Array, Array]:
         """Return what simulated events of a family give, ``(T, B)``, and what is expected, ``(B,)``, in a window."""
@@ -76,7 +80,7 @@ def draw_search_toys(expectation: Expectation, *, seed: np.random.SeedSequence, 
     """
     children = [child_seed(seed, i) for i in indices]
     n, spectra = len(children), expectation.spectra
-    sums = [np.zeros((n, s.expected.size + 1)) for s in spectra]
+    sums = [np.zeros((n, s.expected.size + 1), _integer(s)) for s in spectra]
     simulated = [{family: np.zeros((n, s.expected.size + 1)) for family in s.simulated} for s in spectra]
     normal, uniform = np.empty((n, len(expectation.normal))), np.empty((n, len(expectation.counted)))
     for row, child in enumerate(children):
@@ -96,6 +100,11 @@ def draw_search_toys(expectation: Expectation, *, seed: np.random.SeedSequence, 
         normal={name: normal[:, k] for k, name in enumerate(expectation.normal)},
         uniform={name: uniform[:, k] for k, name in enumerate(expectation.counted)},
     )
+
+
+def _integer(spectrum: Spectrum) -> type[np.integer]:
+    """Return integers that hold all events of a toy: small ones where they do, for toys are what takes the memory."""
+    return np.int32 if spectrum.expected.sum() < MANY else np.int64
 
 
 def _moved(spectrum: Spectrum, scores: Mapping[str, float], generator: np.random.Generator) -> Array:
