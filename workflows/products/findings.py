@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.search_wide.significance import GlobalSignificance
+from workflows.products.limit_table import poor_fits
 
 __all__ = ["FINDINGS", "findings"]
 
@@ -19,7 +20,7 @@ FEW = 10
 
 
 def findings(found: GlobalSignificance, scanned: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
-    """Return what is found: the largest excess, hypotheses without a valid result, failed fits of toys, and the text.
+    """Return what is found: the largest excess, hypotheses without a valid result or with a poor fit, and a text.
 
     Parameters
     ----------
@@ -30,6 +31,7 @@ def findings(found: GlobalSignificance, scanned: Mapping[str, NDArray[Any]]) -> 
     """
     bad = np.flatnonzero(~scanned["valid"].astype(bool))
     invalid = [{"mass": float(scanned["mass"][k]), "flags": str(scanned["flags"][k])} for k in bad]
+    poor = scanned["mass"][poor_fits(scanned)].tolist()
     lost = [{"mass": mass, "flag": str(flag)} for mass, flag in found.left_out]
     with_failed = int(np.sum(found.largest.failed > 0))
     largest = None if np.isnan(found.z0_max) else _largest(found, scanned)
@@ -38,6 +40,7 @@ def findings(found: GlobalSignificance, scanned: Mapping[str, NDArray[Any]]) -> 
         f"A signal is searched for at {masses.size} hypotheses between {masses.min():.4g} and {masses.max():.4g} GeV.",
         *([_excess(found, largest)] if largest is not None else ["The data are blinded: no excess is quoted."]),
         _without("The result is not valid", masses[bad].tolist()),
+        _without("The fit does not describe the data", poor),
         _without("No significance exists", [mass for mass, _ in found.left_out]),
         f"Of {len(found.largest)} pseudo-experiments {with_failed or 'none'} had a fit that failed."
         + ("" if found.valid else " These are too many for the global significance to be valid."),
@@ -45,6 +48,7 @@ def findings(found: GlobalSignificance, scanned: Mapping[str, NDArray[Any]]) -> 
     return {
         "largest": largest,
         "invalid": invalid,
+        "poor": poor,
         "left_out": lost,
         "toys": {"n": len(found.largest), "with_failed_fits": with_failed, "failed_fits": found.n_failed},
         "valid": found.valid,

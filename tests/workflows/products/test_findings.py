@@ -37,7 +37,7 @@ def search(z0: list[float], *, blinded: bool = False) -> WholeSearch:
 def scanned(n: int) -> dict[str, np.ndarray]:
     """Return the columns of a scan, whose first row is not valid."""
     columns = {name: np.arange(n) * 10.0 for name in ("n_sig", "n_sig_error", "n_obs", "n_bkg")}
-    flags = np.array(["no_root", *[""] * (n - 1)])
+    flags = np.array(["no_root", "", "low_counts;poor_fit", *[""] * (n - 3)])
     return {**columns, "mass": 1.0 + np.arange(n), "valid": np.arange(n) > 0, "flags": flags}
 
 
@@ -48,6 +48,7 @@ def test_findings_have_the_largest_excess_locally_and_globally():
     assert largest["p0_global"] == 0.5
     assert largest["trials"] == pytest.approx(0.5 / norm.sf(2.8))
     assert found["invalid"] == [{"mass": 1.0, "flags": "no_root"}]
+    assert found["poor"] == [3.0]
     assert found["left_out"] == [{"mass": 4.0, "flag": "no_background"}]
     assert found["toys"] == {"n": 4, "with_failed_fits": 1, "failed_fits": 1}
     for said in (
@@ -56,6 +57,7 @@ def test_findings_have_the_largest_excess_locally_and_globally():
         "In 2 of 4 background-only pseudo-experiments",
         "biased upwards",
         "The result is not valid at 1 GeV.",
+        "The fit does not describe the data at 3 GeV.",
         "No significance exists at 4 GeV.",
         "Of 4 pseudo-experiments 1 had a fit that failed.",
     ):

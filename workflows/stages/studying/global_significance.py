@@ -29,6 +29,7 @@ from workflows.figures.style import save
 from workflows.fitting.regions import scan_regions
 from workflows.products.findings import FINDINGS, findings
 from workflows.products.global_table import GLOBAL, NUMBER, TOYS
+from workflows.products.limit_table import poor_fits
 from workflows.products.selected import read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.provenance.step import Older
@@ -189,6 +190,7 @@ def _write(job: Job, found: GlobalSignificance, folder: Path) -> None:
             xlabel=rf"$m_{{{about.search.particle}}}$ [GeV]",
             injected=about.injected,
             global_levels=_worth(found),
+            poor=poor_fits(scanned),
         )
         save(figure, folder, "p0")
 
