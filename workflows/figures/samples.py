@@ -111,6 +111,8 @@ def draw_stack(
     styles
         How they look; see `sample_styles`.
     """
+    if not order:  # data alone
+        return
     looks = [styles[name] for name in order]
     mplhep.histplot(
         [backgrounds[name] for name in order],

@@ -52,6 +52,11 @@ def test_each_cut_has_a_panel_with_what_there_is(hidden: bool) -> None:
     assert entries[-1] == "removed by the cut"
 
 
+def test_data_without_samples_have_a_panel() -> None:
+    figure = n_minus_one([replace(CUT, backgrounds={}, signal=None)], styles=sample_styles({}), label="x")
+    assert len(figure.axes[0].containers) > 0
+
+
 def test_data_have_poisson_errors() -> None:
     axes = n_minus_one([CUT], styles=STYLES, label="").axes[0]
     (drawn,) = (c for c in axes.containers if isinstance(c, ErrorbarContainer))
