@@ -42,7 +42,7 @@ SEARCH = Search(
     particle="X",
     observable="one column of masses, or a histogram of them",
     mass_range=(0.0, float("inf")),
-    reference="none",
+    reference="the signal is said in the YAML",
     column=COLUMN,
     regions=(
         Region(name="all", description="every row", selection=_selection, candidate="row", binning=None, tail="low"),

@@ -54,7 +54,8 @@ def described(search: Search, registry: Registry | None) -> Iterator[str]:
     """
     low, high = search.mass_range
     yield f"{search.name}: {search.final_state}"
-    yield f"    {search.observable}, {low:g} to {high:g} GeV; {search.reference}"
+    masses = f"{low:g} to {high:g} GeV" if high < float("inf") else "any mass"
+    yield f"    {search.observable}, {masses}; {search.reference}"
     for region in search.regions:
         control = " (control sample)" if region.role == "control" else ""
         yield f"    region {region.name}{control}: {region.description}; reads {region.candidate}"

@@ -105,7 +105,7 @@ def test_shipped_examples_load():
         ("search:", "channel: x\nsearch:", [":9:", "'channel' stands here and in line 1"]),
         ("data:", "data: [", ["is no YAML"]),
         ("data:", "beams: bele2\ndata:", ["beams = 'bele2'", "did you mean 'belle2'"]),
-        ("  simulate: {}", "  pseudo: false", ["either 'files' or 'simulate'"]),
+        ("  simulate: {}", "  pseudo: false", ["give one of 'files', 'histogram', 'simulate' and 'asimov'"]),
         ("{simulate: {events: 1000}}", "{files: [a.root]}", [":6:", "'luminosity' or both"]),
         ("channel: zprime-invisible", "channel: zprime-invisibel", [":1:", "did you mean 'zprime-invisible'"]),
         ("  luminosity: 0.276", "  luminosity: yes", [":3:", "data.luminosity", "True is no number"]),

@@ -27,26 +27,26 @@ def model(**changes) -> Model:
 
 
 def test_cross_section_and_coupling():
-    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model())
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, absolute=True, model=model())
     np.testing.assert_allclose(table["xsec_ul_obs"], [40.0, 15.0])  # n / (L eff)
     np.testing.assert_allclose(table["coupling_ul_exp"], np.sqrt([40.0 / 4.0, 15.0 / 16.0]))
     assert tuple(table) == COLUMNS
 
 
 def test_coupling_of_one_final_state_is_that_of_the_production():
-    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model(), branching_ratio=[0.5, 0.25])
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, absolute=True, model=model(), branching_ratio=[0.5, 0.25])
     np.testing.assert_allclose(table["xsec_ul_obs"], [40.0, 15.0])  # times the branching ratio, as it is seen
     np.testing.assert_allclose(table["coupling_ul_obs"], np.sqrt([80.0 / 4.0, 60.0 / 16.0]))
 
 
 def test_power_of_the_coupling():
-    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model(power=1.0))
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, absolute=True, model=model(power=1.0))
     np.testing.assert_allclose(table["coupling_ul_obs"], [10.0, 15.0 / 16.0])
 
 
 def test_without_a_model_the_limit_is_that_on_efficiency_times_cross_section():
     assert SEARCHES["zprime-lfv"].model is None
-    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=None)
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, absolute=False, model=None)
     np.testing.assert_allclose(table["xsec_ul_obs"], [4.0, 3.0])  # n / L
     assert np.all(np.isnan(table["coupling_ul_obs"]))
 
@@ -61,4 +61,17 @@ def test_without_a_model_the_limit_is_that_on_efficiency_times_cross_section():
 )
 def test_model_that_predicts_nothing_is_refused(cross_section, message):
     with pytest.raises(ConfigError, match=message):
-        limit_table(scan(), luminosity=2.0, sqrt_s=10.58, model=model(cross_section=cross_section))
+        limit_table(scan(), luminosity=2.0, sqrt_s=10.58, absolute=True, model=model(cross_section=cross_section))
+
+
+def test_known_efficiency_needs_no_model_and_no_luminosity_gives_no_cross_section():
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, absolute=True, model=None)
+    np.testing.assert_allclose(table["xsec_ul_obs"], [40.0, 15.0])
+    table = limit_table(scan(), luminosity=None, sqrt_s=10.58, absolute=True, model=None)
+    assert np.all(np.isnan(table["xsec_ul_obs"]))
+
+
+def test_effective_events_weigh_what_is_said():
+    weights = ((0.5, 2.5), (1.0, 3.0))
+    table = limit_table(scan(), luminosity=2.0, sqrt_s=10.58, absolute=False, model=None, weights=weights)
+    np.testing.assert_allclose(table["xsec_ul_obs"], [1.5 * 4.0, 2.5 * 3.0])
