@@ -38,6 +38,8 @@ logger = logging.getLogger(__name__)
 
 PATIENCE = "5 s"
 """How long a scheduler may take to answer."""
+NOTICE = 10
+"""Seconds after which a run that waits for a worker says so, again and again."""
 AHEAD = 3
 """Tasks a core that may be at work, or done and not yet asked for: more than for local ones, since a result travels."""
 PACKAGES = ("bumphunt", "selections", "workflows")
@@ -64,8 +66,6 @@ def cluster(address: str) -> Iterator[Callable[[Sequence[Callable[[], T]]], Iter
     from distributed.comm import CommClosedError
 
     try:
-        if not client.nthreads():
-            logger.warning("%s: the scheduler has no worker yet; work begins when it has one", address)
         yield lambda tasks: _results(client, tasks)
     except KilledWorker as error:
         msg = f"{address}: one task has ended {error.allowed_failures + 1} workers, often for lack of memory"
@@ -105,9 +105,20 @@ def _results(client: Client, tasks: Sequence[Callable[[], T]]) -> Iterator[T]:
     for task in tasks:
         waiting.append(client.submit(_done, cloudpickle.dumps(task), code, pure=False))
         while len(waiting) >= AHEAD * max(sum(client.nthreads().values()), 1):
-            yield waiting.popleft().result()
+            yield _result(client, waiting.popleft())
     while waiting:
-        yield waiting.popleft().result()
+        yield _result(client, waiting.popleft())
+
+
+def _result(client: Client, future: Any) -> Any:
+    """Return the result of a task, and say so where it waits for a worker."""
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    while not (done.wait(NOTICE) or future.done()):
+        if not client.nthreads():
+            address = client.scheduler.address
+            logger.warning("%s: the scheduler has no worker; work goes on when it has one", address)
+    return future.result()
 
 
 def _done(task: bytes, code: str) -> object:

@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,6 +42,11 @@ class Dask:
     def where(self) -> Scheduler:
         return Scheduler(address=self.address)
 
+    def add_worker(self, folder: Path) -> None:
+        """Start another worker of one thread."""
+        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder / "dask"))
+        self.processes.append(start("dask_worker", self.address, *options))
+
 
 def start(module: str, *arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"distributed.cli.{module}", *arguments]
@@ -56,10 +62,10 @@ def started(folder: Path) -> Iterator[Dask]:
         deadline = time.monotonic() + 60
         while not (file.exists() and file.read_text().endswith("}")) and time.monotonic() < deadline:
             time.sleep(0.05)
-        address = json.loads(file.read_text())["address"]
-        options = ("--nthreads", "1", "--no-nanny", "--local-directory", str(folder / "dask"))
-        processes += [start("dask_worker", address, *options) for _ in range(2)]
-        yield Dask(address, processes)
+        dask = Dask(json.loads(file.read_text())["address"], processes)
+        for _ in range(2):
+            dask.add_worker(folder)
+        yield dask
     finally:
         for process in processes:
             process.kill()
@@ -104,6 +110,18 @@ def test_tasks_of_a_worker_that_dies_are_done_by_the_other(dask):
         next(results)
         dask.processes[1].kill()
         assert list(results) == [None] * 19
+
+
+def test_run_without_a_worker_says_so_and_goes_on_with_the_next(dask, monkeypatch, caplog, tmp_path):
+    monkeypatch.setattr(cluster, "NOTICE", 0.2)
+    with in_order([partial(time.sleep, 0.1)] * 4, workers=dask.where) as results:
+        next(results)
+        for worker in dask.processes[1:]:
+            worker.kill()
+            worker.wait()
+        threading.Timer(1.0, dask.add_worker, [tmp_path]).start()
+        assert list(results) == [None] * 3
+    assert "the scheduler has no worker; work goes on when it has one" in caplog.text
 
 
 def test_scheduler_that_dies_is_said(dask):
