@@ -13,7 +13,7 @@ limits    ``limits.csv``, ``limits.json``: the limit table
 report    figures
 ========= =========================================================================================
 
-Beside them, `correct`, `impacts` and `global` read what some of these have written.
+Beside them, `correct`, `impacts`, `fit` and `global` read what some of these have written.
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from workflows.stages.making import check, limits, optimise, process, scan, simu
 from workflows.stages.showing import report
 from workflows.stages.stage import Job, Stage
 from workflows.stages.studying.correct import STAGE as CORRECT
+from workflows.stages.studying.fit import FIT, fit_stage, largest_excesses
 from workflows.stages.studying.global_significance import global_stage
 from workflows.stages.studying.impacts import IMPACTS, impacts_stage
 
@@ -44,6 +45,8 @@ __all__ = [
     "STAGES",
     "StageStatus",
     "correct",
+    "fit",
+    "fits_of_excesses",
     "global_significance",
     "hide_unblinded",
     "impacts",
@@ -226,6 +229,22 @@ def known_global(job: Job) -> Path | None:
     return None if step.reasons() else step.folder
 
 
+def fit(job: Job, mass: float, beside: Mapping[str, float] | None = None) -> Step:
+    """Return the step that fits the window of one mass [GeV] and its other coordinates, after `scan`, to look at.
+
+    Raises
+    ------
+    ConfigError
+        If the mass is outside the search, or excluded, nothing was simulated at the coordinates, or counts are taken.
+    """
+    return _beside(fit_stage(job.analysis, mass, beside), job)
+
+
+def fits_of_excesses(job: Job) -> list[Step]:
+    """Return the steps that fit the windows of the largest excesses of the limit table, which must be there."""
+    return [fit(job, mass, beside) for mass, beside in largest_excesses(job)]
+
+
 def hide_unblinded(job: Job) -> None:
     """Remove the results of stages that may hold what is blinded, if the analysis now is blinded: all that do not say.
 
@@ -236,7 +255,7 @@ def hide_unblinded(job: Job) -> None:
         return
     kept = _WITHOUT_DATA | (_OF_SIDEBANDS if job.analysis.scan.sidebands else frozenset())
     folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in kept]
-    for folder in (*folders, job.of(GLOBAL), *job.of(IMPACTS).glob("*")):
+    for folder in (*folders, job.of(GLOBAL), *job.of(IMPACTS).glob("*"), *job.of(FIT).glob("*")):
         record = record_of(folder)
         if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):
             shutil.rmtree(folder)

@@ -144,8 +144,9 @@ def _make(
     allow_missing: bool,
     verb: str,
     extra: Callable[[Job], Sequence[Step]] = lambda _: (),
+    after: Callable[[Job], Sequence[Step]] = lambda _: (),
 ) -> Job:
-    """Make the stages up to `verb` that are out of date, and those that `extra` returns; return the job."""
+    """Make the stages up to `verb` that are out of date, those of `extra`, then those of `after`; return the job."""
     from workflows.chain import hide_unblinded, prepare, up_to
     from workflows.config.file import load
 
@@ -155,9 +156,16 @@ def _make(
         job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
         hide_unblinded(job)
         for step in (*up_to(job, verb), *extra(job)):
-            state = "made" if step.run() else "up to date"
-            _say(f"{step.name:<9} {state}: {step.folder}")
+            _run(step)
+        for step in after(job):  # which stages there are hangs on what the others gave
+            _run(step)
     return job
+
+
+def _run(step: Step) -> None:
+    """Make a stage if it is out of date, and say so."""
+    state = "made" if step.run() else "up to date"
+    _say(f"{step.name:<9} {state}: {step.folder}")
 
 
 def _verb(name: str, text: str) -> None:
@@ -283,11 +291,11 @@ def run(
     allow_missing: AllowMissing = False,
 ) -> None:
     """Make every stage that is out of date, in order, and show the result."""
-    from workflows.chain import known_global
+    from workflows.chain import fits_of_excesses, known_global
     from workflows.products.global_table import global_sentence
     from workflows.products.limit_table import summarise
 
-    job = _make(analysis, output, _who(workers, executor, scheduler), allow_missing, "report")
+    job = _make(analysis, output, _who(workers, executor, scheduler), allow_missing, "report", after=fits_of_excesses)
     about = job.analysis.about
     known = known_global(job)
     summary = summarise(
@@ -372,6 +380,37 @@ def impacts(
         printed = [[v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row] for row in rows]
         _show(title, columns, printed, text=("source",))
         _say(f"statistical error: {number['statistical']} events; table and figure: {step.folder}")
+
+
+@app.command("fit")
+def fit_window(
+    analysis: AnalysisFile,
+    mass: Annotated[list[float], typer.Option(help="Mass [GeV]; may be given several times.")],
+    at: Annotated[
+        list[str] | None, typer.Option(help="Other coordinate, as NAME=VALUE; once for each that the search has.")
+    ] = None,
+    output: Output = None,
+    workers: Workers = 1,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Fit the window of a mass and draw it: data, components, pulls, likelihood, parameters."""
+    from workflows import chain
+    from workflows.results import read_json
+
+    beside = dict(_coordinate(text) for text in at or ())
+
+    def wanted(job: Job) -> list[Step]:
+        return [chain.fit(job, m, beside) for m in mass]
+
+    for step in wanted(_make(analysis, output, workers, allow_missing, "scan", extra=wanted)):
+        found = read_json(step.folder / "fit.json")
+        columns = ("parameter", "constraint", "centre", "width", "value", "error")
+        rows = zip(*(found["parameters"][name] for name in columns), strict=True)
+        printed = [[v if isinstance(v, str) else "" if v is None else f"{v:.4g}" for v in row] for row in rows]
+        where = " ".join([f"{found['mass']:g} GeV", *(at or ())])
+        _show(f"fit at {where}", columns, printed, text=columns[:2])
+        _say(found["said"])
+        _say(f"tables and figure: {step.folder}")
 
 
 def _coordinate(text: str) -> tuple[str, float]:

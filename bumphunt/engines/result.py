@@ -6,7 +6,8 @@ failed fit is a record with a status, never an exception and never a number that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 import numpy as np
@@ -73,6 +74,9 @@ class FitResult:
         Steps of the minimiser, or Minuit's calls of the likelihood.
     engine
         "linear", "newton", "minuit" or "zfit".
+    components
+        Expected counts at the fit, by region and sample, shape ``(B_r,)`` each: of `bumphunt.inference.fit.fit` alone,
+        empty where that failed.
     """
 
     names: tuple[str, ...]
@@ -83,6 +87,7 @@ class FitResult:
     status: FitStatus
     iterations: int
     engine: str
+    components: Mapping[str, Mapping[str, Array]] = field(default_factory=dict, repr=False)
 
     @property
     def n_sig(self) -> float:

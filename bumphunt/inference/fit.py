@@ -130,6 +130,7 @@ from bumphunt.inference.settings import LimitMethod, LimitSettings, Prior
 from bumphunt.inference.significance import profile_significance
 from bumphunt.inference.toys import toy_limit
 from bumphunt.inference.upper_limit import UpperLimit, failed_limit, most_events
+from bumphunt.likelihood.by_sample import expected_by_sample
 from bumphunt.likelihood.likelihood import likelihood
 from bumphunt.models.region import Region
 
@@ -167,12 +168,19 @@ def fit(regions: Regions, *, strength: float | None = None, engine: Engine = "au
         "auto" takes "linear" where the likelihood is linear in its parameters, and "newton" for the others. "minuit"
         is the reference, and "zfit" a peer (an extra): see `bumphunt.engines.choose`.
 
+    Returns
+    -------
+    FitResult
+        Its `components` are the expected counts of each sample of each region.
+
     Raises
     ------
     InputError
         If the regions do not fit together, or the engine cannot fit them or is not installed (the extra zfit).
     """
-    return fit_likelihood(likelihood(regions), engine, strength=strength)
+    model = likelihood(regions)
+    found = fit_likelihood(model, engine, strength=strength)
+    return replace(found, components=expected_by_sample(model, found.values)) if found.status.usable else found
 
 
 def limit(

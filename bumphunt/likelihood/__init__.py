@@ -5,6 +5,7 @@ file                   what it is for
 =====================  ====================================================================================
 `likelihood`           regions put together: `Likelihood`
 `components`           samples as shapes times factors, and their layout in arrays
+`by_sample`            what each sample expects
 `linear`               a linear likelihood as columns of expected counts: `Channel`
 `narrow_bins`          values as counts in bins so narrow that nothing is lost
 `flat`                 the arrays that compiled code works on

@@ -193,12 +193,13 @@ class MovingPeak:
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """Bins from `first` up to `last`: a shape times factors."""
+    """Bins from `first` up to `last`: a shape times factors; of which sample, is not asked by any engine."""
 
     first: int
     last: int
     shape: Template | Exponential | MovingPeak | Computed
     factors: tuple[LinearFactor | PowerFactor | BinFactors, ...]
+    sample: str = ""
 
     @property
     def linear(self) -> bool:

@@ -249,9 +249,9 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         uncertainty has another number of bins than its sample.
     """
     several = (regions,) if isinstance(regions, Region) else tuple(regions)
-    names = [r.name for r in several]
-    if not several or len(set(names)) != len(names):
-        msg = f"a fit needs regions with different names, got {names}"
+    regions_named = [r.name for r in several]
+    if not several or len(set(regions_named)) != len(regions_named):
+        msg = f"a fit needs regions with different names, got {regions_named}"
         raise InputError(msg)
     parameters = _Parameters()
     parameters.add(STRENGTH, "the signal strength")
@@ -261,7 +261,9 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         shared = _simulated(r, parameters)
         for sample in (r.signal, *r.backgrounds):
             strength = (LinearFactor(0, 0.0, 1.0, clipped=False),) if sample is r.signal else ()
-            components.extend(_compiled(r, sample, first, parameters, strength, shared))
+            made = _compiled(r, sample, first, parameters, strength, shared)
+            names = [sample.name, *[f"{sample.name} (spurious)"] * (len(made) - 1)]
+            components.extend(replace(c, sample=name) for c, name in zip(made, names, strict=True))
         first += r.counts.size
     auxiliary = tuple((index, tau) for index, (tau, _) in parameters.auxiliary.items())
     counts = np.concatenate([*(r.counts for r in several), [n for _, n in parameters.auxiliary.values()]])

@@ -18,6 +18,7 @@ file            what it is for
 `counts`        a mass tested by counting
 `rows`          the row of a mass: its columns, its flags, whether it is valid
 `impacts`       what each source does at one mass
+`window_fit`    the fit of one window, to look at
 ==============  ===============================================================================================
 
 What happens at one mass: `regions.scan_masses` says what is looked at, `fits`, `channels` or `counts` what the data

@@ -11,6 +11,7 @@ signal              efficiency and resolution against mass, closure
 limits              p-values and upper limits against mass
 impacts             sources of uncertainty
 global_significance the whole search: largest significances of toys
+window              the fit of one window
 validation          the Monte Carlo beside its references
 =================== ===========================================================
 """

@@ -14,7 +14,7 @@ import uproot
 import yaml
 from pydantic import BaseModel
 
-from workflows.chain import correct, impacts, prepare, up_to
+from workflows.chain import correct, fit, impacts, prepare, up_to
 from workflows.config.file import load
 from workflows.config.sections.analysis import Analysis
 from workflows.products.factor_files import write_correction
@@ -83,12 +83,12 @@ SIMULATED: dict[str, Any] = {
 BEAMS = {"electron_energy": 7.0, "positron_energy": 4.0}
 READ = "check process correct"
 NORMALISED = "check optimise spectra report correct"
-TESTED = "scan impacts"
-SHOWN = "check process spectra scan limits report impacts correct"
+TESTED = "scan impacts fit"
+SHOWN = "check process spectra scan limits report impacts fit correct"
 
 Edits = dict[str, tuple[Any, str]]
 GIVEN_EDITS: Edits = {
-    "channel": ("own.py:OTHER", "check process optimise scan limits report impacts correct"),
+    "channel": ("own.py:OTHER", "check process optimise scan limits report impacts fit correct"),
     "regions": (["mumu", "emu"], READ),  # a control sample
     "model": ("own.py:other_model", "limits report"),
     "beams": ("babar", f"{READ} limits"),
@@ -335,7 +335,8 @@ def settings(folder: Path, content: dict[str, Any]) -> dict[str, object]:
     """Return what each stage depends on but for files."""
     (folder / "analysis.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     job = prepare(load(folder / "analysis.yaml"), folder / "results")
-    steps = [*up_to(job, "report"), correct(job), impacts(job, 2.0, dict(job.analysis.scan.points[0]))]
+    beside = dict(job.analysis.scan.points[0])
+    steps = [*up_to(job, "report"), correct(job), impacts(job, 2.0, beside), fit(job, 2.0, beside)]
     return {step.name: (step.settings, step.modules) for step in steps}
 
 
@@ -447,7 +448,12 @@ def test_other_coordinates_of_the_signal(folder: Path) -> None:
     read = GIVEN | {"channel": "own.py:LOOSE", "signal": {"points": points}}
     same = read | {"signal": {"points": [point | {"coordinates": {"g": 0.2}} for point in points]}}
     before, after = (settings(folder, content) for content in (read, same))
-    assert {name for name in before if before[name] != after[name]} == {"impacts", "process", *NORMALISED.split()}
+    assert {name for name in before if before[name] != after[name]} == {
+        "fit",
+        "impacts",
+        "process",
+        *NORMALISED.split(),
+    }
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bumphunt.errors import ConfigError, unknown_name
 from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.impacts import Impact, impacts_at
-from workflows.config.coordinates import ALONE, At, at_of, file_suffix, in_figures, words
+from workflows.config.coordinates import ALONE, At, file_suffix, in_figures
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
 from workflows.figures.impacts import impacts as draw_impacts
 from workflows.figures.style import save
@@ -21,6 +20,7 @@ from workflows.products.signal_models import read_signal_models
 from workflows.results import write_csv, write_json
 from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
+from workflows.stages.studying.hypothesis import checked_point
 
 __all__ = ["IMPACTS", "impacts_stage", "run_impacts"]
 
@@ -91,15 +91,7 @@ def impacts_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, 
     ConfigError
         If the mass is outside the search, or excluded, or nothing was simulated at the coordinates.
     """
-    at = _point(analysis, beside or {})
-    masses = analysis.scan.masses
-    if not masses.low <= mass <= masses.high:
-        msg = f"--mass {mass:g}: the search of {analysis.path} goes from {masses.low:g} to {masses.high:g} GeV"
-        raise ConfigError(msg)
-    for first, last in masses.excluded:
-        if first < mass < last:
-            msg = f"--mass {mass:g}: {first:g} to {last:g} GeV are not searched, see 'search.exclude'"
-            raise ConfigError(msg)
+    at = checked_point(analysis, mass, beside or {})
 
     def make(job: Job, folder: Path) -> None:
         run_impacts(
@@ -120,24 +112,3 @@ def impacts_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, 
         files=("search", "background"),
         make=make,
     )
-
-
-def _point(analysis: ResolvedAnalysis, beside: Mapping[str, float]) -> At:
-    """Return a point of the other coordinates that was simulated.
-
-    Raises
-    ------
-    ConfigError
-        If nothing was.
-    """
-    coordinates = analysis.about.search.coordinates
-    names = [coordinate.name for coordinate in coordinates]
-    if unknown := [name for name in beside if name not in names]:
-        msg = f"--at {unknown[0]}: {unknown_name('coordinate', unknown[0], names)}"
-        raise ConfigError(msg)
-    at = at_of({name: beside[name] for name in names if name in beside})
-    if at not in analysis.scan.points:
-        known = "; ".join(words(point, coordinates) for point in analysis.scan.points)
-        msg = f"--at: {words(at, coordinates) or 'nothing'} is no point of {analysis.path}; there are {known}"
-        raise ConfigError(msg)
-    return at
