@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bumphunt.likelihood.components import flattened
+from bumphunt.likelihood.components import Computed, flattened
 from bumphunt.likelihood.kernels import evaluate
 from bumphunt.likelihood.likelihood import Likelihood
 
@@ -35,9 +35,12 @@ def expected_by_sample(model: Likelihood, theta: ArrayLike) -> dict[str, dict[st
     names = {int(first): r.name for first, r in zip(ends[:-1], model.regions, strict=True)}
     found: dict[str, dict[str, Array]] = {name: {} for name in names.values()}
     for component in model.components:
-        nu = np.empty((1, model.n_bins))
-        evaluate(flattened([component], (), n, model.n_bins), at, False, nu, np.zeros((0, 0)))
         here = found[names[component.first]]
-        counts = nu[0, component.first : component.last]
+        if isinstance(component.shape, Computed):
+            counts = component.shape.counts(at[0])
+        else:
+            nu = np.empty((1, model.n_bins))
+            evaluate(flattened([component], (), n, model.n_bins), at, False, nu, np.zeros((0, 0)))
+            counts = nu[0, component.first : component.last]
         here[component.sample] = here.get(component.sample, 0.0) + counts
     return found

@@ -19,6 +19,7 @@ from bumphunt.scanning.method import Method
 from bumphunt.scanning.regions import ScanRegion, checked_regions, scan_masses
 from bumphunt.scanning.rows import ScanPoint
 from bumphunt.scanning.scan import scan_spectra
+from bumphunt.scanning.sidebands import predicted
 from bumphunt.scanning.sources import Sources
 
 __all__ = ["FittedParameter", "FittedRegion", "WindowFit", "fit_window"]
@@ -122,7 +123,7 @@ def fit_window(
         If the best fit failed.
     """
     several = checked_regions(regions)
-    (seen,) = scan_masses(several, mass, method, sources)
+    (seen,) = (predicted(at, method) for at in scan_masses(several, mass, method, sources))
     if method.kind == "counting":
         msg = "counts in one bin have no window to look at: want the method 'templates' or 'smooth'"
         raise InputError(msg)

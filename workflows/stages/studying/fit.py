@@ -147,7 +147,7 @@ def fit_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, floa
         folder=f"{FIT}/{mass:.6g}{file_suffix(at)}",
         needs=("spectra", "scan"),
         depends=lambda job: {**tested(job), "mass": mass, "at": dict(at), "pseudo": job.analysis.about.pseudo},
-        files=("search",),
+        files=("search", "background"),
         make=make,
     )
 
