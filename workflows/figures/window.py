@@ -110,7 +110,7 @@ def _draw_likelihood(axes: Any, found: WindowFit) -> None:
     limit = found.row.n_sig_ul_obs
     if np.isfinite(limit) and found.strengths[0] < limit < found.strengths[-1]:
         axes.axvline(limit, color=COLOURS[2], linewidth=0.9, label=f"upper limit, {found.row.cl:.0%} CL")
-        axes.legend(fontsize=8, loc="upper center")
+        axes.legend(fontsize=8, loc="upper center", frameon=True, framealpha=1.0, edgecolor="none")
     axes.set_ylim(0.0, 14.0)
     if np.all(np.isfinite(found.strengths)):
         axes.set_xlim(found.strengths[0], found.strengths[-1])
@@ -134,7 +134,7 @@ def _draw_parameters(axes: Any, parameters: tuple[FittedParameter, ...]) -> None
     axes.set_xlim(-reach, reach)
     axes.minorticks_off()
     axes.tick_params(axis="y", length=0)
-    axes.set_xlabel("(fitted $-$ centre) / width of the constraint")
+    axes.set_xlabel("(fitted $-$ centre) / constraint")
     if len(shown) < len(known):
         axes.set_title(f"the {len(shown)} most pulled of {len(known)} constrained parameters", fontsize=8, loc="left")
     elif not shown:
