@@ -216,7 +216,7 @@ def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str
     """Return what one sample depends on: not on the files of others, and on what is blinded or shifted if it is."""
     settings = dict(dependencies["settings"])
     samples, shifts = settings.pop("samples"), settings.pop(SHIFTS, None)
-    of_data = {name: settings.pop(name) for name in ("search", BLINDED, "unbinned")}
+    of_data = {name: settings.pop(name, None) for name in ("search", BLINDED, "unbinned")}
     own = samples.get(sample.name, {}).get("+".join(sample.regions), {})
     files = [file for parts in samples.values() for part in parts.values() for file in part["files"]]
     others = {str(Path(file).resolve()) for file in files} - {str(Path(f).resolve()) for f in own.get("files", ())}
