@@ -43,6 +43,10 @@ def first_strength(expected: Array, signal: Array, counts: Array, otherwise: flo
     return max(1.0, float(np.max(counts[..., alone].sum(axis=-1), initial=0.0)))
 
 
+FEW = 100.0
+"""Counts up to which those that lie like signal tell where the strength may be: beside them a background may fade."""
+
+
 def faded(model: Likelihood, theta: Array, counts: Array) -> bool:
     """Return whether an exponential background has faded away where there are counts: no place to start from.
 
@@ -62,7 +66,9 @@ def faded(model: Likelihood, theta: Array, counts: Array) -> bool:
 
 
 def signal_like(model: Likelihood, theta: Array, counts: Array) -> Array:
-    """Return about how many counts look like signal, shape ``(N,)``: each with the signal there, relative to its most.
+    """Return about how many of few counts look like signal, shape ``(N,)``: each with the signal there, over its most.
+
+    Of many counts most are background, which has its own start: there it is 0.
 
     Parameters
     ----------
@@ -74,7 +80,8 @@ def signal_like(model: Likelihood, theta: Array, counts: Array) -> Array:
         Of N data sets, shape ``(N, B)``.
     """
     signal = model.expected_and_slopes(theta)[1][0]
-    return np.asarray(counts @ (signal / signal.max()))
+    few = counts.sum(axis=1) <= FEW
+    return np.where(few, counts @ (signal / signal.max()), 0.0)
 
 
 def lifted(theta: Array, rising: Array, columns: Array) -> Array:

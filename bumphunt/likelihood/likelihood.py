@@ -145,7 +145,8 @@ class Likelihood:
             shape, here = component.shape, slice(component.first, component.last)
             if isinstance(shape, Computed):
                 for row, point in zip(nu, theta, strict=True):
-                    row[here] += shape.counts(point)
+                    with np.errstate(invalid="ignore", over="ignore"):  # no number: no place that a fit stays at
+                        row[here] += shape.counts(point)
                 if slopes is not None:
                     slopes[shape.indices, here] += shape.slopes(theta[-1])
         return nu

@@ -109,7 +109,7 @@ def breit_wigner_pdf(x: ArrayLike, mean: float, sigma: float, width: float) -> A
     Examples
     --------
     >>> float(breit_wigner_pdf(91.0, 91.2, 1e-3, 2.5).round(4))  # no resolution: 2 M^2 Gamma / (pi (...)), nearly
-    0.2478
+    0.2484
     """
     where = np.asarray(x, dtype=np.float64)
     return np.where(where >= 0.0, _convolved(np.abs(where), *_checked_pole(mean, sigma, width)), 0.0)

@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 POINTS = 20_001
 """Points of the integral of the number of bins."""
+ROUNDING = 1e-6
+"""Relative error of that integral: so much more than a whole number of bins is none."""
 MOST_BINS = 1_000_000
 """More bins than this are a mistake of a unit."""
 
@@ -79,7 +81,7 @@ def resolution_edges(low: float, high: float, resolution: Callable[[Array], Arra
     # the number of bins below x is the integral of their density, by the trapezoidal rule
     density = per_resolution / sigma
     below = np.concatenate([[0.0], np.cumsum(0.5 * (density[1:] + density[:-1]) * np.diff(x))])
-    bins = max(1, int(np.ceil(below[-1] * (1.0 - 1e-9))))
+    bins = max(1, int(np.ceil(below[-1] * (1.0 - ROUNDING))))
     if bins > MOST_BINS:
         msg = f"{bins} bins from {low:g} to {high:g}: is the resolution, from {sigma.min():g}, in the unit of the axis?"
         raise InputError(msg)

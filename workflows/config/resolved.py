@@ -28,6 +28,7 @@ from workflows.config.checks.fits import check_engine, check_sources
 from workflows.config.checks.names import check_names
 from workflows.config.checks.regions import check_regions
 from workflows.config.coordinates import ALONE, Sheet, words
+from workflows.config.derived.curves import LoadedCurve
 from workflows.config.derived.generated import GIVEN_SIGNAL, with_files
 from workflows.config.derived.given import given_signal, signal_curves, spectrum_edges
 from workflows.config.derived.histogram_data import HistogramData, histogram_data
@@ -51,7 +52,6 @@ from workflows.config.records import (
 from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name
 from workflows.config.searches import Registry, find_function, find_search, registry_of
 from workflows.config.sections.analysis import Analysis, Ntuples
-from workflows.config.sections.curves import LoadedCurve
 from workflows.config.sections.cuts import check_cuts, with_cuts
 from workflows.config.sections.samples import MIN_MASSES
 from workflows.config.tasks import fit_tasks

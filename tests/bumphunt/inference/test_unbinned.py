@@ -225,7 +225,7 @@ def test_densities_of_zfit_give_the_same_likelihood():
         loss = unbinned_loss(zfit, regions, model, parameters, zfit.Parameter("count", 0.0, floating=False))
         got, want = [], []
         for _ in range(4):
-            moved = theta * (1.0 + 0.05 * rng.normal(size=theta.size)) + (model.precisions > 0.0) * rng.normal()
+            moved = theta * (1.0 + 0.05 * rng.normal(size=theta.size)) + model.measured * rng.normal()
             zfit.param.set_values(parameters, moved)
             got.append(float(loss.value(full=True)))
             want.append(values_nll(regions, moved))

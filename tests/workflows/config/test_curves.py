@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from workflows.config.sections.curves import CurveTable, load_curve
+from workflows.config.derived.curves import load_curve
+from workflows.config.sections.section import CurveTable
 
 
 def test_number_expression_and_function_give_values(tmp_path):

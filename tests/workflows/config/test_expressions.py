@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bumphunt.errors import InputError
-from workflows.config.sections.expressions import expression
+from workflows.config.derived.expressions import expression
 
 
 @pytest.mark.parametrize(

@@ -133,7 +133,7 @@ def test_json_that_is_no_list_of_runs_is_refused(of_runs, text):
     [
         ({"good_runs": "nowhere.csv"}, r"nowhere\.csv: there is no such file"),
         ({"luminosity": 1.0}, r"data\.luminosity: 1 fb\^-1, but data\.good_runs has luminosities too, 0\.73 fb\^-1"),
-        ({"good_runs": None}, r"give 'luminosity' \[fb\^-1\], or 'good_runs'"),
+        ({"good_runs": None}, r"data\.luminosity: say it \[fb\^-1\]; the sample"),
         ({"files": [], "simulate": {}}, r"'good_runs' are those of 'files'"),
     ],
 )

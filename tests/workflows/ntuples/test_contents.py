@@ -146,6 +146,7 @@ class Tree:
 )
 def test_branch_is_judged_by_how_it_would_be_read(monkeypatch, branch, words):
     monkeypatch.setattr(contents, "open_tree", lambda *_: nullcontext(Tree()))
+    monkeypatch.setattr(contents, "state_of", lambda _: ())
     with pytest.raises(NtupleError, match=words):
         look(Path("a.root"), variables=["v"], names={"v": branch})
     assert look(Path("a.root"), variables=["event/energy", "packed"], names={"event/energy": "event/energy"}).rows == 5

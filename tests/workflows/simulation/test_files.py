@@ -211,7 +211,8 @@ def test_negative_yield_factor_raises(tmp_path):
 
 
 def test_death_of_a_worker_is_said_and_leaves_nothing(tmp_path, monkeypatch):
-    dying = stage._File(name="mumu", events=1, tasks=(partial(os._exit, 3),), sample=plan().samples[0])
+    task = (partial(os._exit, 3),)
+    dying = stage._File(name="mumu", full_name="mumu", events=1, tasks=task, sample=plan().samples[0], there=False)
     monkeypatch.setattr(stage, "_files", lambda *_: [dying])
     with pytest.raises(BumphuntError, match="one of 2 worker processes died"):
         simulate(plan(), tmp_path, workers=2)

@@ -14,7 +14,7 @@ from bumphunt.models.peaks import TAILS
 from bumphunt.models.shapes import Tail
 from bumphunt.spectrum.axis import MassAxis
 from bumphunt.spectrum.edges import logarithmic_edges, resolution_edges
-from workflows.config.sections.curves import LoadedCurve, load_curve
+from workflows.config.derived.curves import LoadedCurve, load_curve
 from workflows.config.sections.fit import SpectrumBinning
 from workflows.config.sections.samples import Signal
 

@@ -8,8 +8,6 @@ samples     events: beams, data, backgrounds, signal
 fit         hypotheses: masses, spectrum, optimised cuts, fit, uncertainties
 cuts        cuts of the search that are changed, dropped or added
 corrections weights of simulated events, and control samples
-curves      functions of mass: a number, an expression, a table, a function of a file
-expressions arithmetic in ``mass``, parsed and never evaluated by Python
 section     what sections have in common
 =========== =====================================================================================
 """

@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 
 from bumphunt.montecarlo.processes.process import Value
 from workflows.config.coordinates import At, Sheet, at_of, grid
-from workflows.config.sections.curves import Curve
-from workflows.config.sections.section import Count, Finite, NonNegative, Positive, Relative, Section
+from workflows.config.sections.section import Count, Curve, Finite, NonNegative, Positive, Relative, Section
 from workflows.simulation.hepmc import HEPMC
 
 __all__ = [

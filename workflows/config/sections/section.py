@@ -6,7 +6,19 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-__all__ = ["Count", "Finite", "NonNegative", "Number", "Positive", "Relative", "RelativeChange", "Section", "UpDown"]
+__all__ = [
+    "Count",
+    "Curve",
+    "CurveTable",
+    "Finite",
+    "NonNegative",
+    "Number",
+    "Positive",
+    "Relative",
+    "RelativeChange",
+    "Section",
+    "UpDown",
+]
 
 
 def _no_truth_value(value: object) -> object:
@@ -42,3 +54,14 @@ class Section(BaseModel):
     """Base of all sections: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class CurveTable(Section):
+    """A table of masses and values."""
+
+    file: str
+    """CSV file of two columns: masses [GeV], ascending, and values. Relative to the folder of the YAML."""
+
+
+Curve = Finite | Annotated[str, "an expression, or file.py:FUNCTION"] | CurveTable
+"""A function of mass in the YAML (`workflows.config.derived.curves`)."""

@@ -77,8 +77,8 @@ def expression(text: str) -> Expression:
 
     Examples
     --------
-    >>> expression("0.001 + 0.5 * sqrt(mass)")([0.0, 4.0])
-    array([0.001, 1.001])
+    >>> expression("0.5 + 0.25 * sqrt(mass)")([0.0, 4.0])
+    array([0.5, 1. ])
     """
     if len(text) > LONGEST:
         msg = f"an expression of {len(text)} characters; write one of at most {LONGEST}, or 'file.py:FUNCTION'"

@@ -4,7 +4,7 @@
 ``resolution:`` in the YAML    stands for
 ============================== =======================================================================
 ``0.02``                       the same at every mass
-``"0.0095 * mass"``            an arithmetic expression (`workflows.config.sections.expressions`)
+``"0.0095 * mass"``            an arithmetic expression (`workflows.config.derived.expressions`)
 ``{file: resolution.csv}``     a table of two columns, mass and value, with a line between its points
 ``resolution.py:FUNCTION``     ``FUNCTION(masses)`` of a file: masses [GeV] to values, shape (M,)
 ============================== =======================================================================
@@ -16,34 +16,23 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, InputError
+from workflows.config.derived.expressions import expression
 from workflows.config.own_code import OwnCode
 from workflows.config.searches import find_function
-from workflows.config.sections.expressions import expression
-from workflows.config.sections.section import Finite, Section
+from workflows.config.sections.section import CurveTable
 from workflows.tables import read_numbers
 
-__all__ = ["Curve", "CurveTable", "LoadedCurve", "load_curve"]
+__all__ = ["LoadedCurve", "load_curve"]
 
 Array = NDArray[np.float64]
 
 _FUNCTION = re.compile(r".+\.py:\w+")
-
-
-class CurveTable(Section):
-    """A table of masses and values."""
-
-    file: str
-    """CSV file of two columns: masses [GeV], ascending, and values. Relative to the folder of the YAML."""
-
-
-Curve = Finite | Annotated[str, "an expression, or file.py:FUNCTION"] | CurveTable
-"""A function of mass in the YAML."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
