@@ -94,7 +94,7 @@ needs_zfit = pytest.mark.skipif(importlib.util.find_spec("zfit") is None, reason
 
 @needs_zfit
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=4, deadline=None, derandomize=True)
 @given(**SPECTRA)
 def test_zfit_agrees_over_random_spectra(**description):
     r = spectrum(**description)
