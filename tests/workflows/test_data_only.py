@@ -203,12 +203,7 @@ EDITS = {
 @pytest.mark.parametrize("edit", EDITS)
 def test_what_is_wrong_is_said_in_a_line_by_check(folder, edit):
     key, says = EDITS[edit]
-    change = yaml.safe_load(edit)
-    for section in ("data", "samples"):
-        if section in change:
-            inner = change[section] if section == "data" else change[section]["b"]
-            inner["files"] = [inner["files"]]
-    folder.content |= change
+    folder.content |= yaml.safe_load(edit)
     with pytest.raises(BumphuntError, match=says) as caught:
         folder.check()
     assert "\n" not in str(caught.value)

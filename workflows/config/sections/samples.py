@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.montecarlo.processes.process import Value
 from workflows.config.coordinates import At, Sheet, at_of, grid
@@ -155,8 +155,16 @@ class Smooth(Section):
 
 _NORMALISED = ("luminosity", "cross_section", "parents", "branching_fraction")
 
-Files = tuple[str, ...] | dict[str, tuple[str, ...]]
-"""ROOT files, wildcards expanded; by region where the regions read different ones."""
+
+def _listed(value: object) -> object:
+    """Return a list for one file or pattern, by region too."""
+    if isinstance(value, dict):
+        return {name: _listed(files) for name, files in value.items()}
+    return [value] if isinstance(value, str) else value
+
+
+Files = Annotated[tuple[str, ...] | dict[str, tuple[str, ...]], BeforeValidator(_listed)]
+"""Files, wildcards expanded: one, or a list; by region where the regions read different ones."""
 
 
 class BackgroundSample(Section):
