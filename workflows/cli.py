@@ -51,6 +51,9 @@ _IMPACT_NUMBERS = ("n_sig", "n_sig_error", "limit_obs", "limit_exp", "statistica
 AnalysisFile = Annotated[Path, typer.Argument(metavar="ANALYSIS.yaml", help="The analysis; see examples/.")]
 Output = Annotated[Path | None, typer.Option(help="Folder of the results; results/<name of the YAML> unless given.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes to use; results do not depend on it.")]
+At = Annotated[
+    list[str] | None, typer.Option(help="Other coordinate, as NAME=VALUE; once for each that the search has.")
+]
 AllowMissing = Annotated[
     bool,
     typer.Option("--allow-missing", help="Go on when rows cannot be read: luminosity is scaled, results are marked."),
@@ -349,9 +352,7 @@ def verify(
 def impacts(
     analysis: AnalysisFile,
     mass: Annotated[list[float], typer.Option(help="Mass [GeV]; may be given several times.")],
-    at: Annotated[
-        list[str] | None, typer.Option(help="Other coordinate, as NAME=VALUE; once for each that the search has.")
-    ] = None,
+    at: At = None,
     output: Output = None,
     workers: Workers = 1,
     executor: ExecutorName = "local",
@@ -362,7 +363,7 @@ def impacts(
     from workflows import chain
     from workflows.results import read_json
 
-    beside = dict(_coordinate(text) for text in at or ())
+    beside = _coordinates(at)
 
     def wanted(job: Job) -> list[Step]:
         return [chain.impacts(job, m, beside) for m in mass]
@@ -386,23 +387,24 @@ def impacts(
 def fit_window(
     analysis: AnalysisFile,
     mass: Annotated[list[float], typer.Option(help="Mass [GeV]; may be given several times.")],
-    at: Annotated[
-        list[str] | None, typer.Option(help="Other coordinate, as NAME=VALUE; once for each that the search has.")
-    ] = None,
+    at: At = None,
     output: Output = None,
     workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
     allow_missing: AllowMissing = False,
 ) -> None:
     """Fit the window of a mass and draw it: data, components, pulls, likelihood, parameters."""
     from workflows import chain
     from workflows.results import read_json
 
-    beside = dict(_coordinate(text) for text in at or ())
+    beside = _coordinates(at)
 
     def wanted(job: Job) -> list[Step]:
         return [chain.fit(job, m, beside) for m in mass]
 
-    for step in wanted(_make(analysis, output, workers, allow_missing, "scan", extra=wanted)):
+    who = _who(workers, executor, scheduler)
+    for step in wanted(_make(analysis, output, who, allow_missing, "scan", extra=wanted)):
         found = read_json(step.folder / "fit.json")
         columns = ("parameter", "constraint", "centre", "width", "value", "error")
         rows = zip(*(found["parameters"][name] for name in columns), strict=True)
@@ -413,14 +415,17 @@ def fit_window(
         _say(f"tables and figure: {step.folder}")
 
 
-def _coordinate(text: str) -> tuple[str, float]:
-    """Return the name and the value of ``NAME=VALUE``."""
-    name, _, value = text.partition("=")
-    try:
-        return name.strip(), float(value)
-    except ValueError:
-        msg = f"--at {text}: want NAME=VALUE, such as lifetime=10"
-        raise typer.BadParameter(msg) from None
+def _coordinates(texts: Sequence[str] | None) -> dict[str, float]:
+    """Return the values by name of texts such as ``NAME=VALUE``."""
+    found = {}
+    for text in texts or ():
+        name, _, value = text.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            msg = f"--at {text}: want NAME=VALUE, such as lifetime=10"
+            raise typer.BadParameter(msg) from None
+    return found
 
 
 @app.command(name="global")

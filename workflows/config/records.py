@@ -392,8 +392,6 @@ class OwnFiles:
     search, model, background, generators
         What the search is made of, the user's model and background function, and processes and candidates that are not
         shipped, as they were when they were loaded; what is not of one's own is None.
-    signal
-        Files of the functions that the signal is said by.
     corrections, events
         Files of corrections, and of generated events.
     """
@@ -402,7 +400,6 @@ class OwnFiles:
     model: OwnCode | None
     background: OwnCode | None
     generators: OwnCode | None
-    signal: tuple[OwnCode, ...]
     corrections: tuple[Path, ...]
     events: tuple[Path, ...]
 

@@ -129,7 +129,6 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             events=tuple(file for files in registry.files.values() for file in files.paths),
             model=None if function is None else function.code,
             background=tested.code,
-            signal=tuple(curve.code for curve in curves.values() if curve.code is not None),
             corrections=tuple(path.parent / correction.file for correction in sections.corrections.values()),
         ),
         about=about,

@@ -12,10 +12,7 @@ def test_number_expression_and_function_give_values(tmp_path):
     masses = np.array([1.0, 2.0, 4.0])
     assert load_curve(0.02, "k", tmp_path).at(masses).tolist() == [0.02] * 3
     assert load_curve("0.5 * mass", "k", tmp_path).at(masses).tolist() == [0.5, 1.0, 2.0]
-    found = load_curve("mine.py:half", "k", tmp_path)
-    assert found.at(masses).tolist() == [0.5, 1.0, 2.0]
-    assert found.code is not None  # a change of the file makes results stale
-    assert str(tmp_path / "mine.py") in found.code.files
+    assert load_curve("mine.py:half", "k", tmp_path).at(masses).tolist() == [0.5, 1.0, 2.0]
 
 
 def test_table_is_interpolated_inside_and_refused_outside(tmp_path):

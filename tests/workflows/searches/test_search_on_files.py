@@ -26,7 +26,7 @@ def test_signal_samples_have_a_name_all_the_same(own_analysis):
 def test_masses_of_files_have_no_kinematic_limit_without_a_generator(own_analysis):
     analysis = without_generator(own_analysis())
     analysis.content["signal"]["points"][-1]["mass"] = 12.0
-    analysis.make("check")
+    assert "signal_12,signal,all" in (analysis.make("check") / "check" / "inputs.csv").read_text()
 
 
 def test_signal_that_is_to_be_simulated_needs_a_process(own_analysis):

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, InputError
 from workflows.config.derived.expressions import expression
-from workflows.config.own_code import OwnCode
 from workflows.config.searches import find_function
 from workflows.config.sections.section import CurveTable
 from workflows.tables import read_numbers
@@ -45,15 +44,12 @@ class LoadedCurve:
         Function from masses [GeV], shape (M,), to values, shape (M,).
     knots
         Masses [GeV] at which it bends; empty unless it is a table.
-    code
-        The file of the user's function; None for the others.
     key
         Where it stands in the YAML, for errors.
     """
 
     function: Callable[[Array], Any]
     knots: tuple[float, ...]
-    code: OwnCode | None
     key: str
 
     def at(self, masses: Array) -> Array:
@@ -103,12 +99,12 @@ def load_curve(value: float | str | CurveTable, key: str, folder: Path) -> Loade
             return _table(folder / value.file, key)
         if isinstance(value, str) and _FUNCTION.fullmatch(value):
             found = find_function(value, folder)
-            return LoadedCurve(function=found.function, knots=(), code=found.code, key=key)
+            return LoadedCurve(function=found.function, knots=(), key=key)
         function = expression(value if isinstance(value, str) else repr(float(value)))
     except (ConfigError, InputError) as error:
         msg = f"{key}: {error}"
         raise ValueError(msg) from None
-    return LoadedCurve(function=function, knots=(), code=None, key=key)
+    return LoadedCurve(function=function, knots=(), key=key)
 
 
 def _table(path: Path, key: str) -> LoadedCurve:
@@ -135,4 +131,4 @@ def _table(path: Path, key: str) -> LoadedCurve:
             raise InputError(msg)
         return np.asarray(np.interp(wanted, masses, values))
 
-    return LoadedCurve(function=interpolated, knots=tuple(masses.tolist()), code=None, key=key)
+    return LoadedCurve(function=interpolated, knots=tuple(masses.tolist()), key=key)
