@@ -194,7 +194,7 @@ def _parameters(model: Likelihood, values: Array, errors: Array) -> tuple[Fitted
         if k in counted:
             tau, events = counted[k]
             kind, centre, width = "counts", events / tau, float(np.sqrt(max(events, 1.0))) / tau
-        elif model.precisions[k] > 0.0:
+        elif model.measured[k]:
             kind, centre, width = "normal", float(model.centres[k]), float(model.precisions[k] ** -0.5)
         found.append(
             FittedParameter(

@@ -168,7 +168,7 @@ def garwood(counts: Array) -> Array:
     return np.stack([counts - below, above - counts])
 
 
-def draw_data(axes: Axes, edges: Array, data: Array, *, size: float) -> None:
+def draw_data(axes: Axes, edges: Array, data: Array, *, size: float, scale: Array | float = 1.0) -> None:
     """Draw data with their Poisson intervals over the width of their bins; an empty or hidden bin has no point.
 
     Parameters
@@ -181,9 +181,11 @@ def draw_data(axes: Axes, edges: Array, data: Array, *, size: float) -> None:
         Observed events per bin, shape (B,); NaN where they are hidden.
     size
         Size of the markers.
+    scale
+        What events are multiplied with for the eye, such as one over the width of their bin, shape (B,).
     """
     shown = np.where(data > 0, data, np.nan)
     mplhep.histplot(
-        shown, edges, yerr=garwood(shown), xerr=True, histtype="errorbar", label="data", ax=axes,
+        scale * shown, edges, yerr=scale * garwood(shown), xerr=True, histtype="errorbar", label="data", ax=axes,
         marker="o", markersize=size, elinewidth=0.8, color="black",
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
@@ -28,9 +28,10 @@ def window(found: WindowFit, *, xlabels: Mapping[str, str], units: Mapping[str, 
     """Return the fit of one window.
 
     Each region has its data with central Poisson intervals, the fit (solid, with its components), and what was expected
-    before the fit without signal (dashed) where the data alone do not determine it; below, the pulls: data minus fit
-    over the error of the data on the side of the fit. On the right are -2 ln of the profile likelihood ratio of the
-    signal, and the constrained parameters in units of their constraints.
+    before the fit without signal (dashed) where the data alone do not determine it, all as densities, per mean width of
+    the bins; below, the pulls: data minus fit over the error of the data on the side of the fit. On the right are -2 ln
+    of the profile likelihood ratio of the signal, and the constrained parameters, if there are any, in units of their
+    constraints.
 
     Parameters
     ----------
@@ -54,29 +55,35 @@ def window(found: WindowFit, *, xlabels: Mapping[str, str], units: Mapping[str, 
             _draw_region(upper, lower, region, data=data, unit=units[region.name])
             lower.set_xlabel(xlabels[region.name])
             write_title(upper, label if n == 1 else f"{label}, {region.name}" if k == 0 else region.name)
-        right = whole[0, n].subgridspec(2, 1, height_ratios=[1, 1])
+        known = [p for p in found.parameters if p.constraint != "free"]
+        right = whole[0, n].subgridspec(2 if known else 1, 1)
         _draw_likelihood(figure.add_subplot(right[0]), found)
-        _draw_parameters(figure.add_subplot(right[1]), found.parameters)
+        if known:
+            _draw_parameters(figure.add_subplot(right[1]), known)
         return figure
 
 
 def _draw_region(upper: Any, lower: Any, region: FittedRegion, *, data: str, unit: str) -> None:
     """Draw data, components and pulls of a region."""
-    edges, counts = region.edges, region.counts
+    edges, counts, widths = region.edges, region.counts, np.diff(region.edges)
+    common = float(widths.mean())
+    scale = common / widths  # bins of several widths are comparable as densities
     total = np.sum(list(region.after.values()), axis=0)
     background = total - np.sum([v for name, v in region.after.items() if name.startswith("peak")], axis=0)
-    draw_data(upper, edges, counts, size=3)
+    draw_data(upper, edges, counts, size=3, scale=scale)
     if upper.containers:
         upper.containers[-1].set_label(data)
-    upper.stairs(total, edges, color=COLOURS[2], linewidth=1.4, label="fit")
-    upper.stairs(background, edges, color=COLOURS[0], linewidth=1.2, label="background of the fit")
+    upper.stairs(scale * total, edges, color=COLOURS[2], linewidth=1.4, label="fit")
+    upper.stairs(scale * background, edges, color=COLOURS[0], linewidth=1.2, label="background of the fit")
     others = {name: v for name, v in region.after.items() if not name.startswith("peak")}
     if len(others) > 1:
         for colour, (name, v) in zip(COLOURS[3:] * 3, others.items(), strict=False):
-            upper.stairs(v, edges, color=colour, linewidth=0.9, label=_component(name))
+            upper.stairs(scale * v, edges, color=colour, linewidth=0.9, label=_component(name))
     before = [v for name, v in region.before.items() if not name.startswith("peak")]
     if before and len(before) == len(others):
-        upper.stairs(np.sum(before, axis=0), edges, color="0.45", linestyle="--", label="background before the fit")
+        upper.stairs(
+            scale * np.sum(before, axis=0), edges, color="0.45", linestyle="--", label="background before the fit"
+        )
     below, above = garwood(counts)
     error = np.where(counts > total, below, above)
     pulls = (counts - total) / np.where(error > 0.0, error, 1.0)
@@ -85,10 +92,8 @@ def _draw_region(upper: Any, lower: Any, region: FittedRegion, *, data: str, uni
     reach = max(MIN_REACH, 1.15 * float(np.abs(pulls).max()))
     lower.set_ylim(-reach, reach)
     lower.set_ylabel("(data $-$ fit)\n/ error of data", fontsize=9)
-    widths = np.diff(edges)
-    of_bin = f" / {widths[0]:.3g} {unit_in_figures(unit)}" if np.ptp(widths) < 1e-3 * widths[0] else " / bin"
-    upper.set_ylabel(f"events{of_bin}")
-    low, high = float(np.min(counts - below)), float(np.max(np.maximum(counts + above, total)))
+    upper.set_ylabel(f"events / {common:.3g} {unit_in_figures(unit)}")
+    low, high = float(np.min(scale * (counts - below))), float(np.max(scale * np.maximum(counts + above, total)))
     room = 0.45 * (high - low) + 0.3
     upper.set_ylim(max(0.0, low - 0.1 * (high - low)), high + room)
     upper.set_xlim(edges[0], edges[-1])
@@ -118,9 +123,8 @@ def _draw_likelihood(axes: Any, found: WindowFit) -> None:
     axes.set_ylabel(r"$-2\ln\lambda$")
 
 
-def _draw_parameters(axes: Any, parameters: tuple[FittedParameter, ...]) -> None:
-    """Draw the constrained parameters in units of their constraints."""
-    known = [p for p in parameters if p.constraint != "free"]
+def _draw_parameters(axes: Any, known: Sequence[FittedParameter]) -> None:
+    """Draw constrained parameters, at least one, in units of their constraints."""
     shown = sorted(known, key=lambda p: -abs(p.value - p.centre) / p.width)[:MOST_PARAMETERS]
     place = np.arange(len(shown))[::-1]
     pulls = np.array([(p.value - p.centre) / p.width for p in shown])
@@ -129,7 +133,7 @@ def _draw_parameters(axes: Any, parameters: tuple[FittedParameter, ...]) -> None
     axes.errorbar(pulls, place, xerr=errors, fmt="o", color=COLOURS[0], markersize=3.5, linewidth=1.1)
     axes.axvline(0.0, color="0.5", linewidth=0.7)
     axes.set_yticks(place, [source_name(p.name) for p in shown], fontsize=8)
-    axes.set_ylim(-0.7, max(len(shown), 1) - 0.3)
+    axes.set_ylim(-0.7, len(shown) - 0.3)
     reach = max(2.0, 1.1 * float(np.max(np.abs(pulls) + errors, initial=0.0)))
     axes.set_xlim(-reach, reach)
     axes.minorticks_off()
@@ -137,5 +141,3 @@ def _draw_parameters(axes: Any, parameters: tuple[FittedParameter, ...]) -> None
     axes.set_xlabel("(fitted $-$ centre) / constraint")
     if len(shown) < len(known):
         axes.set_title(f"the {len(shown)} most pulled of {len(known)} constrained parameters", fontsize=8, loc="left")
-    elif not shown:
-        axes.text(0.5, 0.5, "no constrained parameters", transform=axes.transAxes, ha="center", fontsize=9)
