@@ -26,6 +26,7 @@ from bumphunt.compilation import njit
 from bumphunt.engines import walls
 from bumphunt.engines.cholesky import PIVOT, backward, factor, forward
 from bumphunt.engines.codes import AT_BOUNDARY, CONVERGED, INFEASIBLE, NOT_CONVERGED, RUNNING, SINGULAR
+from bumphunt.engines.columns import expected, find_spans, information
 from bumphunt.engines.walls import BARRIER_START, BLOCKED_STEPS, RIDGE, TO_BOUNDARY
 from bumphunt.likelihood.poisson import deviance, terms
 
@@ -115,53 +116,6 @@ def _work_arrays(n_par, n_bins):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, error_model="numpy")
-def _find_spans(columns, spans):  # type: ignore[no-untyped-def]
-    """Fill the first bin of each column that is not zero, and the one after the last."""
-    n_par, n_bins = columns.shape
-    for p in range(n_par):
-        first, last = 0, n_bins
-        while first < last and columns[p, first] == 0.0:
-            first += 1
-        while last > first and columns[p, last - 1] == 0.0:
-            last -= 1
-        spans[p, 0], spans[p, 1] = first, last
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _expected(model, first, vector, out):  # type: ignore[no-untyped-def]
-    """Fill out_i = sum_p vector_p A_pi, over the parameters from `first` on."""
-    columns, spans = model.columns, model.spans
-    out[:] = 0.0
-    for p in range(first, columns.shape[0]):
-        value = vector[p]
-        for i in range(spans[p, 0], spans[p, 1]):
-            out[i] += value * columns[p, i]
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _information(model, theta, centres, work):  # type: ignore[no-untyped-def]
-    """Fill gradient sum_i A_pi ratio_i and Hessian sum_i A_pi A_qi weight_i, with the Gaussian constraints."""
-    columns, spans, precision, held = model.columns, model.spans, model.precision, model.held
-    gradient, hessian, ratio, weight, weighted = work.gradient, work.hessian, work.ratio, work.weight, work.weighted
-    for p in range(held, columns.shape[0]):
-        low, high = spans[p, 0], spans[p, 1]
-        slope, curvature = 0.0, 0.0
-        for i in range(low, high):
-            a = columns[p, i]
-            w = a * weight[i]
-            weighted[i] = w
-            slope += a * ratio[i]
-            curvature += w * a
-        gradient[p] = slope + precision[p] * (theta[p] - centres[p])
-        hessian[p, p] = curvature + precision[p]
-        for q in range(held, p):
-            mixed = 0.0
-            for i in range(max(low, spans[q, 0]), min(high, spans[q, 1])):
-                mixed += weighted[i] * columns[q, i]
-            hessian[p, q] = mixed
-
-
 @njit(cache=True, error_model="numpy", inline="always")
 def _solve(held, work):  # type: ignore[no-untyped-def]
     """Factor the Hessian in place, fill move = -H^-1 g; return the decrement g H^-1 g, or -1 if not positive."""
@@ -199,16 +153,16 @@ def _newton(model, counts, theta, centres, warm, work):  # type: ignore[no-untyp
     """Newton steps of one fit; theta is updated in place. Return (status, iterations); RUNNING needs `_interior`."""
     nu, step, move, inverse, ratio, weight = work.nu, work.step, work.move, work.inverse, work.ratio, work.weight
     held, blocked, iteration = model.held, 0, 0
-    _expected(model, 0, theta, nu)
+    expected(model, 0, theta, nu)
     if not _feasible(model, counts, nu):
         return INFEASIBLE, 0
     while iteration < MAX_ITERATIONS and blocked < BLOCKED_STEPS:
         terms(counts, nu, iteration == 0 and not warm, inverse, ratio, weight)
-        _information(model, theta, centres, work)
+        information(model, theta, centres, work)
         decrement = _solve(held, work)
         if decrement < 0.0 or math.isnan(decrement):
             break
-        _expected(model, held, move, step)
+        expected(model, held, move, step)
         longest = walls.steepest_fall(step, inverse)
         alpha, last = 1.0, False
         if iteration > CAUTIOUS and decrement > DECREMENT:
@@ -245,18 +199,18 @@ def _interior(model, counts, theta, centres, work):  # type: ignore[no-untyped-d
     work.walls[:] = 1.0
     away = np.where(nu > 0.0, np.maximum(nu, BARRIER_START), nu)  # identifiable, away from the boundary?
     walls.wall_terms(counts, away, work.walls, barrier, work.inverse, work.ratio, work.weight)
-    _information(model, theta, centres, work)
+    information(model, theta, centres, work)
     if not _solve(held, work) >= 0.0:
         return SINGULAR, 0
     for iteration in range(INTERIOR_ITERATIONS):
         walls.wall_terms(counts, nu, work.walls, barrier, work.inverse, work.ratio, work.weight)
-        _information(model, theta, centres, work)
+        information(model, theta, centres, work)
         for p in range(held, theta.size):
             work.hessian[p, p] *= 1.0 + RIDGE
         decrement = _solve(held, work)
         if not decrement >= 0.0:
             return SINGULAR, iteration
-        _expected(model, held, work.move, work.step)
+        expected(model, held, work.move, work.step)
         alpha = walls.interior_length(walls.steepest_fall(work.step, work.inverse))
         if iteration > INTERIOR_CAUTIOUS:
             alpha = min(alpha, 1.0 / (1.0 + math.sqrt(decrement)))  # eq. 9.50
@@ -298,9 +252,9 @@ def _errors(model, counts, theta, centres, status, work, errors):  # type: ignor
     errors[:held], errors[held:] = 0.0, math.nan
     if status != CONVERGED:
         return
-    _expected(model, 0, theta, work.nu)
+    expected(model, 0, theta, work.nu)
     terms(counts, work.nu, False, work.inverse, work.ratio, work.weight)
-    _information(model, theta, centres, work)
+    information(model, theta, centres, work)
     if not factor(work.hessian, held, PIVOT):
         return
     row, lower = work.move, work.hessian
@@ -332,7 +286,7 @@ def fit_rows(columns, precision, counts, rows, found, held, warm):  # type: igno
             continue
         m = model[k]
         if m != last:
-            _find_spans(columns[m], spans)
+            find_spans(columns[m], spans)
             last = m
         one, n = _Model(columns[m], spans, precision[m], held), counts[data[k]]
         nll[k], code, steps[k] = _fit(one, n, start[k], centres[k], warm, work)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from bumphunt.compilation import njit
 from bumphunt.engines.cholesky import PIVOT, backward, factor, forward
 from bumphunt.engines.codes import CONVERGED, NOT_CONVERGED
+from bumphunt.engines.columns import expected, find_spans, information
 from bumphunt.likelihood.poisson import deviance, terms
 
 __all__ = ["DataSets", "UncertainFits", "fit_uncertain"]
@@ -80,38 +81,14 @@ class _Work(NamedTuple):
     matrix: Array
 
 
-@njit(cache=True, error_model="numpy", fastmath={"contract"})
-def _expected(columns, spans, values, nu):  # type: ignore[no-untyped-def]
-    """Fill nu_i = sum_p values_p A_pi; return whether all are positive."""
-    nu[:] = 0.0
-    for p in range(columns.shape[0]):
-        value = values[p]
-        for i in range(spans[p, 0], spans[p, 1]):
-            nu[i] += value * columns[p, i]
+@njit(cache=True, error_model="numpy")
+def _positive(model, values, nu):  # type: ignore[no-untyped-def]
+    """Fill the expected counts; return whether all are positive."""
+    expected(model, 0, values, nu)
     positive = 0
     for i in range(nu.size):
         positive += nu[i] > 0.0
     return positive == nu.size
-
-
-@njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
-def _linear(columns, spans, held, ratio, weight, weighted, gradient, hessian):  # type: ignore[no-untyped-def]
-    """Fill gradient and Hessian in the contents of the columns from `held` on, without constraints."""
-    for p in range(held, columns.shape[0]):
-        slope, curvature = 0.0, 0.0
-        low, high = spans[p, 0], spans[p, 1]
-        for i in range(low, high):
-            a = columns[p, i]
-            w = a * weight[i]
-            weighted[i] = w
-            slope += a * ratio[i]
-            curvature += w * a
-        gradient[p], hessian[p, p] = slope, curvature
-        for q in range(held, p):
-            mixed = 0.0
-            for i in range(max(low, spans[q, 0]), min(high, spans[q, 1])):
-                mixed += weighted[i] * columns[q, i]
-            hessian[p, q] = hessian[q, p] = mixed
 
 
 @njit(cache=True, error_model="numpy")
@@ -135,7 +112,7 @@ def _assemble(linear, yields, slopes, z, mixing, exact, matrix, vector):  # type
             for t in range(q + 1):
                 matrix[1 + q, 1 + t] += bent * yields[r] * mixing[r, q] * mixing[r, t] * g
         for s in range(parts):
-            h = hessian[first + r, first + s]
+            h = hessian[first + max(r, s), first + min(r, s)]  # its lower half is there
             matrix[0, 0] += slopes[r] * h * slopes[s]
             for q in range(parts):
                 matrix[1 + q, 0] += yields[r] * mixing[r, q] * h * slopes[s]
@@ -177,7 +154,7 @@ def _moved(model, factors, x, length, work):  # type: ignore[no-untyped-def]
         for r in range(parts):
             trial[held + r] = moved[0] * slopes[r]
         trial[held + parts :] = moved[1 + parts :]
-        if _expected(model.columns, model.spans, trial, work.nu):
+        if _positive(model, trial, work.nu):
             return length
         length *= 0.5
     return 0.0
@@ -200,15 +177,12 @@ def _fit(model, counts, centres, factors, x, work):  # type: ignore[no-untyped-d
         work.gradient,
         work.hessian,
     )
-    if not _expected(model.columns, model.spans, values, nu):
+    if not _positive(model, values, nu):
         return math.nan, NOT_CONVERGED
     linear = (gradient, hessian, held, free)
     for step in range(MAX_STEPS):
         terms(counts, nu, False, inverse, ratio, weight)
-        _linear(model.columns, model.spans, held, ratio, weight, work.weighted, gradient, hessian)
-        for p in range(free, values.size):
-            gradient[p] += precision[p] * (values[p] - centres[p])
-            hessian[p, p] += precision[p]
+        information(model, values, centres, work)  # the parts have no constraints of their own
         z = x[1 : 1 + parts]
         _yields(z, factors, model.mixing, work.slopes)
         _assemble(linear, values[held:free], work.slopes, z, model.mixing, True, work.matrix, work.vector)
@@ -247,10 +221,7 @@ def fit_uncertain(columns, held, precision, mixing, data, found):  # type: ignor
     parts = factors.shape[1]
     size = 1 + n_par - held
     spans = np.zeros((n_par, 2), np.uint64)
-    for p in range(n_par):
-        inside = np.flatnonzero(columns[p])
-        if inside.size > 0:
-            spans[p, 0], spans[p, 1] = inside[0], inside[-1] + 1
+    find_spans(columns, spans)
     model = _Model(columns, spans, precision, mixing, held)
     bins, of_fit, of_columns = np.zeros((5, n_bins)), np.zeros((3, size)), np.zeros((2, n_par))
     work = _Work(

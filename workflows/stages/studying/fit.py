@@ -8,22 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from bumphunt.errors import ConfigError
-from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.window_fit import FittedParameter, WindowFit, fit_window
-from workflows.config.coordinates import ALONE, At, file_suffix, in_figures
-from workflows.config.records import About, ResolvedAnalysis, ScanSetup
+from workflows.config.records import ResolvedAnalysis
 from workflows.figures.style import save
 from workflows.figures.window import window
-from workflows.fitting.regions import scan_regions
 from workflows.products.limit_table import LIMIT_TABLE
-from workflows.products.selected import Selected, read_selected
-from workflows.products.signal_models import read_signal_models
 from workflows.results import read_table, write_csv, write_json
-from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
-from workflows.stages.studying.hypothesis import checked_point
+from workflows.stages.studying.hypothesis import HypothesisInputs, hypothesis_stage
 
-__all__ = ["FIT", "fit_stage", "largest_excesses", "run_fit"]
+__all__ = ["FIT", "fit_stage", "largest_excesses"]
 
 FIT = "fit"
 """Name of the stage, and of its files."""
@@ -33,32 +27,8 @@ MOST, APART = 5, 4.0
 """How many of the largest excesses are fitted again, and how far they are apart at the least [resolutions]."""
 
 
-def run_fit(
-    setup: ScanSetup,
-    about: About,
-    mass: float,
-    at: At = ALONE,
-    *,
-    selected: Selected,
-    signals: Mapping[str, PeakModel],
-    folder: Path,
-) -> None:
+def _write(looked: HypothesisInputs, folder: Path) -> None:
     """Write the fit of one window of the main fit: tables of bins and parameters, ``fit.json``, and the figure.
-
-    Parameters
-    ----------
-    setup
-        How hypotheses are tested.
-    about
-        What is searched for, for the figure.
-    mass, at
-        Hypothesis [GeV], and its other coordinates.
-    selected
-        The spectra.
-    signals
-        The signal models there, by unit.
-    folder
-        Where the files go.
 
     Raises
     ------
@@ -67,12 +37,12 @@ def run_fit(
     FitError
         If the best fit failed.
     """
-    regions, sources = scan_regions(setup, setup.fits[0], selected.sheet(at), signals)
+    setup, about = looked.setup, looked.about
     found = fit_window(
-        regions,
-        mass=mass,
+        looked.regions,
+        mass=looked.mass,
         method=setup.method,
-        sources=sources,
+        sources=looked.sources,
         limits=setup.limits,
         significance=setup.significance,
         rng=np.random.default_rng(np.random.SeedSequence([setup.seed, FIT_STREAM])),
@@ -92,15 +62,16 @@ def run_fit(
     row = {
         name: getattr(found.row, name) for name in ("n_sig", "n_sig_error", "z0", "gof", "gof_ndf", "gof_p", "engine")
     }
-    of = {"mass": mass, **dict(at), "cl": setup.limits.cl, "blinded": about.blinded, "said": said}
-    write_json(folder / f"{FIT}.json", {**of, **row, "flags": found.row.flags, "parameters": parameters})
-    place = in_figures(at, about.search.coordinates)
-    axes = {region.name: region.signal.axis for region in regions}
+    write_json(
+        folder / f"{FIT}.json",
+        {**looked.named, "said": said, **row, "flags": found.row.flags, "parameters": parameters},
+    )
+    axes = {region.name: region.signal.axis for region in looked.regions}
     figure = window(
         found,
         xlabels={name: axis.label for name, axis in axes.items()},
         units={name: axis.unit for name, axis in axes.items()},
-        label=", ".join(filter(None, [f"bumphunt, {about.search.name}, {mass:g} GeV", place])),
+        label=looked.label,
         data="expectation (blinded)" if about.blinded else "pseudo-data" if about.pseudo else "data",
     )
     save(figure, folder, FIT)
@@ -126,30 +97,10 @@ def fit_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, floa
     ConfigError
         If counts are taken, the mass is outside the search, or excluded, or nothing was simulated at the coordinates.
     """
-    at = checked_point(analysis, mass, beside or {})
     if analysis.scan.method.kind == "counting":
         msg = f"fit: {analysis.path} takes counts (fit.method: counting), which are not fitted; see the limit table"
         raise ConfigError(msg)
-
-    def make(job: Job, folder: Path) -> None:
-        run_fit(
-            job.analysis.scan,
-            job.analysis.about,
-            mass,
-            at,
-            selected=read_selected(job.of("spectra")),
-            signals=read_signal_models(job.of("scan"), at),
-            folder=folder,
-        )
-
-    return Stage(
-        name=FIT,
-        folder=f"{FIT}/{mass:.6g}{file_suffix(at)}",
-        needs=("spectra", "scan"),
-        depends=lambda job: {**tested(job), "mass": mass, "at": dict(at), "pseudo": job.analysis.about.pseudo},
-        files=("search", "background"),
-        make=make,
-    )
+    return hypothesis_stage(FIT, analysis, mass, beside, _write)
 
 
 def largest_excesses(job: Job) -> list[tuple[float, dict[str, float]]]:

@@ -1,14 +1,103 @@
-"""A hypothesis that a user names, for the stages that look at one: its mass and other coordinates, checked."""
+"""A hypothesis that a user names: the stages that look at one, in a folder of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from bumphunt.errors import ConfigError, unknown_name
-from workflows.config.coordinates import At, at_of, words
-from workflows.config.records import ResolvedAnalysis
+from bumphunt.scanning.regions import ScanRegion
+from bumphunt.scanning.sources import Sources
+from workflows.config.coordinates import At, at_of, file_suffix, in_figures, words
+from workflows.config.records import About, ResolvedAnalysis, ScanSetup
+from workflows.fitting.regions import scan_regions
+from workflows.products.selected import read_selected
+from workflows.products.signal_models import read_signal_models
+from workflows.stages.depends import tested
+from workflows.stages.stage import Job, Stage
 
-__all__ = ["checked_point"]
+__all__ = ["HypothesisInputs", "hypothesis_stage"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HypothesisInputs:
+    """What a stage that looks at one hypothesis of the main fit is given.
+
+    Parameters
+    ----------
+    setup
+        How hypotheses are tested.
+    about
+        What is searched for.
+    mass, at
+        The hypothesis [GeV], and its other coordinates.
+    regions, sources
+        What is fitted together, and what is uncertain.
+    """
+
+    setup: ScanSetup
+    about: About
+    mass: float
+    at: At
+    regions: Sequence[ScanRegion]
+    sources: Sources
+
+    @property
+    def named(self) -> dict[str, Any]:
+        """What is said of the hypothesis in a document."""
+        return {"mass": self.mass, **dict(self.at), "cl": self.setup.limits.cl, "blinded": self.about.blinded}
+
+    @property
+    def label(self) -> str:
+        """What is looked at, for a figure."""
+        place = in_figures(self.at, self.about.search.coordinates)
+        return ", ".join(filter(None, [f"bumphunt, {self.about.search.name}, {self.mass:g} GeV", place]))
+
+
+def hypothesis_stage(
+    name: str,
+    analysis: ResolvedAnalysis,
+    mass: float,
+    beside: Mapping[str, float] | None,
+    write: Callable[[HypothesisInputs, Path], None],
+) -> Stage:
+    """Return the stage that looks at one hypothesis, after `scan`.
+
+    Parameters
+    ----------
+    name
+        Name of the stage.
+    analysis
+        The analysis.
+    mass, beside
+        The hypothesis [GeV], and its other coordinates by name.
+    write
+        Writes what is seen into a folder: a function of the module whose code the results depend on.
+
+    Raises
+    ------
+    ConfigError
+        If the mass is outside the search, or excluded, or nothing was simulated at the coordinates.
+    """
+    at = checked_point(analysis, mass, beside or {})
+
+    def make(job: Job, folder: Path) -> None:
+        setup, signals = job.analysis.scan, read_signal_models(job.of("scan"), at)
+        regions, sources = scan_regions(setup, setup.fits[0], read_selected(job.of("spectra")).sheet(at), signals)
+        about = job.analysis.about
+        write(HypothesisInputs(setup=setup, about=about, mass=mass, at=at, regions=regions, sources=sources), folder)
+
+    return Stage(
+        name=name,
+        folder=f"{name}/{mass:.6g}{file_suffix(at)}",
+        needs=("spectra", "scan"),
+        depends=lambda job: {**tested(job), "mass": mass, "at": dict(at), "pseudo": job.analysis.about.pseudo},
+        files=("search", "background"),
+        make=make,
+        modules=lambda _: (write.__module__,),
+    )
 
 
 def checked_point(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, float]) -> At:
