@@ -7,6 +7,7 @@ bin Minuit has no constraint to express it with, and reports NOT_CONVERGED: use 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from iminuit import Minuit
 from iminuit.util import IMinuitWarning
 from numpy.typing import NDArray
 
-from bumphunt.engines.minima import lowest
+from bumphunt.engines.minima import LOWER, lowest
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
 from bumphunt.engines.start import first_strength, possible
 from bumphunt.likelihood.likelihood import Likelihood
@@ -27,6 +28,8 @@ TOLERANCE = 1e-6
 """Minuit's tolerance: it stops at an estimated distance to the minimum of 2e-3 times this, in NLL."""
 MAX_CALLS = 20_000
 """Likelihood evaluations before a fit is given up."""
+ASTRAY = 5.0
+"""Pull of a measurement from which on a fit may have lost its way [standard deviations]."""
 ATTEMPTS = 4
 """How often Minuit starts again from where it stopped, in coordinates that suit that point."""
 STATIONARY = 1e-7
@@ -64,7 +67,24 @@ def fit_minuit(
     def from_start(there: Array | None) -> FitResult:
         return _nearest(model, strength=strength, start=there, errors=errors)
 
-    return lowest(model, from_start(start), from_start)
+    return _found_again(model, lowest(model, from_start(start), from_start), from_start, strength=strength)
+
+
+def _found_again(
+    model: Likelihood, found: FitResult, fit: Callable[[Array], FitResult], *, strength: float | None
+) -> FitResult:
+    """Return a fit, or a better one where a measurement is far from its centre: Minuit may have lost its way then.
+
+    The second one begins at what is best while these measurements stay at their centres.
+    """
+    astray = np.abs(found.values - model.centres) * np.sqrt(model.precisions) > ASTRAY
+    astray &= model.measured & ~model.held
+    if not astray.any():
+        return found
+    there = np.where(astray, model.centres, found.values)
+    quiet = _nearest(replace(model, held=model.held | astray), strength=strength, start=there, errors=False)
+    other = fit(quiet.values) if quiet.status.usable else found
+    return other if other.status.usable and not other.nll > found.nll - LOWER else found
 
 
 def fit_each(model: Likelihood, counts: Array, centres: Array, start: Array, *, strength_free: bool) -> FitResults:
