@@ -1,0 +1,127 @@
+"""The verbs that ask of a mass, or of the whole search, what it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from workflows.cli.options import (
+    Address,
+    AllowMissing,
+    AnalysisFile,
+    At,
+    ExecutorName,
+    Output,
+    Workers,
+    coordinates,
+    workers_of,
+)
+from workflows.cli.terminal import say, show
+from workflows.cli.work import make
+
+if TYPE_CHECKING:
+    from workflows.provenance.step import Step
+    from workflows.stages.stage import Job
+
+__all__ = ["VERBS"]
+
+_IMPACT_NUMBERS = ("n_sig", "n_sig_error", "limit_obs", "limit_exp", "statistical")
+
+Masses = Annotated[list[float], typer.Option(help="Mass [GeV]; may be given several times.")]
+
+
+def impacts(
+    analysis: AnalysisFile,
+    mass: Masses,
+    at: At = None,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Show what each source of uncertainty does to the signal and to its limit at a mass."""
+    from workflows import chain
+    from workflows.results import read_json
+
+    beside = coordinates(at)
+
+    def wanted(job: Job) -> list[Step]:
+        return [chain.impacts(job, m, beside) for m in mass]
+
+    who = workers_of(workers, executor, scheduler)
+    for step in wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted)):
+        found = read_json(step.folder / "impacts.json")
+        columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
+        # a number that could not be worked out is null
+        number = {name: "none" if found[name] is None else f"{found[name]:.4g}" for name in _IMPACT_NUMBERS}
+        where = " ".join([f"{found['mass']:g} GeV", *(at or ())])
+        title = f"impacts at {where}: n_sig = {number['n_sig']} +- {number['n_sig_error']} events,"
+        title += f" limit {number['limit_obs']} (expected {number['limit_exp']}) at {found['cl']:.0%}"
+        rows = zip(*(found["sources"][name] for name in columns), strict=True)
+        printed = [[v if isinstance(v, str) else "" if v is None else f"{v:.3g}" for v in row] for row in rows]
+        show(title, columns, printed, text=("source",))
+        say(f"statistical error: {number['statistical']} events; table and figure: {step.folder}")
+
+
+def fit_window(
+    analysis: AnalysisFile,
+    mass: Masses,
+    at: At = None,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Fit the window of a mass and draw it: data, components, pulls, likelihood, parameters."""
+    from workflows import chain
+    from workflows.results import read_json
+
+    beside = coordinates(at)
+
+    def wanted(job: Job) -> list[Step]:
+        return [chain.fit(job, m, beside) for m in mass]
+
+    who = workers_of(workers, executor, scheduler)
+    for step in wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted)):
+        found = read_json(step.folder / "fit.json")
+        columns = ("parameter", "constraint", "centre", "width", "value", "error")
+        rows = zip(*(found["parameters"][name] for name in columns), strict=True)
+        printed = [[v if isinstance(v, str) else "" if v is None else f"{v:.4g}" for v in row] for row in rows]
+        where = " ".join([f"{found['mass']:g} GeV", *(at or ())])
+        show(f"fit at {where}", columns, printed, text=columns[:2])
+        say(found["said"])
+        say(f"tables and figure: {step.folder}")
+
+
+def global_significance(
+    analysis: AnalysisFile,
+    toys: Annotated[int, typer.Option(help="Toys of the complete spectra; those that are there are kept.")] = 1000,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Say what the largest local significance is worth: the complete scan on toys of the complete spectra."""
+    from workflows import chain
+    from workflows.products.global_table import largest_excess
+
+    job = make(
+        analysis,
+        output,
+        workers_of(workers, executor, scheduler),
+        allow_missing,
+        "scan",
+        extra=lambda job: [chain.global_significance(job, toys)],
+    )
+    folder = job.of("global")
+    say(f"table and figure: {folder}")
+    say(largest_excess(folder))
+
+
+VERBS: dict[str, Callable[..., None]] = {"fit": fit_window, "impacts": impacts, "global": global_significance}
+"""The verbs by name, in the order of the help."""
