@@ -132,21 +132,55 @@ def _beam_p4(energy: ArrayLike, nx: float, nz: float) -> Array:
     return np.stack([e, p * nx, np.zeros_like(e), p * nz], axis=-1)
 
 
-BEAMS: dict[str, Beams] = {
-    # SuperKEKB on the Y(4S): Belle II TDR and basf2's beam parameters; spreads 5.13 and 2.375 MeV.
-    "belle2": Beams(
-        electron_energy=7.004,
-        positron_energy=4.002,
+def _superkekb(electron_energy: float, positron_energy: float) -> Beams:
+    """Return the beams of SuperKEKB, as its files of beam parameters have them; spreads 5.13 and 2.375 MeV."""
+    return Beams(
+        electron_energy=electron_energy,
+        positron_energy=positron_energy,
         crossing_angle=0.083,
         electron_spread=5.13e-3,
         positron_spread=2.375e-3,
-    ),
-    # PEP-II: NIM A 729 (2013) 615; spreads NIM A 479 (2002) 1, recalled.
-    "babar": Beams(electron_energy=9.0, positron_energy=3.1, electron_spread=5.5e-3, positron_spread=2.3e-3),
+    )
+
+
+def _pep2(sqrt_s: float) -> Beams:
+    """Return the beams of PEP-II: positrons of 3.1 GeV, and electrons that make up a centre-of-mass energy [GeV].
+
+    The electron beam moved between the resonances; the round 9.0 GeV of the Y(4S) gives sqrt(s) = 10.564 GeV, so that
+    fitted masses are 4-13 MeV wrong. Machine: NIM A 729 (2013) 615; spreads: NIM A 479 (2002) 1, recalled.
+    """
+    energy = sqrt_s**2 / (4 * 3.1)  # to the electron mass squared, 1e-8
+    return Beams(electron_energy=energy, positron_energy=3.1, electron_spread=5.5e-3, positron_spread=2.3e-3)
+
+
+def _symmetric(sqrt_s: float, crossing_angle: float) -> Beams:
+    """Return two beams of one energy that make up a centre-of-mass energy [GeV]."""
+    energy = 0.5 * sqrt_s / np.cos(crossing_angle / 2)  # to the electron mass squared
+    return Beams(electron_energy=energy, positron_energy=energy, crossing_angle=crossing_angle)
+
+
+BEAMS: dict[str, Beams] = {
+    # SuperKEKB: Belle II TDR and basf2's beam parameters.
+    "belle2": _superkekb(7.004, 4.002),
+    "belle2-off-resonance": _superkekb(6.964, 3.979),
+    "belle2-y1s": _superkekb(6.263, 3.579),
+    "belle2-y2s": _superkekb(6.635, 3.792),
+    "belle2-y3s": _superkekb(6.855, 3.917),
+    "belle2-y5s": _superkekb(7.200, 4.114),
+    # PEP-II at the masses of the resonances (PDG), and 40 MeV below the Y(4S).
+    "babar": _pep2(10.579),
+    "babar-off-resonance": _pep2(10.539),
+    "babar-y2s": _pep2(10.023),
+    "babar-y3s": _pep2(10.355),
     # KEKB: NIM A 499 (2003) 1.
     "belle": Beams(electron_energy=7.998, positron_energy=3.499, crossing_angle=0.022),
+    # DAPHNE on the phi and 20 MeV below, beams crossing at 25 mrad (KLOE, JHEP 05 (2018) 173, recalled).
+    "kloe": _symmetric(1.0194, 0.025),
+    "kloe-off-resonance": _symmetric(1.0, 0.025),
+    # BEPC II at the psi(3770), beams crossing at 22 mrad (NIM A 614 (2010) 345, recalled).
+    "bes3": _symmetric(3.773, 0.022),
 }
-"""Beam presets by name."""
+"""Beam presets by name; each without more in its name is the energy at which most of the data were taken."""
 
 
 def _sine_and_cosine(angle: ArrayLike) -> tuple[Array, Array]:

@@ -49,7 +49,7 @@ def search_processor(
     search
         The search, or the name of a shipped one.
     beams
-        The nominal beams, or the machine: "belle2", "belle" or "babar".
+        The nominal beams, or a name of `bumphunt.kinematics.momenta.BEAMS`, such as "belle2" or "babar-y3s".
     regions
         Names of the regions; those in which a peak is fitted unless given. They must read the same candidate.
     keep
