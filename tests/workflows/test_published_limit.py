@@ -12,6 +12,8 @@ from workflows.config.file import load
 from workflows.products.selected import read_selected
 from workflows.results import read_table
 
+pytestmark = pytest.mark.slow  # a minute at full size; tests of the examples hold it to a factor at a reduced one
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "zprime_invisible.yaml"
 PUBLISHED = {1.16: 0.051, 2.29: 0.100, 3.70: 0.226, 4.69: 0.461, 5.97: 0.994}
 """Mass [GeV]: 90 % limit on g' read off figure 3, 276 pb^-1."""
