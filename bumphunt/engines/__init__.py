@@ -7,6 +7,7 @@ file                what it is for
 `result`            `FitResult`, what a fit says; `FitResults`, a row a fit; `FitStatus`, how it ended
 `start`             where fits start: with expectations that are positive
 `minima`            where else they start: likelihoods with several minima, of which the lowest is wanted
+`stops`             free factors of samples, which stop at 0
 `threads`           many fits shared out to threads
 `linear`            likelihoods that are linear in their parameters: one, or many data sets
 `linear_kernels`    its compiled steps

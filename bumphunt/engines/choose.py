@@ -9,6 +9,8 @@
 "auto"     "linear" where the likelihood is linear, "minuit" where a background is a function of Python, which compiled
            code does not know, "newton" elsewhere
 =========  =========================================================================================================
+
+Whatever the engine, free factors of samples stop at 0 (`bumphunt.engines.stops`).
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from bumphunt.engines import linear, newton
 from bumphunt.engines.linear import fit_linear
 from bumphunt.engines.minuit import fit_each, fit_minuit
 from bumphunt.engines.newton import fit_newton
-from bumphunt.engines.result import FitResult, FitResults, FitStatus
+from bumphunt.engines.result import FitResult, FitResults, FitStatus, put_rows
+from bumphunt.engines.start import first_strength
+from bumphunt.engines.stops import stop, stop_one
 from bumphunt.engines.zfit import fit_zfit
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood
@@ -101,6 +105,16 @@ def fit_likelihood(
         As `chosen_engine`, and if zfit is not installed.
     """
     name = chosen_engine(model, engine)
+
+    def fit(one: Likelihood) -> FitResult:
+        near = start if one is model or start is None else np.where(one.held, one.start, start)
+        return _fit_one(one, name, strength=strength, start=near, errors=errors)
+
+    return stop_one(model, fit(model), fit)
+
+
+def _fit_one(model: Likelihood, name: str, *, strength: float | None, start: Array | None, errors: bool) -> FitResult:
+    """Return the fit by an engine, or by "newton" where "linear" is none for it; factors may be negative."""
     found = ENGINES[name](model, strength=strength, start=start, errors=errors)
     if name != "linear":
         return found
@@ -113,6 +127,23 @@ def fit_data_sets(
     model: Likelihood, counts: Array, centres: Array, start: Array, *, strength_free: bool, threads: bool = False
 ) -> FitResults:
     """Return the fits of a likelihood to N data sets, by the engine that "auto" is; arguments as in "newton"."""
+    found = _fit_rows(model, counts, centres, start, strength_free=strength_free, threads=threads)
+
+    def fit(held: Likelihood, stopped: NDArray[np.bool_], rows: NDArray[np.intp]) -> FitResults:
+        begin = np.where(stopped, 0.0, start[rows])
+        if strength_free:  # where nothing else is left the signal explains what there is
+            nu, slopes = model.expected_and_slopes(np.where(np.arange(stopped.size) == 0, 0.0, begin[0]))
+            begin[:, 0] = np.maximum(begin[:, 0], first_strength(nu, slopes[0], counts[rows]))
+        return _fit_rows(held, counts[rows], centres[rows], begin, strength_free=strength_free, threads=threads)
+
+    stop(model, counts, found, fit)
+    return found
+
+
+def _fit_rows(
+    model: Likelihood, counts: Array, centres: Array, start: Array, *, strength_free: bool, threads: bool
+) -> FitResults:
+    """Return the fits to N data sets; factors may be negative."""
     if model.computed:
         return fit_each(model, counts, centres, start, strength_free=strength_free)
     fit = linear.fit_data_sets if model.linear else newton.fit_data_sets
@@ -120,9 +151,7 @@ def fit_data_sets(
     left = np.flatnonzero(_left(model, centres, found.values, found.status)) if model.linear else np.zeros(0, np.intp)
     if left.size > 0:
         data = (counts[left], centres[left], start[left])
-        again = newton.fit_data_sets(model, *data, strength_free=strength_free, threads=threads)
-        for name in ("values", "nll", "status", "iterations"):
-            getattr(found, name)[left] = getattr(again, name)
+        put_rows(found, left, newton.fit_data_sets(model, *data, strength_free=strength_free, threads=threads))
     return found
 
 

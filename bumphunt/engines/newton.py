@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from bumphunt.engines.codes import RUNNING
 from bumphunt.engines.minima import LOWER, ROUNDS, may_have_several, other_starts, several_minima
 from bumphunt.engines.newton_kernels import DataSets, Fits, fit_rows
-from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result
+from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result, put_rows
 from bumphunt.engines.start import faded, first_strength, possible, signal_like
 from bumphunt.engines.threads import in_threads
 from bumphunt.engines.walls import BOUNDARY_LEVEL
@@ -24,7 +24,6 @@ from bumphunt.likelihood.likelihood import Likelihood
 __all__ = ["fit_data_sets", "fit_newton"]
 
 Array = NDArray[np.float64]
-Indices = NDArray[np.intp]
 
 SHARE = 0.1
 """Expectation of a background at an event, in units of the mean count, below which it does not explain the event."""
@@ -72,18 +71,12 @@ def fit_data_sets(
             own = (data[0][rows], data[1][rows], other)
             again = _fits(model, *own, strength_free=strength_free, warm=False, threads=threads)
             better = again.usable & ~(found.usable[rows] & (again.nll > found.nll[rows] - LOWER))
-            _replace(found, rows, again, better)
+            put_rows(found, rows[better], again, np.flatnonzero(better))
             lower |= better
         rows = rows[lower]
         if rows.size == 0:
             break
     return found
-
-
-def _replace(found: FitResults, rows: Indices, again: FitResults, better: NDArray[np.bool_]) -> None:
-    """Put other fits of some rows in the place of those that were found, where they are better."""
-    for name in ("values", "nll", "slopes", "status", "iterations"):
-        getattr(found, name)[rows[better]] = getattr(again, name)[better]
 
 
 def _with_background(
@@ -120,9 +113,9 @@ def _with_background(
         room = (model.expected_many(null.values)[:, : model.n_bins][:, signal > 0.0] / signal[signal > 0.0]).min(axis=1)
         stays = ~again.usable & null.usable & (null.slopes >= 0.0) & (room < BOUNDARY_LEVEL)
         null.status[stays] = FitStatus.AT_BOUNDARY
-        _replace(again, np.arange(rows.size), null, stays)
+        put_rows(again, np.flatnonzero(stays), null, np.flatnonzero(stays))
     lower = again.usable & null.usable & ~(found.usable[rows] & (again.nll > found.nll[rows] - LOWER))
-    _replace(found, rows, again, lower)
+    put_rows(found, rows[lower], again, np.flatnonzero(lower))
 
 
 def _fits(

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from bumphunt.errors import Flag, InputError
 
-__all__ = ["FitResult", "FitResults", "FitStatus", "fit_result"]
+__all__ = ["FitResult", "FitResults", "FitStatus", "fit_result", "put_rows"]
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 
 
 class FitStatus(IntEnum):
@@ -27,7 +28,7 @@ class FitStatus(IntEnum):
     """At the minimum, inside the region where every expected count is positive."""
     AT_BOUNDARY = 1
     """At the minimum, which lies where the expected count of some empty bin, or a sample, ends at zero: errors are
-    undefined there."""
+    undefined there, but where a free factor stops at 0 those of all others are known, with it held."""
     SINGULAR = 2
     """The data and constraints do not determine the parameters (a zero or repeated template)."""
     NOT_CONVERGED = 3
@@ -107,6 +108,19 @@ class FitResult:
         """Return the standard deviation of a parameter."""
         return float(self.errors[self._index(name)])
 
+    def as_row(self) -> FitResults:
+        """Return the fit as the only row of many; its slope is not known."""
+        return FitResults(
+            names=self.names,
+            values=self.values[None].copy(),
+            errors=self.errors[None].copy(),
+            nll=np.array([self.nll]),
+            slopes=np.array([np.nan]),
+            status=np.array([int(self.status)], dtype=np.int8),
+            iterations=np.array([self.iterations], dtype=np.int32),
+            engine=self.engine,
+        )
+
     def _index(self, name: str) -> int:
         """Return the place of a parameter, or raise an `InputError` if there is none of that name."""
         if name not in self.names:
@@ -172,6 +186,25 @@ class FitResults:
     def usable(self) -> NDArray[np.bool_]:
         """Which fits have a minimum, shape ``(N,)``."""
         return self.status <= int(FitStatus.AT_BOUNDARY)
+
+
+def put_rows(found: FitResults, rows: Indices, other: FitResults, taken: Indices | None = None) -> None:
+    """Put fits in the place of some rows.
+
+    Parameters
+    ----------
+    found
+        The fits, which are changed.
+    rows
+        Which of them, shape ``(R,)``.
+    other
+        Fits of the same models.
+    taken
+        Which of these, shape ``(R,)``; all of them by default.
+    """
+    for name in ("values", "nll", "slopes", "status", "iterations"):
+        values = getattr(other, name)
+        getattr(found, name)[rows] = values if taken is None else values[taken]
 
 
 def fit_result(

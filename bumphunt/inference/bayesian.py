@@ -274,6 +274,7 @@ class _Sample:
         moved = np.tile(mode, (self._z.shape[0], 1))
         moved[:, self._free] += self._z @ factor.T
         log_weight = -model.nll_many(moved) - self._log_proposal + np.linalg.slogdet(factor)[1]
+        log_weight[np.any(moved[:, model.stops & self._free] < 0.0, axis=1)] = -np.inf
         values = logsumexp(log_weight.reshape(PARTS, self._members), axis=1) - np.log(self._members)
         if not np.all(np.isfinite(values)):  # no member of the sample lies where the posterior is
             raise FitError(Flag.FEW_EFFECTIVE_SAMPLES, f"the posterior at a strength of {strength:g} is not found")

@@ -71,7 +71,8 @@ def profile_limit(data: Profile, *, cl: float = 0.9, expected: bool = True) -> U
     """
     if data.engine == "linear":
         (result,) = infer([linear_channel(data.model)], cl=cl, expected=expected)
-        if result.failure not in (Flag.NO_ROOT, Flag.FIT_INFEASIBLE, None) or _is_linear(data, result):
+        elsewhere = (Flag.NO_ROOT, Flag.FIT_INFEASIBLE, *((Flag.FIT_SINGULAR,) if data.model.stops.any() else ()))
+        if result.failure not in (*elsewhere, None) or _is_linear(data, result):
             return limit_of(result, cl=cl)
     try:
         return _bracketed_limit(data, cl=cl, expected=expected)
@@ -80,18 +81,19 @@ def profile_limit(data: Profile, *, cl: float = 0.9, expected: bool = True) -> U
 
 
 def _is_linear(data: Profile, result: Inference) -> bool:
-    """Return whether there is a limit, and no fit behind it ends where a factor would be negative.
+    """Return whether there is a limit, and no fit behind it ends where a factor would be negative, or stops at 0.
 
     See `bumphunt.engines.choose`.
     """
-    if result.failure is not None or not np.any(data.model.floors > -np.inf):
+    stops = data.model.stops
+    if result.failure is not None or not (np.any(data.model.floors > -np.inf) or stops.any()):
         return result.failure is None
     highest = float(np.nanmax([result.observed, *result.expected]))
     try:
         fits = [data.free, data.null, data.at(result.observed), data.asimov().at(highest)]
     except FitError:
         return False
-    return all(fit.engine == "linear" for fit in fits)
+    return all(fit.engine == "linear" and not np.any(fit.values[stops] == 0.0) for fit in fits)
 
 
 def _bracketed_limit(data: Profile, *, cl: float, expected: bool) -> UpperLimit:

@@ -97,6 +97,8 @@ class Likelihood:
         Whether the expected counts are linear in the parameters, where none is below its floor.
     floors
         Values of the parameters below which a factor of a sample ends at 0, shape ``(P,)``; -inf for none.
+    stops
+        Free factors of samples, shape ``(P,)``: fits keep them from being negative (`bumphunt.engines.stops`).
     turning
         Parameters in which there may be several minima, see `bumphunt.likelihood.components.turning`.
     regions
@@ -113,6 +115,7 @@ class Likelihood:
     held: NDArray[np.bool_]
     linear: bool
     floors: Array
+    stops: NDArray[np.bool_]
     turning: NDArray[np.intp]
     regions: tuple[Region, ...]
     components: tuple[Component, ...] = field(repr=False)
@@ -270,7 +273,9 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
     counts = np.concatenate([*(r.counts for r in several), [n for _, n in parameters.auxiliary.values()]])
     start = np.array(parameters.start)
     precisions = np.array(parameters.precision)
-    weak = (np.array(parameters.kind) == "free") & (precisions > 0.0)
+    kinds = np.array(parameters.kind)
+    weak = (kinds == "free") & (precisions > 0.0)
+    of_samples = {f.index for c in components for f in c.factors if isinstance(f, LinearFactor)}
     floors = np.full(start.size, -np.inf)
     for component in components:
         for index, floor in component.floors():
@@ -286,6 +291,7 @@ def likelihood(regions: Region | Sequence[Region]) -> Likelihood:
         held=np.zeros(start.size, dtype=np.bool_),
         linear=all(component.linear and not component.reaches_zero for component in components),
         floors=floors,
+        stops=(kinds == "free") & np.isin(np.arange(start.size), list(of_samples)),
         turning=turning(components),
         regions=several,
         components=tuple(components),
@@ -491,7 +497,7 @@ def linear_channel(model: Likelihood) -> Channel:
     inside = np.maximum(model.start, model.floors + INSIDE)
     nu, slopes = model.expected_and_slopes(inside)
     offset = nu - inside @ slopes
-    offset = np.where(np.abs(offset) < 1e-12 * np.maximum(np.abs(nu), 1e-300), 0.0, offset)
+    offset = np.where(np.abs(offset) <= 1e-12 * np.abs(nu), 0.0, offset)
     some = bool(np.any(offset != 0.0))
     sigmas = np.divide(
         1.0, np.sqrt(model.precisions), out=np.full(len(model.names), np.inf), where=model.precisions > 0.0

@@ -169,7 +169,7 @@ class Gaussian:
 
 @dataclass(frozen=True, slots=True)
 class Free:
-    """A normalisation that the data alone determine: a factor theta, 1 at the start."""
+    """A normalisation that the data alone determine: a factor theta >= 0, 1 at the start."""
 
     name: str
 

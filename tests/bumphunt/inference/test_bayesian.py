@@ -8,6 +8,7 @@ from bumphunt.errors import Flag, InputError
 from bumphunt.inference.bayesian import bayesian_counting_limit, bayesian_limit
 from bumphunt.inference.counts.distribution import CountingModel
 from bumphunt.inference.fit import limit
+from bumphunt.models.background import BackgroundModel
 from bumphunt.models.region import Sample, region
 from bumphunt.models.systematics import ControlRegion, Free, Gaussian, LogNormal
 
@@ -97,7 +98,8 @@ def two_bins(sigmas, counts=(7, 4, 5)):
 def test_limit_is_the_integral_over_the_coefficients(sigmas, prior, counts):
     first, second = np.linspace(-1.0, 8.0, 451), np.linspace(-1.5, 3.5, 101) if sigmas[1] else np.ones(1)
     grid = np.stack(np.meshgrid(first, second, indexing="ij"), axis=-1).reshape(-1, 2)
-    ended = np.where(np.isfinite(sigmas), np.maximum(grid, 0.0), grid)  # a constraint takes no template below 0
+    grid = grid[np.all(np.isfinite(sigmas) | (grid >= 0.0), axis=1)]  # a free template has no negative yields
+    ended = np.maximum(grid, 0.0)  # and a constraint takes none below 0
     background = ended @ np.array([[3.0, 1.0, 4.0], [1.0, 1.0, 1.0]])
     prior_density = np.prod(
         [np.exp(-0.5 * ((grid[:, k] - 1.0) / (s or 1.0)) ** 2) for k, s in enumerate(sigmas)], axis=0
@@ -267,10 +269,19 @@ def test_bad_arguments_raise():
         bayesian_limit(count(1, 1.0), rng=np.random.default_rng(1), prior="log")
 
 
-def test_posterior_that_a_free_background_without_events_spreads_out_has_a_flag_and_no_number():
-    """A free normalisation may cancel any signal where nothing is seen: its posterior has no end."""
-    count = region("a", counts=[0.0], signal=[1.0], backgrounds=Sample("b", [5.0], uncertainties=[Free("f")]))
+def test_posterior_that_a_polynomial_without_events_spreads_out_has_a_flag_and_no_number():
+    """A polynomial may cancel any signal where nothing is seen: its posterior has no end."""
+    flat = BackgroundModel("bernstein", 0)
+    count = region("a", counts=[0, 0], edges=[0.0, 1.0, 2.0], signal=Sample("s", [0.5, 0.5]), backgrounds=flat)
     found = bayesian_limit(count, rng=np.random.default_rng(1))
     assert np.isnan(found.upper)
     assert not found.valid
     assert found.flags == (Flag.FEW_EFFECTIVE_SAMPLES,)
+
+
+def test_posterior_beside_a_free_background_without_events_is_that_of_none():
+    """A free normalisation is at least 0."""
+    count = region("a", counts=[0.0], signal=[1.0], backgrounds=Sample("b", [5.0], uncertainties=[Free("f")]))
+    found = bayesian_limit(count, rng=np.random.default_rng(1))
+    assert abs(found.upper - np.log(10.0)) < 4.0 * found.error
+    assert found.error < 0.03
