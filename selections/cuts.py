@@ -16,9 +16,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
-from bumphunt.spectrum.axis import SQUARED, MassAxis
+from bumphunt.spectrum.axis import COUNT, SQUARED, MassAxis
 
-__all__ = ["ALL_ROWS", "Columns", "Cut", "Cutflow", "Observables", "Selection", "Variable", "count", "cutflow_columns"]
+__all__ = [
+    "ALL_ROWS",
+    "NO_SPECTRUM",
+    "Columns",
+    "Cut",
+    "Cutflow",
+    "Observables",
+    "Selection",
+    "Variable",
+    "count",
+    "cutflow_columns",
+]
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -31,6 +42,8 @@ _BINS = 200
 """Bins of a figure inside of an interval, and to each side: figures merge them, and show where the events are."""
 _DISCRETE = 5
 """Bins of a figure to each side of a value."""
+NO_SPECTRUM = "number_of_events"
+"""What stands for the observable where there is no spectrum, and events are counted."""
 ALL_ROWS = "all rows"
 """Name of the first step of every cutflow."""
 
@@ -168,14 +181,15 @@ class Selection:
     variables
         Columns that `observables` reads.
     observables
-        Function from columns to observables; it must hold the one that `spectrum` names. It may give
+        Function from columns to observables; it must hold the one that `spectrum` names, if any. It may give
         `selections.lazy.LazyObservables`, which saves the work for rows that fail early cuts.
     cuts
         The cuts, in order.
     spectrum
-        Observable that the spectrum is made of, in the unit of the axis.
+        Observable that the spectrum is made of, in the unit of the axis. Left out where there is none, and the events
+        that pass are counted.
     axis
-        How its peak moves with the mass.
+        How its peak moves with the mass; that of a count is known.
 
     Raises
     ------
@@ -187,15 +201,22 @@ class Selection:
     variables: tuple[Variable, ...]
     observables: Callable[[Columns], Observables]
     cuts: tuple[Cut, ...]
-    spectrum: str
+    spectrum: str = NO_SPECTRUM
     axis: MassAxis = SQUARED
 
     def __post_init__(self) -> None:
+        if self.counts:
+            object.__setattr__(self, "axis", COUNT)
         names = [cut.name for cut in self.cuts]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             msg = f"selection {self.name!r}: the cut name {repeated[0]!r} stands twice; names must be unique"
             raise InputError(msg)
+
+    @property
+    def counts(self) -> bool:
+        """Whether there is no spectrum, and events are counted."""
+        return self.spectrum == NO_SPECTRUM
 
     @property
     def names(self) -> tuple[str, ...]:

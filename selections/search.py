@@ -94,7 +94,8 @@ class Region:
         (`bumphunt.montecarlo.detector.candidates.CANDIDATES`) or one of the search; any name where all samples are
         files. Regions of the same candidate are filled from one read.
     binning
-        Bins of its spectrum, unless the YAML says others; None where they are made for the resolution of the signal.
+        Bins of its spectrum, unless the YAML says others; None where they are made for the resolution of the signal, or
+        there is no spectrum.
     role
         ``signal``: a peak is fitted there. ``control``: yields are compared there.
     process
@@ -137,7 +138,7 @@ class Model:
     cross_section
         Function ``(mass [GeV], sqrt(s) [GeV])`` to the cross section [fb] of the production at coupling 1, before the
         branching ratios of the regions; masses and result have the shape (M,). The other coordinates of a search reach
-        it by keyword, in the same shape.
+        it by keyword, in the same shape. Where hypotheses have no mass it is NaN.
     power
         The power of the coupling that the cross section is proportional to.
     reference
@@ -217,7 +218,7 @@ class Search:
     observable
         Where the peak is, in words.
     mass_range
-        Published mass range [GeV].
+        Published mass range [GeV]; None where hypotheses have no mass: then its signal regions count events.
     reference
         The published search.
     regions
@@ -261,7 +262,7 @@ class Search:
     production: str
     particle: str
     observable: str
-    mass_range: tuple[float, float]
+    mass_range: tuple[float, float] | None
     reference: str
     regions: tuple[Region, ...]
     coordinates: tuple[Coordinate, ...] = ()

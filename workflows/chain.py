@@ -196,8 +196,10 @@ def correct(job: Job) -> Step:
     return _beside(CORRECT, job)
 
 
-def impacts(job: Job, mass: float, beside: Mapping[str, float] | None = None) -> Step:
+def impacts(job: Job, mass: float | None = None, beside: Mapping[str, float] | None = None) -> Step:
     """Return the step that writes the impacts at one mass [GeV] and its other coordinates, after `scan`.
+
+    Without a mass it is the only one that there is, or none.
 
     Raises
     ------
@@ -229,8 +231,10 @@ def known_global(job: Job) -> Path | None:
     return None if step.reasons() else step.folder
 
 
-def fit(job: Job, mass: float, beside: Mapping[str, float] | None = None) -> Step:
-    """Return the step that fits the window of one mass [GeV] and its other coordinates, after `scan`, to look at.
+def fit(job: Job, mass: float | None = None, beside: Mapping[str, float] | None = None) -> Step:
+    """Return the step that fits the window of one mass [GeV] and its other coordinates, after `scan`.
+
+    Without a mass it is the only one that there is, or none.
 
     Raises
     ------

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import PchipInterpolator
 
 from bumphunt.errors import InputError
+from bumphunt.models.counted_signal import CountedSignal
 from bumphunt.models.peaks import TAILS, Peak, PeakFamily
 from bumphunt.models.shapes import Tail
 from bumphunt.models.signal import Hypothesis, SignalModel
@@ -159,5 +160,5 @@ class GivenSignal:
         ]
 
 
-PeakModel = SignalModel | GivenSignal
-"""The peak of a search as a function of its mass, simulated or said."""
+PeakModel = SignalModel | GivenSignal | CountedSignal
+"""The signal of a search as a function of its mass: a peak, simulated or said, or what is counted."""

@@ -219,7 +219,8 @@ def fit_shapes(
     Parameters
     ----------
     spectra
-        For each simulated mass: mass [GeV], edges, counts and variances as for `fit_shape`; at least two.
+        For each simulated mass: mass [GeV], edges, counts and variances as for `fit_shape`; of one mass
+        the tails are its own.
     tail, axis
         As for `fit_shape`.
     progress
@@ -228,14 +229,14 @@ def fit_shapes(
     Raises
     ------
     InputError
-        As `fit_shape`, and if there are fewer than two masses.
+        As `fit_shape`, and if there is no mass.
 
     References
     ----------
     P. K. Sen, J. Am. Stat. Assoc. 63 (1968) 1379.
     """
-    if len(spectra) < 2:
-        msg = f"smooth tails need at least two simulated masses, got {len(spectra)}"
+    if not spectra:
+        msg = "there is no simulated mass whose shape could be fitted: want one, or several for smooth tails"
         raise InputError(msg)
     total, free = 2 * len(spectra), []
     for mass, edges, counts, variances in spectra:

@@ -34,7 +34,8 @@ class SignalModel:
     Parameters
     ----------
     masses
-        Simulated masses [GeV], rising as their positions on the axis do, at least two, shape ``(M,)``.
+        Simulated masses [GeV], rising as their positions on the axis do, shape ``(M,)``; one alone is the only mass
+        that the model knows.
     parameters, errors
         Fitted shape parameters and their standard deviations in the order of `PARAMETERS`, shape ``(M, 6)``.
     efficiencies, efficiency_errors
@@ -64,8 +65,8 @@ class SignalModel:
 
     def __post_init__(self) -> None:
         m = self.masses.size
-        if m < 2 or not (np.all(np.diff(self.masses) > 0.0) and np.all(np.diff(self.axis.position(self.masses)) > 0.0)):
-            msg = f"a signal model needs at least two rising masses, got {self.masses}"
+        if m < 1 or not (np.all(np.diff(self.masses) > 0.0) and np.all(np.diff(self.axis.position(self.masses)) > 0.0)):
+            msg = f"a signal model needs at least one mass, and several in rising order, got {self.masses}"
             raise InputError(msg)
         shapes = [self.parameters.shape, self.errors.shape, self.efficiencies.shape, self.efficiency_errors.shape]
         if shapes != [(m, 6), (m, 6), (m,), (m,)]:
@@ -89,11 +90,18 @@ class SignalModel:
         m = self._inside(mass)
         return self.axis.position(m) if self.axis.kind == "reduced" else m
 
+    def _interpolated(self, mass: ArrayLike, known: Array) -> Array:
+        """Return values of shape ``(M, ...)`` at masses, ``mass.shape + (...)``: those of the only mass as they are."""
+        x = self._along(mass)
+        if self.masses.size == 1:
+            return np.broadcast_to(known[0], x.shape + known.shape[1:]).copy()
+        return np.asarray(PchipInterpolator(self._along(self.masses), known)(x))
+
     def shape_parameters(self, mass: ArrayLike) -> Array:
         """Return the interpolated `PARAMETERS`, shape ``mass.shape + (6,)``."""
         log = np.array(LOGARITHMIC)
         known = np.where(log, np.log(np.where(log, self.parameters, 1.0)), self.parameters)
-        value = PchipInterpolator(self._along(self.masses), known)(self._along(mass))
+        value = self._interpolated(mass, known)
         return np.where(log, np.exp(np.where(log, value, 0.0)), value)
 
     def resolution(self, mass: ArrayLike) -> Array:
@@ -110,7 +118,7 @@ class SignalModel:
 
     def efficiency(self, mass: ArrayLike) -> Array:
         """Return the total efficiency, in the shape of `mass`."""
-        return np.asarray(PchipInterpolator(self._along(self.masses), self.efficiencies)(self._along(mass)))
+        return self._interpolated(mass, self.efficiencies)
 
     def efficiency_error(self, mass: ArrayLike) -> Array:
         """Return the statistical error of the efficiency, linear between the masses, in the shape of `mass`."""

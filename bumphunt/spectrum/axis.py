@@ -5,6 +5,7 @@
 | ``squared`` | m^2 [GeV^2] | recoil masses, whose square has a nearly constant resolution and may be negative |
 | ``mass`` | m [GeV] | invariant masses |
 | ``reduced`` | sqrt(m^2 - m_0^2) [GeV] | invariant masses of pairs of threshold m_0: smooth there |
+| ``count`` | the middle of one bin from 0 to 1 | events that are counted, without any spectrum |
 
 `ascending_edges` checks the edges of bins, on this axis or another.
 """
@@ -19,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 
-__all__ = ["MASS", "SQUARED", "MassAxis", "ascending_edges", "reduced"]
+__all__ = ["COUNT", "COUNT_EDGES", "MASS", "SQUARED", "MassAxis", "ascending_edges", "reduced"]
 
 Array = NDArray[np.float64]
 
@@ -31,7 +32,7 @@ class MassAxis:
     Parameters
     ----------
     kind
-        ``squared``, ``mass`` or ``reduced``.
+        ``squared``, ``mass``, ``reduced`` or ``count``.
     threshold
         Smallest mass m_0 [GeV], for ``reduced`` only.
     symbol
@@ -43,13 +44,13 @@ class MassAxis:
         If there is no such kind, or a threshold is negative or given to another kind.
     """
 
-    kind: Literal["squared", "mass", "reduced"] = "squared"
+    kind: Literal["squared", "mass", "reduced", "count"] = "squared"
     threshold: float = 0.0
     symbol: str = "M"
 
     def __post_init__(self) -> None:
-        if self.kind not in ("squared", "mass", "reduced"):
-            msg = f"kind = {self.kind!r} of a mass axis; it must be 'squared', 'mass' or 'reduced'"
+        if self.kind not in ("squared", "mass", "reduced", "count"):
+            msg = f"kind = {self.kind!r} of a mass axis; it must be 'squared', 'mass', 'reduced' or 'count'"
             raise InputError(msg)
         if not self.threshold >= 0.0 or (self.threshold > 0.0 and self.kind != "reduced"):
             msg = f"threshold = {self.threshold} GeV of a {self.kind} axis; it is not negative, and of a reduced mass"
@@ -57,12 +58,16 @@ class MassAxis:
 
     @property
     def unit(self) -> str:
-        """Unit of the positions."""
+        """Unit of the positions; "" of a count."""
+        if self.kind == "count":
+            return ""
         return "GeV^2" if self.kind == "squared" else "GeV"
 
     @property
     def label(self) -> str:
         """Symbol and unit of the positions, for a figure."""
+        if self.kind == "count":
+            return "all events"
         if self.kind == "squared":
             return rf"${self.symbol}^2$ [GeV$^2$]"
         return rf"${self.symbol}$ [GeV]"
@@ -82,14 +87,18 @@ class MassAxis:
             return np.asarray(m * m)
         if self.kind == "mass":
             return m
+        if self.kind == "count":
+            return np.full(m.shape, np.mean(COUNT_EDGES))
         return np.asarray(np.sqrt(np.maximum((m - self.threshold) * (m + self.threshold), 0.0)))
 
     def mass(self, position: ArrayLike) -> Array:
         """Return the masses [GeV] of positions [unit], in their shape: the inverse of `position`.
 
-        A negative squared mass has the mass 0.
+        A negative squared mass has the mass 0; a count says nothing of a mass, which is NaN.
         """
         x = np.asarray(position, dtype=np.float64)
+        if self.kind == "count":
+            return np.full(x.shape, np.nan)
         if self.kind == "squared":
             return np.sqrt(np.maximum(x, 0.0))
         return x if self.kind == "mass" else np.hypot(x, self.threshold)
@@ -102,9 +111,11 @@ class MassAxis:
     def slope(self, mass: ArrayLike) -> Array:
         """Return the derivative of the position [unit / GeV], in the shape of `mass`; infinite at a threshold.
 
-        A resolution on the axis divided by it is that of the mass.
+        A resolution on the axis divided by it is that of the mass. NaN for a count.
         """
         m = np.asarray(mass, dtype=np.float64)
+        if self.kind == "count":
+            return np.full(m.shape, np.nan)
         if self.kind == "squared":
             return np.asarray(2.0 * m)
         if self.kind == "mass":
@@ -117,6 +128,10 @@ SQUARED = MassAxis()
 """The squared mass."""
 MASS = MassAxis(kind="mass")
 """The mass itself."""
+COUNT = MassAxis(kind="count")
+"""No spectrum: events are counted."""
+COUNT_EDGES = (0.0, 1.0)
+"""Ends of the one bin of a count."""
 
 
 def reduced(threshold: float, symbol: str = "M") -> MassAxis:

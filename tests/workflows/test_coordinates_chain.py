@@ -107,7 +107,7 @@ def test_points_that_cannot_be_are_refused(wide):
     other = [*points[:1], {**points[1], "coordinates": {"width": 0.1, "spin": 1.0}}, *points[2:]]
     refused(other, "the coordinates at 2 GeV are spin, width, those of the first point width")
     few = [point for point in points if point["mass"] != 4.0 or point["coordinates"]["width"] == 0.0]
-    refused(few, r"masses \[2.0, 6.0, 8.0\] at width = 0.1 must be at least 4")
+    refused(few, r"masses \[2.0, 6.0, 8.0\] at width = 0.1 in the range of region 'all'; at least 4 are needed")
 
 
 def test_coordinates_that_the_search_has_not_are_refused(wide):

@@ -154,7 +154,8 @@ def run(
     )
     figures = ", ".join(sorted(path.name for path in job.of("report").glob("*.png")))
     show("limit table (head)", tuple(summary.head), zip(*summary.head.values(), strict=True))
-    say(f"limit table:  {summary.table} ({summary.rows} mass hypotheses)")
+    kind = "mass hypotheses" if "mass" in summary.head else "hypotheses"
+    say(f"limit table:  {summary.table} ({summary.rows} {kind})")
     say(f"figures:      {job.of('report')}: {figures}")
     say(summary.most_significant)
 

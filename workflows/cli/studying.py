@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,12 +29,15 @@ __all__ = ["VERBS"]
 
 _IMPACT_NUMBERS = ("n_sig", "n_sig_error", "limit_obs", "limit_exp", "statistical")
 
-Masses = Annotated[list[float], typer.Option(help="Mass [GeV]; may be given several times.")]
+Masses = Annotated[
+    list[float] | None,
+    typer.Option(help="Mass [GeV]; may be given several times; not needed where there is one, or none."),
+]
 
 
 def impacts(
     analysis: AnalysisFile,
-    mass: Masses,
+    mass: Masses = None,
     at: At = None,
     output: Output = None,
     workers: Workers = 1,
@@ -49,7 +52,7 @@ def impacts(
     beside = coordinates(at)
 
     def wanted(job: Job) -> list[Step]:
-        return [chain.impacts(job, m, beside) for m in mass]
+        return [chain.impacts(job, m, beside) for m in mass or (None,)]
 
     who = workers_of(workers, executor, scheduler)
     for step in wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted)):
@@ -57,7 +60,7 @@ def impacts(
         columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
         # a number that could not be worked out is null
         number = {name: "none" if found[name] is None else f"{found[name]:.4g}" for name in _IMPACT_NUMBERS}
-        where = " ".join([f"{found['mass']:g} GeV", *(at or ())])
+        where = _where(found, at)
         title = f"impacts at {where}: n_sig = {number['n_sig']} +- {number['n_sig_error']} events,"
         title += f" limit {number['limit_obs']} (expected {number['limit_exp']}) at {found['cl']:.0%}"
         rows = zip(*(found["sources"][name] for name in columns), strict=True)
@@ -68,7 +71,7 @@ def impacts(
 
 def fit_window(
     analysis: AnalysisFile,
-    mass: Masses,
+    mass: Masses = None,
     at: At = None,
     output: Output = None,
     workers: Workers = 1,
@@ -83,7 +86,7 @@ def fit_window(
     beside = coordinates(at)
 
     def wanted(job: Job) -> list[Step]:
-        return [chain.fit(job, m, beside) for m in mass]
+        return [chain.fit(job, m, beside) for m in mass or (None,)]
 
     who = workers_of(workers, executor, scheduler)
     for step in wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted)):
@@ -91,7 +94,7 @@ def fit_window(
         columns = ("parameter", "constraint", "centre", "width", "value", "error")
         rows = zip(*(found["parameters"][name] for name in columns), strict=True)
         printed = [[v if isinstance(v, str) else "" if v is None else f"{v:.4g}" for v in row] for row in rows]
-        where = " ".join([f"{found['mass']:g} GeV", *(at or ())])
+        where = _where(found, at)
         show(f"fit at {where}", columns, printed, text=columns[:2])
         say(found["said"])
         say(f"tables and figure: {step.folder}")
@@ -121,6 +124,12 @@ def global_significance(
     folder = job.of("global")
     say(f"table and figure: {folder}")
     say(largest_excess(folder))
+
+
+def _where(found: Mapping[str, Any], at: Sequence[str] | None) -> str:
+    """Return which hypothesis was looked at: its mass, if it has any, and its other coordinates."""
+    mass = f"{found['mass']:g} GeV" if "mass" in found else ""
+    return " ".join(filter(None, [mass, *(at or ())])) or "the count"
 
 
 VERBS: dict[str, Callable[..., None]] = {"fit": fit_window, "impacts": impacts, "global": global_significance}

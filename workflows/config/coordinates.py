@@ -1,4 +1,4 @@
-"""Where hypotheses lie beside their mass: values of the other coordinates of a search."""
+"""Where hypotheses lie: their masses, if they have any, and values of the other coordinates of a search."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from itertools import product
 
 from selections.search import Coordinate
 
-__all__ = ["ALONE", "At", "Sheet", "at_of", "file_suffix", "grid", "in_figures", "words"]
+__all__ = ["ALONE", "NO_MASS", "At", "Sheet", "at_of", "file_suffix", "grid", "in_figures", "mass_words", "words"]
 
 At = tuple[tuple[str, float], ...]
 """Names and values of the coordinates beside the mass, in the order of the search."""
 ALONE: At = ()
 """No coordinates beside the mass."""
+NO_MASS = 0.0
+"""What stands for the mass of hypotheses that have none, in records; tables have no such column."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Sheet:
     at
         Values of the other coordinates.
     masses
-        Simulated masses [GeV], ascending.
+        Simulated masses [GeV], ascending; `NO_MASS` alone where hypotheses have none.
     """
 
     at: At
@@ -45,6 +47,11 @@ def grid(values: Mapping[str, Sequence[float]]) -> list[At]:
 def file_suffix(at: At) -> str:
     """Return what the names of the files of a sheet end with, such as ``_lifetime_10``; "" beside no coordinate."""
     return "".join(f"_{name}_{value:g}" for name, value in at)
+
+
+def mass_words(mass: float) -> str:
+    """Return a mass [GeV] for a sentence, such as ``4.2 GeV``; "" for none."""
+    return "" if mass == NO_MASS else f"{mass:g} GeV"
 
 
 def words(at: At, coordinates: Sequence[Coordinate]) -> str:

@@ -52,9 +52,11 @@ def described(search: Search, registry: Registry | None) -> Iterator[str]:
     registry
         What its candidates are found in; None to leave the variables out.
     """
-    low, high = search.mass_range
     yield f"{search.name}: {search.final_state}"
-    masses = f"{low:g} to {high:g} GeV" if high < float("inf") else "any mass"
+    masses = "no mass"
+    if search.mass_range is not None:
+        low, high = search.mass_range
+        masses = f"{low:g} to {high:g} GeV" if high < float("inf") else "any mass"
     yield f"    {search.observable}, {masses}; {search.reference}"
     for region in search.regions:
         control = " (control sample)" if region.role == "control" else ""

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.cuts.tensor import VetoAxis
-from bumphunt.models.given_signal import GivenSignal
+from bumphunt.models.given_signal import PeakModel
 from bumphunt.montecarlo.processes.process import Process
 from bumphunt.spectrum.axis import MassAxis
 from selections.search import Region
-from workflows.config.coordinates import At, Sheet, file_suffix
+from workflows.config.coordinates import NO_MASS, At, Sheet, file_suffix
 from workflows.reading.plan import RegionPlan
 
 __all__ = ["AnalysedRegion", "RegionSignal", "SignalSample", "by_candidate", "signal_name", "signal_samples"]
@@ -36,14 +36,14 @@ class RegionSignal:
     given
         The signal, where it is said and not simulated.
     low, high
-        The ends of the masses that are searched there [GeV].
+        The ends of the masses that are searched there [GeV]; `NO_MASS` where hypotheses have none.
     veto
         Candidate bounds of the optimised cuts; none without such cuts.
     """
 
     process: Process | None
     sheets: tuple[Sheet, ...]
-    given: GivenSignal | None
+    given: PeakModel | None
     low: float
     high: float
     veto: tuple[VetoAxis, ...]
@@ -95,15 +95,25 @@ class AnalysedRegion:
         return self.plan.selection.axis
 
     @property
+    def counts(self) -> bool:
+        """Whether its events are counted, without any spectrum."""
+        return self.plan.selection.counts
+
+    @property
     def edges(self) -> NDArray[np.float64]:
         """Bin edges of its spectrum [unit of the axis]."""
         return self.plan.edges
 
     @property
     def searched(self) -> tuple[float, float] | None:
-        """Positions of the ends of the masses that are searched [unit of the axis]; None in a control sample."""
+        """Positions of the ends of the masses that are searched [unit of the axis]; None in a control sample.
+
+        Of a count they are the ends of its bin.
+        """
         if self.signal is None:
             return None
+        if self.counts:
+            return float(self.edges[0]), float(self.edges[-1])
         return float(self.axis.position(self.signal.low)), float(self.axis.position(self.signal.high))
 
     @property
@@ -157,7 +167,8 @@ def signal_name(process: Process | None, mass: float, at: At) -> str:
 
     Of files of an unknown generator it is ``signal_0.5``.
     """
-    return f"{UNKNOWN if process is None else process.name}_{mass:g}{file_suffix(at)}"
+    of_mass = "" if mass == NO_MASS else f"_{mass:g}"
+    return f"{UNKNOWN if process is None else process.name}{of_mass}{file_suffix(at)}"
 
 
 def signal_samples(regions: Sequence[AnalysedRegion]) -> list[SignalSample]:

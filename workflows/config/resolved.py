@@ -14,24 +14,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.cuts.tensor import VetoAxis
 from bumphunt.errors import ConfigError, InputError
 from bumphunt.inference.settings import LimitSettings, SignificanceSettings
 from bumphunt.kinematics.momenta import BEAMS, Beams
+from bumphunt.models.given_signal import GivenSignal
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.detector.presets import DETECTORS, preset
 from bumphunt.scanning.method import FIT_WINDOW, Method
 from bumphunt.scanning.sources import Source
+from selections.cuts import Selection
 from selections.events import CANDIDATE, ENTRY, FILE, REJECT, CandidateRule, RowKey
 from selections.search import Model, Region, Search
 from workflows.config.checks.fits import check_engine, check_sources
 from workflows.config.checks.names import check_names
 from workflows.config.checks.regions import check_regions
-from workflows.config.coordinates import ALONE, Sheet, words
+from workflows.config.coordinates import NO_MASS
 from workflows.config.derived.curves import LoadedCurve
-from workflows.config.derived.generated import GIVEN_SIGNAL, with_files
-from workflows.config.derived.given import given_signal, signal_curves, spectrum_edges
+from workflows.config.derived.generated import with_files
+from workflows.config.derived.given import signal_curves, spectrum_edges
 from workflows.config.derived.histogram_data import HistogramData, histogram_data
+from workflows.config.derived.hypotheses import region_signal
 from workflows.config.derived.method import fit_method
 from workflows.config.derived.shifts import check_shifts, shifts_of
 from workflows.config.derived.simulated import injected_at, injected_into, signal_parameters, simulation_plans
@@ -53,11 +55,10 @@ from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name
 from workflows.config.searches import Registry, find_function, find_search, registry_of
 from workflows.config.sections.analysis import Analysis, Ntuples
 from workflows.config.sections.cuts import check_cuts, with_cuts
-from workflows.config.sections.samples import MIN_MASSES
+from workflows.config.sections.fit import SearchSection
 from workflows.config.tasks import fit_tasks
 from workflows.reading.plan import RegionPlan
 from workflows.reading.run_list import RunList, read_run_list
-from workflows.simulation.hepmc import HEPMC
 
 __all__ = ["resolve"]
 
@@ -251,13 +252,11 @@ def _region(
     several: bool,
 ) -> AnalysedRegion:
     """Return a region with what the YAML says of it."""
+    selection = region.selection(beams)
     signal = None
     if region.role == "signal":
-        if curves:
-            signal = _given(sections, search, region, curves, beams)
-        else:
-            signal = _signal(sections, search, region, registry)
-    names = region.selection(beams).names
+        signal = region_signal(sections, search, region, selection, registry, curves)
+    names = selection.names
     slices = sections.fit.slices if signal is not None else None
     veto = () if signal is None else signal.veto
     ranked = (*(axis.name for axis in search.candidates), *search.features) if veto else ()
@@ -267,14 +266,7 @@ def _region(
         plan=RegionPlan.of(
             region,
             beams,
-            edges=edges
-            if edges is not None
-            else spectrum_edges(
-                sections.spectrum,
-                None if signal is None else signal.given,
-                own=None if region.binning is None else region.binning.edges,
-                half_width=sections.fit.window or FIT_WINDOW,
-            ),
+            edges=edges if edges is not None else _edges(sections, region, selection, signal),
             keep=tuple(dict.fromkeys([*(axis.name for axis in veto), *(name for name in ranked if name in names)])),
             cut_on=tuple(dict.fromkeys(axis.name for axis in veto)),
             slices=None if slices is None else (slices.observable, np.array(slices.edges)),
@@ -286,81 +278,19 @@ def _region(
     )
 
 
-def _signal(sections: Analysis, search: Search, region: Region, registry: Registry) -> RegionSignal:
-    """Return the signal of a region.
-
-    Raises
-    ------
-    ValueError
-        If there are too few simulated masses, or none of them is searched.
-    """
-    low, high = region.mass_range or (0.0, np.inf)
-    sheets = []
-    for sheet in sections.signal.sheets([coordinate.name for coordinate in search.coordinates]):
-        masses = tuple(mass for mass in sheet.masses if low <= mass <= high)
-        if len(masses) < MIN_MASSES:
-            where = f" at {words(sheet.at, search.coordinates)}" if sheet.at else ""
-            msg = (
-                f"signal masses {list(masses)}{where} in the range of region {region.name!r}; at least {MIN_MASSES} are"
-                " needed"
-            )
-            raise ValueError(msg)
-        sheets.append(Sheet(at=sheet.at, masses=masses))
-    simulated_low, simulated_high = min(s.masses[0] for s in sheets), max(s.masses[-1] for s in sheets)
-    first, last = max(sections.search.low, simulated_low), min(sections.search.high, simulated_high)
-    if not first < last:
-        msg = (
-            f"search: no mass from {sections.search.low:g} to {sections.search.high:g} GeV is among those of region"
-            f" {region.name!r}, {simulated_low:g} to {simulated_high:g} GeV: leave it out of 'regions'"
-        )
-        raise ValueError(msg)
-    simulated = sections.signal.simulate
-    named = (simulated.process if simulated is not None else None) or region.process
-    named = GIVEN_SIGNAL if named == HEPMC else named
-    if named is None and simulated is not None:
-        msg = f"signal.simulate.process: region {region.name!r} of the search names no process; say which"
-        raise ValueError(msg)
-    process = None if named is None else registry.process(named)
-    return RegionSignal(
-        process=process, sheets=tuple(sheets), given=None, low=first, high=last, veto=_veto(sections, search)
+def _edges(
+    sections: Analysis, region: Region, selection: Selection, signal: RegionSignal | None
+) -> NDArray[np.float64] | None:
+    """Return the bin edges of the spectrum of a region; None for those that it has by itself, as a count does."""
+    if selection.counts:
+        return None
+    given = None if signal is None else signal.given
+    return spectrum_edges(
+        sections.spectrum,
+        given if isinstance(given, GivenSignal) else None,
+        own=None if region.binning is None else region.binning.edges,
+        half_width=sections.fit.window or FIT_WINDOW,
     )
-
-
-def _given(
-    sections: Analysis, search: Search, region: Region, curves: Mapping[str, LoadedCurve], beams: Beams
-) -> RegionSignal:
-    """Return the signal of a region that the YAML says.
-
-    Raises
-    ------
-    ValueError
-        If none of its masses is searched, or cuts are to be chosen for it.
-    """
-    seen = region.mass_range or (0.0, np.inf)
-    low, high = max(sections.search.low, seen[0]), min(sections.search.high, seen[1])
-    if not low < high:
-        msg = (
-            f"search: no mass from {sections.search.low:g} to {sections.search.high:g} GeV is among those of region"
-            f" {region.name!r}, {seen[0]:g} to {seen[1]:g} GeV: leave it out of 'regions'"
-        )
-        raise ValueError(msg)
-    if _veto(sections, search):
-        msg = "optimise: cuts in bins of mass are chosen with a simulated signal; say optimise: null, or simulate it"
-        raise ValueError(msg)
-    axis = region.selection(beams).axis
-    given = given_signal(sections.signal, curves, low, high, axis=axis, tail=region.tail)
-    return RegionSignal(process=None, sheets=(Sheet(at=ALONE, masses=()),), given=given, low=low, high=high, veto=())
-
-
-def _veto(sections: Analysis, search: Search) -> tuple[VetoAxis, ...]:
-    """Return the bounds that are tried: those of the search, or those of the YAML; none without optimised cuts."""
-    if sections.optimise is None:
-        return ()
-    wanted = sections.optimise.variables
-    if not wanted:
-        return search.veto
-    own = (*search.candidates, *search.veto)
-    return tuple(bounds.axis(name, own) for name, several in wanted.items() for bounds in several)
 
 
 def _sources(sections: Analysis) -> tuple[Source, ...]:
@@ -434,7 +364,11 @@ def _about(sections: Analysis, search: Search, model: Model | None, beams: Beams
         absolute=model is not None or sections.signal.efficiency is not None,
         pseudo=data.is_pseudo,
         blinded=not (sections.unblind or data.is_pseudo),
-        injected=() if data.simulate is None else tuple(injection.mass for injection in data.simulate.inject),
+        injected=tuple(
+            injection.mass
+            for injection in (() if data.simulate is None else data.simulate.inject)
+            if injection.mass != NO_MASS
+        ),
         seed=sections.seed,
     )
 
@@ -501,13 +435,10 @@ def _scan(
     method: Method,
 ) -> ScanSetup:
     """Return how hypotheses are tested."""
-    section, fit = sections.search, sections.fit
-    excluded = section.exclude
-    if excluded == "auto":
-        excluded = tuple((known.low, known.high) for known in about.search.excluded)
+    fit = sections.fit
     return ScanSetup(
         fits=fit_tasks(regions),
-        masses=SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded),
+        masses=_searched(sections.search, about.search),
         points=tuple(dict.fromkeys(sheet.at for r in regions if r.signal is not None for sheet in r.signal.sheets)),
         method=method,
         limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),
@@ -521,3 +452,14 @@ def _scan(
         sidebands=about.blinded and sections.blinding == "sidebands",
         seed=sections.seed,
     )
+
+
+def _searched(section: SearchSection | None, search: Search) -> SearchedMasses:
+    """Return the hypotheses: a range of masses, one mass, or none."""
+    if section is None or section.mass is not None:
+        only = NO_MASS if section is None or section.mass is None else section.mass
+        return SearchedMasses(low=only, high=only, step=1.0, excluded=())
+    excluded = section.exclude
+    if excluded == "auto":
+        excluded = tuple((known.low, known.high) for known in search.excluded)
+    return SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded)

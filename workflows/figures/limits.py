@@ -1,4 +1,4 @@
-"""Figures of a scan against mass: local p-values, and upper limits with their expected bands."""
+"""Figures of a scan: local p-values, and upper limits with their expected bands, against mass or one by one."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from workflows.figures.style import (
     COLOURS,
+    DECADES,
     GREEN,
     STYLE,
     YELLOW,
@@ -21,7 +22,7 @@ from workflows.figures.style import (
     write_title,
 )
 
-__all__ = ["limit_band", "limit_curves", "p0_scan"]
+__all__ = ["limit_band", "limit_curves", "limit_points", "p0_scan"]
 
 Array = NDArray[np.float64]
 
@@ -167,6 +168,54 @@ def limit_band(
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.legend(loc="upper left", ncols=2, fontsize=9)
+        write_title(axes, label)
+        return figure
+
+
+def limit_points(
+    names: Sequence[str], expected: Array, observed: Array | None, *, quantity: str, label: str, p0: Array | None = None
+) -> Figure:
+    """Return upper limits of hypotheses that lie on no axis, one below the other.
+
+    Parameters
+    ----------
+    names
+        What each is, N of them; "" for the only one.
+    expected
+        Limits at -2, -1, 0, +1, +2 standard deviations, shape (N, 5).
+    observed
+        Observed limits, shape (N,); None when blinded.
+    quantity
+        What is limited, with its unit.
+    label
+        What the data are, and the confidence level.
+    p0
+        Local p-values, shape (N,), which are written beside the limits; None for none.
+    """
+    with mpl.rc_context(STYLE):
+        figure = new_figure(7.0, 1.9 + 0.35 * len(names))
+        axes = figure.subplots()
+        rows = np.arange(len(names))
+        for lower, upper, colour, text in ((0, 4, YELLOW, r"$\pm2\sigma$"), (1, 3, GREEN, r"$\pm1\sigma$")):
+            width = expected[:, upper] - expected[:, lower]
+            axes.barh(rows, width, left=expected[:, lower], height=0.6, color=colour, label=rf"expected {text}")
+        axes.plot(expected[:, 2], rows, "|", color="black", markersize=14, label="median expected")
+        drawn = [expected]
+        if observed is not None:
+            drawn.append(observed[:, None])
+            axes.plot(observed, rows, "o", color="black", markersize=4, label="observed")
+        for row, p in enumerate(() if p0 is None else p0):
+            axes.text(1.01, row, f"$p_0$ = {p:.2g}", va="center", fontsize=9, transform=axes.get_yaxis_transform())
+        positive = np.concatenate([values[values > 0] for values in drawn])
+        if positive.size and positive.max() > DECADES * positive.min():
+            axes.set_xscale("log")
+        elif positive.size:
+            axes.set_xlim(0.0, 1.1 * float(positive.max()))
+        axes.set_yticks(rows, names)
+        axes.tick_params(axis="y", which="both", length=0)
+        axes.set_ylim(len(names) - 0.4, -1.3)
+        axes.set_xlabel(f"upper limit: {quantity}")
+        axes.legend(loc="upper left", ncols=4, fontsize=8)
         write_title(axes, label)
         return figure
 

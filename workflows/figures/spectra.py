@@ -56,7 +56,7 @@ def stacked_spectrum(
     label
         What the data are, above the figure.
     xlabel, unit
-        What the spectrum is of, with its unit, and the unit alone.
+        What the spectrum is of, with its unit, and the unit alone; "" where there is no spectrum, but one count.
     """
     with mpl.rc_context(STYLE):
         figure = new_figure(7.0, 6.0)
@@ -77,6 +77,8 @@ def stacked_spectrum(
         lower.set_ylabel("(data $-$ exp.)\n/ error of data")
         lower.set_xlabel(xlabel)
         lower.set_xlim(edges[0], edges[-1])
+        if not unit:
+            lower.set_xticks([])
         highest = max(float((total + errors).max()), float(np.nanmax(data + garwood(data)[1], initial=0.0)))
         count_scale(upper, lowest_count(backgrounds, data), highest, room=0.22)
         upper.set_ylabel(_per_bin(edges, unit))
@@ -101,6 +103,8 @@ def data_spectrum(edges: Array, data: Array, *, label: str, xlabel: str, unit: s
         highest = float(np.nanmax(data + garwood(data)[1], initial=1.0))
         count_scale(axes, lowest_count({}, data), highest, room=0.22)
         axes.set_xlim(edges[0], edges[-1])
+        if not unit:
+            axes.set_xticks([])
         axes.set_xlabel(xlabel)
         axes.set_ylabel(_per_bin(edges, unit))
         write_title(axes, label)
@@ -108,8 +112,10 @@ def data_spectrum(edges: Array, data: Array, *, label: str, xlabel: str, unit: s
 
 
 def _per_bin(edges: Array, unit: str) -> str:
-    """Return the label of an axis of events in bins, which need not be equal."""
+    """Return the label of an axis of events in bins, which need not be equal, or of a count."""
     widths = np.diff(edges)
+    if not unit:
+        return "events"
     if widths[:-1].size and np.ptp(widths[:-1]) > EQUAL * widths[0]:  # the last one may be cut
         return "events / bin"
     return f"events / {widths[0]:.3g} {unit_in_figures(unit)}"

@@ -6,8 +6,10 @@ import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.models.counted_signal import CountedSignal
 from bumphunt.models.shape_fit import MIN_EFFECTIVE_EVENTS, effective_events, fit_shapes
 from bumphunt.models.signal import SignalModel, signal_model
 from workflows.config.coordinates import At
@@ -16,10 +18,11 @@ from workflows.config.sections.samples import MIN_MASSES
 from workflows.products.selected import FittedSignal
 from workflows.running.progress import Progress
 
-__all__ = ["Gap", "fit_signal", "gap_beside", "rich_enough"]
+__all__ = ["Gap", "counted_signal", "fit_signal", "gap_beside", "rich_enough"]
 
 logger = logging.getLogger(__name__)
 
+Array = NDArray[np.float64]
 Gap = tuple[float, float]
 """Masses [GeV] between which a simulated one was left out."""
 
@@ -98,6 +101,24 @@ def fit_signal(region: AnalysedRegion, points: Sequence[FittedSignal], *, progre
     except InputError as error:
         msg = f"region {region.name!r}: {error}"
         raise InputError(msg) from None
+    return signal_model(fits, *_efficiencies(points))
+
+
+def counted_signal(points: Sequence[FittedSignal]) -> CountedSignal:
+    """Return the efficiency of a region that counts, at the simulated masses.
+
+    Parameters
+    ----------
+    points
+        The simulated masses, ascending.
+    """
+    efficiencies, errors = _efficiencies(points)
+    masses = np.array([point.mass for point in points])
+    return CountedSignal(masses=masses, efficiencies=efficiencies, efficiency_errors=errors)
+
+
+def _efficiencies(points: Sequence[FittedSignal]) -> tuple[Array, Array]:
+    """Return the efficiencies at the simulated masses, and their statistical errors, shape (M,) each."""
     efficiencies = [float(point.selected.values().sum()) / point.generated for point in points]
     errors = [float(np.sqrt(point.selected.variances().sum())) / point.generated for point in points]
-    return signal_model(fits, efficiencies, errors)
+    return np.array(efficiencies), np.array(errors)

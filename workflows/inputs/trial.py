@@ -158,6 +158,8 @@ def _first_chunk(
 def _out_of_place(region: AnalysedRegion, sample: InputSample, chunk: Chunk) -> Iterator[str]:
     """Yield what the positions of the rows that pass, or of all where hardly one does, can hardly mean."""
     plan = region.plan
+    if plan.selection.counts:
+        return
     rows = cut_rows(plan, chunk.columns, keep=plan.kept, blind=None, corrections=Corrections(), place=chunk.where.row)
     position, which = rows.passing.values[plan.selection.spectrum], f"that pass the cuts of region {region.name!r}"
     if position.size < FEWEST:

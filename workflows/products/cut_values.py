@@ -10,6 +10,7 @@ import uproot
 from numpy.typing import NDArray
 
 from selections.cuts import Cut
+from workflows.config.coordinates import mass_words
 from workflows.config.regions import AnalysedRegion
 from workflows.config.sections.samples import DATA
 from workflows.inputs.samples import InputSample
@@ -97,11 +98,17 @@ def read_cut_values(
                     backgrounds={name: spectrum[1:-1] for name, spectrum in values.items()},
                     data=None if hidden else read(DATA)[1:-1],
                     signal=None if signal is None else read(signal.name)[1:-1],
-                    signal_label="" if signal is None else f"signal of {signal.mass:g} GeV, scaled to the backgrounds",
+                    signal_label="" if signal is None else f"{_signal(signal)}, scaled to the backgrounds",
                     beyond=beyond / every if every > 0 else 0.0,
                 )
             )
     return found
+
+
+def _signal(sample: InputSample) -> str:
+    """Return what a signal is called."""
+    mass = "" if sample.mass is None else mass_words(sample.mass)
+    return f"signal of {mass}" if mass else "signal"
 
 
 def _kept(cut: Cut) -> tuple[float, float]:

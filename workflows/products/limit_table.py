@@ -15,7 +15,7 @@ from selections.search import Coordinate
 from workflows.config.coordinates import at_of, words
 from workflows.results import read_table
 
-__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "Summary", "limit_columns", "poor_fits", "summarise"]
+__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "OF_PEAKS", "Summary", "limit_columns", "poor_fits", "summarise"]
 
 LIMITS = ("obs", "exp_m2", "exp_m1", "exp", "exp_p1", "exp_p2")
 """The six limits of each quantity: observed, and expected at -2 ... +2 standard deviations."""
@@ -28,6 +28,8 @@ COLUMNS = (
     *("engine", "gof", "gof_ndf", "gof_p"),
 )
 """Columns of the limit table, an interface: masses in GeV, cross sections in fb."""
+OF_PEAKS = ("window_lo", "window_hi", "resolution")
+"""Those of them that a count, which has no spectrum, is without."""
 LIMIT_TABLE = "limits"
 """Name of the limit table, without its suffix."""
 
@@ -39,13 +41,17 @@ YIELDS = ["n_sig_ul_exp", "n_sig_ul_obs"]
 HEAD_ROWS = 5
 
 
-def limit_columns(coordinates: Sequence[str], *, parents: bool = False) -> tuple[str, ...]:
+def limit_columns(
+    coordinates: Sequence[str], *, parents: bool = False, mass: bool = True, peaks: bool = True
+) -> tuple[str, ...]:
     """Return the columns of a limit table: what hypotheses have beside their mass stands behind it.
 
     Where decays of parents are searched, branching fractions (``br``) are in the place of cross sections (``xsec``).
+    Hypotheses without mass have no such column, and counts, without `peaks`, none of `OF_PEAKS`.
     """
     rate = "br_ul" if parents else "xsec_ul"
-    return (COLUMNS[0], *coordinates, *(name.replace("xsec_ul", rate) for name in COLUMNS[1:]))
+    others = (name.replace("xsec_ul", rate) for name in COLUMNS[1:] if peaks or name not in OF_PEAKS)
+    return (*COLUMNS[:1][: int(mass)], *coordinates, *others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,28 +98,31 @@ def summarise(
     limits = read_table(folder, LIMIT_TABLE)
     valid = limits["valid"].astype(bool)
     names = [coordinate.name for coordinate in coordinates]
+    named = [*(["mass"] if "mass" in limits else []), *names]
+    what = "mass" if named == ["mass"] else "hypothesis"
+    kind = "mass hypothesis" if "mass" in limits else "hypothesis"
     if blinded:
         sentence = "blinded: no observed significance; set 'unblind: true' when the review agrees"
         if np.all(np.char.find(limits["flags"].astype(str), Flag.NO_EXPECTATION) >= 0):
             sentence += "; nothing says what is expected: give samples, or 'blinding: sidebands'"
     elif not np.any(valid & ~np.isnan(limits["z0"])):
-        sentence = "no mass hypothesis has a valid fit: see the flags in the limit table"
+        sentence = f"no {kind} has a valid fit: see the flags in the limit table"
     elif not np.any(limits["z0"][valid] > 0):
-        sentence = "no mass hypothesis has an excess"
+        sentence = f"no {kind} has an excess"
     else:
         best = int(np.nanargmax(np.where(valid, limits["z0"], np.nan)))
         flags = f"; its flags: {limits['flags'][best]}" if limits["flags"][best] else ""
-        unknown = f"the largest of {valid.size} {'hypotheses' if names else 'masses'}, so not the global significance"
-        sentence = (
-            f"most significant {'hypothesis' if names else 'mass'}: {_excess(limits, best, coordinates)};"
-            f" {whole or unknown}{flags}"
-        )
+        several = "masses" if what == "mass" else "hypotheses"
+        unknown = f"the largest of {valid.size} {several}, so not the global significance"
+        if valid.size == 1:
+            unknown = "the only hypothesis"
+        sentence = f"most significant {what}: {_excess(limits, best, coordinates)}; {whole or unknown}{flags}"
         if poor_fits(limits)[best]:
             sentence += _beside_poor_fit(limits, best, coordinates)
     shown = [n for n in HEAD_COLUMNS if n not in LIMITED or (n in limits and not np.all(np.isnan(limits[n])))]
     if not LIMITED & set(shown):
         shown += YIELDS
-    columns = ("mass", *names, *shown)
+    columns = (*named, *shown)
     return Summary(
         head={name: [f"{value:.4g}" for value in limits[name][:HEAD_ROWS]] for name in columns},
         table=folder / f"{LIMIT_TABLE}.csv",
@@ -130,7 +139,8 @@ def poor_fits(limits: Mapping[str, NDArray[Any]]) -> NDArray[np.bool_]:
 def _excess(limits: Mapping[str, NDArray[Any]], row: int, coordinates: Sequence[Coordinate]) -> str:
     """Return where a row is, and its local significance."""
     beside = words(at_of({c.name: limits[c.name][row] for c in coordinates}), coordinates)
-    place = ", ".join(filter(None, [f"{limits['mass'][row]:.3f} GeV", beside]))
+    mass = f"{limits['mass'][row]:.3f} GeV" if "mass" in limits else ""
+    place = ", ".join(filter(None, [mass, beside])) or "the count"
     return f"{place}, local significance {limits['z0'][row]:.2f} sigma (p0 = {limits['p0'][row]:.2g})"
 
 

@@ -6,7 +6,8 @@ file                       holds
 ``signal_models.json``     all of them, with the region or slice and the other coordinates of each
 ``signal_model.csv``       shape, resolution and efficiency at the simulated masses, one file each; of a signal that is
                            said, at the masses between which it is interpolated
-``..._closure.json``       each of these, and what the others say of it by interpolation; of simulated ones only
+``..._closure.json``       each of these, and what the others say of it by interpolation; of three simulated ones or
+                           more
 ========================== ===================================================================================
 """
 
@@ -20,16 +21,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from bumphunt.models.counted_signal import CountedSignal
 from bumphunt.models.given_signal import GivenSignal, PeakModel
 from bumphunt.models.peaks import TAILS
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.models.signal_shape import PARAMETERS
 from bumphunt.spectrum.axis import MassAxis
-from workflows.config.coordinates import ALONE, At, at_of, file_suffix
+from workflows.config.coordinates import ALONE, NO_MASS, At, at_of, file_suffix
 from workflows.results import read_json, write_csv, write_json
 
-__all__ = ["MODELS", "read_signal_models", "write_signal_models"]
+__all__ = ["FEWEST", "MODELS", "read_signal_models", "write_signal_models"]
 
+FEWEST = 3
+"""Simulated masses from which on one can be left out."""
 MODELS = "signal_models.json"
 """Name of the file of all signal models."""
 
@@ -50,7 +54,7 @@ def write_signal_models(models: Mapping[At, Mapping[str, PeakModel]], names: Map
     for at, unit, model in ((at, unit, model) for at, by_unit in models.items() for unit, model in by_unit.items()):
         name = names[unit] + file_suffix(at)
         write_csv(folder / f"{name}.csv", _table(model))
-        if isinstance(model, SignalModel):
+        if isinstance(model, SignalModel) and model.masses.size >= FEWEST:
             write_json(folder / f"{name}_closure.json", asdict(leave_one_out(model)))
         content.append({"unit": unit, "at": dict(at), **asdict(model)})
     write_json(folder / MODELS, {"models": content})
@@ -58,7 +62,10 @@ def write_signal_models(models: Mapping[At, Mapping[str, PeakModel]], names: Map
 
 def _table(model: PeakModel) -> dict[str, NDArray[np.float64]]:
     """Return the columns of the table of a signal model."""
-    table = {"mass": model.masses, "efficiency": model.efficiencies}
+    masses = {} if model.masses[0] == NO_MASS else {"mass": model.masses}
+    table = masses | {"efficiency": model.efficiencies}
+    if isinstance(model, CountedSignal):
+        return table | {"efficiency_error": model.efficiency_errors}
     if isinstance(model, GivenSignal):
         table["resolution"] = model.resolution(model.masses)
         return table | {name: model.tails[:, i] for i, name in enumerate(TAILS[model.family])}
@@ -96,7 +103,10 @@ def _signal_model(content: Mapping[str, Any]) -> PeakModel:
         )
         axis = MassAxis(**content["axis"])
         return GivenSignal(**given, tails=tails, family=content["family"], tail=content["tail"], axis=axis)
-    names = ("masses", "parameters", "errors", "efficiencies", "efficiency_errors")
+    names = ("masses", "efficiencies", "efficiency_errors")
     arrays = {name: np.array(content[name], dtype=np.float64) for name in names}
+    if "parameters" not in content:
+        return CountedSignal(**arrays)
+    arrays |= {name: np.array(content[name], dtype=np.float64) for name in ("parameters", "errors")}
     low, high = content["support"]
     return SignalModel(**arrays, support=(low, high), tail=content["tail"], axis=MassAxis(**content["axis"]))

@@ -235,7 +235,7 @@ def _visible(
         observables, index = observables.take(counting), index[counting]
     if blind is None:
         return observables, index
-    position = observables[plan.selection.spectrum]
+    position = plan.positions(observables, index.size)
     visible = np.flatnonzero(~((position >= blind[0]) & (position < blind[1])))
     return observables.take(visible), index[visible]
 

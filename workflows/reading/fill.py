@@ -49,7 +49,8 @@ def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected:
     """
     starts = group_starts(rows.keys.event)
     chosen = rows.take(kept_candidates(starts, rows.keys.candidate, rows.rank, rule))
-    positions, half = chosen.values[plan.selection.spectrum], half_sample(chosen.keys.event)
+    half = half_sample(chosen.keys.event)
+    positions = plan.positions(chosen.values, half.size)
     everything = np.ones(positions.size, dtype=np.bool_)
     tail = count([ONE_CANDIDATE], [everything], chosen.ntuple_weight)
     if truth is not None:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.kinematics.momenta import Beams
-from bumphunt.spectrum.axis import ascending_edges
+from bumphunt.spectrum.axis import COUNT_EDGES, ascending_edges
 from selections.cuts import Cutflow, Selection
 from selections.search import Region
 from selections.shifts import Shift
@@ -79,7 +79,7 @@ class RegionPlan:
     selection
         Cuts before the optimised ones.
     edges
-        Bin edges on the axis of the selection [unit of the axis], shape (B + 1,).
+        Bin edges on the axis of the selection [unit of the axis], shape (B + 1,); those of the one bin of a count.
     keep
         More observables or variables of passing events that later stages need.
     cut_on
@@ -147,13 +147,16 @@ class RegionPlan:
         InputError
             If neither says the edges.
         """
+        selection = region.selection(beams)
         own = None if region.binning is None else region.binning.edges
+        if selection.counts:
+            own = np.array(COUNT_EDGES)
         if edges is None and own is None:
             msg = f"region {region.name!r}: its spectrum has no bins; say its edges"
             raise InputError(msg)
         return cls(
             name=region.name,
-            selection=region.selection(beams),
+            selection=selection,
             edges=ascending_edges(own if edges is None else edges),  # type: ignore[arg-type]
             keep=tuple(keep),
             cut_on=tuple(cut_on),
@@ -169,9 +172,24 @@ class RegionPlan:
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Observables or variables of passing events: that of the spectrum first."""
+        """Observables or variables of passing events: that of the spectrum first, if there is one."""
+        spectrum = () if self.selection.counts else (self.selection.spectrum,)
         sliced = () if self.slices is None else (self.slices[0],)
-        return tuple(dict.fromkeys((self.selection.spectrum, *sliced, *self.keep)))
+        return tuple(dict.fromkeys((*spectrum, *sliced, *self.keep)))
+
+    def positions(self, values: Mapping[str, Array], rows: int) -> Array:
+        """Return where rows lie on the axis of the region, shape (N,).
+
+        Parameters
+        ----------
+        values
+            Their observables, each of shape (N,).
+        rows
+            Their number N.
+        """
+        if self.selection.counts:
+            return np.full(rows, np.mean(COUNT_EDGES))
+        return values[self.selection.spectrum]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,7 +135,8 @@ def test_supports_that_differ_raise():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"masses": np.array([1.0])}, "at least two rising"),
+        ({"masses": np.array([])}, "at least one mass"),
+        ({"masses": np.array([1.0, 1.0])}, "several in rising order"),
         ({"efficiencies": np.full(8, 1.2)}, "between 0 and 1"),
         ({"errors": np.zeros((8, 5))}, "parameters and errors"),
     ],

@@ -90,7 +90,7 @@ def test_reduced_model_is_smooth_in_the_position_down_to_its_threshold():
 
 
 def test_masses_below_a_threshold_are_at_one_position():
-    with pytest.raises(InputError, match="at least two rising"):
+    with pytest.raises(InputError, match="several in rising order"):
         model_on(MUONS, np.array([0.1, 0.2, 0.3]))
 
 

@@ -125,6 +125,7 @@ GIVEN_EDITS: Edits = {
     "search.low": (1.2, f"{TESTED} optimise report"),
     "search.high": (2.8, f"{TESTED} optimise report"),
     "search.step": (1.0, TESTED),
+    "search.mass": (2.0, TESTED),
     "search.exclude": ([[1.5, 1.6]], f"{TESTED} report"),
     "spectrum": (None, READ),
     "spectrum.low": (-4.0, READ),

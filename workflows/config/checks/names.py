@@ -7,9 +7,8 @@ from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import BEAMS
 from bumphunt.montecarlo.detector.presets import DETECTORS
 from selections.search import Search
-from workflows.config.derived.simulated import (
-    injections,
-)
+from workflows.config.coordinates import NO_MASS
+from workflows.config.derived.simulated import injections
 from workflows.config.searches import Registry
 from workflows.config.sections.analysis import Analysis
 from workflows.config.sections.samples import SIGNAL
@@ -30,6 +29,7 @@ def check_names(sections: Analysis, search: Search, registry: Registry) -> None:
     _check_region_names(sections, search)
     _check_bounds(sections, search)
     _check_signals(sections, registry)
+    _check_hypotheses(sections, search)
     _check_data_alone(sections, search)
     _check_coordinates(sections, search)
     _check_corrections(sections, search)
@@ -139,6 +139,28 @@ def _check_coordinates(sections: Analysis, search: Search) -> None:
             raise ValueError(msg)
 
 
+def _check_hypotheses(sections: Analysis, search: Search) -> None:
+    """Raise for masses of hypotheses that have none, or none where they have."""
+    signal = sections.signal
+    without = [f"signal.points[{i}].mass" for i, point in enumerate(signal.points) if point.mass == NO_MASS]
+    without += ["signal.simulate.masses"] if signal.simulate and signal.simulate.masses == (NO_MASS,) else []
+    without += [f"{key}.mass" for key, injection in injections(sections) if injection.mass == NO_MASS]
+    if search.mass_range is not None:
+        if sections.search is None:
+            msg = f"search: is missing; say low and high [GeV], between which {search.name!r} is searched"
+            raise ValueError(msg)
+        for key in without:
+            msg = f"{key}: is missing; say it [GeV]"
+            raise ValueError(msg)
+        return
+    said = [f"signal.points[{i}].mass" for i, point in enumerate(signal.points) if point.mass != NO_MASS]
+    said += ["signal.simulate.masses"] if signal.simulate and signal.simulate.masses != (NO_MASS,) else []
+    said += [f"{key}.mass" for key, injection in injections(sections) if injection.mass != NO_MASS]
+    for key in (["search"] if sections.search is not None else []) + said:
+        msg = f"{key}: the hypotheses of {search.name!r} have no mass: remove it"
+        raise ValueError(msg)
+
+
 def _check_data_alone(sections: Analysis, search: Search) -> None:
     """Raise for what cannot be without samples, luminosity, or the column of a spectrum."""
     data, signal, fit = sections.data, sections.signal, sections.fit
@@ -156,13 +178,6 @@ def _check_data_alone(sections: Analysis, search: Search) -> None:
             of = "a number of parents" if data.parents else "a luminosity"
             msg = f"samples.{name}: the data have {of}, so say {wanted}, of files"
             raise ValueError(msg)
-    if data.drawn_from_expectation and not sections.samples:
-        key = "asimov" if data.asimov else "simulate"
-        msg = f"data.{key}: what is expected is the sum of samples, and there are none; give them, or data"
-        raise ValueError(msg)
-    if not sections.samples and sections.fit.method != "smooth":
-        msg = f"samples: fit.method {sections.fit.method!r} has its backgrounds from them; give one, or method: smooth"
-        raise ValueError(msg)
     if data.column is not None and search.column is None:
         msg = f"data.column: the search {search.name!r} has its own columns; see 'ntuples.names', or channel: spectrum"
         raise ValueError(msg)

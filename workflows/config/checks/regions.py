@@ -32,6 +32,7 @@ def check_regions(
     sections: Analysis, search: Search, regions: Sequence[AnalysedRegion], beams: Beams, registry: Registry
 ) -> None:
     """Raise a `ValueError` if masses, spectra, samples or pseudo-data do not go with the regions."""
+    _check_without_samples(sections, regions)
     for region in regions:
         _check_observables(sections, region)
         _check_constants(sections, region)
@@ -40,6 +41,12 @@ def check_regions(
     _check_masses(sections, regions)
     for key, injection in injections(sections):
         _check_injection(sections, search, key, injection, injected_into(injection, regions, registry), beams)
+    if len({region.counts for region in regions if region.signal is not None}) > 1:
+        counted = ", ".join(region.name for region in regions if region.counts)
+        msg = (
+            f"regions: {counted} count events, the others have spectra: the two are not fitted together; name one kind"
+        )
+        raise ValueError(msg)
     for region in regions:
         _check_spectrum(region)
     _check_samples(sections, regions, beams, registry)
@@ -55,6 +62,20 @@ def check_regions(
             "data.simulate: pseudo-data are drawn from simulated backgrounds, so every sample needs 'simulate'; from"
             " samples on files, say draw_from: expectation"
         )
+        raise ValueError(msg)
+
+
+def _check_without_samples(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:
+    """Raise for what has its backgrounds from samples where there are none; a count may have no background."""
+    data = sections.data
+    if sections.samples or all(region.counts for region in regions):
+        return
+    if data.drawn_from_expectation:
+        key = "asimov" if data.asimov else "simulate"
+        msg = f"data.{key}: what is expected is the sum of samples, and there are none; give them, or data"
+        raise ValueError(msg)
+    if sections.fit.method != "smooth":
+        msg = f"samples: fit.method {sections.fit.method!r} has its backgrounds from them; give one, or method: smooth"
         raise ValueError(msg)
 
 
@@ -90,9 +111,12 @@ def _check_signal(sections: Analysis, search: Search, region: AnalysedRegion, be
     process, sheets, seen = region.signal.process, region.signal.sheets, region.definition.mass_range
     if process is None:
         return
-    high = min(sections.search.high, seen[1] if seen else sections.search.high)
     simulated = [("signal masses", mass, sheet.at) for sheet in sheets for mass in sheet.masses]
-    for key, mass, at in (("search.high", high, sheets[0].at), *simulated):
+    searched = simulated if sections.search is not None else []
+    if sections.search is not None and sections.search.mass is None:
+        high = min(sections.search.high, seen[1] if seen else sections.search.high)
+        searched = [("search.high", high, sheets[0].at), *simulated]
+    for key, mass, at in searched:
         if process is not None and process.mass_range is not None:
             parameters = signal_parameters(sections.signal, search, mass, at)
             lowest, highest = process.mass_range(parameters, beams.sqrt_s)
@@ -109,6 +133,8 @@ def _check_signal(sections: Analysis, search: Search, region: AnalysedRegion, be
 
 def _check_masses(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:
     """Raise for masses that are searched beyond those that are simulated."""
+    if sections.search is None:
+        return
     found = {region.name: region.signal for region in regions if region.signal is not None}
     low, high = sections.search.low, sections.search.high
     if low < min(signal.low for signal in found.values()) or high > max(signal.high for signal in found.values()):
@@ -190,7 +216,7 @@ def _check_samples(sections: Analysis, regions: Sequence[AnalysedRegion], beams:
             raise ValueError(msg)
     smooth = sections.fit.method == "smooth"
     for region in regions:
-        needless = smooth and region.signal is not None
+        needless = (smooth or region.counts) and region.signal is not None
         if not needless and not any(sample.fills(region.name) for sample in sections.backgrounds.values()):
             msg = f"samples: none contributes to region {region.name!r}; give one, or leave the region out of 'regions'"
             raise ValueError(msg)

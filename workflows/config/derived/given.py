@@ -44,7 +44,8 @@ def signal_curves(signal: Signal, folder: Path) -> dict[str, LoadedCurve]:
         If there is no such shape, a parameter of it is missing or unknown, or a function cannot be used.
     """
     if signal.resolution is None:
-        return {}
+        counted = {} if signal.efficiency is None else {"efficiency": signal.efficiency}
+        return {key: load_curve(value, f"signal.{key}", folder) for key, value in counted.items()}
     if signal.shape not in TAILS:
         raise ValueError(unknown_name("signal.shape =", signal.shape, TAILS))
     wanted = TAILS[signal.shape]

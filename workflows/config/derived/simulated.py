@@ -8,7 +8,7 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.montecarlo.detector.parameters import Detector
 from bumphunt.montecarlo.processes.process import Process, Value
 from selections.search import Search
-from workflows.config.coordinates import ALONE, At
+from workflows.config.coordinates import ALONE, NO_MASS, At
 from workflows.config.regions import AnalysedRegion, by_candidate, signal_samples
 from workflows.config.searches import Registry
 from workflows.config.sections.analysis import Analysis
@@ -22,17 +22,19 @@ __all__ = ["injected_at", "injected_into", "injected_parameters", "injections", 
 def signal_parameters(signal: Signal, search: Search, mass: float, at: At = ALONE) -> dict[str, Value]:
     """Return the parameters of the simulated signal of a mass [GeV] and of the other coordinates of its search."""
     simulated = signal.simulate
+    own: dict[str, Value] = {} if mass == NO_MASS else {"mass": mass}
     if simulated is None:
-        return {"mass": mass}
+        return own
     called = {coordinate.name: coordinate.parameter or coordinate.name for coordinate in search.coordinates}
     beside: dict[str, Value] = {called[name]: value for name, value in at}
     coupling: dict[str, Value] = {} if simulated.coupling is None else {"coupling": simulated.coupling}
-    return simulated.parameters | coupling | beside | {"mass": mass}
+    return simulated.parameters | coupling | beside | own
 
 
 def injected_parameters(injection: Injection) -> dict[str, Value]:
     """Return the parameters of a signal that is put into pseudo-data."""
-    return injection.parameters | {"mass": injection.mass, "coupling": injection.coupling}
+    own: dict[str, Value] = {} if injection.mass == NO_MASS else {"mass": injection.mass}
+    return injection.parameters | own | {"coupling": injection.coupling}
 
 
 def injections(sections: Analysis) -> Iterator[tuple[str, Injection]]:

@@ -133,7 +133,8 @@ class Analysis(Section):
     signal: Signal
     cuts: Cuts = Field(default_factory=dict)
     """Cuts of the search that are changed or dropped (``off``), and new ones, by name."""
-    search: SearchSection
+    search: SearchSection | None = None
+    """The masses that are searched; none where hypotheses have no mass."""
     spectrum: SpectrumBinning | None = None
     optimise: Optimise | None = Field(default=Optimise(), validate_default=False)
     fit: Fit = Fit()

@@ -48,6 +48,9 @@ class SearchSection(Section):
     """Lowest mass [GeV]."""
     high: Positive
     """Highest mass [GeV]."""
+    mass: Positive | None = None
+    """The only hypothesis, where the mass is known [GeV]: signal of that mass alone is enough. ``low`` and ``high`` are
+    then the range around it that is blinded."""
     step: Positive = 0.5
     """Step in units of the resolution. Counting windows of +-2 resolutions with a step of 2 are those of Belle II's
     2018 search: one beside the other, and the same shifted by half a width."""
@@ -58,6 +61,14 @@ class SearchSection(Section):
     def _ordered(self) -> Self:
         if self.high <= self.low:
             msg = f"high = {self.high} GeV must be above low = {self.low} GeV"
+            raise ValueError(msg)
+        if self.mass is not None and not self.low < self.mass < self.high:
+            msg = f"mass = {self.mass} GeV must be between low = {self.low} and high = {self.high} GeV"
+            raise ValueError(msg)
+        if self.mass is not None and (beside := sorted(self.model_fields_set & {"step", "exclude"})):
+            msg = (
+                f"'{beside[0]}' is for a range of masses, and mass = {self.mass} GeV is the only hypothesis: remove it"
+            )
             raise ValueError(msg)
         for low, high in () if self.exclude == "auto" else self.exclude:
             if high <= low:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, model_validator
 
 from bumphunt.montecarlo.processes.process import Value
-from workflows.config.coordinates import At, Sheet, at_of, grid
+from workflows.config.coordinates import NO_MASS, At, Sheet, at_of, grid
 from workflows.config.sections.section import Count, Curve, Finite, NonNegative, Positive, Relative, Section
 from workflows.simulation.hepmc import HEPMC
 
@@ -32,7 +32,8 @@ __all__ = [
 ]
 
 MIN_MASSES = 4
-"""Fewest simulated masses: with fewer nothing says how well shapes and efficiencies are interpolated."""
+"""Fewest simulated masses: with fewer nothing says how well shapes and efficiencies are interpolated. One is enough
+where it is the only hypothesis."""
 DATA = "data"
 """Name of the data among the samples."""
 SIGNAL = "signal"
@@ -57,8 +58,8 @@ class BeamEnergies(Section):
 class Injection(Section):
     """A signal put into the pseudo-data."""
 
-    mass: Positive
-    """Mass [GeV]."""
+    mass: Positive = NO_MASS
+    """Mass [GeV]; left out where hypotheses have none."""
     coupling: Positive
     """Coupling: g' of a Z', epsilon of a dark photon, ... (the process says which)."""
     process: str | None = None
@@ -105,8 +106,8 @@ class SimulatedSignal(Section):
 
     events: Count
     """Events to generate at each mass."""
-    masses: tuple[Positive, ...] = Field(min_length=MIN_MASSES)
-    """Simulated masses [GeV], ascending."""
+    masses: tuple[Positive, ...] = Field(default=(NO_MASS,), min_length=1)
+    """Simulated masses [GeV], ascending; left out where hypotheses have none."""
     coordinates: dict[str, Annotated[tuple[Finite, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Values of the other coordinates of the search: every mass is simulated, and searched for, at each of them."""
     coupling: Positive | None = None
@@ -239,10 +240,10 @@ class BackgroundSample(Section):
 
 
 class SignalPoint(Section):
-    """Signal files at one mass."""
+    """Signal files of one hypothesis."""
 
-    mass: Positive
-    """Mass [GeV]."""
+    mass: Positive = NO_MASS
+    """Mass [GeV]; left out where hypotheses have none."""
     coordinates: dict[str, Finite] = Field(default_factory=dict)
     """Values of the other coordinates of the search."""
     files: Files = Field(min_length=1)
@@ -267,7 +268,8 @@ class Signal(Section):
     """In place of simulated masses: the width of the peak's core in mass [GeV], as a function of ``mass`` [GeV]
     (``"0.0095 * mass"``, a number, ``{file: table.csv}`` or ``file.py:FUNCTION``)."""
     efficiency: Curve | None = None
-    """Total efficiency, a function of mass too. Without it cross sections are those times the efficiency."""
+    """Total efficiency, a function of mass too. Without it cross sections are those times the efficiency. Alone it is
+    all that is said of a signal that is counted."""
     shape: str = "gaussian"
     """Shape of the peak, by its name in `bumphunt.models.peaks`."""
     shape_parameters: dict[str, Curve] = Field(default_factory=dict)
@@ -279,15 +281,16 @@ class Signal(Section):
     def _one_source(self) -> Self:
         said = [name for name in ("points", "simulate", "resolution") if getattr(self, name) not in (None, ())]
         beside = sorted(self.model_fields_set & {"efficiency", "shape", "shape_parameters", "tail"})
-        if len(said) != 1 or (beside and said != ["resolution"]):
+        counted = not said and beside == ["efficiency"] and self.efficiency is not None
+        if not counted and (len(said) != 1 or (beside and said != ["resolution"])):
             msg = "give 'points' (files), 'simulate', or 'resolution' [GeV], a function of mass such as '0.01 * mass'"
             if len(said) > 1:
                 msg = f"{' and '.join(map(repr, said))} are given; {msg.replace('give', 'want one of', 1)}"
             elif beside:
                 msg = f"{beside[0]!r} is that of a signal with 'resolution' [GeV], such as resolution: \"0.01 * mass\""
             raise ValueError(msg)
-        if self.truth is not None and self.resolution is not None:
-            msg = "'truth' is a variable of simulated signals: remove it beside 'resolution'"
+        if self.truth is not None and self.said:
+            msg = f"'truth' is a variable of simulated signals: remove it beside '{beside[0] if counted else said[0]}'"
             raise ValueError(msg)
         return self
 
@@ -301,25 +304,29 @@ class Signal(Section):
         return self
 
     @model_validator(mode="after")
-    def _of_enough_masses(self) -> Self:
+    def _ascending(self) -> Self:
         for sheet in self.sheets(self.coordinates):
-            masses = np.array(sheet.masses)
-            if masses.size < MIN_MASSES or np.any(np.diff(masses) <= 0):
+            if np.any(np.diff(sheet.masses) <= 0):
                 where = "".join(f" at {name} = {value:g}" for name, value in sheet.at)
-                msg = f"masses {masses.tolist()}{where} must be at least {MIN_MASSES}, in ascending order"
+                msg = f"masses {list(sheet.masses)}{where} must be in ascending order"
                 raise ValueError(msg)
         return self
 
     @property
+    def said(self) -> bool:
+        """Whether numbers say it, and no simulated events."""
+        return not self.points and self.simulate is None
+
+    @property
     def coordinates(self) -> tuple[str, ...]:
         """Names of the coordinates beside the mass of which there are values."""
-        if self.resolution is not None:
+        if self.said:
             return ()
         return tuple(self.simulate.coordinates if self.simulate is not None else self.points[0].coordinates)
 
     def sheets(self, names: Sequence[str]) -> list[Sheet]:
         """Return the simulated masses at each point of the other coordinates, which are called `names`, in order."""
-        if self.resolution is not None:
+        if self.said:
             return []
         if self.simulate is not None:
             points = grid({name: self.simulate.coordinates[name] for name in names})

@@ -43,7 +43,7 @@ def limit_table(
     Parameters
     ----------
     scan
-        Columns of the scan, shape (M,) each; ``flags`` is text.
+        Columns of the scan, shape (M,) each; ``flags`` is text. Without ``mass`` the model is given NaN for it.
     luminosity
         Integrated luminosity [fb^-1], or the number of parents; without it ``xsec`` and ``coupling`` are empty.
     sqrt_s
@@ -74,7 +74,7 @@ def limit_table(
         If the model gives no positive cross section at a mass.
     """
     table = dict(scan)
-    masses = np.asarray(table["mass"], dtype=np.float64)
+    masses = _masses(scan)
     efficiency = table["efficiency"] if absolute else np.ones_like(masses)
     weight = np.ones_like(masses) if weights is None else np.interp(masses, weights[0], weights[1])
     beside = {name: np.asarray(table[name], dtype=np.float64) for name in coordinates}
@@ -88,7 +88,13 @@ def limit_table(
         table[f"coupling_ul_{limit}"] = (
             np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s, beside)
         )
-    return {name: np.asarray(table[name]) for name in limit_columns(coordinates, parents=parents)}
+    names = limit_columns(coordinates, parents=parents, mass="mass" in scan, peaks="resolution" in scan)
+    return {name: np.asarray(table[name]) for name in names}
+
+
+def _masses(scan: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return the masses of hypotheses [GeV], shape (M,); NaN where they have none."""
+    return np.asarray(scan.get("mass", np.full(scan["n_obs"].shape, np.nan)), dtype=np.float64)
 
 
 def _coupling(
@@ -100,14 +106,18 @@ def _coupling(
 ) -> Any:
     """Return the couplings of cross sections of the production [fb], or raise if the model predicts none."""
     at_one = np.asarray(model.cross_section(masses, sqrt_s, **beside), dtype=np.float64)
+    if at_one.ndim == 0 and np.all(np.isnan(masses)):  # without mass a number is as good as an array
+        at_one = np.broadcast_to(at_one, masses.shape)
     if at_one.shape != masses.shape or not np.all(at_one > 0):
         msg = (
             f"model {model.reference!r}: the cross section at coupling 1 must be a positive number of fb for each of"
-            f" the {masses.size} masses; it gave an array of shape {at_one.shape}"
+            f" the {masses.size} hypotheses; it gave an array of shape {at_one.shape}"
         )
         if at_one.shape == masses.shape:
             bad = int(np.flatnonzero(~(at_one > 0))[0])
-            msg += f" with {at_one[bad]} at {masses[bad]:.4g} GeV"
+            msg += (
+                f" with {at_one[bad]} at {masses[bad]:.4g} GeV" if np.isfinite(masses[bad]) else f" with {at_one[bad]}"
+            )
         raise ConfigError(msg)
     return model.coupling_at(xsec, masses, sqrt_s, **beside)
 
@@ -139,7 +149,7 @@ def set_limits(
         Whether all rows of all samples were read; if not, every row gets the flag "incomplete".
     """
     model = about.model
-    masses = np.asarray(scan["mass"], dtype=np.float64)
+    masses = _masses(scan)
     table = limit_table(
         scan,
         luminosity=luminosity,
@@ -153,7 +163,8 @@ def set_limits(
     )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, Flag.INCOMPLETE])) for flags in table["flags"]])
-    units: dict[str, str] = {"mass": "GeV", "window": "GeV", "resolution": "GeV", "n": "events"}
+    of_peaks = {"window": "GeV", "resolution": "GeV"} if "resolution" in scan else {}
+    units: dict[str, str] = ({"mass": "GeV"} if "mass" in scan else {}) | of_peaks | {"n": "events"}
     units |= {"br": "none"} if about.parents else {"xsec": "fb"}
     units |= {coordinate.name: coordinate.unit or "none" for coordinate in about.search.coordinates}
     units["coupling"] = "none" if model is None else model.meaning

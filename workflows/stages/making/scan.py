@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import Flag
+from bumphunt.models.counted_signal import CountedSignal
 from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.grid import mass_grid
 from bumphunt.scanning.rows import ScanPoint, ScanResult
 from bumphunt.scanning.scan import scan_spectra
-from workflows.config.coordinates import At
+from workflows.config.coordinates import NO_MASS, At
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.config.tasks import FitTask
 from workflows.fitting.regions import scan_regions
-from workflows.fitting.signals import Gap, fit_signal, gap_beside, rich_enough
+from workflows.fitting.signals import Gap, counted_signal, fit_signal, gap_beside, rich_enough
+from workflows.products.limit_table import OF_PEAKS
 from workflows.products.selected import Selected, read_selected
 from workflows.products.signal_models import write_signal_models
 from workflows.results import write_table
@@ -90,7 +92,7 @@ def run_scan(
                 progress=partial(progress, f"mass hypotheses {' '.join(filter(None, [task.title, _named(at)]))}"),
                 blocks=blocks,
             )
-            tables.append(_with_coordinates(rows.columns(), at))
+            tables.append(_table(rows, at, counts=task.regions[0].counts))
         write_table(folder, task.file("scan"), {n: np.concatenate([t[n] for t in tables]) for n in tables[0]})
 
 
@@ -114,6 +116,9 @@ def _signals(
         for unit in selected.of(region.name):
             if region.signal is not None and region.signal.given is not None:
                 models[unit.name], gaps[region.name] = region.signal.given, []
+                continue
+            if region.counts:
+                models[unit.name], gaps[region.name] = counted_signal(unit.signals), []
                 continue
             points = rich_enough(region, unit.signals, where=partial(where, region.name))
             gaps.setdefault(region.name, []).extend(gap_beside(unit.signals, points))
@@ -156,11 +161,16 @@ def _scan(
     return _flagged(rows, [gap for region in task.regions for gap in signals.gaps[region.name]])
 
 
-def _with_coordinates(columns: Mapping[str, NDArray[Any]], at: At) -> dict[str, NDArray[Any]]:
-    """Return columns with the other coordinates of their hypotheses, behind the mass."""
-    mass = columns["mass"]
-    beside = {name: np.full(mass.shape, value) for name, value in at}
-    return {"mass": mass, **beside, **{name: column for name, column in columns.items() if name != "mass"}}
+def _table(rows: ScanResult, at: At, *, counts: bool) -> dict[str, NDArray[Any]]:
+    """Return the columns of rows, with the other coordinates of their hypotheses behind the mass.
+
+    Hypotheses without mass have no such column, and counts none of what belongs to a peak.
+    """
+    columns = rows.columns()
+    masses = {"mass": columns["mass"]} if np.any(columns["mass"] != NO_MASS) else {}
+    beside = {name: np.full(len(rows), value) for name, value in at}
+    left_out = {"mass", *(OF_PEAKS if counts else ())}
+    return masses | beside | {name: column for name, column in columns.items() if name not in left_out}
 
 
 def _named(at: At) -> str:
@@ -179,7 +189,10 @@ def _flagged(rows: ScanResult, gaps: Sequence[Gap]) -> ScanResult:
 
 
 def _grid(masses: SearchedMasses, signals: Sequence[PeakModel]) -> NDArray[np.float64]:
-    """Return the hypotheses [GeV], as far as some signal was simulated."""
+    """Return the hypotheses [GeV], as far as some signal was simulated; those of a count are the simulated masses."""
+    if any(isinstance(signal, CountedSignal) for signal in signals):
+        known = np.unique(np.concatenate([signal.masses for signal in signals]))
+        return known[(known >= masses.low) & (known <= masses.high)]
     low = max(masses.low, min(float(signal.masses[0]) for signal in signals))
     high = min(masses.high, max(float(signal.masses[-1]) for signal in signals))
     return mass_grid(low, high, signals, step=masses.step, excluded=masses.excluded)

@@ -76,7 +76,7 @@ def make_spectra(
     progress
         Called after each sample.
     """
-    record: Record = {}
+    record: Record = {unit: {"region": r.name, "samples": {}} for r in setup.regions for unit in r.units}
     after_cuts: dict[tuple[str, str], hist.Hist] = {}
     steps = [(region, sample) for region in setup.regions for sample in inputs if region.name in sample.regions]
     cutflows = {name: dict(flows) for name, flows in processed.cutflows.items()}
@@ -108,11 +108,11 @@ def make_spectra(
                 for name, spectrum in found.items():
                     file[f"{unit}/{sample.name}/{name}"] = spectrum
                 entry = _entry(sample, processed, region, variations(after)[1:], found["after"])
-                record.setdefault(unit, {"region": region.name, "samples": {}})["samples"][sample.name] = entry | fit
+                record[unit]["samples"][sample.name] = entry | fit
             progress("spectra", done + 1, len(steps))
         _write_alternatives(setup, inputs, after_cuts, record, file)
     if setup.histogram is not None:
-        _write_histogram(setup, setup.histogram, record, folder)
+        _write_histogram(setup, setup.histogram, folder)
     if setup.drawn:
         _draw_data(setup, processed, record, folder)
     if setup.values:
@@ -227,18 +227,22 @@ def _with_contents(spectrum: hist.Hist, counts: NDArray[np.float64], variances: 
     return hist.Hist(*spectrum.axes, storage=hist.storage.Weight(), data=data)
 
 
-def _write_histogram(setup: SpectraSetup, data: HistogramData, record: Record, folder: Path) -> None:
+def _write_histogram(setup: SpectraSetup, data: HistogramData, folder: Path) -> None:
     """Add data that are a spectrum already; where they are blinded, without the bins that reach into the search."""
     (region,) = setup.regions
     counts = data.counts.copy()
     if setup.blinded and region.searched is not None:
         low, high = region.searched
         counts[(data.edges[1:] > low) & (data.edges[:-1] < high)] = 0.0
-    axis = hist.axis.Variable(data.edges, name=region.plan.selection.spectrum)
-    spectrum = _with_contents(hist.Hist(axis, storage=hist.storage.Weight()), counts, counts)
+    spectrum = _with_contents(_empty(region, data.edges), counts, counts)
     with uproot.update(folder / SPECTRA) as file:
         file[f"{region.name}/{DATA}/after"] = spectrum
-    record.setdefault(region.name, {"region": region.name, "samples": {}})
+
+
+def _empty(region: AnalysedRegion, edges: NDArray[np.float64]) -> hist.Hist:
+    """Return an empty spectrum of a region in bins of given edges."""
+    axis = hist.axis.Variable(edges, name=region.plan.selection.spectrum)
+    return hist.Hist(axis, storage=hist.storage.Weight())
 
 
 def _draw_data(setup: SpectraSetup, processed: Processed, record: Record, folder: Path) -> None:
@@ -246,13 +250,14 @@ def _draw_data(setup: SpectraSetup, processed: Processed, record: Record, folder
 
     Asimov data are the expectation itself.
     """
-    path, drawn = folder / SPECTRA, {}
+    path, drawn, regions = folder / SPECTRA, {}, {region.name: region for region in setup.regions}
     with uproot.open(path) as file:
         for number, (unit, content) in enumerate(record.items()):
             names = [name for name, entry in content["samples"].items() if entry["kind"] == "background"]
             spectra = [read_spectrum(file, unit, name, "after") for name in names]
             spectra += _injected(setup, processed, file, unit, content["region"])
-            expected = add(spectra)
+            here = regions[content["region"]]
+            expected = add(spectra) if spectra else _empty(here, here.edges)  # a count may be of nothing
             rng = np.random.default_rng(np.random.SeedSequence([setup.seed, EXPECTATION_STREAM, number]))
             counts = expected.values() if setup.asimov else rng.poisson(expected.values()).astype(np.float64)
             drawn[unit] = _with_contents(expected, counts, counts)

@@ -21,7 +21,7 @@ from workflows.config.coordinates import At, file_suffix, in_figures
 from workflows.config.records import About, ReportSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.tasks import FitTask
-from workflows.figures.limits import limit_band, limit_curves, p0_scan
+from workflows.figures.limits import limit_band, limit_curves, limit_points, p0_scan
 from workflows.figures.names import MERITS, SIGNS, observable_name, unit_in_figures
 from workflows.figures.optimisation import classifier, cuts_against_mass, ranking
 from workflows.figures.samples import SampleStyle, sample_styles
@@ -35,7 +35,7 @@ from workflows.products.cut_values import CutValues, read_cut_values
 from workflows.products.limit_table import LIMIT_TABLE, LIMITS, poor_fits
 from workflows.products.processed import read_processed
 from workflows.products.selected import Selected, Unit, read_selected
-from workflows.products.signal_models import read_signal_models
+from workflows.products.signal_models import FEWEST, read_signal_models
 from workflows.provenance.settings import plain
 from workflows.results import read_table
 from workflows.stages.depends import factors, normalised, searched, shown
@@ -98,13 +98,18 @@ def draw(records: Records, folder: Path) -> None:
         if region.name in records.classifiers:
             save(_classifier(records, region), folder, name("classifier"))
         for unit, at in product(units, records.setup.points) if region.signal is not None else ():
+            if records.signals[at][unit.name].masses.size == 1 or region.counts:
+                continue  # there is nothing between masses to look at
             model, suffix = records.signals[at][unit.name], unit.name.removeprefix(region.name) + file_suffix(at)
             of_what = "simulated signals" if isinstance(model, SignalModel) else "signal"
             label = _joined(_searched(records, region, unit), _place(records, at), of_what)
             save(_signal(model, records.setup.about, label), folder, name("signal") + suffix)
-            if isinstance(model, SignalModel):
+            if isinstance(model, SignalModel) and model.masses.size >= FEWEST:
                 save(_closure(model, records.setup.about, label), folder, name("signal_closure") + suffix)
     for task, limits in records.limits:
+        if limits["n_obs"].size == len(records.setup.points):
+            _draw_points(records, task, limits, folder)
+            continue
         for at in records.setup.points:
             _draw_limits(records, task, _rows_at(limits, at), at, folder)
         if len(records.setup.points) > 1:
@@ -113,7 +118,7 @@ def draw(records: Records, folder: Path) -> None:
 
 def _rows_at(limits: Mapping[str, NDArray[Any]], at: At) -> dict[str, NDArray[Any]]:
     """Return the rows of a limit table at one point of the other coordinates."""
-    here = np.ones(limits["mass"].shape, dtype=np.bool_)
+    here = np.ones(limits["n_obs"].shape, dtype=np.bool_)
     for name, value in at:
         here &= limits[name] == value
     return {name: column[here] for name, column in limits.items()}
@@ -131,6 +136,30 @@ def _joined(*parts: str) -> str:
 
 def _mass_label(about: About) -> str:
     return rf"$m_{{{about.search.particle}}}$ [GeV]"
+
+
+def _draw_points(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:
+    """Write the figures of one fit with one hypothesis at each point of the other coordinates, or one in all."""
+    about = records.setup.about
+    label = _joined(_label(records, task.title if len(records.setup.fits) > 1 else ""), f"{limits['cl'][0]:.0%} CL")
+    if "mass" in limits and np.ptp(limits["mass"]) == 0.0:
+        label = _joined(label, f"{limits['mass'][0]:.5g} GeV")
+    for name, (quantity, axis) in _quantities(about, task).items():
+        bands = np.stack([limits[f"{quantity}_ul_{limit}"] for limit in LIMITS], axis=-1)
+        figure = limit_points(
+            [_place(records, _point(limits, row, records.setup.points[0])) for row in range(len(bands))],
+            bands[:, 1:],
+            None if about.blinded else bands[:, 0],
+            quantity=axis,
+            label=label,
+            p0=None if about.blinded else limits["p0"],
+        )
+        save(figure, folder, task.file(name))
+
+
+def _point(limits: Mapping[str, NDArray[Any]], row: int, like: At) -> At:
+    """Return the other coordinates of a row."""
+    return tuple((name, float(limits[name][row])) for name, _ in like)
 
 
 def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], at: At, folder: Path) -> None:

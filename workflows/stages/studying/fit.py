@@ -89,8 +89,12 @@ def _said(found: WindowFit, *, blinded: bool) -> str:
     return said + (f"; flags: {', '.join(row.flags)}" if row.flags else "")
 
 
-def fit_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, float] | None = None) -> Stage:
+def fit_stage(
+    analysis: ResolvedAnalysis, mass: float | None = None, beside: Mapping[str, float] | None = None
+) -> Stage:
     """Return the stage that fits the window of one mass [GeV] and the other coordinates of a hypothesis.
+
+    Without a mass it is the only one that there is, or none.
 
     Raises
     ------

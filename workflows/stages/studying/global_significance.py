@@ -214,13 +214,20 @@ def global_stage(analysis: ResolvedAnalysis, n_toys: int) -> Stage:
     Raises
     ------
     ConfigError
-        If there are fewer than two, or the data are blinded but for the sidebands of each hypothesis.
+        If there are fewer than two, the data are blinded but for the sidebands of each hypothesis, or the local p-value
+        is the global one.
     """
     if analysis.scan.sidebands:
         msg = (
             f"{analysis.path}: blinding: sidebands: each hypothesis sees other data, so there is no spectrum of all"
             " to draw toys of; unblind, or give samples and leave 'blinding' out"
         )
+        raise ConfigError(msg)
+    scan = analysis.scan
+    counts = any(region.counts for region in scan.fits[0].regions)
+    if counts or (scan.masses.low == scan.masses.high and len(scan.points) == 1):
+        why = "all hypotheses have the same count" if counts else "there is one hypothesis"
+        msg = f"{analysis.path}: {why}, so that the local p-value is the global one, and there are no toys to make"
         raise ConfigError(msg)
     if n_toys < 2:
         msg = f"--toys {n_toys}: a distribution needs two toys at the least; 10000 reach a global significance of 3.7"

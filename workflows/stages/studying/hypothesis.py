@@ -10,7 +10,7 @@ from typing import Any
 from bumphunt.errors import ConfigError, unknown_name
 from bumphunt.scanning.regions import ScanRegion
 from bumphunt.scanning.sources import Sources
-from workflows.config.coordinates import At, at_of, file_suffix, in_figures, words
+from workflows.config.coordinates import NO_MASS, At, at_of, file_suffix, in_figures, mass_words, words
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
 from workflows.fitting.regions import scan_regions
 from workflows.products.selected import read_selected
@@ -32,7 +32,7 @@ class HypothesisInputs:
     about
         What is searched for.
     mass, at
-        The hypothesis [GeV], and its other coordinates.
+        The hypothesis [GeV], `NO_MASS` for none, and its other coordinates.
     regions, sources
         What is fitted together, and what is uncertain.
     """
@@ -47,19 +47,20 @@ class HypothesisInputs:
     @property
     def named(self) -> dict[str, Any]:
         """What is said of the hypothesis in a document."""
-        return {"mass": self.mass, **dict(self.at), "cl": self.setup.limits.cl, "blinded": self.about.blinded}
+        own = {} if self.mass == NO_MASS else {"mass": self.mass}
+        return {**own, **dict(self.at), "cl": self.setup.limits.cl, "blinded": self.about.blinded}
 
     @property
     def label(self) -> str:
         """What is looked at, for a figure."""
         place = in_figures(self.at, self.about.search.coordinates)
-        return ", ".join(filter(None, [f"bumphunt, {self.about.search.name}, {self.mass:g} GeV", place]))
+        return ", ".join(filter(None, [f"bumphunt, {self.about.search.name}", mass_words(self.mass), place]))
 
 
 def hypothesis_stage(
     name: str,
     analysis: ResolvedAnalysis,
-    mass: float,
+    mass: float | None,
     beside: Mapping[str, float] | None,
     write: Callable[[HypothesisInputs, Path], None],
 ) -> Stage:
@@ -72,7 +73,7 @@ def hypothesis_stage(
     analysis
         The analysis.
     mass, beside
-        The hypothesis [GeV], and its other coordinates by name.
+        The hypothesis [GeV], None for the only mass that there is, or for none, and its other coordinates by name.
     write
         Writes what is seen into a folder: a function of the module whose code the results depend on.
 
@@ -81,7 +82,7 @@ def hypothesis_stage(
     ConfigError
         If the mass is outside the search, or excluded, or nothing was simulated at the coordinates.
     """
-    at = checked_point(analysis, mass, beside or {})
+    mass, at = checked_point(analysis, mass, beside or {})
 
     def make(job: Job, folder: Path) -> None:
         setup, signals = job.analysis.scan, read_signal_models(job.of("scan"), at)
@@ -91,7 +92,7 @@ def hypothesis_stage(
 
     return Stage(
         name=name,
-        folder=f"{name}/{mass:.6g}{file_suffix(at)}",
+        folder=f"{name}/{'all' if mass == NO_MASS else f'{mass:.6g}'}{file_suffix(at)}",
         needs=("spectra", "scan"),
         depends=lambda job: {**tested(job), "mass": mass, "at": dict(at), "pseudo": job.analysis.about.pseudo},
         files=("search", "background"),
@@ -100,8 +101,8 @@ def hypothesis_stage(
     )
 
 
-def checked_point(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, float]) -> At:
-    """Return the other coordinates of a hypothesis of which something was simulated.
+def checked_point(analysis: ResolvedAnalysis, mass: float | None, beside: Mapping[str, float]) -> tuple[float, At]:
+    """Return the mass and the other coordinates of a hypothesis of which something was simulated.
 
     Raises
     ------
@@ -110,6 +111,15 @@ def checked_point(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, 
     """
     at = _point(analysis, beside)
     masses = analysis.scan.masses
+    if masses.low == masses.high and mass in (None, masses.low):
+        return masses.low, at
+    if mass is None:
+        msg = f"--mass: say which; the search of {analysis.path} goes from {masses.low:g} to {masses.high:g} GeV"
+        raise ConfigError(msg)
+    if masses.low == masses.high:
+        only = mass_words(masses.low) or "none: leave it out"
+        msg = f"--mass {mass:g}: the only mass of {analysis.path} is {only}"
+        raise ConfigError(msg)
     if not masses.low <= mass <= masses.high:
         msg = f"--mass {mass:g}: the search of {analysis.path} goes from {masses.low:g} to {masses.high:g} GeV"
         raise ConfigError(msg)
@@ -117,7 +127,7 @@ def checked_point(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, 
         if first < mass < last:
             msg = f"--mass {mass:g}: {first:g} to {last:g} GeV are not searched, see 'search.exclude'"
             raise ConfigError(msg)
-    return at
+    return mass, at
 
 
 def _point(analysis: ResolvedAnalysis, beside: Mapping[str, float]) -> At:

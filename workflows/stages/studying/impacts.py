@@ -52,8 +52,12 @@ def _write(looked: HypothesisInputs, folder: Path) -> None:
     save(figure, folder, IMPACTS)
 
 
-def impacts_stage(analysis: ResolvedAnalysis, mass: float, beside: Mapping[str, float] | None = None) -> Stage:
+def impacts_stage(
+    analysis: ResolvedAnalysis, mass: float | None = None, beside: Mapping[str, float] | None = None
+) -> Stage:
     """Return the stage that writes the impacts at one mass [GeV] and the other coordinates of a hypothesis.
+
+    Without a mass it is the only one that there is, or none.
 
     Raises
     ------
