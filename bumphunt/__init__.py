@@ -14,7 +14,8 @@ uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `Shape
 ask           `fit`, `goodness_of_fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys),
               `hypotest`, `limit` (CLs by formulae or toys, Bayesian), `bayesian_limit`, `scan`, `impacts`
 whole search  `global_significance` (toys of complete spectra), `bump_hunt` (counts over a reference)
-one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`, `feldman_cousins`
+one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`, `feldman_cousins`; over a
+              control region, `li_ma` and `z_bi`
 errors        `BumphuntError`, `InputError`, `FitError`
 ============= ==========================================================================================================
 
@@ -31,6 +32,7 @@ _ROOMS = {
     "bumphunt.inference.counts.distribution": ("CountingModel", "counting_p0"),
     "bumphunt.inference.counts.feldman_cousins": ("feldman_cousins",),
     "bumphunt.inference.counts.limit": ("counting_limit",),
+    "bumphunt.inference.counts.on_off": ("li_ma", "z_bi"),
     "bumphunt.inference.fit": ("fit", "limit", "scan"),
     "bumphunt.inference.goodness": ("goodness_of_fit",),
     "bumphunt.inference.intervals": ("interval",),

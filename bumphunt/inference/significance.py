@@ -44,6 +44,8 @@ class Significance:
     """How unlikely the background alone is: discovery statistic, one-sided p-value and significance.
 
     `n_sig` is negative for a deficit, whose q0 is 0; its p0 is 0.5 by the formulae, and 1 by toys: no data have less.
+    `z_signed` is the root of -2 ln lambda(0) with the sign of `n_sig`: z0 by the formulae for an excess, negative for a
+    deficit; NaN where the fit of a deficit failed.
     Data that are impossible without signal have p0 = 0, and infinite q0 and z0.
     `p0_error` is the standard deviation of p0 from the number of toys, 0 for the formulae. z0 is sqrt(q0) by the
     formulae, Phi^-1(1 - p0) and not below 0 by toys. `method` is "asymptotic" or "toys". Numbers are NaN, and `valid`
@@ -55,6 +57,7 @@ class Significance:
     p0: float
     p0_error: float
     z0: float
+    z_signed: float
     method: str
     valid: bool
     flags: tuple[Flag, ...]
@@ -128,9 +131,10 @@ def profile_significance(
     how = settings or SignificanceSettings()
     generator, free = how.checked_generator(rng), profile.free
     flags: tuple[Flag, ...] = free.status.flags
-    method, error = "asymptotic", 0.0
+    method, error, signed = "asymptotic", 0.0, np.nan
     try:
         q0 = profile.q0()
+        signed = _signed_root(profile, q0)
         z0 = float(asymptotics.z0_from_q0(q0))
         p0 = float(asymptotics.p_value(z0))
         by_toys = np.isfinite(q0) and how.takes_toys(profile.core_background() if core is None else core)
@@ -146,11 +150,19 @@ def profile_significance(
         p0=p0,
         p0_error=error,
         z0=z0,
+        z_signed=signed,
         method=method,
         valid=not np.isnan(p0),
         flags=flags,
         engine=profile.engine,
     )
+
+
+def _signed_root(profile: Profile, q0: float) -> float:
+    """Return the root of -2 ln lambda(0) with the sign of the best strength; NaN where the fit of a deficit failed."""
+    if not profile.deficit:
+        return float(asymptotics.z0_from_q0(q0))
+    return -float(np.sqrt(profile.likelihood_ratio(0.0))) if profile.free.status.usable else np.nan
 
 
 def hypotest(regions: Regions, strength: float, *, engine: Engine = "auto") -> CLsTest:
