@@ -12,10 +12,11 @@ peaks         `gaussian`, `crystal_ball`, `two_sided_crystal_ball`, `crystal_bal
 uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `ShapeVariation`, `PeakPosition`, `PeakWidth`,
               `SpuriousSignal`
 ask           `fit`, `goodness_of_fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys),
-              `hypotest`, `limit` (CLs by formulae or toys, Bayesian), `bayesian_limit`, `scan`, `impacts`
+              `hypotest`, `limit` (CLs by formulae or toys, Bayesian), `bayesian_limit`, `bayesian_interval`, `scan`,
+              `impacts`
 whole search  `global_significance` (toys of complete spectra), `bump_hunt` (counts over a reference)
-one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`, `feldman_cousins`; over a
-              control region, `li_ma` and `z_bi`
+one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`,
+              `bayesian_counting_interval`, `feldman_cousins`; over a control region, `li_ma` and `z_bi`
 errors        `BumphuntError`, `InputError`, `FitError`
 ============= ==========================================================================================================
 
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "bumphunt.errors": ("BumphuntError", "FitError", "InputError"),
     "bumphunt.inference.bayesian": ("bayesian_counting_limit", "bayesian_limit"),
+    "bumphunt.inference.credible": ("bayesian_counting_interval", "bayesian_interval"),
     "bumphunt.inference.counts.distribution": ("CountingModel", "counting_p0"),
     "bumphunt.inference.counts.feldman_cousins": ("feldman_cousins",),
     "bumphunt.inference.counts.limit": ("counting_limit",),

@@ -11,6 +11,8 @@ from bumphunt.inference.counts.feldman_cousins import feldman_cousins as feldman
 from bumphunt.inference.counts.limit import counting_limit as counting_limit
 from bumphunt.inference.counts.on_off import li_ma as li_ma
 from bumphunt.inference.counts.on_off import z_bi as z_bi
+from bumphunt.inference.credible import bayesian_counting_interval as bayesian_counting_interval
+from bumphunt.inference.credible import bayesian_interval as bayesian_interval
 from bumphunt.inference.fit import fit as fit
 from bumphunt.inference.fit import limit as limit
 from bumphunt.inference.fit import scan as scan

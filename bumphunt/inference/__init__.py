@@ -5,7 +5,8 @@ file                 what it is for
 ===================  ======================================================================================
 `fit`                the front: fit, limit, scan over masses
 `significance`       q0, p0 and z0; CLs of one strength
-`intervals`          confidence intervals, as MINOS
+`intervals`          confidence intervals of any parameter, as MINOS
+`credible`           Bayesian intervals: central ones, and the shortest
 `unbinned`           fits of values that are not binned
 `profile`            the fits that a question asks for, each made once
 `asymptotics`        test statistics and their distributions in large samples: the equations

@@ -5,6 +5,7 @@ to ask              use
 ==================  =================================================================
 regions             `bayesian_limit`: importance sampling, the error is stated
 one count           `bayesian_counting_limit`: quadrature only
+two-sided intervals `bumphunt.inference.credible`
 anything else       `bumphunt.inference.posterior.limit_from_marginal`
 ==================  =================================================================
 
@@ -23,8 +24,9 @@ O. Helene, NIM 212 (1983) 319 (flat prior).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +52,16 @@ from bumphunt.inference.upper_limit import UpperLimit
 from bumphunt.likelihood.likelihood import Likelihood, likelihood
 from bumphunt.models.region import Region
 
-__all__ = ["bayesian_counting_limit", "bayesian_limit", "profile_bayesian_limit", "upper_limit_of"]
+__all__ = [
+    "SampledMarginals",
+    "bayesian_counting_limit",
+    "bayesian_limit",
+    "counted_marginal",
+    "profile_bayesian_limit",
+    "sampled_marginals",
+    "standard_error",
+    "upper_limit_of",
+]
 
 Array = NDArray[np.float64]
 
@@ -130,29 +141,72 @@ def profile_bayesian_limit(
 ) -> BayesianLimit:
     """Return the Bayesian upper limit of a profile, whose fits are kept; arguments as in `bayesian_limit`."""
     checked_cl(cl)
-    checked_prior(prior)
-    if n_samples < 2 * PARTS:
-        msg = f"the importance sample needs at least {2 * PARTS} members, got {n_samples}"
-        raise InputError(msg)
     try:
-        guess, width, low = _range(profile)
-        t, parts, fraction = _log_marginals(profile, (guess, width, low), POWERS[prior], n_samples, rng)
+        sampled = sampled_marginals(profile, rng=rng, prior=prior, n_samples=n_samples)
     except FitError as failure:
         return failed_bayesian_limit("bayesian_importance", cl, prior, failure.flag)
 
-    def limit_with(values: Array) -> BayesianLimit:
+    def limit_with(log_marginal: Callable[[Array], Array]) -> BayesianLimit:
+        return limit_from_marginal(log_marginal, guess=sampled.guess, width=sampled.width, cl=cl, prior=prior)
+
+    found, others = limit_with(sampled.whole), [limit_with(part) for part in sampled.parts]
+    spread = standard_error([other.upper for other in others])
+    return replace(found, error=spread, method="bayesian_importance", flags=(*found.flags, *sampled.flags))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SampledMarginals:
+    """Logarithms of the marginal likelihood of regions, as functions of signals ``(N,)``.
+
+    `whole` is that of the whole sample, `parts` those of its independent parts; `guess` and `width` say about where
+    the maximum is; the flag "few_effective_samples" asks for more.
+    """
+
+    whole: Callable[[Array], Array]
+    parts: tuple[Callable[[Array], Array], ...]
+    guess: float
+    width: float
+    flags: tuple[Flag, ...]
+
+
+def sampled_marginals(profile: Profile, *, rng: np.random.Generator, prior: Prior, n_samples: int) -> SampledMarginals:
+    """Return the marginal likelihood of a profile; arguments as in `bayesian_limit`.
+
+    Raises
+    ------
+    InputError
+        If the prior is unknown, or there are under 32 samples.
+    FitError
+        If a fit fails, or the posterior does not fall fast enough.
+    """
+    power = POWERS[checked_prior(prior)]
+    if n_samples < 2 * PARTS:
+        msg = f"the importance sample needs at least {2 * PARTS} members, got {n_samples}"
+        raise InputError(msg)
+    guess, width, low = _range(profile)
+    t, parts, fraction = _log_marginals(profile, (guess, width, low), power, n_samples, rng)
+
+    def function(values: Array) -> Callable[[Array], Array]:
         spline = CubicSpline(t, values)
 
         def log_marginal(s: Array) -> Array:
             at = variable_at(np.maximum(s - low, 0.0), width)
             return np.where((s >= low) & (at <= t[-1]), spline(at), -np.inf)
 
-        return limit_from_marginal(log_marginal, guess=guess, width=width, cl=cl, prior=prior)
+        return log_marginal
 
-    found, *others = (limit_with(values) for values in (logsumexp(parts, axis=0), *parts))
-    spread = float(np.std([other.upper for other in others], ddof=1) / np.sqrt(PARTS))
-    few = (Flag.FEW_EFFECTIVE_SAMPLES,) if fraction < EFFECTIVE else ()
-    return replace(found, error=spread, method="bayesian_importance", flags=(*found.flags, *few))
+    return SampledMarginals(
+        whole=function(logsumexp(parts, axis=0)),
+        parts=tuple(function(values) for values in parts),
+        guess=guess,
+        width=width,
+        flags=(Flag.FEW_EFFECTIVE_SAMPLES,) if fraction < EFFECTIVE else (),
+    )
+
+
+def standard_error(values: Sequence[float]) -> float:
+    """Return the standard deviation of the mean of what the independent parts of a sample gave."""
+    return float(np.std(values, ddof=1) / np.sqrt(len(values)))
 
 
 def upper_limit_of(found: BayesianLimit) -> UpperLimit:
@@ -328,6 +382,27 @@ def bayesian_counting_limit(
     >>> round(bayesian_counting_limit(3, CountingModel(background=1.0)).upper, 3)
     5.711
     """
+    return limit_from_marginal(
+        **counted_marginal(n_obs, model), cl=cl, prior=prior, efficiency_sigma=model.efficiency_sigma
+    )
+
+
+class CountedMarginal(TypedDict):
+    """What `bumphunt.inference.posterior.limit_from_marginal` is told of a count."""
+
+    log_marginal: Callable[[Array], Array]
+    guess: float
+    width: float
+
+
+def counted_marginal(n_obs: float, model: CountingModel) -> CountedMarginal:
+    """Return the logarithm of the marginal likelihood of a count, with about where its maximum is.
+
+    Raises
+    ------
+    InputError
+        If the count is negative or not finite.
+    """
     if not 0.0 <= n_obs < np.inf:
         msg = f"the observed count must be a number >= 0, got {n_obs}"
         raise InputError(msg)
@@ -338,11 +413,8 @@ def bayesian_counting_limit(
         nu = s[:, None] + b
         return np.asarray(logsumexp(xlogy(n_obs, nu / max(n_obs, 1.0)) - nu + log_weight, axis=1))
 
-    return limit_from_marginal(
-        log_marginal,
+    return CountedMarginal(
+        log_marginal=log_marginal,
         guess=max(n_obs - model.background, 0.0),
         width=float(np.sqrt(n_obs + 1.0 + model.background_sigma**2)),
-        cl=cl,
-        prior=prior,
-        efficiency_sigma=model.efficiency_sigma,
     )

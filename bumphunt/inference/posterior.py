@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.polynomial import legendre
 from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import toms748
+from scipy.special import logsumexp
 
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.counts.distribution import lognormal_nodes
@@ -25,6 +27,7 @@ from bumphunt.inference.settings import Prior, checked_cl, checked_prior
 __all__ = [
     "POWERS",
     "BayesianLimit",
+    "Posterior",
     "failed_bayesian_limit",
     "limit_from_marginal",
     "log_measure",
@@ -43,6 +46,10 @@ COARSE = 129
 """Points of the search for the range of the posterior."""
 FARTHER, FARTHEST = 0.5, 60.0
 """By how much the range in t is enlarged, and where a posterior is said not to be normalisable: at 1e51 widths."""
+LEAST_BEYOND = 1e-6
+"""Share of the probability outside of a shortest interval that is above it, at the least: no density is so lopsided."""
+IMPOSSIBLE = 1e6
+"""Stands for -ln of a density that is 0, in the search for a shortest interval."""
 POWERS = {"flat": 0.0, "1/sqrt": 0.5}
 """The power a of the prior S^-a."""
 
@@ -101,41 +108,97 @@ def log_measure(t: Array, power: float) -> Array:
         return np.asarray((1.0 - 2.0 * power) * np.log(np.sinh(t)) + np.log(np.cosh(t)))
 
 
-class _Posterior:
-    """The posterior of the yield y = kappa S, integrated in t: a polynomial in each of many intervals."""
+class Posterior:
+    """The posterior of the signal S >= 0, integrated in t: a polynomial in each of many intervals.
 
-    def __init__(self, log_density: Array, ends: Array, width: float) -> None:
+    Parameters
+    ----------
+    log_marginal, guess, width, prior, efficiency_sigma
+        As in `limit_from_marginal`.
+
+    Raises
+    ------
+    InputError
+        If the prior is unknown, the width not positive, or the uncertainty negative.
+    FitError
+        With the flag "posterior_not_normalisable".
+    """
+
+    def __init__(
+        self,
+        log_marginal: Callable[[Array], Array],
+        *,
+        guess: float,
+        width: float,
+        prior: Prior = "flat",
+        efficiency_sigma: float = 0.0,
+    ) -> None:
+        power = POWERS[checked_prior(prior)]
+        kappa, weight = _efficiency(efficiency_sigma, guess, width)
+
+        def log_density(t: Array) -> Array:
+            return log_marginal(yields_at(t, width)) + log_measure(t, power)
+
+        end = range_end(log_density, float(variable_at(guess + 10.0 * width, width)))
+        inside = _range(log_density, float(variable_at(max(guess, 1e-3 * width), width)), end)
+        self._ends, self._width, self._log_marginal = np.linspace(*inside, INTERVALS + 1), width, log_marginal
+        log_f = log_density(_nodes(self._ends).ravel()).reshape(INTERVALS, ORDER)
         x, w = legendre.leggauss(ORDER)
-        f = np.exp(log_density - log_density.max())
+        f = np.exp(log_f - log_f.max())
         k = np.arange(ORDER)
         coefficients = (f * w) @ legendre.legvander(x, ORDER - 1) * (k + 0.5)
         self._integrated = coefficients / (2.0 * k + 1.0)  # int P_k = (P_k+1 - P_k-1) / (2 k + 1)
-        self._ends, self._half, self._width = ends, 0.5 * np.diff(ends), width
+        self._half = 0.5 * np.diff(self._ends)
         self._base = np.concatenate([[0.0], np.cumsum(self._half * (f @ w))])
+        # int_0^x S^-a L(kappa S) dS = kappa^(a - 1) int_0^(kappa x) y^-a L(y) dy
+        self._kappa, self._weight, self._kappa_weight = kappa, weight * kappa ** (power - 1.0), weight
 
-    @property
-    def total(self) -> float:
-        """The integral over all yields."""
-        return float(self._base[-1])
-
-    def cumulative(self, y: Array) -> Array:
-        """Return the integral up to each yield, shape ``(N,)``."""
+    def _cumulative(self, y: Array) -> Array:
+        """Return the integral up to each yield y = kappa S, shape ``(N,)``."""
         t = np.clip(variable_at(y, self._width), self._ends[0], self._ends[-1])
         i = np.clip(np.searchsorted(self._ends, t, side="right") - 1, 0, self._half.size - 1)
         p = legendre.legvander((t - self._ends[i]) / self._half[i] - 1.0, ORDER)
         difference = p[:, 1:] - np.column_stack([-np.ones(t.size), p[:, : ORDER - 1]])
         return self._base[i] + self._half[i] * np.sum(self._integrated[i] * difference, axis=1)
 
-    def quantile(self, cl: float, kappa: Array, weight: Array, power: float) -> float:
-        """Return the S below which is the probability `cl`, kappa averaged over."""
-        # int_0^x S^-a L(kappa S) dS = kappa^(a - 1) int_0^(kappa x) y^-a L(y) dy
-        w = weight * kappa ** (power - 1.0)
-        goal = (1.0 - cl) * self.total * w.sum()
+    def quantile(self, probability: float) -> float:
+        """Return the S below which is a probability in [0, 1)."""
+        total = float(self._base[-1])
+        goal = (1.0 - probability) * total * self._weight.sum()
 
         def excess(t: float) -> float:
-            return float(w @ (self.total - self.cumulative(yields_at(np.array(t), self._width) * kappa))) - goal
+            y = yields_at(np.array(t), self._width) * self._kappa
+            return float(self._weight @ (total - self._cumulative(y))) - goal
 
         return float(yields_at(np.array(bracketed_root(excess, 0.0, float(self._ends[-1]))), self._width))
+
+    def central(self, credibility: float) -> tuple[float, float]:
+        """Return the ends of the interval with the same probability on either side."""
+        return self.quantile(0.5 - 0.5 * credibility), self.quantile(0.5 + 0.5 * credibility)
+
+    def shortest(self, credibility: float) -> tuple[float, float]:
+        """Return the ends of the shortest interval, of a flat prior: with equal densities there, or from 0 on.
+
+        The density of a flat prior is the marginal likelihood, which has one maximum.
+        """
+
+        def ends(below: float) -> tuple[float, float]:
+            return self.quantile(below) if below > 0.0 else 0.0, self.quantile(below + credibility)
+
+        def rising(below: float) -> float:  # the sign of the change of the length with the probability below
+            low, high = np.maximum(self._log_density(np.array(ends(below))), -IMPOSSIBLE)
+            return float(low - high)
+
+        most = (1.0 - credibility) * (1.0 - LEAST_BEYOND)
+        if rising(0.0) >= 0.0:
+            return ends(0.0)
+        return ends(float(toms748(rising, 0.0, most, xtol=1e-12, rtol=1e-10)))
+
+    def _log_density(self, signal: Array) -> Array:
+        """Return the logarithm of the density of a flat prior at signals, shape ``(N,)``, up to a constant."""
+        tiny = np.maximum(signal, np.finfo(np.float64).tiny)
+        logs = self._log_marginal(np.multiply.outer(self._kappa, tiny).ravel()).reshape(self._kappa.size, -1)
+        return np.asarray(logsumexp(logs, axis=0, b=self._kappa_weight[:, None]))
 
 
 def _nodes(ends: Array) -> Array:
@@ -233,20 +296,11 @@ def limit_from_marginal(
     >>> round(limit_from_marginal(lambda s: -s, guess=0.0, width=1.0).upper, 5)  # no events: ln 10
     2.30259
     """
-    power = POWERS[checked_prior(prior)]
-    kappa, weight = _efficiency(efficiency_sigma, guess, width)
     checked_cl(cl)
-
-    def log_density(t: Array) -> Array:
-        return log_marginal(yields_at(t, width)) + log_measure(t, power)
-
     try:
-        end = range_end(log_density, float(variable_at(guess + 10.0 * width, width)))
-        ends = np.linspace(
-            *_range(log_density, float(variable_at(max(guess, 1e-3 * width), width)), end), INTERVALS + 1
-        )
-        density = log_density(_nodes(ends).ravel()).reshape(INTERVALS, ORDER)
-        upper = _Posterior(density, ends, width).quantile(cl, kappa, weight, power)
+        upper = Posterior(
+            log_marginal, guess=guess, width=width, prior=prior, efficiency_sigma=efficiency_sigma
+        ).quantile(cl)
     except FitError as failure:
         return failed_bayesian_limit("bayesian_quadrature", cl, prior, failure.flag)
     return BayesianLimit(
