@@ -13,7 +13,7 @@ uncertainties `LogNormal`, `Gaussian`, `ControlRegion`, `Free`, `PerBin`, `Shape
               `SpuriousSignal`
 ask           `fit`, `goodness_of_fit`, `fit_unbinned`, `interval`, `significance` (p0 and z0, by formulae or toys),
               `hypotest`, `limit` (CLs by formulae or toys, Bayesian), `bayesian_limit`, `bayesian_interval`, `scan`,
-              `impacts`
+              `impacts`; with a signal present, `expected_significance` and `expected_limit`
 whole search  `global_significance` (toys of complete spectra), `bump_hunt` (counts over a reference)
 one count     `CountingModel`: `counting_p0`, `counting_limit`, `bayesian_counting_limit`,
               `bayesian_counting_interval`, `feldman_cousins`; over a control region, `li_ma` and `z_bi`
@@ -35,6 +35,7 @@ _ROOMS = {
     "bumphunt.inference.counts.feldman_cousins": ("feldman_cousins",),
     "bumphunt.inference.counts.limit": ("counting_limit",),
     "bumphunt.inference.counts.on_off": ("li_ma", "z_bi"),
+    "bumphunt.inference.expected": ("expected_limit", "expected_significance"),
     "bumphunt.inference.fit": ("fit", "limit", "scan"),
     "bumphunt.inference.goodness": ("goodness_of_fit",),
     "bumphunt.inference.intervals": ("interval",),

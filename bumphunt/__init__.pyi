@@ -13,6 +13,8 @@ from bumphunt.inference.counts.on_off import li_ma as li_ma
 from bumphunt.inference.counts.on_off import z_bi as z_bi
 from bumphunt.inference.credible import bayesian_counting_interval as bayesian_counting_interval
 from bumphunt.inference.credible import bayesian_interval as bayesian_interval
+from bumphunt.inference.expected import expected_limit as expected_limit
+from bumphunt.inference.expected import expected_significance as expected_significance
 from bumphunt.inference.fit import fit as fit
 from bumphunt.inference.fit import limit as limit
 from bumphunt.inference.fit import scan as scan

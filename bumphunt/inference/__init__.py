@@ -7,6 +7,7 @@ file                 what it is for
 `significance`       q0, p0 and z0; CLs of one strength
 `intervals`          confidence intervals of any parameter, as MINOS
 `credible`           Bayesian intervals: central ones, and the shortest
+`expected`           significance and limits that are expected with a signal present
 `unbinned`           fits of values that are not binned
 `profile`            the fits that a question asks for, each made once
 `asymptotics`        test statistics and their distributions in large samples: the equations

@@ -147,12 +147,15 @@ class Profile:
         return max(2.0 * (self.at(strength).nll - self.best.nll), 0.0)
 
     def asimov(self, strength: float = 0.0) -> Profile:
-        """Return the profile of the Asimov data of the fit at a strength, whose best fit is known (CCGV sec. 3.2)."""
-        null = self.null if strength == 0.0 else self.at(strength)
+        """Return the profile of the Asimov data with a signal beside the background of the fit without one.
+
+        Their best fit is known (CCGV sec. 3.2).
+        """
+        values = np.where(np.arange(self.model.start.size) == 0, strength, self.null.values)
         saturated = 0.0  # the NLL of the Asimov data, by construction
-        names, engine = self.model.names, null.engine
-        best = fit_result(names, null.values, None, saturated, null.status, engine=engine, iterations=0)
-        profile = Profile(self.model.asimov(null.values), self.engine, best)
+        names, engine, status = self.model.names, self.null.engine, self.null.status
+        best = fit_result(names, values, None, saturated, status, engine=engine, iterations=0)
+        profile = Profile(self.model.asimov(values), self.engine, best)
         profile._fits[strength] = best
         return profile
 
