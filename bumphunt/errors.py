@@ -78,6 +78,11 @@ class Flag(StrEnum):
     """The best fit does not describe the data of its window: its goodness of fit is below the threshold."""
     THIN_SIGNAL = "thin_signal"
     """A simulated signal beside this mass has too few events and was left out: farther ones say the shape."""
+    WIDE = "wide"
+    """At the limit on the coupling the boson is so wide that the peak is not the one that was fitted. In tables the
+    flag has the reading of the coupling behind it, ``wide:lmu-ltau``."""
+    NON_PERTURBATIVE = "non_perturbative"
+    """The limit on the coupling is above sqrt(4 pi), where it means nothing; with the reading behind it, too."""
     INCOMPLETE = "incomplete"
     """Not all of the input was read."""
 

@@ -21,6 +21,7 @@ from bumphunt.models.shapes import Tail
 from bumphunt.montecarlo.detector.candidates import Candidate
 from bumphunt.montecarlo.processes.process import Process
 from selections.cuts import Selection
+from selections.readings import Reading
 
 __all__ = ["Binning", "Coordinate", "Excluded", "Model", "PublishedLimit", "Region", "Search", "everything"]
 
@@ -143,6 +144,11 @@ class Model:
         The power of the coupling that the cross section is proportional to.
     reference
         Where the prediction comes from.
+    readings
+        What the coupling can mean, by the decays of the particle, the default first; none where there is nothing to
+        choose. The first has the branching ratios of the regions.
+    without_dark_matter
+        The reading that a YAML adds decays to dark matter to; None where it cannot.
     """
 
     coupling: str
@@ -150,23 +156,8 @@ class Model:
     cross_section: Callable[..., Array]
     reference: str
     power: float = 2.0
-
-    def coupling_at(self, xsec: ArrayLike, mass: ArrayLike, sqrt_s: float, **coordinates: Array) -> Array:
-        """Return the couplings that predict cross sections of the production [fb], in the shape of `xsec`.
-
-        Parameters
-        ----------
-        xsec
-            Cross sections of the production [fb], shape (M,); NaN stays NaN.
-        mass
-            Masses [GeV], shape (M,).
-        sqrt_s
-            Centre-of-mass energy [GeV].
-        coordinates
-            The other coordinates of the hypotheses, shape (M,) each.
-        """
-        at_one = self.cross_section(np.asarray(mass, dtype=np.float64), sqrt_s, **coordinates)
-        return np.asarray((np.asarray(xsec, dtype=np.float64) / at_one) ** (1.0 / self.power))
+    readings: tuple[Reading, ...] = ()
+    without_dark_matter: Reading | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,11 +184,14 @@ class PublishedLimit:
         Masses [GeV].
     couplings
         Upper limits on the coupling.
+    reading
+        The reading of the coupling that they are of; "" where there is one alone.
     """
 
     label: str
     masses: tuple[float, ...]
     couplings: tuple[float, ...]
+    reading: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,7 +38,7 @@ def positive_masses(mass: ArrayLike) -> Array:
     return m
 
 
-def width_to_fermions(mass: ArrayLike, m_fermion: float, *, coupling: float) -> Array:
+def width_to_fermions(mass: ArrayLike, m_fermion: ArrayLike, *, coupling: float) -> Array:
     """Return Gamma(V -> f fbar) = g^2 m / (12 pi) (1 + 2r) sqrt(1 - 4r), r = m_f^2 / m^2 [GeV], shape of `mass`.
 
     Parameters
@@ -46,7 +46,7 @@ def width_to_fermions(mass: ArrayLike, m_fermion: float, *, coupling: float) -> 
     mass
         Masses of the boson [GeV]; the width is 0 below 2 m_f.
     m_fermion
-        Mass of the fermion [GeV].
+        Mass of the fermion [GeV], or one for each mass of the boson.
     coupling
         Coupling g.
 
@@ -65,7 +65,7 @@ def width_to_fermions(mass: ArrayLike, m_fermion: float, *, coupling: float) -> 
     0.0002653
     """
     m = positive_masses(mass)
-    r = m_fermion**2 / m**2
+    r = np.asarray(m_fermion, dtype=np.float64) ** 2 / m**2
     return np.asarray(coupling**2 * m / (12 * np.pi) * (1 + 2 * r) * np.sqrt(np.maximum(1 - 4 * r, 0.0)))
 
 

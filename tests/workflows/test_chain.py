@@ -17,7 +17,7 @@ from bumphunt.theory.zprime import branching_ratio_invisible, cross_section
 from workflows import cli
 from workflows.chain import hide_unblinded, prepare, up_to
 from workflows.config.file import load
-from workflows.products.limit_table import COLUMNS
+from workflows.products.limit_table import limit_columns
 from workflows.products.selected import read_selected
 
 COUPLING = 0.7
@@ -75,9 +75,11 @@ def test_limit_table_has_exactly_the_promised_columns(done):
         n_sig_ul_obs n_sig_ul_exp_m2 n_sig_ul_exp_m1 n_sig_ul_exp n_sig_ul_exp_p1 n_sig_ul_exp_p2
         xsec_ul_obs xsec_ul_exp_m2 xsec_ul_exp_m1 xsec_ul_exp xsec_ul_exp_p1 xsec_ul_exp_p2
         coupling_ul_obs coupling_ul_exp_m2 coupling_ul_exp_m1 coupling_ul_exp coupling_ul_exp_p1 coupling_ul_exp_p2
+        coupling_invisible_ul_obs coupling_invisible_ul_exp_m2 coupling_invisible_ul_exp_m1 coupling_invisible_ul_exp
+        coupling_invisible_ul_exp_p1 coupling_invisible_ul_exp_p2
         p0_error n_sig_ul_obs_error n_sig_ul_exp_error method cl valid flags engine gof gof_ndf gof_p
     """.split()
-    assert list(limits) == expected == list(COLUMNS)
+    assert list(limits) == expected == list(limit_columns((), readings=["coupling_invisible"]))
     assert set(limits["method"]) == {"cls_counting"}
     assert set(limits["valid"]) == {"true"}
     document = json.loads((done / "limits" / "limits.json").read_text())

@@ -85,7 +85,10 @@ def test_example_runs_from_simulation_to_limits(path, tmp_path, lfv_results):
     if path.stem in PUBLISHED and published is not None:
         limits = read_table(folder / "limits", "limits")
         valid = limits["valid"].astype(bool)
-        masses, couplings = limits["mass"][valid], limits["coupling_ul_exp"][valid]
+        model = about.search.model
+        drawn = {reading.name: reading.column for reading in model.readings[1:]}  # that of the published points
+        couplings = limits[f"{drawn.get(published.reading, 'coupling')}_ul_exp"][valid]
+        masses = limits["mass"][valid]
         inside = [m for m in published.masses if masses[0] <= m <= masses[-1]]
         expected = np.exp(np.interp(inside, masses, np.log(couplings)))
         ratio = expected / np.array([published.couplings[published.masses.index(m)] for m in inside])

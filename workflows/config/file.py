@@ -55,7 +55,7 @@ def load(path: Path) -> ResolvedAnalysis:
         sections = Analysis.model_validate(content)
     except ValidationError as error:
         # a misspelt key first: it is the reason for the missing one
-        errors = sorted(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
+        errors = sorted(_of_the_form_given(error.errors()), key=lambda e: e["type"] != "extra_forbidden")
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise ConfigError(_describe(path, node, errors[0]) + more) from None
     try:
@@ -63,6 +63,13 @@ def load(path: Path) -> ResolvedAnalysis:
     except (ValueError, ConfigError) as error:  # its message begins with the key
         msg = f"{path}:{_line(node, str(error))}: {error}"
         raise ConfigError(msg) from None
+
+
+def _of_the_form_given(errors: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Return the errors without those that a mapping is no text or number, where it is wrong as a mapping, too."""
+    deeper = [e for e in errors if not (e["type"].endswith("_type") and isinstance(e["input"], dict))]
+    inside = {e["loc"][0] for e in deeper}
+    return [e for e in errors if e in deeper or e["loc"][0] not in inside]
 
 
 def _content(path: Path, node: yaml.Node | None) -> dict[str, Any]:

@@ -6,10 +6,9 @@ and the next run sees that its results are out of date.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +34,7 @@ from workflows.config.derived.given import signal_curves, spectrum_edges
 from workflows.config.derived.histogram_data import HistogramData, histogram_data
 from workflows.config.derived.hypotheses import region_signal
 from workflows.config.derived.method import fit_method
+from workflows.config.derived.model import chosen_model
 from workflows.config.derived.shifts import check_shifts, shifts_of
 from workflows.config.derived.simulated import injected_at, injected_into, signal_parameters, simulation_plans
 from workflows.config.derived.weighting import corrections_of
@@ -52,7 +52,7 @@ from workflows.config.records import (
     SpectraSetup,
 )
 from workflows.config.regions import AnalysedRegion, RegionSignal, signal_name
-from workflows.config.searches import Registry, find_function, find_search, registry_of
+from workflows.config.searches import Registry, find_search, registry_of
 from workflows.config.sections.analysis import Analysis, Ntuples
 from workflows.config.sections.cuts import check_cuts, with_cuts
 from workflows.config.sections.fit import SearchSection
@@ -81,7 +81,6 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
         If a file of Python that it names cannot be used.
     """
     loaded = find_search(sections.channel, path.parent)
-    function = None if sections.model is None else find_function(sections.model, path.parent)
     search = loaded.search
     registry = with_files(registry_of(loaded), sections, path.parent)
     check_names(sections, search, registry)
@@ -96,7 +95,8 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     check_sources(sections, sources, templates)
     good_runs = _good_runs(sections, path.parent)
     luminosity = _luminosity(sections, good_runs)
-    model = search.model if function is None else _user_model(str(sections.model), function.function)
+    chosen = chosen_model(sections.model, search, path.parent)
+    model = chosen.model
     if luminosity is None or (curves and sections.signal.efficiency is None):
         model = None  # no cross section of the production to compare with
     about = _about(sections, search, model, beams, luminosity)
@@ -128,7 +128,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
             search=loaded.code,
             generators=registry.code,
             events=tuple(file for files in registry.files.values() for file in files.paths),
-            model=None if function is None else function.code,
+            model=chosen.code,
             background=tested.code,
             corrections=tuple(path.parent / correction.file for correction in sections.corrections.values()),
         ),
@@ -189,11 +189,6 @@ def _processes(sections: Analysis) -> dict[str, str]:
     """Return the process of each sample by its name, which is that of the process unless something else is said."""
     simulated = {name: sample.simulate for name, sample in sections.backgrounds.items()}
     return {name: (made.process if made is not None else None) or name for name, made in simulated.items()}
-
-
-def _user_model(name: str, function: Callable[..., Any]) -> Model:
-    """Return the model that a user's function is."""
-    return Model(coupling="coupling", meaning=f"coupling of {name}", cross_section=function, reference=name)
 
 
 def _beams(sections: Analysis) -> Beams:

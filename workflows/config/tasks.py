@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from selections.search import Search
+from selections.readings import Reading
+from selections.search import Model, Search
 from workflows.config.regions import AnalysedRegion
 
 __all__ = ["FitTask", "fit_tasks"]
@@ -37,6 +38,11 @@ class FitTask:
     def title(self) -> str:
         """What is fitted, for figures."""
         return " + ".join(region.name for region in self.regions)
+
+    def readings(self, model: Model | None) -> tuple[Reading, ...]:
+        """Return what the coupling of a model can mean: nothing to choose where regions see different decays."""
+        fractions = {region.definition.branching_ratio for region in self.regions}
+        return () if model is None or len(fractions) > 1 else model.readings
 
     def cross_section(self, search: Search, *, absolute: bool, parents: bool) -> str:
         """Return what its limits are on, in the mathematics of a figure without dollar signs.

@@ -156,7 +156,7 @@ def shown(job: Job) -> Mapping[str, Any]:
     about = job.analysis.about
     return {
         "channel": job.analysis.sections.channel,
-        "model": job.analysis.sections.model,
+        "model": plain(job.analysis.sections.model),
         "coupling": about.model is not None,
         "absolute": about.absolute,
         "data": {

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bumphunt.errors import ConfigError
 from workflows.chain import prepare, up_to
 from workflows.config.file import load
 
@@ -69,3 +70,36 @@ def test_stage_is_wanted_where_the_yaml_asks_for_it(path: Path) -> None:
     without = up_to(prepare(load(path), path.parent / "results"), "spectra")
     assert [step.name for step in without] == ["simulate", "check", "process", "spectra"]
     assert [step.name for step in without[-1].upstream] == ["simulate", "process"]
+
+
+def readings(path: Path, model: str) -> list[str]:
+    """Return the readings of the coupling of an analysis, the first one first."""
+    path.write_text(ANALYSIS.replace("own.py:cross_section", model).replace("own.py:SEARCH", "zprime-invisible"))
+    found = load(path).about.model
+    assert found is not None
+    assert found.meaning == found.readings[0].meaning
+    return [reading.name for reading in found.readings]
+
+
+def test_model_is_a_reading_of_the_search_or_has_dark_matter(path: Path) -> None:
+    assert readings(path, "lmu-ltau") == ["lmu-ltau", "invisible"]
+    assert readings(path, "invisible") == ["invisible", "lmu-ltau"]
+    assert readings(path, "{alpha_D: 0.1, m_chi: mass / 3}") == ["dark-matter", "lmu-ltau", "invisible"]
+    assert readings(path, "{alpha_D: 0.1, m_chi: 0.2}") == ["dark-matter", "lmu-ltau", "invisible"]
+
+
+@pytest.mark.parametrize(
+    ("channel", "model", "message"),
+    [
+        ("zprime-invisible", "invisble", "did you mean 'invisible'.*or 'file.py:FUNCTION'"),
+        ("zprime-invisible", "{alpha_D: 0.1}", "m_chi"),
+        ("zprime-invisible", "{alpha_D: -1, m_chi: 0.1}", "alpha_D"),
+        ("zprime-invisible", "{alpha_D: 0.1, m_chi: import os}", "m_chi.*no arithmetic expression"),
+        ("zprime-lfv", "invisible", "the search 'zprime-lfv' has no model"),
+        ("darkphoton-dilepton", "invisible", "a model with one reading"),
+    ],
+)
+def test_model_that_is_none_is_refused(path: Path, channel: str, model: str, message: str) -> None:
+    path.write_text(ANALYSIS.replace("own.py:cross_section", model).replace("own.py:SEARCH", channel))
+    with pytest.raises(ConfigError, match=message):
+        load(path)

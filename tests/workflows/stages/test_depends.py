@@ -91,6 +91,8 @@ GIVEN_EDITS: Edits = {
     "channel": ("own.py:OTHER", "check process optimise scan limits report impacts fit correct"),
     "regions": (["mumu", "emu"], READ),  # a control sample
     "model": ("own.py:other_model", "limits report"),
+    "model.alpha_D": ({"alpha_D": 0.1, "m_chi": 0.1}, "limits report"),
+    "model.m_chi": ({"alpha_D": 0.1, "m_chi": "mass / 3"}, "limits report"),
     "beams": ("babar", f"{READ} limits"),
     "data.luminosity": (1.5, NORMALISED),
     "data.luminosity_uncertainty": (0.02, f"{TESTED} report correct"),
@@ -346,8 +348,8 @@ def edited(content: dict[str, Any], key: str, value: object) -> dict[str, Any]:
     content = copy.deepcopy(content)
     inner: Any = content
     parts = key.split(".")
-    if key.startswith(("cuts.", "optimise.variables.", "ntuples.candidates.", "beams.", "fit.unbinned")):
-        whole = key.startswith(("ntuples", "beams", "fit"))
+    if key.startswith(("cuts.", "optimise.variables.", "ntuples.candidates.", "beams.", "model.", "fit.unbinned")):
+        whole = key.startswith(("ntuples", "beams", "model", "fit"))
         parts = parts[:-1] if whole else parts[: 1 if parts[0] == "cuts" else 2]
     elif isinstance(value, dict) and key.startswith(("corrections", "fit.background", "systematics.momentum")):
         parts = parts[:-1]

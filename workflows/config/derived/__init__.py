@@ -4,6 +4,7 @@
 module         makes
 ============== =====================================================================================
 method         how a mass is tested: windows, the smooth background, known resonances
+model          what a coupling means
 given          a signal that is said, and bins that are made for its resolution
 histogram_data data that are a histogram already
 curves         functions of mass: a number, an expression, a table, a function of a file

@@ -8,7 +8,7 @@ key        says
 ========== ===========================================================================
 channel    which search: see ``bumphunt channels``; or one of your own, ``file.py:NAME``
 regions    which of its regions: final states and control samples
-model      what a coupling predicts, ``file.py:FUNCTION``, in place of that of the search
+model      what a coupling means: a reading of the search, dark matter, or ``file.py:FUNCTION``
 beams      a preset's name, or the beam energies
 detector   a preset's name, or ``preset`` and the parameters that differ from it
 data       luminosity and either ``files`` or ``simulate`` (pseudo-data)
@@ -41,7 +41,7 @@ from workflows.config.sections.corrections import ControlSection, CorrectionSect
 from workflows.config.sections.cuts import Cuts
 from workflows.config.sections.fit import Fit, Optimise, SearchSection, SpectrumBinning, Systematic
 from workflows.config.sections.samples import BackgroundSample, BeamEnergies, Data, Signal
-from workflows.config.sections.section import Number, Section
+from workflows.config.sections.section import Number, Positive, Section
 
 __all__ = ["Analysis", "BestCandidate", "Ntuples"]
 
@@ -114,6 +114,15 @@ class Ntuples(Section):
         )
 
 
+class DarkMatter(Section):
+    """Dark matter that a boson decays to, beside all else."""
+
+    alpha_D: Positive
+    """Its coupling, alpha_D."""
+    m_chi: Positive | Annotated[str, "an expression in mass"]
+    """Its mass [GeV], or an expression such as ``mass / 3``."""
+
+
 class Analysis(Section):
     """One analysis."""
 
@@ -121,8 +130,10 @@ class Analysis(Section):
     """Name of the search, or ``file.py:NAME``."""
     regions: tuple[str, ...] = ()
     """Regions of the search that are looked at; all but the control samples unless given."""
-    model: str | None = None
-    """``file.py:FUNCTION``: function of masses [GeV] and sqrt(s) [GeV] to the cross section [fb] at coupling 1."""
+    model: str | DarkMatter | None = None
+    """What a coupling means: a reading that the search knows by name, such as ``invisible``, or with decays to dark
+    matter; or ``file.py:FUNCTION``, a function of masses [GeV] and sqrt(s) [GeV] to the cross section [fb] at
+    coupling 1."""
     beams: str | BeamEnergies = "belle2"
     """Preset or beam energies."""
     detector: str | dict[str, Any] = "belle2"

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import ConfigError, Flag
 from bumphunt.inference.upper_limit import cross_section
+from selections.readings import NON_PERTURBATIVE, Reading
 from selections.search import Model
 from workflows.config.records import About
 from workflows.config.tasks import FitTask
@@ -25,6 +26,10 @@ __all__ = ["STAGE", "limit_table", "set_limits"]
 
 Table = dict[str, NDArray[Any]]
 
+WIDE = 0.3
+"""Part of the resolution above which a width matters: about a twentieth of the peak is then outside of +-2 resolutions,
+Gamma / (2 pi sigma) of a Breit-Wigner."""
+
 
 def limit_table(
     scan: Mapping[str, NDArray[Any]],
@@ -36,6 +41,8 @@ def limit_table(
     parents: bool = False,
     weights: tuple[Sequence[float], Sequence[float]] | None = None,
     branching_ratio: ArrayLike = 1.0,
+    readings: Sequence[Reading] = (),
+    seen: ArrayLike = 1.0,
     coordinates: Sequence[str] = (),
 ) -> Table:
     """Return the limit table.
@@ -60,13 +67,21 @@ def limit_table(
     branching_ratio
         What the cross section of the model is multiplied with to be that of the table: 1 for the production, the
         branching ratio of the region where one region is fitted. Broadcast with the masses.
+    readings
+        What the coupling can mean; none for what the model says with these branching ratios.
+    seen
+        What the cross section of the table is multiplied with to be that of what is seen, from which readings start:
+        1 where it is that already. Broadcast with the masses.
     coordinates
         What hypotheses have beside their mass: names of columns of the scan, which the model is given.
 
     Returns
     -------
     dict
-        `limit_columns`, shape (M,) each. ``xsec`` is the visible cross section over the efficiency [fb].
+        `limit_columns`, shape (M,) each. ``xsec`` is the visible cross section over the efficiency [fb]. ``coupling``
+        is that of the first reading of the model, and the others follow it. Rows have the flag "wide" and the name of
+        a reading where the width at its limit is above `WIDE` resolutions, and "non_perturbative" where the coupling
+        is: judged by the observed limit, or by the expected one where there is none.
 
     Raises
     ------
@@ -78,18 +93,48 @@ def limit_table(
     efficiency = table["efficiency"] if absolute else np.ones_like(masses)
     weight = np.ones_like(masses) if weights is None else np.interp(masses, weights[0], weights[1])
     beside = {name: np.asarray(table[name], dtype=np.float64) for name in coordinates}
-    ratio = np.broadcast_to(np.asarray(branching_ratio, dtype=np.float64), masses.shape)
+    predicted = np.full(masses.shape, np.nan) if model is None else _predicted(model, masses, sqrt_s, beside)
+    fraction, visible = np.asarray(branching_ratio, dtype=np.float64), np.asarray(seen, dtype=np.float64)
     for limit in LIMITS:
         n_sig = np.asarray(table[f"n_sig_ul_{limit}"], dtype=np.float64)
         xsec = np.full(masses.shape, np.nan)
         if luminosity is not None:
             xsec = cross_section(weight * n_sig, luminosity=luminosity, efficiency=efficiency)
         table[f"{'br' if parents else 'xsec'}_ul_{limit}"] = xsec
-        table[f"coupling_ul_{limit}"] = (
-            np.full(masses.shape, np.nan) if model is None else _coupling(model, xsec / ratio, masses, sqrt_s, beside)
-        )
-    names = limit_columns(coordinates, parents=parents, mass="mass" in scan, peaks="resolution" in scan)
+        for column, reading in zip(_columns(readings), readings, strict=True):
+            table[f"{column}_ul_{limit}"] = reading.coupling_of(visible * xsec / predicted, masses)
+        if not readings:
+            power = 1.0 if model is None else model.power
+            table[f"coupling_ul_{limit}"] = (xsec / fraction / predicted) ** (1.0 / power)
+    table["flags"] = _judged(table, masses, readings)
+    names = limit_columns(
+        coordinates,
+        parents=parents,
+        mass="mass" in scan,
+        peaks="resolution" in scan,
+        readings=_columns(readings)[1:],
+    )
     return {name: np.asarray(table[name]) for name in names}
+
+
+def _columns(readings: Sequence[Reading]) -> list[str]:
+    """Return what the couplings of readings are called in columns: the first is the coupling."""
+    return ["coupling", *(reading.column for reading in readings[1:])][: len(readings)]
+
+
+def _judged(table: Table, masses: NDArray[np.float64], readings: Sequence[Reading]) -> NDArray[np.str_]:
+    """Return the flags of rows, with those of couplings at which the boson is wide, or perturbation theory ends."""
+    found = [list(filter(None, str(flags).split(";"))) for flags in table["flags"]]
+    for column, reading in zip(_columns(readings), readings, strict=True):
+        seen = table[f"{column}_ul_obs"]
+        coupling = np.where(np.isnan(seen), table[f"{column}_ul_exp"], seen)
+        beyond = {Flag.NON_PERTURBATIVE: coupling * reading.charge > NON_PERTURBATIVE}
+        if "resolution" in table:
+            beyond[Flag.WIDE] = reading.width(masses, coupling) > WIDE * table["resolution"]
+        for flag, rows in beyond.items():
+            for row in np.flatnonzero(rows):
+                found[row].append(f"{flag}:{reading.name}")
+    return np.array([";".join(flags) for flags in found], dtype=np.str_)
 
 
 def _masses(scan: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
@@ -97,14 +142,16 @@ def _masses(scan: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     return np.asarray(scan.get("mass", np.full(scan["n_obs"].shape, np.nan)), dtype=np.float64)
 
 
-def _coupling(
-    model: Model,
-    xsec: NDArray[np.float64],
-    masses: NDArray[np.float64],
-    sqrt_s: float,
-    beside: Mapping[str, NDArray[np.float64]],
-) -> Any:
-    """Return the couplings of cross sections of the production [fb], or raise if the model predicts none."""
+def _predicted(
+    model: Model, masses: NDArray[np.float64], sqrt_s: float, beside: Mapping[str, NDArray[np.float64]]
+) -> NDArray[np.float64]:
+    """Return the cross sections of the production at coupling 1 [fb], shape (M,).
+
+    Raises
+    ------
+    ConfigError
+        If the model predicts none.
+    """
     at_one = np.asarray(model.cross_section(masses, sqrt_s, **beside), dtype=np.float64)
     if at_one.ndim == 0 and np.all(np.isnan(masses)):  # without mass a number is as good as an array
         at_one = np.broadcast_to(at_one, masses.shape)
@@ -119,7 +166,7 @@ def _coupling(
                 f" with {at_one[bad]} at {masses[bad]:.4g} GeV" if np.isfinite(masses[bad]) else f" with {at_one[bad]}"
             )
         raise ConfigError(msg)
-    return model.coupling_at(xsec, masses, sqrt_s, **beside)
+    return at_one
 
 
 def set_limits(
@@ -150,6 +197,7 @@ def set_limits(
     """
     model = about.model
     masses = _masses(scan)
+    fraction, readings = task.regions[0].definition.branching_ratio(masses), task.readings(model)
     table = limit_table(
         scan,
         luminosity=luminosity,
@@ -159,7 +207,9 @@ def set_limits(
         parents=about.parents,
         weights=about.weights,
         coordinates=[coordinate.name for coordinate in about.search.coordinates],
-        branching_ratio=1.0 if task.combined else task.regions[0].definition.branching_ratio(masses),
+        branching_ratio=1.0 if task.combined else fraction,
+        readings=readings,
+        seen=fraction if task.combined else 1.0,
     )
     if not complete:
         table["flags"] = np.array([";".join(filter(None, [flags, Flag.INCOMPLETE])) for flags in table["flags"]])
@@ -168,6 +218,7 @@ def set_limits(
     units |= {"br": "none"} if about.parents else {"xsec": "fb"}
     units |= {coordinate.name: coordinate.unit or "none" for coordinate in about.search.coordinates}
     units["coupling"] = "none" if model is None else model.meaning
+    units |= {reading.column: reading.meaning for reading in readings[1:]}
     content = {
         "provenance": PROVENANCE,
         "channel": about.search.name,
@@ -202,7 +253,7 @@ def _depends(job: Job) -> Mapping[str, object]:
     fits = {task.title: task.combined for task in analysis.scan.fits}
     return {
         "channel": analysis.sections.channel,
-        "model": analysis.sections.model,
+        "model": plain(analysis.sections.model),
         "coupling": analysis.about.model is not None,
         "absolute": analysis.about.absolute,
         "parents": analysis.about.parents,

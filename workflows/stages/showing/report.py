@@ -17,6 +17,7 @@ from bumphunt.cuts.table import CutTable
 from bumphunt.models.given_signal import PeakModel
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.spectrum.histogram import add, rebin, window
+from selections.search import PublishedLimit
 from workflows.config.coordinates import At, file_suffix, in_figures
 from workflows.config.records import About, ReportSetup
 from workflows.config.regions import AnalysedRegion
@@ -178,7 +179,7 @@ def _draw_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[A
     save(figure, folder, task.file("p0") + file_suffix(at))
     method = f"{label}, {limits['cl'][0]:.0%} CL"
     for name, (quantity, axis) in _quantities(about, task).items():
-        reference = about.search.published if quantity == "coupling" else None
+        reference = _published(about, quantity)
         bands = np.stack([limits[f"{quantity}_ul_{limit}"] for limit in LIMITS], axis=-1)
         bands = np.insert(bands, gaps, np.nan, axis=0)
         figure = limit_band(
@@ -204,8 +205,22 @@ def _quantities(about: About, task: FitTask) -> dict[str, tuple[str, str]]:
     if about.parents:
         found = {"limit_branching_fraction": ("br", rate)}
     if about.model is not None:
-        found["limit_coupling"] = ("coupling", about.model.coupling)
+        readings = task.readings(about.model)
+        meaning = f", {readings[0].label}" if readings else ""
+        found["limit_coupling"] = ("coupling", about.model.coupling + meaning)
+        for reading in readings[1:]:
+            found[f"limit_{reading.column}"] = (reading.column, f"{about.model.coupling}, {reading.label}")
     return found
+
+
+def _published(about: About, quantity: str) -> PublishedLimit | None:
+    """Return the published limit on a coupling: that of its model, in its reading."""
+    model, known = about.model, about.search.published
+    if known is None or model is None or about.search.model is None or model.reference != about.search.model.reference:
+        return None
+    drawn = {reading.column: reading.name for reading in model.readings[1:]}
+    drawn["coupling"] = model.readings[0].name if model.readings else ""
+    return known if drawn.get(quantity) == known.reading else None
 
 
 def _compare_limits(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:

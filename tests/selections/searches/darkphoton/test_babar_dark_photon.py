@@ -86,7 +86,7 @@ def coupling(scan: ScanResult) -> NDArray[np.float64]:
     efficiencies = np.array([point.efficiency for point in scan.points])
     model = SEARCH.model
     assert model is not None
-    return model.coupling_at(yields / (LUMINOSITY * efficiencies), masses, BEAM.sqrt_s)
+    return np.sqrt(yields / (LUMINOSITY * efficiencies) / model.cross_section(masses, BEAM.sqrt_s))
 
 
 def test_expected_limits_are_within_a_factor_two_of_the_published_ones(scan: ScanResult) -> None:
