@@ -253,7 +253,11 @@ def test_shipped_examples_load():
             ["'observable' and 'edges'"],
         ),
         ("zprime-invisible", "darkphoton-invisible", ["babar, belle2 are those of different experiments; name one"]),
-        ("search:", "model: nothing\nsearch:", ["model: 'nothing' is not known; known are lmu-ltau, invisible; or 'file.py:FUNCTION'"]),
+        (
+            "search:",
+            "model: nothing\nsearch:",
+            ["model: 'nothing' is not known; known are lmu-ltau, invisible; or 'file.py:FUNCTION'"],
+        ),
         (
             "simulate: {}",
             "simulate: {inject: [{mass: 9, coupling: 1, process: zpirme}]}",
