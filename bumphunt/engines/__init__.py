@@ -18,6 +18,7 @@ file                what it is for
 `newton`            any likelihood: one, or many data sets
 `newton_kernels`    its compiled steps
 `newton_walls`      what must stay positive, and what ends at zero, on its way
+`exponentials`      few events over an exponential: its two minima
 `walls`             empty bins that expect nothing: what both kernels do there
 `columns`           sums of columns and their information, for the kernels of linear likelihoods
 `cholesky`          positive matrices, for both kernels

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines import linear, newton
+from bumphunt.engines.exponentials import Without
 from bumphunt.engines.linear import fit_linear
 from bumphunt.engines.minuit import fit_each, fit_minuit
 from bumphunt.engines.newton import fit_newton
@@ -31,7 +32,7 @@ from bumphunt.engines.zfit import fit_zfit
 from bumphunt.errors import InputError
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["Engine", "chosen_engine", "fit_data_sets", "fit_likelihood"]
+__all__ = ["Engine", "chosen_engine", "fit_data_sets", "fit_likelihood", "fit_without"]
 
 Array = NDArray[np.float64]
 Engine = Literal["auto", "linear", "newton", "minuit", "zfit"]
@@ -124,10 +125,17 @@ def _fit_one(model: Likelihood, name: str, *, strength: float | None, start: Arr
 
 
 def fit_data_sets(
-    model: Likelihood, counts: Array, centres: Array, start: Array, *, strength_free: bool, threads: bool = False
+    model: Likelihood,
+    counts: Array,
+    centres: Array,
+    start: Array,
+    *,
+    strength_free: bool,
+    threads: bool = False,
+    without: Without | None = None,
 ) -> FitResults:
     """Return the fits of a likelihood to N data sets, by the engine that "auto" is; arguments as in "newton"."""
-    found = _fit_rows(model, counts, centres, start, strength_free=strength_free, threads=threads)
+    found = _fit_rows(model, counts, centres, start, strength_free=strength_free, threads=threads, without=without)
 
     def fit(held: Likelihood, stopped: NDArray[np.bool_], rows: NDArray[np.intp]) -> FitResults:
         begin = np.where(stopped, 0.0, start[rows])
@@ -140,15 +148,34 @@ def fit_data_sets(
     return found
 
 
+def fit_without(model: Likelihood, counts: Array, centres: Array, start: Array, *, threads: bool = False) -> Without:
+    """Return the fits of a likelihood without signal to N data sets, which `fit_data_sets` begins others from."""
+    begin = np.where(np.arange(start.shape[1]) == 0, 0.0, start)
+    null = fit_data_sets(model, counts, centres, begin, strength_free=False, threads=threads)
+    if model.computed or not model.flat.exponential:
+        return Without(null=null)
+    return Without(null=null, others=newton.fit_beside(model, counts, centres, begin, threads=threads))
+
+
 def _fit_rows(
-    model: Likelihood, counts: Array, centres: Array, start: Array, *, strength_free: bool, threads: bool
+    model: Likelihood,
+    counts: Array,
+    centres: Array,
+    start: Array,
+    *,
+    strength_free: bool,
+    threads: bool,
+    without: Without | None = None,
 ) -> FitResults:
     """Return the fits to N data sets; factors may be negative."""
     if model.computed:
         return fit_each(model, counts, centres, start, strength_free=strength_free)
-    fit = linear.fit_data_sets if model.linear else newton.fit_data_sets
-    found = fit(model, counts, centres, start, strength_free=strength_free, threads=threads)
-    left = np.flatnonzero(_left(model, centres, found.values, found.status)) if model.linear else np.zeros(0, np.intp)
+    if not model.linear:
+        return newton.fit_data_sets(
+            model, counts, centres, start, strength_free=strength_free, threads=threads, without=without
+        )
+    found = linear.fit_data_sets(model, counts, centres, start, strength_free=strength_free, threads=threads)
+    left = np.flatnonzero(_left(model, centres, found.values, found.status))
     if left.size > 0:
         data = (counts[left], centres[left], start[left])
         put_rows(found, left, newton.fit_data_sets(model, *data, strength_free=strength_free, threads=threads))

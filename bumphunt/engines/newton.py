@@ -8,25 +8,24 @@ those of Minuit's HESSE. Use `fit_newton` for one data set, `fit_data_sets` for 
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines.codes import RUNNING
+from bumphunt.engines.exponentials import Without, fit_few, fit_others, hard
 from bumphunt.engines.minima import LOWER, ROUNDS, may_have_several, other_starts, several_minima
 from bumphunt.engines.newton_kernels import DataSets, Fits, fit_rows
 from bumphunt.engines.result import FitResult, FitResults, FitStatus, fit_result, put_rows
-from bumphunt.engines.start import faded, first_strength, possible, signal_like
+from bumphunt.engines.start import FEW, faded, first_strength, possible, signal_like
 from bumphunt.engines.threads import in_threads
-from bumphunt.engines.walls import BOUNDARY_LEVEL
 from bumphunt.likelihood.kernels import hessian
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["fit_data_sets", "fit_newton"]
+__all__ = ["fit_beside", "fit_data_sets", "fit_newton"]
 
 Array = NDArray[np.float64]
-
-SHARE = 0.1
-"""Expectation of a background at an event, in units of the mean count, below which it does not explain the event."""
 
 
 def fit_data_sets(
@@ -38,6 +37,7 @@ def fit_data_sets(
     strength_free: bool,
     warm: bool = False,
     threads: bool = False,
+    without: Without | None = None,
 ) -> FitResults:
     """Return the fits of a model to N data sets.
 
@@ -56,11 +56,15 @@ def fit_data_sets(
     threads
         Whether the fits are shared out to as many threads as numba has (`numba.set_num_threads`); the results are the
         same.
+    without
+        The fits without signal, where they are known: those of few events over an exponential begin there.
     """
     data = (np.ascontiguousarray(counts), np.ascontiguousarray(centres))
-    found = _fits(model, *data, start, strength_free=strength_free, warm=warm, threads=threads)
     if model.flat.exponential:
-        _with_background(model, data, start, found, strength_free=strength_free, threads=threads)
+        own, free = (*data, np.array(start, dtype=np.float64)), strength_free and not model.held[0]
+        found = _with_exponential(model, own, strength_free=free, warm=warm, threads=threads, without=without)
+    else:
+        found = _fits(model, *data, start, strength_free=strength_free, warm=warm, threads=threads)
     rows = np.arange(len(found))
     for _ in range(ROUNDS if may_have_several(model) else 0):
         usable = found.usable[rows]
@@ -79,43 +83,34 @@ def fit_data_sets(
     return found
 
 
-def _with_background(
+def fit_beside(model: Likelihood, counts: Array, centres: Array, start: Array, *, threads: bool = False) -> FitResults:
+    """Return `bumphunt.engines.exponentials.fit_others` of N data sets; arguments as in `fit_data_sets`."""
+    return fit_others(model, (counts, centres, start), partial(_fits, model, threads=threads))
+
+
+def _with_exponential(
     model: Likelihood,
-    data: tuple[Array, Array],
-    start: Array,
-    found: FitResults,
+    data: tuple[Array, Array, Array],
     *,
     strength_free: bool,
+    warm: bool,
     threads: bool,
-) -> None:
-    """Try once more where an exponential has faded at an event that only the signal explains then, or a fit failed.
-
-    There may be another minimum, where the background explains the event: it is looked for from the fit without signal.
-    That is the best fit itself, at the boundary, where the likelihood would have the strength negative and there is no
-    room for it, since nothing is expected beside the signal.
-    """
-    without, (counts, centres) = found.values.copy(), data
-    without[:, 0] = 0.0
-    observed = counts[:, : model.n_bins]
-    faded_at = model.expected_many(without)[:, : model.n_bins] < SHARE * observed.mean(axis=1, keepdims=True)
-    again_at = np.any(faded_at & (observed > 0.0), axis=1) & (found.values[:, 0] != 0.0)
-    rows = np.flatnonzero(again_at | (strength_free & (found.status == FitStatus.NOT_CONVERGED)))
-    if rows.size == 0:
-        return
-    own, begin = (counts[rows], centres[rows]), start[rows]
-    begin[:, 0] = 0.0
-    null = _fits(model, *own, begin, strength_free=False, warm=False, threads=threads)
-    begin = null.values.copy()
-    begin[:, 0] = np.where(strength_free, SHARE, found.values[rows, 0])
-    again = _fits(model, *own, begin, strength_free=strength_free, warm=False, threads=threads)
-    if strength_free:
-        signal = model.expected_and_slopes(begin[0])[1][0, : model.n_bins]
-        room = (model.expected_many(null.values)[:, : model.n_bins][:, signal > 0.0] / signal[signal > 0.0]).min(axis=1)
-        stays = ~again.usable & null.usable & (null.slopes >= 0.0) & (room < BOUNDARY_LEVEL)
-        null.status[stays] = FitStatus.AT_BOUNDARY
-        put_rows(again, np.flatnonzero(stays), null, np.flatnonzero(stays))
-    lower = again.usable & null.usable & ~(found.usable[rows] & (again.nll > found.nll[rows] - LOWER))
-    put_rows(found, rows[lower], again, np.flatnonzero(lower))
+    without: Without | None,
+) -> FitResults:
+    """Return the fits where a background is an exponential, which may fade: see `bumphunt.engines.exponentials`."""
+    fit, observed = partial(_fits, model, threads=threads), data[0][:, : model.n_bins]
+    few = observed.sum(axis=1) <= FEW
+    if few.all():
+        return fit_few(model, data, fit, strength_free=strength_free, without=without)
+    found = fit(*data, strength_free=strength_free, warm=warm)
+    rows = np.flatnonzero(few | hard(model, data[0], found, strength_free=strength_free))
+    if rows.size > 0:
+        own = (data[0][rows], data[1][rows], data[2][rows])
+        known = None if without is None else without.rows(rows)
+        again = fit_few(model, own, fit, strength_free=strength_free, without=known)
+        lower = np.flatnonzero(again.usable & ~(found.usable[rows] & (again.nll > found.nll[rows] - LOWER)))
+        put_rows(found, rows[lower], again, lower)
+    return found
 
 
 def _fits(

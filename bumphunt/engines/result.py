@@ -7,7 +7,7 @@ failed fit is a record with a status, never an exception and never a number that
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 import numpy as np
@@ -181,6 +181,11 @@ class FitResults:
             iterations=int(self.iterations[row]),
             engine=self.engine,
         )
+
+    def rows(self, index: Indices) -> FitResults:
+        """Return some of the fits."""
+        arrays = ("values", "errors", "nll", "slopes", "status", "iterations")
+        return replace(self, **{name: getattr(self, name)[index] for name in arrays})
 
     @property
     def usable(self) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, xlogy
 
-from bumphunt.engines.choose import fit_data_sets
+from bumphunt.engines.choose import fit_data_sets, fit_without
 from bumphunt.engines.start import first_strength
 from bumphunt.errors import FitError, Flag
 from bumphunt.inference import asymptotics
@@ -98,11 +98,12 @@ def q0_of_toys(
     """
     start = np.tile(made_at, (toys.counts.shape[0], 1))
     start[:, 0] = 0.0
-    null = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=False, threads=threads)
+    without = fit_without(model, toys.counts, toys.centres, start, threads=threads)
+    null = without.null
     nu, slopes = model.expected_and_slopes(start[0])
     start = np.tile(made_at, (toys.counts.shape[0], 1))
     start[:, 0] = first_strength(nu, slopes[0], toys.counts, otherwise=float(made_at[0]))
-    best = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=True, threads=threads)
+    best = fit_data_sets(model, toys.counts, toys.centres, start, strength_free=True, threads=threads, without=without)
     impossible = np.isinf(null.nll)
     n_sig = np.where(impossible, 1.0, best.values[:, 0])
     q0 = asymptotics.q0(null.nll, np.where(impossible, 0.0, best.nll), n_sig)

@@ -23,8 +23,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bumphunt.engines.choose import fit_data_sets
-from bumphunt.engines.result import FitStatus
+from bumphunt.engines.choose import fit_data_sets, fit_without
+from bumphunt.engines.exponentials import Without, equal_rows
+from bumphunt.engines.result import FitResults, FitStatus
 from bumphunt.engines.start import faded, first_strength, signal_like
 from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference import asymptotics
@@ -119,10 +120,11 @@ class _Ensemble:
     """Toys with what a statistic of theirs is relative to.
 
     `best` (N,) is their best strength, -1 for a deficit; `reference` (N,) its NLL, or that without signal for a deficit
-    (CCGV eq. 10); `good` (N,) says whose fits are good.
+    (CCGV eq. 10); `good` (N,) says whose fits are good; `without` are their fits without signal.
     """
 
     toys: Toys
+    without: Without
     best: Array
     reference: Array
     good: NDArray[np.bool_]
@@ -168,43 +170,54 @@ class _Statistics:
         truth = (profile.at(strength) if strength > 0.0 else profile.null).values
         toys = make_toys(model, truth, seed=seed, indices=indices)
         if strength == 0.0:
-            without = np.where(np.arange(truth.size) == 0, 0.0, self._start)
-            nu, slopes = model.expected_and_slopes(without)
+            zero = np.where(np.arange(truth.size) == 0, 0.0, self._start)
+            nu, slopes = model.expected_and_slopes(zero)
             strength = first_strength(nu, slopes[0], toys.counts)
-        slope, reference, known = self._fits(toys, 0.0, free=False)
-        best, good = np.full(len(indices), -1.0), known & (slope >= 0.0)
+        without = self._without(toys)
+        null = without.null
+        reference, known = null.nll.copy(), null.usable
+        best, good = np.full(len(indices), -1.0), known & (null.slopes >= 0.0)
         rest = np.flatnonzero(~good)
         if rest.size > 0:
-            n_sig, nll, usable = self._fits(toys.rows(rest), strength, free=True)
-            excess = usable & (n_sig > 0.0)
-            best[rest[excess]], reference[rest[excess]] = n_sig[excess], nll[excess]
-            good[rest] = excess | (usable & known[rest])
-        return _Ensemble(toys=toys, best=best, reference=reference, good=good)
+            found = self._fits(toys.rows(rest), strength, without.rows(rest), free=True)
+            excess = found.usable & (found.values[:, 0] > 0.0)
+            best[rest[excess]], reference[rest[excess]] = found.values[excess, 0], found.nll[excess]
+            good[rest] = excess | (found.usable & known[rest])
+        return _Ensemble(toys=toys, without=without, best=best, reference=reference, good=good)
 
-    def _fits(self, toys: Toys, strength: float, *, free: bool) -> tuple[Array, Array, NDArray[np.bool_]]:
-        """Return fits of toys: their strength, or slope in it where it is held, their NLL, and which are usable.
+    def _without(self, toys: Toys) -> Without:
+        """Return the fits of toys without signal, of which equal ones are fitted once."""
+        first, back = equal_rows(np.hstack([toys.counts, toys.centres]))
+        start, different = np.tile(self._start, (first.size, 1)), toys.rows(first)
+        model = self._profile.model
+        return fit_without(model, different.counts, different.centres, start, threads=True).rows(back)
 
-        Equal toys are fitted once.
-        """
-        both = np.hstack([toys.counts, toys.centres])
-        _, first, back = np.unique(both, axis=0, return_index=True, return_inverse=True)
+    def _fits(self, toys: Toys, strength: float, without: Without, *, free: bool) -> FitResults:
+        """Return fits of toys, of which equal ones are fitted once, from those without signal."""
+        first, back = equal_rows(np.hstack([toys.counts, toys.centres]))
         start, different = np.tile(self._start, (first.size, 1)), toys.rows(first)
         start[:, 0] = strength
         if free:  # of an excess
             start[:, 0] = np.maximum(strength, signal_like(self._profile.model, self._start, different.counts))
         found = fit_data_sets(
-            self._profile.model, different.counts, different.centres, start, strength_free=free, threads=True
+            self._profile.model,
+            different.counts,
+            different.centres,
+            start,
+            strength_free=free,
+            threads=True,
+            without=without.rows(first),
         )
-        told = found.values[:, 0] if free else found.slopes
-        return told[back], found.nll[back], found.usable[back]
+        return found.rows(back)
 
     def _statistic(self, strength: float, made: _Ensemble) -> Array:
         """Return q~mu of the toys whose fits are good."""
         nll, good = made.reference.copy(), made.good.copy()
         below = np.flatnonzero(made.best <= strength)  # q~mu is 0 for the others
         if below.size > 0:
-            _, nll[below], usable = self._fits(made.toys.rows(below), strength, free=False)
-            good[below] &= usable
+            found = self._fits(made.toys.rows(below), strength, made.without.rows(below), free=False)
+            nll[below] = found.nll
+            good[below] &= found.usable
         reference = made.reference[good]
         return asymptotics.qmu_tilde(strength, nll[good], reference, made.best[good], reference)
 

@@ -120,7 +120,7 @@ class Template:
 class Exponential:
     """The sums over the points q of bin i of weights[i, q] exp(sum_k theta_k terms[i, q, k]).
 
-    Weights have the shape ``(b, 8)``, terms ``(b, 8, K)``; ``indices[k]`` is the parameter theta_k.
+    Weights have the shape ``(b, Q)``, terms ``(b, Q, K)``; ``indices[k]`` is the parameter theta_k.
     """
 
     indices: Indices
@@ -288,6 +288,7 @@ class _Layout:
                 len(self.factors),
                 clipped,
                 self.n_nodes,
+                shape.weights.shape[1] if isinstance(shape, Exponential) else 0,
             )
         )
         self.n_nodes += shape.weights.size if isinstance(shape, Exponential) else 0
@@ -360,7 +361,7 @@ def flattened(
     for m, p in enumerate(dense):
         bins = np.flatnonzero(touched[p])
         spans[m] = (p, bins[0], bins[-1] + 1) if bins.size else (p, 0, 0)
-    table = np.array(layout.components, dtype=np.int64).reshape(-1, 10)
+    table = np.array(layout.components, dtype=np.int64).reshape(-1, 11)
     factors = np.array(layout.factors, dtype=np.int64).reshape(-1, 4)
     return Flat(
         components=table,

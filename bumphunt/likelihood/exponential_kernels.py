@@ -1,6 +1,6 @@
 """Exponentials of polynomials and their derivatives, compiled: smooth backgrounds that are never negative.
 
-Part of `bumphunt.likelihood.shape_kernels`. The integral over a bin is a sum over `NODES` points. Points stand in the
+Part of `bumphunt.likelihood.shape_kernels`. The integral over a bin is a sum over points. Points stand in the
 arrays one of each bin, then the next of each bin, so that sums over points run in SIMD lanes over bins.
 
 References
@@ -64,7 +64,7 @@ def fill_exponential(flat, c, theta, out, nodes):  # type: ignore[no-untyped-def
         flat.components[c, BASE],
         flat.components[c, NODES_AT],
     )
-    n = NODES * b
+    n = flat.components[c, NODES] * b
     values, spare = nodes[0, place : place + n], nodes[1, place : place + n]
     values[:] = 0.0
     for k in range(flat.components[c, TERMS], flat.components[c, TERMS + 1]):
@@ -83,7 +83,7 @@ def _sum(values, b, out):  # type: ignore[no-untyped-def]
     """Fill the sums over the points of each of b bins."""
     for i in range(b):
         out[i] = values[i]
-    for k in range(1, NODES):
+    for k in range(1, values.size // b):
         here = values[k * b : (k + 1) * b]
         for i in range(b):
             out[i] += here[i]
@@ -92,19 +92,27 @@ def _sum(values, b, out):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy")
 def filled_again(flat, c, out, nodes):  # type: ignore[no-untyped-def]
     """Fill the integrals once more from the exponential at the points, which `fill_exponential` has left."""
-    b, place = flat.components[c, LAST] - flat.components[c, FIRST], flat.components[c, NODES_AT]
-    _sum(nodes[0, place : place + NODES * b], b, out)
+    b, place, points = (
+        flat.components[c, LAST] - flat.components[c, FIRST],
+        flat.components[c, NODES_AT],
+        flat.components[c, NODES],
+    )
+    _sum(nodes[0, place : place + points * b], b, out)
 
 
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def fill_exponential_slope(flat, c, k, nodes, slope):  # type: ignore[no-untyped-def]
     """Fill the derivative of an exponential in the coefficient of term k; the shape comes first."""
-    b, place = flat.components[c, LAST] - flat.components[c, FIRST], flat.components[c, NODES_AT]
-    values = nodes[0, place : place + NODES * b]
-    term = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + NODES * b]
+    b, place, points = (
+        flat.components[c, LAST] - flat.components[c, FIRST],
+        flat.components[c, NODES_AT],
+        flat.components[c, NODES],
+    )
+    values = nodes[0, place : place + points * b]
+    term = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + points * b]
     for i in range(b):
         slope[i] = values[i] * term[i]
-    for q in range(1, NODES):
+    for q in range(1, points):
         here, there = values[q * b : (q + 1) * b], term[q * b : (q + 1) * b]
         for i in range(b):
             slope[i] += here[i] * there[i]
@@ -113,8 +121,12 @@ def fill_exponential_slope(flat, c, k, nodes, slope):  # type: ignore[no-untyped
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def weigh(flat, c, weights, nodes):  # type: ignore[no-untyped-def]
     """Fill the second row with the exponential at the points times a weight of each bin."""
-    b, place = flat.components[c, LAST] - flat.components[c, FIRST], flat.components[c, NODES_AT]
-    for q in range(NODES):
+    b, place, points = (
+        flat.components[c, LAST] - flat.components[c, FIRST],
+        flat.components[c, NODES_AT],
+        flat.components[c, NODES],
+    )
+    for q in range(points):
         here, there = (
             nodes[0, place + q * b : place + (q + 1) * b],
             nodes[1, place + q * b : place + (q + 1) * b],
@@ -126,7 +138,8 @@ def weigh(flat, c, weights, nodes):  # type: ignore[no-untyped-def]
 @njit(cache=True, error_model="numpy", fastmath={"contract", "reassoc"})
 def exponential_bend(flat, c, k, j, nodes):  # type: ignore[no-untyped-def]
     """Return the second derivative in the coefficients of terms k and j, summed with the weights of `weigh`."""
-    n, place = NODES * (flat.components[c, LAST] - flat.components[c, FIRST]), flat.components[c, NODES_AT]
+    place = flat.components[c, NODES_AT]
+    n = flat.components[c, NODES] * (flat.components[c, LAST] - flat.components[c, FIRST])
     weighted = nodes[1, place : place + n]
     first = flat.values[flat.terms[k, TERM_ODD] : flat.terms[k, TERM_ODD] + n]
     second = flat.values[flat.terms[j, TERM_ODD] : flat.terms[j, TERM_ODD] + n]

@@ -26,12 +26,11 @@ TEMPLATE, EXPONENTIAL, PEAK = 0, 1, 2
 """Kinds of components."""
 LINEAR, POWER, BINS = 0, 1, 2
 """Kinds of factors: of all bins, linear or log-normal, and one of each bin."""
-NODES = 8
-"""Points of the integral over a bin of an exponential."""
 
-FIRST, LAST, KIND, BASE, TERMS, FACTORS, CLIPPED, NODES_AT = 0, 1, 2, 3, 4, 6, 8, 9
+FIRST, LAST, KIND, BASE, TERMS, FACTORS, CLIPPED, NODES_AT, NODES = 0, 1, 2, 3, 4, 6, 8, 9, 10
 """Columns of a component: its bins, kind, and place in the values; the ranges of its terms and factors, two each; the
-place of what says which bins end at 0 (-1: none); where the points of an exponential begin."""
+place of what says which bins end at 0 (-1: none); where the points of an exponential begin, and how many there are in a
+bin."""
 TERM_INDEX, TERM_ODD, TERM_EVEN, TERM_SMOOTH = range(4)
 """Columns of a term: its parameter, the places of its odd and even part (-1: none), and whether it is smooth."""
 FACTOR_KIND, FACTOR_INDEX, FACTOR_AT, FACTOR_CLIPPED = range(4)
@@ -68,7 +67,7 @@ class Flat(NamedTuple):
     """
 
     components: Indices
-    """Bins, kind, place in the values, terms, factors, what ends at 0, and points, of each component, (C, 10)."""
+    """Bins, kind, place in the values, terms, factors, what ends at 0, and points, of each component, (C, 11)."""
     terms: Indices
     """(T, 4)."""
     factors: Indices
@@ -118,7 +117,7 @@ def work_arrays(flat):  # type: ignore[no-untyped-def]
     n_parameters, n_dense, n_nodes = flat.tau.size, flat.dense.shape[0], 0
     for c in range(flat.components.shape[0]):
         if flat.components[c, KIND] == EXPONENTIAL:
-            n_nodes += NODES * (flat.components[c, LAST] - flat.components[c, FIRST])
+            n_nodes += flat.components[c, NODES] * (flat.components[c, LAST] - flat.components[c, FIRST])
     return Work(
         np.zeros((N_BIN_ROWS, max(flat.n_bins + 3, flat.n_rows))),
         np.zeros((6, n_parameters)),

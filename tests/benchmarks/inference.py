@@ -28,7 +28,8 @@ from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.likelihood.likelihood import Likelihood, likelihood, linear_channel
 from bumphunt.likelihood.linear import Channel
-from bumphunt.models.background import BackgroundModel
+from bumphunt.models.background import BackgroundModel, Family
+from bumphunt.models.peaks import gaussian
 from bumphunt.models.region import Region, Sample, region
 from bumphunt.models.signal import SignalModel
 from bumphunt.models.systematics import Gaussian, LogNormal
@@ -45,6 +46,7 @@ N_TOYS = 50_000
 N_PEER_TOYS = 40
 N_NOT_LINEAR = 2000
 N_MASSES = 256
+SMOOTH: list[tuple[Family, int]] = [("bernstein", 2), ("exponential", 1), ("exponential", 2), ("exponential", 3)]
 N_DILEPTON = 5704
 """Hypotheses of the BaBar dark photon search in electron and muon pairs (arXiv:1406.2980)."""
 FIRST_RESULT = """
@@ -54,6 +56,26 @@ from bumphunt.models.systematics import Gaussian
 flat = Sample("b", [4.0, 4.0, 4.0], uncertainties=[Gaussian("b", 0.1)])
 limit(region("r", counts=[3, 5, 4], signal=[0.2, 0.6, 0.2], backgrounds=flat))
 """
+
+
+FEW_EVENTS = [
+    (family, order, relative, n) for family, order in SMOOTH for relative in (0.0, 0.02) for n in (0, 1, 3, 20)
+]
+"""Low-count spectra whose limits by toys are timed: background, uncertainty of the efficiency, events."""
+
+
+def few_events() -> dict[str, float]:
+    """Return the CPU time of limits by 1000 toys over smooth backgrounds of few events, with bands [s]: at most 5."""
+    edges, times = np.linspace(4.0, 6.0, 81), {}
+    for family, order, relative, n in FEW_EVENTS:
+        counts = np.histogram(4.0 + 2.0 * np.random.default_rng(1).uniform(size=n), edges)[0]
+        sources = [LogNormal("efficiency", relative)] if relative else []
+        peak = Sample("signal", gaussian(5.0, 0.03), uncertainties=sources)
+        r = region("few", counts=counts, edges=edges, signal=peak, backgrounds=BackgroundModel(family, order))
+        start = time.process_time()
+        limit(r, method="auto", n_toys=1000, rng=np.random.default_rng(5))
+        times[f"{family} {order}, efficiency {relative:g}, {n} events"] = time.process_time() - start
+    return times
 
 
 def seconds(function: Callable[[], object], repeat: int) -> float:
@@ -407,6 +429,9 @@ def main() -> None:
             f" pyhf {1e3 * row['pyhf']:.0f} ms ({faster:.0f} x), limits {row['limit']:.5f}"
             f" and {row['limit of pyhf']:.5f}; toys fitted: {toys:.0f} / s"
         )
+    limit(region("warm", counts=[1, 2], signal=[0.5, 0.5], backgrounds=BackgroundModel("exponential", 0)))
+    few = few_events()
+    lines += ["limits by 1000 toys of few events, CPU:", *(f"{t:6.2f} s  {name}" for name, t in few.items())]
     sys.stdout.write("\n".join(lines) + "\n")
     record = {
         "linear": mine,
@@ -417,6 +442,7 @@ def main() -> None:
         "first_result_seconds": first,
         "scaling": scalings,
         "not_linear": bent,
+        "few_events_seconds": few,
     }
     (FOLDER / "inference.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     draw(scalings, FOLDER / "inference.png")

@@ -1,11 +1,13 @@
 """Exponential backgrounds of few events: their coefficients would run to infinity, their minima are those of scipy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
 from scipy.special import xlogy
 
-from bumphunt.engines.newton import fit_newton
+from bumphunt.engines.newton import fit_data_sets, fit_newton
 from bumphunt.inference.fit import limit
 from bumphunt.likelihood.exponential_kernels import exponentiate
 from bumphunt.likelihood.likelihood import WIDEST, likelihood
@@ -94,3 +96,55 @@ def test_uncertain_efficiency_without_events_leaves_the_limit():
     )
     assert upper.valid
     assert upper.observed == pytest.approx(np.log(10.0), abs=4.0 * upper.error)
+
+
+def random_spectrum(seed, order):
+    """Up to 30 events, from flat to steep, and a narrow or wide peak inside or near an edge."""
+    rng = np.random.default_rng(seed)
+    n, sigma, mass = int(rng.integers(0, 31)), rng.choice([0.02, 0.05, 0.1]), rng.choice([4.1, 4.5, 5.0, 5.8])
+    x = 4.0 + 2.0 * rng.beta(1.0, rng.choice([1.0, 3.0, 8.0]), n)
+    counts = np.histogram(x, EDGES)[0]
+    peak = Sample("signal", gaussian(mass, sigma))
+    return region("few", counts=counts, edges=EDGES, signal=peak, backgrounds=BackgroundModel("exponential", order))
+
+
+LOST = {1: [], 2: [48, 79, 147, 148, 174, 200], 3: [28, 87, 104, 109, 114, 147, 148, 262]}
+"""Spectra whose fits once ended in the higher of two minima, or nowhere."""
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_free_fit_of_few_events_is_the_lowest_of_the_profile(order):
+    for seed in (*range(12), *LOST[order]):
+        model = likelihood(random_spectrum(seed, order))
+        fits = [fit_newton(model, strength=s, errors=False) for s in (None, 0.0, 0.5, 2.0, 6.0)]
+        assert all(fit.status.usable for fit in fits), seed
+        assert fits[0].nll < min(fit.nll for fit in fits) + 1e-6, seed
+
+
+def test_event_under_the_peak_may_be_signal_beside_a_background_that_is_one_other_event():
+    """Order 2: the background is as narrow as one bin at the event far away, or as wide as both events."""
+    bins = [21, 45]
+    model = likelihood(spectrum(bins, 2, mass=4.5))
+    fit, counts = fit_newton(model, strength=2.0), np.bincount(bins, minlength=80)
+    signal = 2.0 * gaussian(4.5, 0.03).fractions(EDGES)
+    narrow = signal + np.where(np.arange(80) == 45, 1.0, 0.0)
+    one_bin = np.sum(narrow - counts + xlogy(counts, counts) - xlogy(counts, np.where(counts > 0, narrow, 1.0)))
+    assert one_bin < fit.nll < one_bin + 0.5  # the weak constraint, and what is left in the bins beside
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("strength", [None, 0.0, 1.5])
+def test_toys_with_equal_counts_have_the_minima_of_single_fits(order, strength):
+    model = likelihood(spectrum([41], order, uncertainties=[LogNormal("efficiency", 0.1)]))
+    rng = np.random.default_rng(8)
+    few = [np.bincount(rng.integers(30, 52, k), minlength=80) for k in (0, 1, 1, 2, 3)]
+    counts, centres = np.repeat(few, 6, axis=0).astype(float), np.tile(model.centres, (30, 1))
+    k = model.names.index("efficiency")
+    centres[:, k] = rng.normal(size=30)
+    start = np.tile(model.start, (30, 1))
+    start[:, 0] = 1.0 if strength is None else strength
+    many = fit_data_sets(model, counts, centres, start, strength_free=strength is None)
+    for row in range(30):
+        one = fit_newton(replace(model, counts=counts[row], centres=centres[row]), strength=strength)
+        assert many.usable[row] == one.status.usable
+        assert many.nll[row] == pytest.approx(one.nll, abs=1e-6)
