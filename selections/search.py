@@ -20,10 +20,21 @@ from bumphunt.kinematics.momenta import Beams
 from bumphunt.models.shapes import Tail
 from bumphunt.montecarlo.detector.candidates import Candidate
 from bumphunt.montecarlo.processes.process import Process
+from bumphunt.spectrum.axis import MassAxis
 from selections.cuts import Selection
 from selections.readings import Reading
 
-__all__ = ["Binning", "Coordinate", "Excluded", "Model", "PublishedLimit", "Region", "Search", "everything"]
+__all__ = [
+    "Binning",
+    "Coordinate",
+    "Excluded",
+    "Model",
+    "PublishedLimit",
+    "Region",
+    "Search",
+    "SpectrumAxis",
+    "everything",
+]
 
 Array = NDArray[np.float64]
 
@@ -73,6 +84,28 @@ class Coordinate:
     parameter: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpectrumAxis:
+    """Another axis of the spectrum of a region: each hypothesis sees a band of it, around the peak of its signal.
+
+    Parameters
+    ----------
+    observable
+        Observable of the selection, in the unit of the axis.
+    axis
+        How its peak moves with the mass that is the coordinate.
+    binning
+        Its bins: some per resolution.
+    coordinate
+        The coordinate of the search that is the mass of this peak [GeV].
+    """
+
+    observable: str
+    axis: MassAxis
+    binning: Binning
+    coordinate: str
+
+
 def everything(mass: ArrayLike) -> Array:
     """Return 1 for every mass: the branching ratio of a region that sees every decay."""
     return np.ones_like(np.asarray(mass, dtype=np.float64))
@@ -111,6 +144,8 @@ class Region:
         That decay, in the mathematics of a figure, without dollar signs, such as ``A'\to e^+e^-``; "" for every decay.
     tail
         Side of the radiative tail of the peak.
+    axes
+        More axes of its spectrum, which then has as many dimensions more; none for most regions.
     """
 
     name: str
@@ -124,6 +159,7 @@ class Region:
     branching_ratio: Callable[[ArrayLike], Array] = everything
     decay: str = ""
     tail: Tail = "high"
+    axes: tuple[SpectrumAxis, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,8 +283,8 @@ class Search:
     Raises
     ------
     InputError
-        If two regions or coordinates have the same name, a coordinate is called ``mass``, or no region is of the role
-        "signal".
+        If two regions or coordinates have the same name, a coordinate is called ``mass``, no region is of the role
+        "signal", or an axis of a spectrum is that of a coordinate that there is not.
     """
 
     name: str
@@ -281,6 +317,12 @@ class Search:
         if len(set(beside)) != len(beside):
             msg = f"search {self.name!r}: two coordinates have the same name: {', '.join(beside)}"
             raise InputError(msg)
+        for region in self.regions:
+            for axis in region.axes:
+                if axis.coordinate not in beside[1:]:
+                    msg = unknown_name("coordinate", axis.coordinate, beside[1:])
+                    msg = f"search {self.name!r}: region {region.name!r}: axis {axis.observable!r}: {msg}"
+                    raise InputError(msg)
         if not self.signal_regions:
             msg = f"search {self.name!r} has no region of the role 'signal'; give at least one"
             raise InputError(msg)

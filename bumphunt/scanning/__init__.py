@@ -10,6 +10,7 @@ file            what it is for
 `sources`       causes of uncertainty, and what each moves
 `method`        how a mass is tested: window and background
 `setting`       what all masses share: method, limits, random numbers
+`bands`         what a hypothesis sees of a spectrum with more axes
 `windows`       which bins are looked at around a peak
 `neighbours`    known resonances: free peaks in the windows that they reach
 `likelihoods`   windows as regions of a likelihood: what a fit is made of

@@ -274,6 +274,8 @@ class ScanSetup:
         What is fitted together: the main fit first.
     masses
         The hypotheses.
+    band
+        Half width of the bands along more axes of a spectrum, in units of the resolution.
     points
         The points of the other coordinates at which there are such hypotheses.
     method
@@ -302,6 +304,7 @@ class ScanSetup:
 
     fits: tuple[FitTask, ...]
     masses: SearchedMasses
+    band: float
     points: tuple[At, ...]
     method: Method
     limits: LimitSettings

@@ -434,6 +434,7 @@ def _scan(
     return ScanSetup(
         fits=fit_tasks(regions),
         masses=_searched(sections.search, about.search),
+        band=fit.band,
         points=tuple(dict.fromkeys(sheet.at for r in regions if r.signal is not None for sheet in r.signal.sheets)),
         method=method,
         limits=LimitSettings(method=fit.limit, cl=fit.cl, prior=fit.prior, n_toys=fit.toys),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 from bumphunt.models.given_signal import PeakModel
@@ -22,12 +22,20 @@ from workflows.products.selected import Selected, Unit
 
 __all__ = ["scan_regions"]
 
+Array = NDArray[np.float64]
+
 RATIO_POINTS = 20_001
 """Masses between which branching ratios are interpolated."""
 
 
 def scan_regions(
-    setup: ScanSetup, task: FitTask, selected: Selected, signals: Mapping[str, PeakModel]
+    setup: ScanSetup,
+    task: FitTask,
+    selected: Selected,
+    signals: Mapping[str, PeakModel],
+    *,
+    masses: Array | None = None,
+    inside: Mapping[str, Array] | None = None,
 ) -> tuple[list[ScanRegion], Sources]:
     """Return what is fitted together, and the sources of uncertainty.
 
@@ -43,6 +51,9 @@ def scan_regions(
         The spectra.
     signals
         The signal models, by unit.
+    masses, inside
+        The hypotheses [GeV], shape (M,), and by unit the part of each signal that is in what is fitted, where that is
+        not all of it.
 
     Raises
     ------
@@ -56,9 +67,13 @@ def scan_regions(
             name=unit.name,
             spectra=_scanned(setup, unit),
             signal=signals[unit.name],
-            branching_ratio=_ratio(region, signals[unit.name], _share(selected.luminosities[region.name], luminosity))
-            if task.combined
-            else every_decay,
+            branching_ratio=_seen(
+                _ratio(region, signals[unit.name], _share(selected.luminosities[region.name], luminosity))
+                if task.combined
+                else every_decay,
+                masses,
+                None if inside is None else inside.get(unit.name),
+            ),
             excluded=_walls(setup),
         )
         for region, unit in units
@@ -127,6 +142,15 @@ def _ratio(
     """Return the branching ratio of a region, times its share of the data, as a function for other processes."""
     masses = np.linspace(signal.masses[0], signal.masses[-1], RATIO_POINTS)
     return partial(_interpolated, known=masses, values=share * region.definition.branching_ratio(masses))
+
+
+def _seen(
+    ratio: Callable[[Array], ArrayLike], masses: Array | None, inside: Array | None
+) -> Callable[[Array], ArrayLike]:
+    """Return a branching ratio times the part of the signal of some hypotheses that is seen."""
+    if masses is None or inside is None:
+        return ratio
+    return partial(_interpolated, known=masses, values=np.asarray(ratio(masses)) * inside)
 
 
 def _interpolated(

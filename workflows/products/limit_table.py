@@ -48,18 +48,21 @@ def limit_columns(
     mass: bool = True,
     peaks: bool = True,
     readings: Sequence[str] = (),
+    bands: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the columns of a limit table: what hypotheses have beside their mass stands behind it.
 
     Where decays of parents are searched, branching fractions (``br``) are in the place of cross sections (``xsec``).
-    Hypotheses without mass have no such column, and counts, without `peaks`, none of `OF_PEAKS`. Behind ``coupling``
-    stands the same in other `readings`, by what stands for it (`selections.readings.Reading.column`).
+    Hypotheses without mass have no such column, and counts, without `peaks`, none of `OF_PEAKS`. Of spectra with more
+    axes the ends of the bands are there, in the masses of the coordinates `bands` [GeV]. Behind ``coupling`` stands the
+    same in other `readings`, by what stands for it (`selections.readings.Reading.column`).
     """
     rate = "br_ul" if parents else "xsec_ul"
+    ends = [f"window_{name}_{end}" for name in bands for end in ("lo", "hi")]
     others = [name.replace("xsec_ul", rate) for name in COLUMNS[1:] if peaks or name not in OF_PEAKS]
     behind = others.index(f"coupling_ul_{LIMITS[-1]}") + 1
     more = [f"{reading}_ul_{limit}" for reading in readings for limit in LIMITS]
-    return (*COLUMNS[:1][: int(mass)], *coordinates, *others[:behind], *more, *others[behind:])
+    return (*COLUMNS[:1][: int(mass)], *coordinates, *ends, *others[:behind], *more, *others[behind:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

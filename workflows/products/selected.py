@@ -33,6 +33,7 @@ __all__ = [
     "FittedSignal",
     "Selected",
     "Unit",
+    "projected",
     "read_selected",
     "read_spectrum",
     "write_values",
@@ -79,6 +80,9 @@ class FittedSignal:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """The spectra of a region, or of one slice of it: what is fitted with one background.
+
+    Those of a region with more axes have as many dimensions more, until bands are cut out of them
+    (`workflows.fitting.bands`).
 
     Parameters
     ----------
@@ -146,10 +150,19 @@ class Selected:
 
 
 def read_spectrum(file: Any, *path: str) -> hist.Hist:
-    """Return a spectrum of an open file: ROOT has the name of its axis as a label only."""
+    """Return a spectrum of an open file: ROOT has the names of its axes as labels only."""
     stored = file["/".join(path)].to_hist()
-    axis = hist.axis.Variable(stored.axes[0].edges, name=stored.axes[0].label)
-    return hist.Hist(axis, storage=hist.storage.Weight(), data=stored.view(flow=True))
+    axes = [hist.axis.Variable(axis.edges, name=axis.label) for axis in stored.axes]
+    return hist.Hist(*axes, storage=hist.storage.Weight(), data=stored.view(flow=True))
+
+
+def projected(spectrum: hist.Hist, axis: int = 0) -> hist.Hist:
+    """Return the spectrum along one axis of several, of all that is inside the ends of the others."""
+    if spectrum.ndim == 1:
+        return spectrum
+    others = tuple(k for k in range(spectrum.ndim) if k != axis)
+    data = np.stack([spectrum.values().sum(axis=others), spectrum.variances().sum(axis=others)], axis=-1)
+    return hist.Hist(spectrum.axes[axis], storage=hist.storage.Weight(), data=data)
 
 
 def read_selected(folder: Path) -> Selected:

@@ -68,6 +68,7 @@ def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected:
             weights=chosen.weights,
             variations=chosen.variations,
             axes=plan.axes,
+            others=[chosen.values[name] for name, _ in plan.others],
         ),
         tail=tail,
         events=EventBlock(

@@ -87,6 +87,8 @@ class RegionPlan:
     slices
         An observable or variable, and edges of shape (S + 1,): the spectra are filled in bins of it too. Events
         outside of the edges are left out of the spectra, as those outside of `edges` are.
+    others
+        More observables of its spectrum, each with edges on its axis.
     fitted
         Whether it is fitted together with the others of which this is so: no row may pass in two of them.
     shifts
@@ -105,6 +107,7 @@ class RegionPlan:
     keep: tuple[str, ...] = ()
     cut_on: tuple[str, ...] = ()
     slices: tuple[str, Array] | None = None
+    others: tuple[tuple[str, Array], ...] = ()
     fitted: bool = False
     shifts: tuple[Shift, ...] = ()
 
@@ -112,10 +115,16 @@ class RegionPlan:
         object.__setattr__(self, "edges", ascending_edges(self.edges))
         if self.slices is not None:
             object.__setattr__(self, "slices", (self.slices[0], ascending_edges(self.slices[1])))
-        if self.selection.spectrum in RESERVED:
-            taken = f"{self.selection.spectrum!r}; spectra have the axes {', '.join(RESERVED)} already"
-            msg = f"region {self.name!r}: the observable of its spectrum is called {taken}"
-            raise InputError(msg)
+        object.__setattr__(self, "others", tuple((name, ascending_edges(edges)) for name, edges in self.others))
+        taken = list(RESERVED)
+        for name in (self.selection.spectrum, *(name for name, _ in self.others)):
+            if name in taken:
+                msg = (
+                    f"region {self.name!r}: the observable of its spectrum is called {name!r}; spectra have the axes"
+                    f" {', '.join(taken)} already"
+                )
+                raise InputError(msg)
+            taken.append(name)
 
     @classmethod
     def of(
@@ -161,6 +170,7 @@ class RegionPlan:
             keep=tuple(keep),
             cut_on=tuple(cut_on),
             slices=slices,
+            others=tuple((axis.observable, axis.binning.edges) for axis in region.axes),
             fitted=region.role == "signal",
             shifts=tuple(shifts),
         )
@@ -168,14 +178,15 @@ class RegionPlan:
     @property
     def axes(self) -> list[Any]:
         """Axes of its spectra, but for that of the variations."""
-        return spectra_axes(self.selection.spectrum, self.edges, self.slices)
+        return spectra_axes(self.selection.spectrum, self.edges, self.slices, self.others)
 
     @property
     def kept(self) -> tuple[str, ...]:
         """Observables or variables of passing events: that of the spectrum first, if there is one."""
         spectrum = () if self.selection.counts else (self.selection.spectrum,)
         sliced = () if self.slices is None else (self.slices[0],)
-        return tuple(dict.fromkeys((*spectrum, *sliced, *self.keep)))
+        others = (name for name, _ in self.others)
+        return tuple(dict.fromkeys((*spectrum, *others, *sliced, *self.keep)))
 
     def positions(self, values: Mapping[str, Array], rows: int) -> Array:
         """Return where rows lie on the axis of the region, shape (N,).

@@ -150,6 +150,7 @@ def spectra_of(folder: Path, sample: str, plan: RegionPlan, *, table: CutTable |
             weights=block.weights[:, mask],
             variations=block.variations,
             axes=plan.axes,
+            others=[block.observables[name][mask] for name, _ in plan.others],
         )
 
     passing = (None, *shifts_of(folder, sample, plan.name))

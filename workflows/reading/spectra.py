@@ -1,8 +1,8 @@
 """The spectra of one sample in one region: one histogram for all variations of the weights, halves and slices.
 
 Its axes are the variation, the half of the events (`selections.events.half_sample`), the slice where there are slices
-in a second observable, and the observable of the spectrum. Events outside of the slices are left out; those outside of
-the spectrum are in its flow bins.
+in a second observable, and the observables of the spectrum: one, or several. Events outside of the slices are left out;
+those outside of the spectrum are in its flow bins.
 
 ================= =====================================================
 spectra_axes      the axes of a region, but for that of the variations
@@ -40,7 +40,12 @@ RESERVED = (VARIATION, HALF, SLICE)
 """Names of axes that the observable of a spectrum may not have."""
 
 
-def spectra_axes(observable: str, edges: Array, slices: tuple[str, Array] | None = None) -> list[Any]:
+def spectra_axes(
+    observable: str,
+    edges: Array,
+    slices: tuple[str, Array] | None = None,
+    others: Sequence[tuple[str, Array]] = (),
+) -> list[Any]:
     """Return the axes of spectra, but for that of the variations.
 
     Parameters
@@ -51,11 +56,13 @@ def spectra_axes(observable: str, edges: Array, slices: tuple[str, Array] | None
         Bin edges on the axis of the region [unit of the axis], shape (B + 1,).
     slices
         Another observable and edges of shape (S + 1,); None without slices.
+    others
+        More observables of the spectrum, each with its edges.
     """
     axes = [hist.axis.Integer(0, HALVES, name=HALF, flow=False)]
     if slices is not None:
         axes.append(hist.axis.Variable(slices[1], name=SLICE, label=slices[0], flow=False))
-    return [*axes, hist.axis.Variable(edges, name=observable)]
+    return [*axes, *(hist.axis.Variable(x, name=name) for name, x in ((observable, edges), *others))]
 
 
 def fill_spectra(
@@ -66,6 +73,7 @@ def fill_spectra(
     weights: Array,
     variations: Sequence[str],
     axes: Sequence[Any],
+    others: Sequence[Array] = (),
 ) -> hist.Hist:
     """Return the spectra of events.
 
@@ -83,9 +91,11 @@ def fill_spectra(
         Their names.
     axes
         See `spectra_axes`.
+    others
+        Values of the other observables of the spectrum, each of shape (N,).
     """
     values = [half, positions] if sliced is None else [half, sliced, positions]
-    return fill(axes, values, weights=weights, variations=variations)
+    return fill(axes, [*values, *others], weights=weights, variations=variations)
 
 
 def joined_variations(parts: Sequence[hist.Hist]) -> hist.Hist:
@@ -113,7 +123,7 @@ def variations(spectra: hist.Hist) -> tuple[str, ...]:
 def spectrum_of(
     spectra: hist.Hist, variation: str = NOMINAL, *, half: int | None = None, piece: int | None = None
 ) -> hist.Hist:
-    """Return one spectrum, at the luminosity of the sample itself: a histogram with the axis of the observable.
+    """Return one spectrum, at the luminosity of the sample itself: a histogram with the axes of its observables.
 
     Parameters
     ----------
@@ -135,9 +145,9 @@ def spectrum_of(
     if variation not in known:
         raise InputError(unknown_name("variation", variation, known))
     cell: list[Any] = [known.index(variation), sum if half is None else half]
-    if spectra.ndim > 3:
+    if SLICE in spectra.axes.name:
         cell.append(sum if piece is None else piece)
-    found = spectra[(*cell, slice(None))]
+    found = spectra[(*cell, *(slice(None) for _ in range(spectra.ndim - len(cell))))]
     if half is not None:
         found *= HALVES
     for name, content in (("counts", found.values()), ("variances", found.variances())):

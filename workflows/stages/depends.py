@@ -65,6 +65,7 @@ def _filled(region: AnalysedRegion) -> dict[str, Any]:
     return {
         "spectrum": _bins(plan.edges),
         "slices": plain(plan.slices),
+        "others": {name: _bins(edges) for name, edges in plan.others},
         "kept": plain(plan.keep),
         "fitted": plan.fitted,
     }
@@ -140,6 +141,7 @@ def tested(job: Job) -> dict[str, Any]:
             "engine": scan.engine,
             "templates": plain(scan.templates),
             "times": plain(scan.multiplied),
+            "band": scan.band,
         },
         "fits": {task.title: task.combined for task in scan.fits},
         "samples": {name: {"uncertainty": value} for name, value in scan.uncertainties.items()},

@@ -153,6 +153,7 @@ GIVEN_EDITS: Edits = {
     "fit.method": ("smooth", TESTED),
     "fit.window": (8.0, TESTED),
     "fit.bins_per_sigma": (3.0, TESTED),
+    "fit.band": (1.5, TESTED),
     "fit.background": (None, TESTED),
     "fit.background.family": ("chebyshev", TESTED),
     "fit.background.order": (3, TESTED),

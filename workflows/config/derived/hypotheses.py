@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from bumphunt.cuts.tensor import VetoAxis
-from bumphunt.errors import InputError
+from bumphunt.errors import InputError, unknown_name
 from bumphunt.models.counted_signal import CountedSignal
 from selections.cuts import Selection
 from selections.search import Region, Search
@@ -61,6 +61,7 @@ def region_signal(
         or none of them is searched; or cuts are to be chosen for a signal that is said.
     """
     _check_counted(sections, search, region, selection)
+    _check_axes(sections, region, selection)
     if curves:
         return _given(sections, search, region, selection, curves)
     return _simulated(sections, search, region, selection, registry)
@@ -99,6 +100,28 @@ def _check_counted(sections: Analysis, search: Search, region: Region, selection
     if _veto(sections, search):
         msg = f"optimise: region {region.name!r} has no spectrum whose bins could have cuts of their own; say null"
         raise ValueError(msg)
+
+
+def _check_axes(sections: Analysis, region: Region, selection: Selection) -> None:
+    """Raise for what has no meaning, or cannot be, where a spectrum has more axes than one."""
+    if not region.axes:
+        return
+    smooth = [f"samples.{name}.smooth" for name, sample in sections.samples.items() if sample.smooth is not None]
+    for key, given in (
+        ("channel", selection.counts),
+        ("fit.slices", sections.fit.slices is not None),
+        ("fit.unbinned", sections.fit.unbinned),
+        ("data.histogram", sections.data.histogram is not None),
+        *((key, True) for key in smooth),
+    ):
+        if given:
+            axes = ", ".join([selection.spectrum, *(axis.observable for axis in region.axes)])
+            msg = f"{key}: the spectrum of region {region.name!r} has several axes, {axes}; this is for one: remove it"
+            raise ValueError(msg)
+    known = selection.names
+    for axis in region.axes:
+        if axis.observable not in known:
+            raise ValueError(unknown_name(f"channel: region {region.name!r}: axis", axis.observable, known))
 
 
 def _simulated(

@@ -300,6 +300,9 @@ class Fit(Section):
     """A fit over simulated backgrounds, a fit over a smooth one, or a count within +-2 standard deviations."""
     window: Positive | None = None
     """Half width of the window in units of the resolution; 10 for fits and 2 for counting unless given."""
+    band: Positive = 2.0
+    """Of a spectrum with more axes: half width of the band along each of them that a hypothesis sees, in units of the
+    resolution along it."""
     bins_per_sigma: Positive = 4.0
     """Bins per standard deviation in a fit."""
     background: SmoothBackground | None = None

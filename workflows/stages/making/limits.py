@@ -113,6 +113,7 @@ def limit_table(
         mass="mass" in scan,
         peaks="resolution" in scan,
         readings=_columns(readings)[1:],
+        bands=[name for name in coordinates if f"window_{name}_lo" in scan],
     )
     return {name: np.asarray(table[name]) for name in names}
 

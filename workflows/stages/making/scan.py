@@ -20,7 +20,7 @@ from bumphunt.scanning.scan import scan_spectra
 from workflows.config.coordinates import NO_MASS, At
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.config.tasks import FitTask
-from workflows.fitting.regions import scan_regions
+from workflows.fitting.bands import Sheets, grouped, see_sheet
 from workflows.fitting.signals import Gap, counted_signal, fit_signal, gap_beside, rich_enough
 from workflows.products.limit_table import OF_PEAKS
 from workflows.products.selected import Selected, read_selected
@@ -33,6 +33,8 @@ from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
 
 __all__ = ["STAGE", "run_scan"]
+
+Table = dict[str, NDArray[Any]]
 
 SCAN_STREAM = 0x5CA4
 """Tells the random numbers of the scan from others of the same seed."""
@@ -72,7 +74,8 @@ def run_scan(
     blocks
         Where rows are kept until all are there.
     """
-    sheets = {at: _signals(setup, selected.sheet(at), where=where, progress=progress) for at in setup.points}
+    seen = {at: see_sheet(setup, selected.sheet(at)) for at in setup.points}
+    sheets = {at: _signals(setup, sheet.selected, where=where, progress=progress) for at, sheet in seen.items()}
     names = {
         unit.name: region.file("signal_model") + unit.name.removeprefix(region.name)
         for region in setup.fits[0].regions
@@ -82,17 +85,17 @@ def run_scan(
     for number, task in enumerate(setup.fits):
         tables = []
         for place, (at, sheet) in enumerate(sheets.items()):
-            rows = _scan(
+            rows, bands = _scan(
                 setup,
                 task,
-                selected.sheet(at),
+                seen[at],
                 sheet,
                 seed=(setup.seed, SCAN_STREAM, number, *([place] if at else [])),
                 workers=workers,
                 progress=partial(progress, f"mass hypotheses {' '.join(filter(None, [task.title, _named(at)]))}"),
                 blocks=blocks,
             )
-            tables.append(_table(rows, at, counts=task.regions[0].counts))
+            tables.append(_table(rows, at, bands, counts=task.regions[0].counts))
         write_table(folder, task.file("scan"), {n: np.concatenate([t[n] for t in tables]) for n in tables[0]})
 
 
@@ -129,40 +132,54 @@ def _signals(
 def _scan(
     setup: ScanSetup,
     task: FitTask,
-    selected: Selected,
+    sheet: Sheets,
     signals: _Signals,
     *,
     seed: tuple[int, ...],
     workers: Workers,
     progress: Callable[[int, int], None],
     blocks: Blocks,
-) -> ScanResult:
-    """Return the rows of one fit at one point of the other coordinates."""
-    regions, sources = scan_regions(setup, task, selected, signals.models)
-    scan = partial(
-        scan_spectra,
-        regions,
-        method=setup.method,
-        sources=sources,
-        limits=setup.limits,
-        significance=setup.significance,
-        engine=setup.engine,
-    )
+) -> tuple[ScanResult, Table]:
+    """Return the rows of one fit at one point of the other coordinates, and the ends of their bands."""
+    masses = _grid(setup.masses, [signals.models[name] for r in task.regions for name in r.units])
     # counts are made faster than a process is started, but for Feldman-Cousins intervals
     quick = setup.method.kind == "counting" and setup.limits.method != "feldman-cousins"
-    rows = _in_blocks(
-        scan,
-        _grid(setup.masses, [region.signal for region in regions]),
-        seed=seed,
-        workers=1 if quick else workers,
-        progress=progress,
-        blocks=blocks,
-    )
-    return _flagged(rows, [gap for region in task.regions for gap in signals.gaps[region.name]])
+    points: list[ScanPoint] = []
+    ends: dict[str, list[float]] = {}
+    for group in grouped(setup, task, sheet, signals.models, masses):
+        scan = partial(
+            scan_spectra,
+            group.regions,
+            method=setup.method,
+            sources=group.sources,
+            limits=setup.limits,
+            significance=setup.significance,
+            engine=setup.engine,
+        )
+        rows = _in_blocks(
+            scan,
+            group.masses,
+            seed=(*seed, len(points)) if sheet.bands else seed,
+            workers=1 if quick else workers,
+            progress=partial(_after, progress, len(points), masses.size),
+            blocks=blocks,
+        )
+        points.extend(rows.points)
+        for coordinate, pair in group.ends.items():
+            for end, value in zip(("lo", "hi"), pair, strict=True):
+                ends.setdefault(f"window_{coordinate}_{end}", []).extend([value] * len(rows))
+    found = _flagged(ScanResult(points=tuple(points)), [gap for r in task.regions for gap in signals.gaps[r.name]])
+    return found, {name: np.array(values) for name, values in ends.items()}
 
 
-def _table(rows: ScanResult, at: At, *, counts: bool) -> dict[str, NDArray[Any]]:
-    """Return the columns of rows, with the other coordinates of their hypotheses behind the mass.
+def _after(progress: Callable[[int, int], None], before: int, total: int, done: int, of: int) -> None:
+    """Tell of masses that are done, beside those before them."""
+    del of
+    progress(before + done, total)
+
+
+def _table(rows: ScanResult, at: At, bands: Table, *, counts: bool) -> Table:
+    """Return the columns of rows, with the other coordinates of their hypotheses behind the mass, and their bands.
 
     Hypotheses without mass have no such column, and counts none of what belongs to a peak.
     """
@@ -170,7 +187,8 @@ def _table(rows: ScanResult, at: At, *, counts: bool) -> dict[str, NDArray[Any]]
     masses = {"mass": columns["mass"]} if np.any(columns["mass"] != NO_MASS) else {}
     beside = {name: np.full(len(rows), value) for name, value in at}
     left_out = {"mass", *(OF_PEAKS if counts else ())}
-    return masses | beside | {name: column for name, column in columns.items() if name not in left_out}
+    own = {name: column for name, column in columns.items() if name not in left_out}
+    return masses | beside | bands | own
 
 
 def _named(at: At) -> str:

@@ -240,9 +240,10 @@ def _write_histogram(setup: SpectraSetup, data: HistogramData, folder: Path) -> 
 
 
 def _empty(region: AnalysedRegion, edges: NDArray[np.float64]) -> hist.Hist:
-    """Return an empty spectrum of a region in bins of given edges."""
-    axis = hist.axis.Variable(edges, name=region.plan.selection.spectrum)
-    return hist.Hist(axis, storage=hist.storage.Weight())
+    """Return an empty spectrum of a region in bins of given edges, and those of its other axes."""
+    named = ((region.plan.selection.spectrum, edges), *region.plan.others)
+    axes = [hist.axis.Variable(x, name=name) for name, x in named]
+    return hist.Hist(*axes, storage=hist.storage.Weight())
 
 
 def _draw_data(setup: SpectraSetup, processed: Processed, record: Record, folder: Path) -> None:

@@ -17,12 +17,13 @@ from bumphunt.cuts.table import CutTable
 from bumphunt.models.given_signal import PeakModel
 from bumphunt.models.signal import SignalModel, leave_one_out
 from bumphunt.spectrum.histogram import add, rebin, window
-from selections.search import PublishedLimit
+from selections.search import PublishedLimit, SpectrumAxis
 from workflows.config.coordinates import At, file_suffix, in_figures
 from workflows.config.records import About, ReportSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.tasks import FitTask
 from workflows.figures.limits import limit_band, limit_curves, limit_points, p0_scan
+from workflows.figures.maps import hypothesis_map
 from workflows.figures.names import MERITS, SIGNS, observable_name, unit_in_figures
 from workflows.figures.optimisation import classifier, cuts_against_mass, ranking
 from workflows.figures.samples import SampleStyle, sample_styles
@@ -35,7 +36,7 @@ from workflows.products.cut_tables import CLASSIFIER, RANKING, read_cuts, tables
 from workflows.products.cut_values import CutValues, read_cut_values
 from workflows.products.limit_table import LIMIT_TABLE, LIMITS, poor_fits
 from workflows.products.processed import read_processed
-from workflows.products.selected import Selected, Unit, read_selected
+from workflows.products.selected import Selected, Unit, projected, read_selected
 from workflows.products.signal_models import FEWEST, read_signal_models
 from workflows.provenance.settings import plain
 from workflows.results import read_table
@@ -89,6 +90,9 @@ def draw(records: Records, folder: Path) -> None:
         name = region.file
         units = records.selected.of(region.name)
         save(_spectrum(records, region, units, styles), folder, name("spectrum"))
+        for place, axis in enumerate(region.definition.axes, 1):
+            figure = _spectrum(records, region, units, styles, place)
+            save(figure, folder, name(f"spectrum_{axis.observable}"))
         if values := records.cut_values[region.name]:
             cuts = n_minus_one(values, styles=styles, label=_label(records, region.name))
             save(cuts, folder, name("n_minus_one"))
@@ -113,6 +117,8 @@ def draw(records: Records, folder: Path) -> None:
             continue
         for at in records.setup.points:
             _draw_limits(records, task, _rows_at(limits, at), at, folder)
+        for axis in task.regions[0].definition.axes:
+            _draw_maps(records, task, limits, axis, folder)
         if len(records.setup.points) > 1:
             _compare_limits(records, task, limits, folder)
 
@@ -137,6 +143,34 @@ def _joined(*parts: str) -> str:
 
 def _mass_label(about: About) -> str:
     return rf"$m_{{{about.search.particle}}}$ [GeV]"
+
+
+def _draw_maps(
+    records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], axis: SpectrumAxis, folder: Path
+) -> None:
+    """Write the maps of one fit against the mass and the coordinate of another axis: p-values, and limits.
+
+    With more coordinates there are several hypotheses at a place, and no map.
+    """
+    about = records.setup.about
+    if len(about.search.coordinates) > 1:
+        return
+    (coordinate,) = about.search.coordinates
+    label = _label(records, task.title if len(records.setup.fits) > 1 else "")
+    method = f"{label}, {limits['cl'][0]:.0%} CL, " + ("expected" if about.blinded else "observed")
+    draw = partial(
+        hypothesis_map,
+        limits["mass"],
+        limits[axis.coordinate],
+        xlabel=_mass_label(about),
+        ylabel=f"${coordinate.symbol}$ [{coordinate.unit}]",
+    )
+    if not about.blinded:
+        figure = draw(limits["p0"], quantity="local $p_0$", label=label, p_value=True)
+        save(figure, folder, task.file("p0_map"))
+    for name, (quantity, what) in _quantities(about, task).items():
+        values = limits[f"{quantity}_ul_{'exp' if about.blinded else 'obs'}"]
+        save(draw(values, quantity=f"upper limit: {what}", label=method), folder, task.file(f"{name}_map"))
 
 
 def _draw_points(records: Records, task: FitTask, limits: Mapping[str, NDArray[Any]], folder: Path) -> None:
@@ -267,22 +301,27 @@ def _label(records: Records, region: str) -> str:
     return ", ".join([f"bumphunt, {name}", *several, data, *marks])
 
 
-def _coarse(spectrum: hist.Hist, low: float, high: float) -> hist.Hist:
-    """Return a spectrum with bins for the eye, from `low` to `high` in the unit of its axis."""
+def _coarse(spectrum: hist.Hist, low: float, high: float, axis: int = 0) -> hist.Hist:
+    """Return a spectrum along one of its axes with bins for the eye, from `low` to `high` in the unit of that."""
+    spectrum = projected(spectrum, axis)
     centres, edges = spectrum.axes[0].centers, spectrum.axes[0].edges
     inside = int(np.count_nonzero((centres >= low) & (centres < high)))
     return window(rebin(spectrum, max(1, inside // BINS)), max(low, float(edges[0])), min(high, float(edges[-1])))
 
 
 def _spectrum(
-    records: Records, region: AnalysedRegion, units: Sequence[Unit], styles: Mapping[str, SampleStyle]
+    records: Records, region: AnalysedRegion, units: Sequence[Unit], styles: Mapping[str, SampleStyle], place: int = 0
 ) -> Figure:
-    """Return the stacked spectrum of a region with the data."""
-    setup, axis, searched = records.setup, region.axis, region.searched
-    low, high = float(region.edges[0]), float(region.edges[-1])
+    """Return the stacked spectrum of a region with the data, along one of its axes."""
+    setup, axis, searched, edges = records.setup, region.axis, region.searched, region.edges
+    if place > 0:
+        axis, edges = region.definition.axes[place - 1].axis, region.plan.others[place - 1][1]
+        # what is hidden is hidden along the first axis, and so along all of this one
+        searched = (-np.inf, np.inf) if searched is not None else None
+    low, high = float(edges[0]), float(edges[-1])
     if searched is not None:
         high = min(high, 1.1 * searched[1])
-    view = partial(_coarse, low=low, high=high)
+    view = partial(_coarse, low=low, high=high, axis=place)
     backgrounds = {name: view(add(unit.after[name] for unit in units)) for name in units[0].after}
     data = view(add(unit.data for unit in units))
     shown = data.axes[0].edges
@@ -361,7 +400,7 @@ def _cuts(records: Records, region: AnalysedRegion, parts: Sequence[Unit]) -> Fi
     merit = {"half that chose the cuts": cuts.merit_choosing, "other half": cuts.merit_quoting}
     counts = {}
     for name in ("before", "after"):
-        total = add(spectrum for unit in parts for spectrum in getattr(unit, name).values())
+        total = projected(add(spectrum for unit in parts for spectrum in getattr(unit, name).values()))
         inside = np.digitize(total.axes[0].centers, cuts.edges) - 1
         keep = (inside >= 0) & (inside < cuts.edges.size - 1)
         binned = np.bincount(inside[keep], total.values()[keep], minlength=cuts.edges.size - 1)

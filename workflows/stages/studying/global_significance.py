@@ -225,6 +225,12 @@ def global_stage(analysis: ResolvedAnalysis, n_toys: int) -> Stage:
         raise ConfigError(msg)
     scan = analysis.scan
     counts = any(region.counts for region in scan.fits[0].regions)
+    if any(region.plan.others for region in scan.fits[0].regions):
+        msg = (
+            f"{analysis.path}: each hypothesis sees its own band of a spectrum with several axes, and toys of those are"
+            " not made; the number of hypotheses times the local p-value is an upper bound of the global one"
+        )
+        raise ConfigError(msg)
     if counts or (scan.masses.low == scan.masses.high and len(scan.points) == 1):
         why = "all hypotheses have the same count" if counts else "there is one hypothesis"
         msg = f"{analysis.path}: {why}, so that the local p-value is the global one, and there are no toys to make"

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bumphunt.errors import ConfigError, unknown_name
 from bumphunt.scanning.regions import ScanRegion
 from bumphunt.scanning.sources import Sources
 from workflows.config.coordinates import NO_MASS, At, at_of, file_suffix, in_figures, mass_words, words
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
-from workflows.fitting.regions import scan_regions
+from workflows.fitting.bands import grouped, see_sheet
 from workflows.products.selected import read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.stages.depends import tested
@@ -86,9 +88,17 @@ def hypothesis_stage(
 
     def make(job: Job, folder: Path) -> None:
         setup, signals = job.analysis.scan, read_signal_models(job.of("scan"), at)
-        regions, sources = scan_regions(setup, setup.fits[0], read_selected(job.of("spectra")).sheet(at), signals)
-        about = job.analysis.about
-        write(HypothesisInputs(setup=setup, about=about, mass=mass, at=at, regions=regions, sources=sources), folder)
+        sheet = see_sheet(setup, read_selected(job.of("spectra")).sheet(at))
+        (group,) = grouped(setup, setup.fits[0], sheet, signals, np.array([mass]))
+        looked = HypothesisInputs(
+            setup=setup,
+            about=job.analysis.about,
+            mass=mass,
+            at=at,
+            regions=group.regions,
+            sources=group.sources,
+        )
+        write(looked, folder)
 
     return Stage(
         name=name,
