@@ -83,6 +83,8 @@ class Flag(StrEnum):
     flag has the reading of the coupling behind it, ``wide:lmu-ltau``."""
     NON_PERTURBATIVE = "non_perturbative"
     """The limit on the coupling is above sqrt(4 pi), where it means nothing; with the reading behind it, too."""
+    OVERDISPERSED = "overdispersed"
+    """Events have several entries in the window, so that its count fluctuates more than a number of events does."""
     INCOMPLETE = "incomplete"
     """Not all of the input was read."""
 

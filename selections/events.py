@@ -22,6 +22,7 @@ from bumphunt.errors import InputError
 from selections.cuts import Columns
 
 __all__ = [
+    "ALL",
     "CANDIDATE",
     "ENTRY",
     "EVENT_KEY",
@@ -31,6 +32,7 @@ __all__ = [
     "CandidateRule",
     "RowKey",
     "candidate_numbers",
+    "candidate_pairs",
     "describe_key",
     "event_hash",
     "event_keys",
@@ -106,14 +108,20 @@ class CandidateRule:
         the lowest candidate number is kept. None rejects the event.
     largest
         Whether the largest value is best.
+    every
+        Whether all candidates are kept, each as an entry of its own.
     """
 
     best: str | None = None
     largest: bool = True
+    every: bool = False
 
 
 REJECT = CandidateRule()
 """Reject events of which more than one candidate passes."""
+ALL = CandidateRule(every=True)
+"""Keep all candidates, such as the pairings of equal particles: what that means for counts is told by
+`bumphunt.spectrum.pairs`."""
 
 
 def event_keys(columns: Columns, parts: Sequence[str] = EVENT_KEY) -> Keys:
@@ -259,7 +267,7 @@ def group_starts(keys: Keys) -> NDArray[np.intp]:
 def kept_candidates(
     starts: NDArray[np.intp], candidate: NDArray[np.int64], rank: NDArray[np.float64], rule: CandidateRule
 ) -> Mask:
-    """Return which of the rows are kept, shape (N,): at most one an event.
+    """Return which of the rows are kept, shape (N,): at most one an event, or all of them.
 
     Parameters
     ----------
@@ -272,6 +280,8 @@ def kept_candidates(
     rule
         What becomes of events with several candidates.
     """
+    if rule.every:
+        return np.ones(len(candidate), dtype=np.bool_)
     size = np.diff(np.append(starts, len(candidate)))
     if rule.best is None:
         return np.repeat(size == 1, size)
@@ -283,6 +293,26 @@ def kept_candidates(
     keep = np.zeros(len(candidate), dtype=np.bool_)
     keep[ak.to_numpy(ak.flatten(first.row))] = True
     return keep
+
+
+def candidate_pairs(starts: NDArray[np.intp], rows: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the positions of the rows of every pair of one event, shape (P,) each.
+
+    Parameters
+    ----------
+    starts
+        Where each event begins, see `group_starts`.
+    rows
+        Number of all rows.
+
+    Examples
+    --------
+    >>> candidate_pairs(np.array([0, 1]), 4)
+    (array([1, 1, 2]), array([2, 3, 3]))
+    """
+    events = ak.unflatten(np.arange(rows), np.diff(np.append(starts, rows)))
+    first, second = ak.unzip(ak.combinations(events, 2))
+    return tuple(ak.to_numpy(ak.flatten(part)).astype(np.intp) for part in (first, second))
 
 
 def repeated_row(starts: NDArray[np.intp], candidate: NDArray[np.int64]) -> tuple[int, int] | None:

@@ -22,7 +22,7 @@ from bumphunt.montecarlo.detector.presets import DETECTORS, preset
 from bumphunt.scanning.method import FIT_WINDOW, Method
 from bumphunt.scanning.sources import Source
 from selections.cuts import Selection
-from selections.events import CANDIDATE, ENTRY, FILE, REJECT, CandidateRule, RowKey
+from selections.events import ALL, CANDIDATE, ENTRY, FILE, REJECT, CandidateRule, RowKey
 from selections.search import Model, Region, Search
 from workflows.config.checks.fits import check_engine, check_sources
 from workflows.config.checks.names import check_names
@@ -304,7 +304,9 @@ def _sources(sections: Analysis) -> tuple[Source, ...]:
 def _candidate_rule(ntuples: Ntuples) -> CandidateRule:
     """Return the rule for events with several candidates."""
     rule = ntuples.candidates
-    return REJECT if rule == "reject" else CandidateRule(best=rule.variable, largest=rule.best == "highest")
+    if isinstance(rule, str):
+        return ALL if rule == "all" else REJECT
+    return CandidateRule(best=rule.variable, largest=rule.best == "highest")
 
 
 def _good_runs(sections: Analysis, folder: Path) -> RunList | None:

@@ -89,8 +89,9 @@ def fit_signal(region: AnalysedRegion, points: Sequence[FittedSignal], *, progre
     Raises
     ------
     InputError
-        If a mass has too few events for its shape, or its fit does not converge.
+        If a mass has too few events for its shape, its fit does not converge, or an efficiency is above 1.
     """
+    efficiencies = _efficiencies(points)
     try:
         fits = fit_shapes(
             [(p.mass, p.shape.axes[0].edges, p.shape.values(), p.shape.variances()) for p in points],
@@ -101,7 +102,7 @@ def fit_signal(region: AnalysedRegion, points: Sequence[FittedSignal], *, progre
     except InputError as error:
         msg = f"region {region.name!r}: {error}"
         raise InputError(msg) from None
-    return signal_model(fits, *_efficiencies(points))
+    return signal_model(fits, *efficiencies)
 
 
 def counted_signal(points: Sequence[FittedSignal]) -> CountedSignal:
@@ -118,7 +119,21 @@ def counted_signal(points: Sequence[FittedSignal]) -> CountedSignal:
 
 
 def _efficiencies(points: Sequence[FittedSignal]) -> tuple[Array, Array]:
-    """Return the efficiencies at the simulated masses, and their statistical errors, shape (M,) each."""
+    """Return the efficiencies at the simulated masses, and their statistical errors, shape (M,) each.
+
+    Raises
+    ------
+    InputError
+        If one is above 1.
+    """
     efficiencies = [float(point.selected.values().sum()) / point.generated for point in points]
     errors = [float(np.sqrt(point.selected.variances().sum())) / point.generated for point in points]
+    for point, efficiency in zip(points, efficiencies, strict=True):
+        if efficiency > 1.0:
+            msg = (
+                f"signal of {point.mass:g} GeV: {efficiency:.3g} entries are selected of each generated event; is"
+                " 'generated' right? Where all candidates of an event are kept, 'signal.truth' tells the one that was"
+                " generated from the others"
+            )
+            raise InputError(msg)
     return np.array(efficiencies), np.array(errors)

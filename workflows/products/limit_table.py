@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,17 @@ from selections.search import Coordinate
 from workflows.config.coordinates import at_of, words
 from workflows.results import read_table
 
-__all__ = ["COLUMNS", "LIMITS", "LIMIT_TABLE", "OF_PEAKS", "Summary", "limit_columns", "poor_fits", "summarise"]
+__all__ = [
+    "COLUMNS",
+    "LIMITS",
+    "LIMIT_TABLE",
+    "OF_PEAKS",
+    "OVERDISPERSION",
+    "Summary",
+    "limit_columns",
+    "poor_fits",
+    "summarise",
+]
 
 LIMITS = ("obs", "exp_m2", "exp_m1", "exp", "exp_p1", "exp_p2")
 """The six limits of each quantity: observed, and expected at -2 ... +2 standard deviations."""
@@ -30,6 +40,8 @@ COLUMNS = (
 """Columns of the limit table, an interface: masses in GeV, cross sections in fb."""
 OF_PEAKS = ("window_lo", "window_hi", "resolution")
 """Those of them that a count, which has no spectrum, is without."""
+OVERDISPERSION = "overdispersion"
+"""A column beside them where all candidates of an event are kept: the variance of the count over its expectation."""
 LIMIT_TABLE = "limits"
 """Name of the limit table, without its suffix."""
 
@@ -45,24 +57,34 @@ def limit_columns(
     coordinates: Sequence[str],
     *,
     parents: bool = False,
-    mass: bool = True,
-    peaks: bool = True,
     readings: Sequence[str] = (),
-    bands: Sequence[str] = (),
+    there: Collection[str] = COLUMNS,
 ) -> tuple[str, ...]:
     """Return the columns of a limit table: what hypotheses have beside their mass stands behind it.
 
     Where decays of parents are searched, branching fractions (``br``) are in the place of cross sections (``xsec``).
-    Hypotheses without mass have no such column, and counts, without `peaks`, none of `OF_PEAKS`. Of spectra with more
-    axes the ends of the bands are there, in the masses of the coordinates `bands` [GeV]. Behind ``coupling`` stands the
-    same in other `readings`, by what stands for it (`selections.readings.Reading.column`).
+
+    Parameters
+    ----------
+    coordinates
+        What hypotheses have beside their mass.
+    parents
+        Whether decays of parents are searched.
+    readings
+        Other readings of the coupling, by what stands for it (`selections.readings.Reading.column`): they stand behind.
+    there
+        Columns of the scan. Hypotheses without mass have no such column, and counts none of `OF_PEAKS`; spectra with
+        more axes have the ends of the bands in the masses of the coordinates, and those of all candidates
+        `OVERDISPERSION`.
     """
     rate = "br_ul" if parents else "xsec_ul"
-    ends = [f"window_{name}_{end}" for name in bands for end in ("lo", "hi")]
-    others = [name.replace("xsec_ul", rate) for name in COLUMNS[1:] if peaks or name not in OF_PEAKS]
+    mass = [name for name in ("mass",) if name in there]
+    bands = [band for name in coordinates for end in ("lo", "hi") if (band := f"window_{name}_{end}") in there]
+    others = [name.replace("xsec_ul", rate) for name in COLUMNS[1:] if name not in OF_PEAKS or name in there]
     behind = others.index(f"coupling_ul_{LIMITS[-1]}") + 1
     more = [f"{reading}_ul_{limit}" for reading in readings for limit in LIMITS]
-    return (*COLUMNS[:1][: int(mass)], *coordinates, *ends, *others[:behind], *more, *others[behind:])
+    last = [name for name in (OVERDISPERSION,) if name in there]
+    return (*mass, *coordinates, *bands, *others[:behind], *more, *others[behind:], *last)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,6 +50,8 @@ __all__ = [
 ]
 
 COUNTS = "counts.zip"
+PAIRS = "/pairs"
+"""Ends the name of the pairs of candidates of one event beside that of spectra."""
 SAMPLES = "samples.json"
 """Name of the file that says what was read."""
 EVENTS = "events"
@@ -145,6 +147,21 @@ class Processed:
             spectra = hist.Hist(read_histogram(counts, f"{region}/{sample}"))
         return weighted_spectra(spectra, self.factors_on(region, sample))
 
+    def pairs(self, region: str, sample: str) -> hist.Hist | None:
+        """Return the pairs of candidates of one event, at the luminosity of the sample itself.
+
+        They are there where all candidates of an event are kept; else it is None.
+        """
+        with ZipFile(self.folder / COUNTS) as counts:
+            found = _read_pairs(counts, f"{region}/{sample}")
+        return None if found is None else found * product(self.factors_on(region, sample))
+
+
+def _read_pairs(counts: ZipFile, name: str) -> hist.Hist | None:
+    """Return the pairs of candidates of one event; None where one candidate an event is kept."""
+    there = any(file.startswith(f"{name}{PAIRS}") for file in counts.namelist())
+    return hist.Hist(read_histogram(counts, f"{name}{PAIRS}")) if there else None
+
 
 def read_sample(folder: Path, sample: InputSample) -> ProcessedSample:
     """Return what a sample gave, as `write_processed` wrote it: no row of it may have been missing.
@@ -163,6 +180,7 @@ def read_sample(folder: Path, sample: InputSample) -> ProcessedSample:
             regions[name] = RegionResult(
                 cutflow=_cutflow(content["cutflows"][name][sample.name]),
                 spectra=hist.Hist(read_histogram(counts, f"{name}/{sample.name}")),
+                pairs=_read_pairs(counts, f"{name}/{sample.name}"),
                 n_minus_one={cut: read_spectrum(place, cut) for cut in place.keys(filter_classname="TH*", cycle=False)},
             )
     return ProcessedSample(
@@ -222,6 +240,8 @@ def write_processed(
             for name in sample.regions:
                 found = result.regions[name]
                 write_histogram(counts, f"{name}/{sample.name}", found.spectra)
+                if found.pairs is not None:
+                    write_histogram(counts, f"{name}/{sample.name}{PAIRS}", found.pairs)
                 cutflows[name][sample.name] = found.cutflow
                 for cut, histogram in found.n_minus_one.items():
                     file[f"{name}/{sample.name}/{cut}"] = histogram

@@ -21,6 +21,7 @@ import numpy as np
 import uproot
 from numpy.typing import NDArray
 
+from bumphunt.spectrum.histogram import add
 from workflows.config.coordinates import ALONE, At, at_of
 from workflows.config.regions import AnalysedRegion
 from workflows.config.sections.samples import DATA
@@ -100,6 +101,9 @@ class Unit:
         The simulated signals after all cuts.
     values
         The values that `data` counts, rising [unit of the axis]; None unless they were kept.
+    pairs
+        Pairs of entries of one event, of the backgrounds or without any of the data, where all candidates are kept;
+        else None.
     other_events
         Sources of uncertainty whose variations are of other events, not of other weights: they shift momenta, or are
         another simulation.
@@ -113,6 +117,7 @@ class Unit:
     varied: Mapping[str, Mapping[str, tuple[hist.Hist, hist.Hist]]]
     signals: tuple[FittedSignal, ...]
     values: NDArray[np.float64] | None = None
+    pairs: hist.Hist | None = None
     other_events: frozenset[str] = frozenset()
 
 
@@ -206,8 +211,18 @@ def _unit(file: Any, name: str, region: str, samples: Mapping[str, Mapping[str, 
         signals=tuple(
             _signal(file, name, sample, entry) for sample, entry in samples.items() if entry["kind"] == "signal"
         ),
+        pairs=_pairs(file, name, samples, backgrounds),
         other_events=frozenset(source for entry in samples.values() for source in entry["other_events"]),
     )
+
+
+def _pairs(
+    file: Any, unit: str, samples: Mapping[str, Mapping[str, Any]], backgrounds: Sequence[str]
+) -> hist.Hist | None:
+    """Return the pairs of entries of one event: of the backgrounds, or without any of the data."""
+    having = [name for name in backgrounds or samples if samples[name]["pairs"]]
+    found = [read_spectrum(file, unit, name, "pairs") for name in having]
+    return add(found) if found else None
 
 
 def _signal(file: Any, unit: str, sample: str, entry: Mapping[str, Any]) -> FittedSignal:

@@ -1,4 +1,4 @@
-"""Rows of complete events -> one candidate an event: spectra, the last steps of the cutflow, and the events."""
+"""Rows of complete events -> one candidate an event, or all: spectra, the last steps of the cutflow, and the events."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from dataclasses import dataclass
 
 import hist
 import numpy as np
+from numpy.typing import NDArray
 
+from bumphunt.spectrum.pairs import pair_spectrum
 from selections.cuts import Cutflow, count
-from selections.events import CandidateRule, group_starts, half_sample, kept_candidates, training_fold
+from selections.events import CandidateRule, candidate_pairs, group_starts, half_sample, kept_candidates, training_fold
 from workflows.reading.events import FOLDS, EventBlock
-from workflows.reading.plan import CORRECTED, GENERATED, ONE_CANDIDATE, RegionPlan
+from workflows.reading.plan import ALL_CANDIDATES, CORRECTED, GENERATED, ONE_CANDIDATE, RegionPlan
 from workflows.reading.rows import PassingRows
 from workflows.reading.spectra import fill_spectra
 
 __all__ = ["Filled", "fill"]
+
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +31,8 @@ class Filled:
     """The last steps of the cutflow."""
     events: EventBlock
     """The events themselves."""
+    pairs: hist.Hist | None
+    """Pairs of candidates of one event, where all are kept."""
 
 
 def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected: bool, truth: str | None) -> Filled:
@@ -52,7 +58,7 @@ def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected:
     half = half_sample(chosen.keys.event)
     positions = plan.positions(chosen.values, half.size)
     everything = np.ones(positions.size, dtype=np.bool_)
-    tail = count([ONE_CANDIDATE], [everything], chosen.ntuple_weight)
+    tail = count([ALL_CANDIDATES if rule.every else ONE_CANDIDATE], [everything], chosen.ntuple_weight)
     if truth is not None:
         generated = chosen.values[truth] == 1 if truth in chosen.values else everything
         tail = tail.then(count([GENERATED], [everything[generated]], chosen.ntuple_weight[generated]))
@@ -79,4 +85,11 @@ def fill(rows: PassingRows, plan: RegionPlan, *, rule: CandidateRule, corrected:
             variations=chosen.variations,
             weights=chosen.weights,
         ),
+        pairs=_pairs(chosen, positions, plan) if rule.every else None,
     )
+
+
+def _pairs(rows: PassingRows, positions: Array, plan: RegionPlan) -> hist.Hist:
+    """Return the pairs of rows of one event, along the first axis of the spectrum."""
+    first, second = candidate_pairs(group_starts(rows.keys.event), positions.size)
+    return pair_spectrum(positions, rows.weights[0], first, second, plan.edges)

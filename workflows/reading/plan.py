@@ -22,6 +22,7 @@ from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
 
 __all__ = [
+    "ALL_CANDIDATES",
     "CORRECTED",
     "GENERATED",
     "ONE_CANDIDATE",
@@ -39,6 +40,8 @@ WEIGHT = "__weight__"
 """Variable that holds the weight of a row."""
 ONE_CANDIDATE = "one candidate"
 """Step of the cutflow after which a row is an event."""
+ALL_CANDIDATES = "all candidates"
+"""Step of the cutflow in its place, where an event may have several rows to its end."""
 GENERATED = "generated candidate"
 """Step of the cutflow after which events of a signal are those of its generated candidate."""
 CORRECTED = "corrections"
@@ -273,6 +276,9 @@ class RegionResult:
         the nominal corrections where there are any.
     spectra
         Spectra of the events that pass, see `workflows.reading.spectra`.
+    pairs
+        Where all candidates are kept: the pairs of those of one event (`bumphunt.spectrum.pairs`), with the nominal
+        weights; else None.
     n_minus_one
         By name of the cut, the histogram of its observable after all other cuts, with the nominal corrections; before
         one candidate an event is chosen. Rows that fail the cut may lie beyond what a correction foresees: there it has
@@ -282,6 +288,7 @@ class RegionResult:
     cutflow: Cutflow
     spectra: hist.Hist
     n_minus_one: dict[str, hist.Hist]
+    pairs: hist.Hist | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -226,7 +226,9 @@ class SearchProcessor(ProcessorABC):
                 files += self._write(chunk.sample, plan.name, _block(chunk), name, filled[name])
             border = np.concatenate([np.arange(low), np.arange(high, passing.index.size)])
             borders[name] = (rows.take(border),)
+        pairs = filled[NOMINAL].pairs
         return {
+            **({} if pairs is None else {"pairs": pairs}),
             "head": found.head,
             "n_minus_one": found.n_minus_one,
             "borders": borders,
@@ -267,7 +269,9 @@ class SearchProcessor(ProcessorABC):
                 if self._writes(True in part["simulated"]):
                     self._write(sample, plan.name, BORDER, name, filled[name])
                 borders.append(border.keys)
+            pairs = filled[NOMINAL].pairs
             results[plan.name] = RegionResult(
+                pairs=None if pairs is None else found["pairs"] + pairs,
                 cutflow=found["head"].then(found["tail"] + filled[NOMINAL].tail),
                 spectra=found["spectra"] + joined_variations([part.spectra for part in filled.values()]),
                 n_minus_one=found["n_minus_one"],

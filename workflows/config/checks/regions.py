@@ -33,6 +33,7 @@ def check_regions(
 ) -> None:
     """Raise a `ValueError` if masses, spectra, samples or pseudo-data do not go with the regions."""
     _check_without_samples(sections, regions)
+    _check_all_candidates(sections, regions)
     for region in regions:
         _check_observables(sections, region)
         _check_constants(sections, region)
@@ -63,6 +64,20 @@ def check_regions(
             " samples on files, say draw_from: expectation"
         )
         raise ValueError(msg)
+
+
+def _check_all_candidates(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:
+    """Raise for what does not know which entries are of one event."""
+    if sections.ntuples.candidates != "all":
+        return
+    cut = any(region.signal is not None and region.signal.veto for region in regions)
+    for key, given in (("optimise", cut), ("fit.slices", sections.fit.slices is not None)):
+        if given:
+            msg = (
+                f"{key}: with ntuples.candidates: all several entries are of one event, which it does not know: leave"
+                " it out, or keep the best candidate"
+            )
+            raise ValueError(msg)
 
 
 def _check_without_samples(sections: Analysis, regions: Sequence[AnalysedRegion]) -> None:

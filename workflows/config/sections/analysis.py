@@ -74,8 +74,8 @@ class Ntuples(Section):
     __signalSideCandidate__]."""
     constants: dict[str, Annotated[float, Number, Field(allow_inf_nan=False)]] = Field(default_factory=dict)
     """What a variable is in files that do not have it, beside `workflows.reading.keys.DEFAULTS`."""
-    candidates: Literal["reject"] | BestCandidate = "reject"
-    """What becomes of events with several candidates."""
+    candidates: Literal["reject", "all"] | BestCandidate = "reject"
+    """What becomes of events with several candidates. With ``all`` each candidate is an entry of the spectrum."""
 
     @model_validator(mode="after")
     def _tells_events_apart(self) -> Self:

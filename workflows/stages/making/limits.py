@@ -107,14 +107,7 @@ def limit_table(
             power = 1.0 if model is None else model.power
             table[f"coupling_ul_{limit}"] = (xsec / fraction / predicted) ** (1.0 / power)
     table["flags"] = _judged(table, masses, readings)
-    names = limit_columns(
-        coordinates,
-        parents=parents,
-        mass="mass" in scan,
-        peaks="resolution" in scan,
-        readings=_columns(readings)[1:],
-        bands=[name for name in coordinates if f"window_{name}_lo" in scan],
-    )
+    names = limit_columns(coordinates, parents=parents, readings=_columns(readings)[1:], there=scan)
     return {name: np.asarray(table[name]) for name in names}
 
 

@@ -17,13 +17,15 @@ from bumphunt.models.given_signal import PeakModel
 from bumphunt.scanning.grid import mass_grid
 from bumphunt.scanning.rows import ScanPoint, ScanResult
 from bumphunt.scanning.scan import scan_spectra
+from bumphunt.spectrum.histogram import add
+from bumphunt.spectrum.pairs import overdispersion
 from workflows.config.coordinates import NO_MASS, At
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.config.tasks import FitTask
 from workflows.fitting.bands import Sheets, grouped, see_sheet
 from workflows.fitting.signals import Gap, counted_signal, fit_signal, gap_beside, rich_enough
-from workflows.products.limit_table import OF_PEAKS
-from workflows.products.selected import Selected, read_selected
+from workflows.products.limit_table import OF_PEAKS, OVERDISPERSION
+from workflows.products.selected import Selected, projected, read_selected
 from workflows.products.signal_models import write_signal_models
 from workflows.results import write_table
 from workflows.running.blocks import BLOCKS, Blocks
@@ -38,6 +40,10 @@ Table = dict[str, NDArray[Any]]
 
 SCAN_STREAM = 0x5CA4
 """Tells the random numbers of the scan from others of the same seed."""
+CORE = 2.0
+"""Half width of what is under a peak, in units of the resolution: entries of one event that are both there matter."""
+OVERDISPERSED = 1.05
+"""Overdispersion from which a row is flagged: errors are 2.5 % larger than those of as many events."""
 BLOCK = 64
 """Masses of one task: the same for any number of workers, so that random numbers are too."""
 
@@ -85,7 +91,7 @@ def run_scan(
     for number, task in enumerate(setup.fits):
         tables = []
         for place, (at, sheet) in enumerate(sheets.items()):
-            rows, bands = _scan(
+            rows, more = _scan(
                 setup,
                 task,
                 seen[at],
@@ -95,7 +101,7 @@ def run_scan(
                 progress=partial(progress, f"mass hypotheses {' '.join(filter(None, [task.title, _named(at)]))}"),
                 blocks=blocks,
             )
-            tables.append(_table(rows, at, bands, counts=task.regions[0].counts))
+            tables.append(_table(rows, at, more, counts=task.regions[0].counts))
         write_table(folder, task.file("scan"), {n: np.concatenate([t[n] for t in tables]) for n in tables[0]})
 
 
@@ -140,7 +146,7 @@ def _scan(
     progress: Callable[[int, int], None],
     blocks: Blocks,
 ) -> tuple[ScanResult, Table]:
-    """Return the rows of one fit at one point of the other coordinates, and the ends of their bands."""
+    """Return the rows of one fit at one point of the other coordinates, and columns that are beside them."""
     masses = _grid(setup.masses, [signals.models[name] for r in task.regions for name in r.units])
     # counts are made faster than a process is started, but for Feldman-Cousins intervals
     quick = setup.method.kind == "counting" and setup.limits.method != "feldman-cousins"
@@ -169,7 +175,44 @@ def _scan(
             for end, value in zip(("lo", "hi"), pair, strict=True):
                 ends.setdefault(f"window_{coordinate}_{end}", []).extend([value] * len(rows))
     found = _flagged(ScanResult(points=tuple(points)), [gap for r in task.regions for gap in signals.gaps[r.name]])
-    return found, {name: np.array(values) for name, values in ends.items()}
+    beside = {name: np.array(values) for name, values in ends.items()}
+    spread = _overdispersion(setup, task, sheet.selected, signals.models, masses)
+    if spread is not None:
+        beside[OVERDISPERSION] = spread
+        found = _overdispersed(found, spread)
+    return found, beside
+
+
+def _overdispersion(
+    setup: ScanSetup, task: FitTask, selected: Selected, models: Mapping[str, PeakModel], masses: NDArray[np.float64]
+) -> NDArray[np.float64] | None:
+    """Return the overdispersion of the entries under the peak of each hypothesis, the largest of all regions.
+
+    Entries of one event that are farther from the peak than `CORE` resolutions are no part of its yield. None where
+    one candidate an event is kept, and NaN where only blinded data could tell.
+    """
+    units = [unit for region in task.regions for unit in selected.of(region.name) if unit.pairs is not None]
+    found = [np.ones(masses.size)]
+    if setup.blinded and not all(unit.after for unit in units):
+        return np.full(masses.size, np.nan) if units else None
+    for unit in units:
+        entries = projected(add(unit.after.values()) if unit.after else unit.data)
+        model, half = models[unit.name], min(setup.method.half_width, CORE)
+        for place, mass in enumerate(masses.tolist()):
+            if model.masses[0] <= mass <= model.masses[-1]:
+                centre, reach = float(model.axis.position(mass)), half * float(model.resolution(mass))
+                spread = overdispersion(entries, unit.pairs, centre - reach, centre + reach)
+                found[0][place] = max(found[0][place], spread)
+    return found[0] if units else None
+
+
+def _overdispersed(rows: ScanResult, spread: NDArray[np.float64]) -> ScanResult:
+    """Return rows with a flag where entries fluctuate more than events do."""
+    flagged = (
+        replace(p, flags=(*p.flags, Flag.OVERDISPERSED)) if f > OVERDISPERSED else p
+        for p, f in zip(rows.points, spread.tolist(), strict=True)
+    )
+    return ScanResult(points=tuple(flagged))
 
 
 def _after(progress: Callable[[int, int], None], before: int, total: int, done: int, of: int) -> None:
@@ -178,8 +221,8 @@ def _after(progress: Callable[[int, int], None], before: int, total: int, done: 
     progress(before + done, total)
 
 
-def _table(rows: ScanResult, at: At, bands: Table, *, counts: bool) -> Table:
-    """Return the columns of rows, with the other coordinates of their hypotheses behind the mass, and their bands.
+def _table(rows: ScanResult, at: At, more: Table, *, counts: bool) -> Table:
+    """Return the columns of rows, with the other coordinates of their hypotheses behind the mass, and more columns.
 
     Hypotheses without mass have no such column, and counts none of what belongs to a peak.
     """
@@ -188,7 +231,7 @@ def _table(rows: ScanResult, at: At, bands: Table, *, counts: bool) -> Table:
     beside = {name: np.full(len(rows), value) for name, value in at}
     left_out = {"mass", *(OF_PEAKS if counts else ())}
     own = {name: column for name, column in columns.items() if name not in left_out}
-    return masses | beside | bands | own
+    return masses | beside | own | more
 
 
 def _named(at: At) -> str:

@@ -95,6 +95,7 @@ def make_spectra(
             if sample.kind == "data" and setup.values:
                 kept = values_of(processed.events, sample.name, region.plan, table=table)
                 values |= zip(region.units, kept, strict=True)
+            pairs = None if sample.kind == "signal" else processed.pairs(region.name, sample.name)
             half = None if sample.kind == "data" or table is None else QUOTING
             for piece, unit in enumerate(region.units):
                 found = _scaled(before, after, half, piece, processed.factor(region.name, sample))
@@ -105,10 +106,12 @@ def make_spectra(
                     found |= _shapes(region, after, piece)
                 found |= _mirrored(found, variations(after))
                 after_cuts[unit, sample.name] = found["after"]
+                if pairs is not None:
+                    found["pairs"] = pairs * processed.factor(region.name, sample)
                 for name, spectrum in found.items():
                     file[f"{unit}/{sample.name}/{name}"] = spectrum
                 entry = _entry(sample, processed, region, variations(after)[1:], found["after"])
-                record[unit]["samples"][sample.name] = entry | fit
+                record[unit]["samples"][sample.name] = entry | fit | {"pairs": pairs is not None}
             progress("spectra", done + 1, len(steps))
         _write_alternatives(setup, inputs, after_cuts, record, file)
     if setup.histogram is not None:
