@@ -19,7 +19,7 @@ from bumphunt.models.shapes import Tail, core_half_widths
 from bumphunt.models.signal_shape import PARAMETERS, ShapeFit, shifted_parameters
 from bumphunt.spectrum.axis import SQUARED, MassAxis
 
-__all__ = ["Closure", "Hypothesis", "SignalModel", "leave_one_out", "signal_model"]
+__all__ = ["LOGARITHMIC", "Closure", "Hypothesis", "SignalModel", "leave_one_out", "signal_model"]
 
 Array = NDArray[np.float64]
 

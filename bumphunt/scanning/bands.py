@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bumphunt.errors import InputError
 
-__all__ = ["Band", "band"]
+__all__ = ["Band", "band", "band_between"]
 
 Array = NDArray[np.float64]
 
@@ -91,12 +91,25 @@ class Band:
     def fraction(self, mass: float, window: tuple[int, int]) -> float:
         """Return the fraction of the signal of a mass [GeV] in some bins (`window`)."""
         centre, width = self.at(mass)
-        ends = (self.edges[list(window)] - centre) / width
-        inside = [
-            float(np.diff(np.interp(c + ends * w, self.edges, below))[0])
-            for c, w, below in zip(self.centres, self.widths, self.below, strict=True)
-        ]
-        return float(np.interp(mass, self.masses, inside))
+        return float(np.diff(self.below_at(mass, (self.edges[list(window)] - centre) / width))[0])
+
+    def below_at(self, mass: float, distances: Array) -> Array:
+        """Return the fraction of the signal of a mass [GeV] that is below some distances from its centre.
+
+        Parameters
+        ----------
+        mass
+            The mass; beyond the simulated ones that of the nearest.
+        distances
+            In units of the resolution, shape (N,).
+        """
+        known = np.array(
+            [
+                np.interp(c + distances * w, self.edges, below)
+                for c, w, below in zip(self.centres, self.widths, self.below, strict=True)
+            ]
+        )
+        return np.array([np.interp(mass, self.masses, column) for column in known.T])
 
 
 def band(masses: Sequence[float], edges: ArrayLike, contents: ArrayLike) -> Band:
@@ -139,3 +152,31 @@ def band(masses: Sequence[float], edges: ArrayLike, contents: ArrayLike) -> Band
             msg = f"bins of {bin_width:g} are wider than the resolution at {mass:g} GeV, {width:.3g}: want finer ones"
             raise InputError(msg)
     return Band(masses=np.array(masses, dtype=np.float64), edges=x, below=below, centres=centres, widths=widths)
+
+
+def band_between(one: Band, other: Band, share: float, positions: tuple[float, float, float]) -> Band:
+    """Return the band between those of two values of the coordinate that is the mass of its peak.
+
+    Parameters
+    ----------
+    one, other
+        The bands, with the same edges.
+    share
+        How far the value is from that of `one` to that of `other`, in [0, 1].
+    positions
+        Where a peak of the first, the other, and the value in between is on the axis: centres are beside these.
+    """
+    masses = np.union1d(one.masses, other.masses)
+    at_one, at_other, here = positions
+    below, centres, widths = [], [], []
+    for mass in masses.tolist():
+        (c_one, w_one), (c_other, w_other) = one.at(mass), other.at(mass)
+        centre = here + (1.0 - share) * (c_one - at_one) + share * (c_other - at_other)
+        width = (1.0 - share) * w_one + share * w_other
+        distances = (one.edges - centre) / width
+        below.append((1.0 - share) * one.below_at(mass, distances) + share * other.below_at(mass, distances))
+        centres.append(centre)
+        widths.append(width)
+    return Band(
+        masses=masses, edges=one.edges, below=np.array(below), centres=np.array(centres), widths=np.array(widths)
+    )

@@ -201,6 +201,37 @@ def test_bins_wider_than_the_resolution_are_refused(tmp_path):
         own.make("scan")
 
 
+def test_between_simulated_values_of_the_second_mass_nothing_is_missed(tmp_path):
+    """A peak half way between two simulated masses of the Higgs, which no hypothesis at these would see."""
+    own = Analysis(tmp_path)
+    pair, recoil = flat(6_000, 1)
+    peak = signal(60, 2.0, 5.0, 2)
+    write(tmp_path, "data", np.append(pair, peak[0]), np.append(recoil, peak[1]))
+    own.content["search"] |= {"low": 1.7, "high": 2.3, "step": 1.5, "between": True}
+    results = own.make("limits")
+    table = read_table(results / "limits", "limits")
+    rows = np.unique(table["m_higgs"])
+    assert rows[[0, -1]].tolist() == [4.0, 6.0]
+    steps = np.diff(rows)
+    assert np.all(steps < 1.5 * 0.1)  # of the best resolution, that of a Higgs of 6 GeV and a pair of 1 GeV is 0.07
+    np.testing.assert_allclose(steps, steps[0])
+    best = int(np.argmax(table["z0"]))
+    one = {name: column[best] for name, column in table.items()}
+    assert (one["mass"], one["m_higgs"]) == (pytest.approx(2.0, abs=0.03), pytest.approx(5.0, abs=0.11))
+    _, b = resolutions(one["mass"], one["m_higgs"])
+    assert one["window_m_higgs_hi"] - one["window_m_higgs_lo"] == pytest.approx(4 * b, abs=0.3 * b)
+    assert one["efficiency"] == pytest.approx(0.6 * (norm.cdf(2.0) - norm.cdf(-2.0)), rel=0.05)
+    assert one["n_sig"] == pytest.approx(60 * 0.95, abs=25)
+    at_simulated = table["z0"][np.isin(table["m_higgs"], (4.0, 6.0))]
+    assert one["z0"] > 5 > at_simulated.max()
+    job = prepare(load(own.path), results)
+    step = impacts(job, 2.0, {"m_higgs": 5.03})
+    step.run()
+    assert read_json(step.folder / "impacts.json")["m_higgs"] == 5.03
+    with pytest.raises(ConfigError, match=r"m_higgs = 6\.5 GeV is no point"):
+        impacts(job, 2.0, {"m_higgs": 6.5})
+
+
 EDITS = {
     "fit: {method: smooth, unbinned: true}": "fit.unbinned: the spectrum of region 'mumu' has several axes",
     "fit: {method: smooth, slices: {observable: p, edges: [0, 1, 2]}}": "fit.slices: the spectrum",
@@ -214,6 +245,15 @@ def test_what_is_for_one_axis_is_refused(tmp_path, edit):
     own = Analysis(tmp_path)
     own.content |= yaml.safe_load(edit)
     with pytest.raises(ConfigError, match=EDITS[edit]):
+        own.load()
+
+
+def test_nothing_is_searched_between_values_without_an_axis(tmp_path):
+    own = Analysis(tmp_path)
+    text = SEARCH[: SEARCH.index("        axes=(")] + SEARCH[SEARCH.index("    ),),\n    model=") :]
+    (tmp_path / "search.py").write_text(text)
+    own.content["search"]["between"] = True
+    with pytest.raises(ConfigError, match="search.between: region 'mumu' has no second axis"):
         own.load()
 
 

@@ -117,12 +117,15 @@ class SearchedMasses:
         Step in units of the resolution.
     excluded
         Intervals that are left out [GeV].
+    between
+        Whether the coordinate that has an axis of the spectrum is searched between its simulated values.
     """
 
     low: float
     high: float
     step: float
     excluded: tuple[tuple[float, float], ...]
+    between: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

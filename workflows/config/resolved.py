@@ -456,8 +456,11 @@ def _searched(section: SearchSection | None, search: Search) -> SearchedMasses:
     """Return the hypotheses: a range of masses, one mass, or none."""
     if section is None or section.mass is not None:
         only = NO_MASS if section is None or section.mass is None else section.mass
-        return SearchedMasses(low=only, high=only, step=1.0, excluded=())
+        between = section is not None and section.between
+        return SearchedMasses(low=only, high=only, step=1.0, excluded=(), between=between)
     excluded = section.exclude
     if excluded == "auto":
         excluded = tuple((known.low, known.high) for known in search.excluded)
-    return SearchedMasses(low=section.low, high=section.high, step=section.step, excluded=excluded)
+    return SearchedMasses(
+        low=section.low, high=section.high, step=section.step, excluded=excluded, between=section.between
+    )

@@ -7,6 +7,8 @@ hypotheses of a spectrum of one axis are one group.
 
 ============ ==================================================================
 see_sheet    the spectra of a sheet: signals in bands of their own, and bands
+between      the same for a value of the coordinate that was not simulated
+all_points   the values of the coordinate, simulated or not
 grouped      hypotheses -> groups, with what is fitted together in each
 ============ ==================================================================
 """
@@ -16,23 +18,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from itertools import pairwise
 
 import hist
 import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from bumphunt.models.between import model_between
 from bumphunt.models.given_signal import PeakModel
-from bumphunt.scanning.bands import Band, band
+from bumphunt.models.signal import SignalModel
+from bumphunt.scanning.bands import Band, band, band_between
 from bumphunt.scanning.regions import ScanRegion
 from bumphunt.scanning.sources import Sources
+from workflows.config.coordinates import At
 from workflows.config.records import ScanSetup
 from workflows.config.regions import AnalysedRegion
 from workflows.config.tasks import FitTask
 from workflows.fitting.regions import scan_regions
 from workflows.products.selected import FittedSignal, Selected, Unit, projected
 
-__all__ = ["Group", "Sheets", "grouped", "see_sheet"]
+__all__ = ["Group", "Sheets", "all_points", "between", "grouped", "neighbours", "see_sheet"]
 
 Array = NDArray[np.float64]
 Windows = tuple[tuple[int, int], ...]
@@ -160,6 +166,87 @@ def _cut(unit: Unit, windows: Windows) -> Unit:
             for source, samples in unit.varied.items()
         },
     )
+
+
+def all_points(setup: ScanSetup, seen: Mapping[At, Sheets]) -> list[At]:
+    """Return the points of the other coordinates at which there are hypotheses, in order.
+
+    Where one coordinate is searched between its simulated values, its steps along its axis are as those in mass: in
+    units of the best resolution of both neighbours.
+
+    Parameters
+    ----------
+    setup
+        How hypotheses are tested.
+    seen
+        The spectra at the simulated points.
+    """
+    if not setup.masses.between:
+        return list(setup.points)
+    points = sorted(setup.points)
+    axis = setup.fits[0].regions[0].definition.axes[0].axis
+    found = points[:1]
+    for before, after in pairwise(points):
+        ((name, low),), ((_, high),) = before, after
+        widths = [b.widths.min() for at in (before, after) for bands in seen[at].bands.values() for b in bands]
+        first, last = (float(axis.position(value)) for value in (low, high))
+        steps = int(np.ceil((last - first) / (setup.masses.step * min(widths))))
+        inner = axis.mass(np.linspace(first, last, steps + 1))[1:-1]
+        found += [*(((name, float(value)),) for value in inner), after]
+    return found
+
+
+def neighbours(points: Sequence[At], at: At) -> tuple[At, At] | None:
+    """Return the simulated points on either side of another value of their one coordinate; None if it has none."""
+    if len(at) != 1:
+        return None
+    below = [point for point in points if point < at]
+    above = [point for point in points if point > at]
+    return (max(below), min(above)) if below and above else None
+
+
+def between(
+    setup: ScanSetup, seen: Mapping[At, Sheets], models: Mapping[At, Mapping[str, PeakModel]], at: At
+) -> tuple[Sheets, dict[str, PeakModel]]:
+    """Return spectra and signal models at a value of the coordinate between two simulated ones.
+
+    What sources of uncertainty do to the signal is that of the nearer one.
+
+    Parameters
+    ----------
+    setup
+        How hypotheses are tested.
+    seen, models
+        Spectra, and signal models by unit, at the simulated points on either side.
+    at
+        The value.
+
+    Raises
+    ------
+    InputError
+        If it is not between two simulated ones, or these have no masses in common.
+    """
+    beside = neighbours(list(seen), at)
+    if beside is None:
+        msg = f"{dict(at)} is not between simulated values"
+        raise InputError(msg)
+    low, high = beside
+    axis = setup.fits[0].regions[0].definition.axes[0].axis
+    share = (at[0][1] - low[0][1]) / (high[0][1] - low[0][1])
+    first, last, here = (float(axis.position(point[0][1])) for point in (low, high, at))
+    bands = {
+        name: tuple(
+            band_between(one, other, share, (first, last, here))
+            for one, other in zip(own, seen[high].bands[name], strict=True)
+        )
+        for name, own in seen[low].bands.items()
+    }
+    made: dict[str, PeakModel] = {}
+    for name, one in models[low].items():
+        other = models[high][name]
+        if isinstance(one, SignalModel) and isinstance(other, SignalModel):
+            made[name] = model_between(one, other, share)
+    return Sheets(selected=seen[low if share < 0.5 else high].selected, bands=bands), made
 
 
 def grouped(

@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import norm
 
 from bumphunt.errors import InputError
-from bumphunt.scanning.bands import Band, band
+from bumphunt.scanning.bands import Band, band, band_between
 
 EDGES = np.linspace(0.0, 10.0, 1001)
 MASSES = (1.0, 3.0)
@@ -64,3 +64,16 @@ def test_a_peak_beside_the_axis_has_no_band(tilted):
     away = replace(tilted, centres=tilted.centres + 9.0)
     with pytest.raises(InputError, match="outside the axis"):
         away.window(1.0, 2.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 1.0])
+def test_between_two_values_position_and_resolution_are_on_a_line_and_the_shape_stays(share):
+    """On a squared axis, where the position of a mass is on no line: centres are beside it."""
+    one, other = (band([2.0], EDGES, [peak(m**2 + 0.05, width)]) for m, width in ((1.5, 0.1), (2.5, 0.2)))
+    mass = 1.5 + share
+    found = band_between(one, other, share, (1.5**2, 2.5**2, mass**2))
+    width = 0.1 + 0.1 * share
+    assert found.at(2.0) == pytest.approx((mass**2 + 0.05, width), rel=1e-3)
+    window = found.window(2.0, 1.5)
+    expected = np.diff(norm.cdf(EDGES[list(window)], mass**2 + 0.05, width))[0]
+    assert found.fraction(2.0, window) == pytest.approx(expected, abs=3e-3)

@@ -300,7 +300,7 @@ SECTIONS = {"data", "data.simulate", "samples", "samples.*.simulate", "signal", 
 SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples", "cuts"}
 WITHOUT_EFFECT = {"data.weighted"}  # true is refused
 OF_OTHER_SEARCHES = {
-    *("signal.points.*.coordinates", "signal.simulate.coordinates"),
+    *("signal.points.*.coordinates", "signal.simulate.coordinates", "search.between"),
     *("data.parents", "data.parents_uncertainty", "samples.*.parents", "samples.*.branching_fraction"),
 }
 """Keys that have tests of their own: of searches with coordinates beside the mass, and of decays of parents."""

@@ -61,7 +61,7 @@ def region_signal(
         or none of them is searched; or cuts are to be chosen for a signal that is said.
     """
     _check_counted(sections, search, region, selection)
-    _check_axes(sections, region, selection)
+    _check_axes(sections, search, region, selection)
     if curves:
         return _given(sections, search, region, selection, curves)
     return _simulated(sections, search, region, selection, registry)
@@ -102,8 +102,19 @@ def _check_counted(sections: Analysis, search: Search, region: Region, selection
         raise ValueError(msg)
 
 
-def _check_axes(sections: Analysis, region: Region, selection: Selection) -> None:
+def _scanned(search: Search, region: Region) -> bool:
+    """Return whether the one coordinate of a search has an axis in a region."""
+    return [axis.coordinate for axis in region.axes] == [coordinate.name for coordinate in search.coordinates] != []
+
+
+def _check_axes(sections: Analysis, search: Search, region: Region, selection: Selection) -> None:
     """Raise for what has no meaning, or cannot be, where a spectrum has more axes than one."""
+    if sections.search is not None and sections.search.between and not _scanned(search, region):
+        msg = (
+            f"search.between: region {region.name!r} has no second axis of its spectrum for a single coordinate of"
+            f" {search.name!r}, along which it could be searched between simulated values: leave it out"
+        )
+        raise ValueError(msg)
     if not region.axes:
         return
     smooth = [f"samples.{name}.smooth" for name, sample in sections.samples.items() if sample.smooth is not None]

@@ -51,6 +51,9 @@ class SearchSection(Section):
     mass: Positive | None = None
     """The only hypothesis, where the mass is known [GeV]: signal of that mass alone is enough. ``low`` and ``high`` are
     then the range around it that is blinded."""
+    between: bool = False
+    """Whether masses of a second particle are searched between those that were simulated, too, in the same steps [units
+    of the resolution along their axis of the spectrum]; else at these alone."""
     step: Positive = 0.5
     """Step in units of the resolution. Counting windows of +-2 resolutions with a step of 2 are those of Belle II's
     2018 search: one beside the other, and the same shifted by half a width."""

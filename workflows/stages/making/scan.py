@@ -22,7 +22,7 @@ from bumphunt.spectrum.pairs import overdispersion
 from workflows.config.coordinates import NO_MASS, At
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.config.tasks import FitTask
-from workflows.fitting.bands import Sheets, grouped, see_sheet
+from workflows.fitting.bands import Sheets, all_points, between, grouped, neighbours, see_sheet
 from workflows.fitting.signals import Gap, counted_signal, fit_signal, gap_beside, rich_enough
 from workflows.products.limit_table import OF_PEAKS, OVERDISPERSION
 from workflows.products.selected import Selected, projected, read_selected
@@ -90,11 +90,12 @@ def run_scan(
     write_signal_models({at: sheet.models for at, sheet in sheets.items()}, names, folder)
     for number, task in enumerate(setup.fits):
         tables = []
-        for place, (at, sheet) in enumerate(sheets.items()):
+        for place, at in enumerate(all_points(setup, seen)):
+            spectra, sheet = _at(setup, seen, sheets, at)
             rows, more = _scan(
                 setup,
                 task,
-                seen[at],
+                spectra,
                 sheet,
                 seed=(setup.seed, SCAN_STREAM, number, *([place] if at else [])),
                 workers=workers,
@@ -113,6 +114,17 @@ class _Signals:
     """By region or slice."""
     gaps: Mapping[str, Sequence[Gap]]
     """Where masses were left out, by region."""
+
+
+def _at(setup: ScanSetup, seen: Mapping[At, Sheets], sheets: Mapping[At, _Signals], at: At) -> tuple[Sheets, _Signals]:
+    """Return spectra and signals at a point of the other coordinates, simulated or between two that were."""
+    if at in seen:
+        return seen[at], sheets[at]
+    spectra, models = between(setup, seen, {point: sheet.models for point, sheet in sheets.items()}, at)
+    beside = neighbours(list(seen), at) or ()
+    names = {name for point in beside for name in sheets[point].gaps}
+    gaps = {name: [gap for point in beside for gap in sheets[point].gaps.get(name, ())] for name in names}
+    return spectra, _Signals(models=models, gaps=gaps)
 
 
 def _signals(

@@ -14,7 +14,7 @@ from bumphunt.scanning.regions import ScanRegion
 from bumphunt.scanning.sources import Sources
 from workflows.config.coordinates import NO_MASS, At, at_of, file_suffix, in_figures, mass_words, words
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
-from workflows.fitting.bands import grouped, see_sheet
+from workflows.fitting.bands import between, grouped, neighbours, see_sheet
 from workflows.products.selected import read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.stages.depends import tested
@@ -87,8 +87,11 @@ def hypothesis_stage(
     mass, at = checked_point(analysis, mass, beside or {})
 
     def make(job: Job, folder: Path) -> None:
-        setup, signals = job.analysis.scan, read_signal_models(job.of("scan"), at)
-        sheet = see_sheet(setup, read_selected(job.of("spectra")).sheet(at))
+        setup, selected = job.analysis.scan, read_selected(job.of("spectra"))
+        points = (at,) if at in setup.points else neighbours(setup.points, at) or ()
+        seen = {point: see_sheet(setup, selected.sheet(point)) for point in points}
+        models = {point: read_signal_models(job.of("scan"), point) for point in points}
+        sheet, signals = (seen[at], models[at]) if at in seen else between(setup, seen, models, at)
         (group,) = grouped(setup, setup.fits[0], sheet, signals, np.array([mass]))
         looked = HypothesisInputs(
             setup=setup,
@@ -141,7 +144,7 @@ def checked_point(analysis: ResolvedAnalysis, mass: float | None, beside: Mappin
 
 
 def _point(analysis: ResolvedAnalysis, beside: Mapping[str, float]) -> At:
-    """Return a point of the other coordinates that was simulated.
+    """Return a point of the other coordinates that was simulated, or is searched between two that were.
 
     Raises
     ------
@@ -154,7 +157,8 @@ def _point(analysis: ResolvedAnalysis, beside: Mapping[str, float]) -> At:
         msg = f"--at {unknown[0]}: {unknown_name('coordinate', unknown[0], names)}"
         raise ConfigError(msg)
     at = at_of({name: beside[name] for name in names if name in beside})
-    if at not in analysis.scan.points:
+    inside = analysis.scan.masses.between and neighbours(analysis.scan.points, at) is not None
+    if at not in analysis.scan.points and not inside:
         known = "; ".join(words(point, coordinates) for point in analysis.scan.points)
         msg = f"--at: {words(at, coordinates) or 'nothing'} is no point of {analysis.path}; there are {known}"
         raise ConfigError(msg)
