@@ -46,6 +46,8 @@ class Flag(StrEnum):
     """The same on its upper side."""
     LOW_COUNTS = "low_counts"
     """Too little background in the core of the signal for asymptotic formulae (`bumphunt.inference.core`)."""
+    EMPTY_INTERVAL = "empty_interval"
+    """CLs+b excludes every signal, however small: the data have a deficit that the background makes improbable too."""
     CLB_UNDERFLOW = "clb_underflow"
     """A count that is impossible under the background: CLs would be a ratio of underflows."""
     TOO_MANY_EVENTS = "too_many_events"

@@ -28,6 +28,7 @@ __all__ = [
     "cls",
     "clsb_and_clb",
     "expected_sqrt_qmu_asimov",
+    "log_clsb",
     "p_value",
     "q0",
     "qmu_tilde",
@@ -154,6 +155,11 @@ def cls(sqrt_qmu: ArrayLike, sqrt_qmu_asimov: ArrayLike) -> Array:
     """
     z_sb, z_b = _shifted(sqrt_qmu, sqrt_qmu_asimov)
     return np.asarray(np.exp(log_ndtr(-z_sb) - log_ndtr(-z_b)))
+
+
+def log_clsb(sqrt_qmu: ArrayLike, sqrt_qmu_asimov: ArrayLike) -> Array:
+    """Return the logarithm of CLsb of q~mu (`clsb_and_clb`), also where it underflows."""
+    return np.asarray(log_ndtr(-_shifted(sqrt_qmu, sqrt_qmu_asimov)[0]))
 
 
 def expected_sqrt_qmu_asimov(alpha: float, n_sigma: ArrayLike) -> Array:

@@ -124,7 +124,7 @@ from bumphunt.errors import FitError, Flag, InputError
 from bumphunt.inference.asymptotics import ASYMPTOTIC_FROM
 from bumphunt.inference.bayesian import profile_bayesian_limit, upper_limit_of
 from bumphunt.inference.core import low_counts
-from bumphunt.inference.limits import profile_limit
+from bumphunt.inference.limits import clsb_limit, profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.settings import LimitMethod, LimitSettings, Prior
 from bumphunt.inference.significance import profile_significance
@@ -207,9 +207,10 @@ def limit(
         Whether the band is wanted; NaN if not: then it is cheaper.
     method
         CLs by "asymptotic" formulae, by "toys", or by "auto": the formulae where the background under the peak is at
-        least `threshold`, else toys. Or "bayesian", without a band.
+        least `threshold`, else toys. Or "clsb": CLs+b by formulae (`bumphunt.inference.limits.clsb_limit`), or
+        "bayesian", without a band.
     rng
-        For all methods but the first.
+        For all methods but "asymptotic" and "clsb".
     n_toys
         Toys at each tested strength.
     threshold
@@ -220,9 +221,10 @@ def limit(
     Returns
     -------
     UpperLimit
-        `method` is "cls_asymptotic", "cls_toys", "bayesian_flat" or "bayesian_1/sqrt"; invalid, with a flag, if a fit
-        failed, there is no root, or the limit would be more than all events ("negative_background"). The flag
-        "low_counts" says that the formulae were used below the threshold. Its error is that of the finite sample.
+        `method` is "cls_asymptotic", "cls_toys", "clsb_asymptotic", "bayesian_flat" or "bayesian_1/sqrt"; invalid,
+        with a flag, if a fit failed, there is no root, or the limit would be more than all events
+        ("negative_background"). The flag "low_counts" says that the formulae were used below the threshold. Its error
+        is that of the finite sample.
 
     Raises
     ------
@@ -251,7 +253,7 @@ def upper_limit(
     settings
         Method and confidence level.
     rng
-        For all methods but "asymptotic".
+        For all methods but "asymptotic" and "clsb".
     expected
         Whether the band is wanted.
     core
@@ -302,7 +304,8 @@ def _upper_limit(
     background = profile.core_background() if core is None else core
     if settings.takes_toys(background) and generator is not None:
         return toy_limit(profile, rng=generator, n_toys=settings.n_toys, cl=cl, expected=expected).limit
-    upper = profile_limit(profile, cl=cl, expected=expected)
+    by_formulae = clsb_limit if settings.method == "clsb" else profile_limit
+    upper = by_formulae(profile, cl=cl, expected=expected)
     low = upper.valid and low_counts(background, settings.threshold)
     return replace(upper, flags=(*upper.flags, Flag.LOW_COUNTS)) if low else upper
 

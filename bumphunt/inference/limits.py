@@ -23,9 +23,14 @@ from bumphunt.inference.roots import bracketed_root
 from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 from bumphunt.likelihood.likelihood import linear_channel
 
-__all__ = ["limit_of", "profile_limit"]
+__all__ = ["clsb_limit", "limit_of", "profile_limit"]
 
 Array = NDArray[np.float64]
+
+SMALL = 1e-4
+"""A strength, in standard deviations of it, that is next to none."""
+LEAST_LOG = -700.0
+"""Stands for the logarithm of a probability that is no number."""
 
 
 def limit_of(result: Inference, *, cl: float) -> UpperLimit:
@@ -113,14 +118,64 @@ def _bracketed_limit(data: Profile, *, cl: float, expected: bool) -> UpperLimit:
     band = np.full(5, np.nan)
     if expected:
         for index, target in enumerate(asymptotics.expected_sqrt_qmu_asimov(alpha, asymptotics.BAND)):
-
-            def missing(strength: float, target: float = target) -> float:
-                return float(target - np.sqrt(asimov.qmu_tilde(strength)))
-
-            band[index] = bracketed_root(missing, 0.0, scale * target)
+            band[index] = _reached(asimov, float(target), scale)
     return UpperLimit(
         observed=observed, expected=band, method="cls_asymptotic", cl=cl, valid=True, flags=data.free.status.flags
     )
+
+
+def clsb_limit(data: Profile, *, cl: float = 0.9, expected: bool = True) -> UpperLimit:
+    """Return the CLs+b upper limit on the strength: the end of the one-sided confidence interval, without CLb.
+
+    It covers a signal as often as it says, and excludes signals that the experiment has no power for: with a
+    probability of 1 - cl no signal is left without any being there.
+
+    Parameters
+    ----------
+    data, cl, expected
+        As in `profile_limit`.
+
+    Returns
+    -------
+    UpperLimit
+        `method` is "clsb_asymptotic". Invalid with the flag "empty_interval" where every signal is excluded; the band
+        is 0 there.
+
+    References
+    ----------
+    CCGV eqs 16, 31, 65 and 89 (the limit is mu_up = mu_hat + sigma Phi^-1(1 - alpha)).
+    """
+    method, alpha = "clsb_asymptotic", 1.0 - cl
+    try:
+        asimov = data.asimov()
+        scale = _strength_scale(asimov)
+
+        def log_excess(strength: float) -> float:
+            roots = np.sqrt(data.qmu_tilde(strength)), np.sqrt(asimov.qmu_tilde(strength))
+            return float(max(asymptotics.log_clsb(*roots), LEAST_LOG) - np.log(alpha))
+
+        excess = not data.deficit and alpha < 0.5  # CLsb is at least 1/2 up to the best fit
+        low = max(data.best.n_sig, SMALL * scale) if excess else SMALL * scale
+        if log_excess(low) <= 0.0:
+            return failed_limit(method, cl, Flag.EMPTY_INTERVAL)
+        observed = bracketed_root(log_excess, low, scale)
+        band = np.full(5, np.nan)
+        if expected:
+            for index, n in enumerate(asymptotics.BAND):
+                target = float(asymptotics.z_score(alpha)) + n  # eq. 89
+                band[index] = 0.0 if target <= 0.0 else _reached(asimov, target, scale)
+    except FitError as failure:
+        return failed_limit(method, cl, failure.flag)
+    return UpperLimit(observed=observed, expected=band, method=method, cl=cl, valid=True, flags=data.free.status.flags)
+
+
+def _reached(asimov: Profile, target: float, scale: float) -> float:
+    """Return the strength at which the root of q~mu of the Asimov data is a number > 0."""
+
+    def missing(strength: float) -> float:
+        return float(target - np.sqrt(asimov.qmu_tilde(strength)))
+
+    return bracketed_root(missing, 0.0, scale * target)
 
 
 def _strength_scale(asimov: Profile) -> float:

@@ -21,9 +21,13 @@ __all__ = [
     "checked_prior",
 ]
 
-LimitMethod = Literal["asymptotic", "toys", "auto", "bayesian", "feldman-cousins"]
+LimitMethod = Literal["asymptotic", "toys", "auto", "clsb", "bayesian", "feldman-cousins"]
 SignificanceMethod = Literal["auto", "asymptotic", "toys"]
 Prior = Literal["flat", "1/sqrt"]
+
+
+WITHOUT_CHANCE = ("asymptotic", "clsb")
+"""Methods of formulae alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ class _ByFormulaeOrToys:
 
     def checked_generator(self, rng: np.random.Generator | None) -> np.random.Generator | None:
         """Return the generator, or raise an `InputError` if there is none and the method may need one."""
-        if self.method != "asymptotic" and rng is None:
+        if self.method not in WITHOUT_CHANCE and rng is None:
             msg = f"the method {self.method!r} needs random numbers: give rng=numpy.random.default_rng(seed)"
             raise InputError(msg)
         return rng
@@ -65,7 +69,8 @@ class LimitSettings(_ByFormulaeOrToys):
     Parameters
     ----------
     method
-        "asymptotic" or "toys" (CLs), "auto" (whichever holds), "bayesian", or, of one count, "feldman-cousins".
+        "asymptotic" or "toys" (CLs), "auto" (whichever holds), "clsb" (CLs+b, by formulae, exact of a count),
+        "bayesian", or, of one count, "feldman-cousins".
     cl
         Confidence level, or credibility.
     n_toys

@@ -90,7 +90,7 @@ def _has_neighbours(part: Part, method: Method, background: BackgroundModel) -> 
 
 def is_channel(mass: ScanMass, setting: ScanSetting) -> bool:
     """Return whether the linear engine can, and may, test a mass as a channel."""
-    fast = setting.engine in ("auto", "linear") and setting.limits.method != "bayesian"
+    fast = setting.engine in ("auto", "linear") and setting.limits.method not in ("bayesian", "clsb")
     return fast and (setting.blinded or not setting.method.unbinned) and is_linear(mass, setting.method)
 
 

@@ -7,6 +7,7 @@ exact (`count_limit`):
 limits by              are                                                 `method` of the row
 =====================  ==================================================  =============================================
 "auto"                 CLs (`bumphunt.inference.counts.distribution`)                 "cls_counting"
+"clsb"                 CLs+b                                               "clsb_counting"
 "bayesian"             Bayesian (`bumphunt.inference.bayesian`)            "bayesian_flat", "bayesian_1/sqrt"
 "feldman-cousins"      upper ends of the intervals                         "feldman_cousins"
                        (`bumphunt.inference.counts.feldman_cousins`)
@@ -39,7 +40,7 @@ from bumphunt.inference.counts.distribution import (
     simulated_background,
 )
 from bumphunt.inference.counts.feldman_cousins import feldman_cousins_limit
-from bumphunt.inference.counts.limit import counting_limit
+from bumphunt.inference.counts.limit import Criterion, counting_limit
 from bumphunt.inference.goodness import without_goodness
 from bumphunt.inference.settings import LimitSettings, Prior
 from bumphunt.inference.upper_limit import UpperLimit
@@ -296,7 +297,8 @@ def count_limit(found: CountingWindow, model: CountingModel, settings: LimitSett
     elif settings.method == "feldman-cousins":
         upper = feldman_cousins_limit(found.n_obs, model, cl=settings.cl)
     else:
-        upper = counting_limit(found.n_obs, model, cl=settings.cl)
+        criterion: Criterion = "clsb" if settings.method == "clsb" else "cls"
+        upper = counting_limit(found.n_obs, model, cl=settings.cl, criterion=criterion)
     return replace(upper, observed=upper.observed / found.fraction, expected=upper.expected / found.fraction)
 
 

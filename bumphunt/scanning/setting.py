@@ -17,7 +17,7 @@ __all__ = ["ScanSetting", "scan_setting"]
 
 GOODNESS_STREAM = 0x600D
 """Tells the toys of the goodness of fit from others of the same mass."""
-OF_COUNTS = ("auto", "bayesian", "feldman-cousins")
+OF_COUNTS = ("auto", "clsb", "bayesian", "feldman-cousins")
 """How the limits of counts may be set."""
 
 

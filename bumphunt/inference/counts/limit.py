@@ -1,4 +1,4 @@
-"""Exact CLs upper limits of counting experiments.
+"""Exact CLs upper limits of counting experiments, and those of CLs+b.
 
 Background and efficiency are averaged over (`bumphunt.inference.counts.distribution`). With both known the limits are
 closed-form equations in the incomplete gamma function, and equal the Bayesian ones with a flat prior in s >= 0. Use
@@ -11,6 +11,8 @@ A. L. Read, J. Phys. G 28 (2002) 2693 (CLs).
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import numpy as np
 from scipy.special import ndtr, ndtri
 
@@ -22,8 +24,21 @@ from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 
 __all__ = ["counting_limit"]
 
+Criterion = Literal["cls", "clsb"]
+"""What a signal is excluded by: CLs, or CLsb alone."""
 SMALLEST_CLB = 1e-290
 """Below this the observed count is impossible under the background, and CLs is a ratio of underflows."""
+
+
+def _clsb_limit(n_obs: float, model: CountingModel, alpha: float, nodes: tuple[Array, Array]) -> float:
+    """Return the CLs+b limit for one count: P(N <= n | s) = alpha; 0 if every signal is excluded."""
+    if at_most(n_obs, 0.0, model, nodes) <= alpha:
+        return 0.0
+
+    def log_excess(n_sig: float) -> float:
+        return float(np.log(max(at_most(n_obs, n_sig, model, nodes) / alpha, np.finfo(np.float64).tiny)))
+
+    return bracketed_root(log_excess, 0.0, float(np.sqrt(n_obs + 1.0 + model.background_sigma**2)))
 
 
 def _limit(n_obs: float, model: CountingModel, alpha: float, nodes: tuple[Array, Array]) -> float:
@@ -47,7 +62,9 @@ def _limit(n_obs: float, model: CountingModel, alpha: float, nodes: tuple[Array,
     return bracketed_root(log_excess, low, max(1.2 * normal - low, 1.0))
 
 
-def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9) -> UpperLimit:
+def counting_limit(
+    n_obs: float | None, model: CountingModel, *, cl: float = 0.9, criterion: Criterion = "cls"
+) -> UpperLimit:
     """Return the exact CLs upper limit on the mean signal of a counting experiment, with its expected band.
 
     Parameters
@@ -58,18 +75,22 @@ def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9
         Background and uncertainties.
     cl
         Confidence level.
+    criterion
+        "cls", or "clsb" for the classical limit P(N <= n | s + b) = 1 - cl, which covers by construction and excludes
+        every signal where there are improbably few events.
 
     Returns
     -------
     UpperLimit
-        In events at the nominal efficiency; `method` is "cls_counting". The band holds the limits for the quantiles
-        of n under the background, which are integers: the band has steps. Invalid with flag "clb_underflow" where the
-        count is impossible under the background.
+        In events at the nominal efficiency; `method` is "cls_counting" or "clsb_counting". The band holds the limits
+        for the quantiles of n under the background, which are integers: the band has steps, and is 0 where CLsb
+        excludes every signal. Invalid with flag "clb_underflow" where the count is impossible under the background, and
+        "empty_interval" where its CLsb excludes every signal.
 
     Raises
     ------
     InputError
-        If the count is negative or not finite, or the confidence level is not in (0, 1).
+        If the count is negative or not finite, the confidence level not in (0, 1), or the criterion unknown.
 
     Examples
     --------
@@ -77,7 +98,11 @@ def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9
     >>> round(limit.observed, 3), limit.expected.round(3).tolist()
     (4.113, [2.996, 2.996, 4.113, 5.41, 6.782])
     """
-    method, alpha = "cls_counting", 1.0 - checked_cl(cl)
+    if criterion not in get_args(Criterion):
+        msg = f"the criterion of a limit must be 'cls' or 'clsb', got {criterion!r}"
+        raise InputError(msg)
+    method, alpha = f"{criterion}_counting", 1.0 - checked_cl(cl)
+    limit = _limit if criterion == "cls" else _clsb_limit
     if n_obs is not None and not 0.0 <= n_obs < np.inf:
         msg = f"the observed count must be a number >= 0, got {n_obs}"
         raise InputError(msg)
@@ -86,9 +111,11 @@ def counting_limit(n_obs: float | None, model: CountingModel, *, cl: float = 0.9
     counts = band_counts(model)
     try:
         for n in dict.fromkeys([*counts, counts[2] if n_obs is None else n_obs]):
-            limits[n] = _limit(n, model, alpha, nodes)
+            limits[n] = limit(n, model, alpha, nodes)
     except FitError as failure:
         return failed_limit(method, cl, failure.flag)
+    if limits[counts[2] if n_obs is None else n_obs] == 0.0:
+        return failed_limit(method, cl, Flag.EMPTY_INTERVAL)
     return UpperLimit(
         observed=limits[counts[2] if n_obs is None else n_obs],
         expected=np.array([limits[n] for n in counts]),

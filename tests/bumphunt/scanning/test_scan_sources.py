@@ -382,7 +382,7 @@ def test_smooth_background_stands_for_all_samples_above_a_mass():
     [
         (
             {"method": "exact"},
-            "one of 'asymptotic', 'toys', 'auto', 'bayesian', 'feldman-cousins', got 'exact'",
+            "one of 'asymptotic', 'toys', 'auto', 'clsb', 'bayesian', 'feldman-cousins', got 'exact'",
         ),
         ({"cl": 1.0}, r"1\.0"),
         ({"prior": "jeffreys"}, "must be 'flat' or '1/sqrt', got 'jeffreys'"),

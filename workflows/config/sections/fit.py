@@ -323,8 +323,8 @@ class Fit(Section):
     cl: Annotated[float, Number] = Field(default=0.90, gt=0, lt=1)
     """Confidence level of the limits."""
     limit: LimitMethod = "auto"
-    """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, or Bayesian; for counts
-    also the upper end of the Feldman-Cousins interval."""
+    """CLs by formulae where they hold and by toys elsewhere (exact for counts), one of the two, CLs+b (``clsb``: by
+    formulae, exact for counts), or Bayesian; for counts also the upper end of the Feldman-Cousins interval."""
     significance: SignificanceMethod = "auto"
     """p0 by toys where the background in the core of the peak is too little for the formulae, or always by one of the
     two; that of one count is exact."""
@@ -346,8 +346,8 @@ class Fit(Section):
     def _consistent(self) -> Self:
         if self.method == "counting" and self.limit in ("asymptotic", "toys"):
             msg = (
-                f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'bayesian'"
-                " or 'feldman-cousins'"
+                f"limit: {self.limit} is an approximation; limits on counts are exact: leave it out, or say 'clsb',"
+                " 'bayesian' or 'feldman-cousins'"
             )
             raise ValueError(msg)
         if self.method == "counting" and self.slices is None and self.significance == "toys":
