@@ -13,7 +13,7 @@ limits    ``limits.csv``, ``limits.json``: the limit table
 report    figures
 ========= =========================================================================================
 
-Beside them, `correct`, `impacts`, `fit` and `global` read what some of these have written.
+Beside them, `correct`, `impacts`, `fit`, `global` and `study` read what some of these have written.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 
 from bumphunt.errors import ConfigError
+from bumphunt.studies.studies import Study
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
 from workflows.products.global_table import GLOBAL, NUMBER
@@ -40,6 +41,7 @@ from workflows.stages.studying.correct import STAGE as CORRECT
 from workflows.stages.studying.fit import FIT, fit_stage, largest_excesses
 from workflows.stages.studying.global_significance import global_stage
 from workflows.stages.studying.impacts import IMPACTS, impacts_stage
+from workflows.stages.studying.study import STUDY, study_stage
 
 __all__ = [
     "STAGES",
@@ -55,6 +57,7 @@ __all__ = [
     "prepare",
     "process_part",
     "status",
+    "study",
     "up_to",
 ]
 
@@ -231,6 +234,20 @@ def known_global(job: Job) -> Path | None:
     return None if step.reasons() else step.folder
 
 
+def study(
+    job: Job, name: Study, masses: Sequence[float] = (), beside: Mapping[str, float] | None = None, n_toys: int = 1000
+) -> Step:
+    """Return the step of a study of some masses [GeV], five of the scan if none are given, after `scan`.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two toys, counts are asked for what only fits have, a mass is outside the search, or
+        excluded, or nothing was simulated at the coordinates.
+    """
+    return _beside(study_stage(job.analysis, name, masses, beside or {}, n_toys), job)
+
+
 def fit(job: Job, mass: float | None = None, beside: Mapping[str, float] | None = None) -> Step:
     """Return the step that fits the window of one mass [GeV] and its other coordinates, after `scan`.
 
@@ -259,7 +276,8 @@ def hide_unblinded(job: Job) -> None:
         return
     kept = _WITHOUT_DATA | (_OF_SIDEBANDS if job.analysis.scan.sidebands else frozenset())
     folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in kept]
-    for folder in (*folders, job.of(GLOBAL), *job.of(IMPACTS).glob("*"), *job.of(FIT).glob("*")):
+    beside = [folder for name in (IMPACTS, FIT, STUDY) for folder in job.of(name).glob("*")]
+    for folder in (*folders, job.of(GLOBAL), *beside):
         record = record_of(folder)
         if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):
             shutil.rmtree(folder)

@@ -18,7 +18,7 @@ from bumphunt.errors import FitError, Flag
 from bumphunt.inference import asymptotics, core
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["Profile"]
+__all__ = ["Profile", "expected_in_core"]
 
 Array = NDArray[np.float64]
 
@@ -137,10 +137,7 @@ class Profile:
             null = self.null.values
         except FitError:
             return float("nan")
-        expected, slopes = self.model.expected_and_slopes(null)
-        ends = np.cumsum([region.counts.size for region in self.model.regions])
-        signals, backgrounds = (np.split(x[: ends[-1]], ends[:-1]) for x in (slopes[0], expected))
-        return core.core_background(signals, backgrounds, [region.edges for region in self.model.regions])
+        return expected_in_core(self.model, null)
 
     def likelihood_ratio(self, strength: float) -> float:
         """Return -2 ln lambda (CCGV eq. 7) at a tested strength; raise `FitError` if a fit failed."""
@@ -158,6 +155,14 @@ class Profile:
         profile = Profile(self.model.asimov(values), self.engine, best)
         profile._fits[strength] = best
         return profile
+
+
+def expected_in_core(model: Likelihood, null: Array) -> float:
+    """Return the expected background in the core of the signal at the parameters of a fit without signal, ``(P,)``."""
+    expected, slopes = model.expected_and_slopes(null)
+    ends = np.cumsum([region.counts.size for region in model.regions])
+    signals, backgrounds = (np.split(x[: ends[-1]], ends[:-1]) for x in (slopes[0], expected))
+    return core.core_background(signals, backgrounds, [region.edges for region in model.regions])
 
 
 def _usable(fit: FitResult) -> FitResult:

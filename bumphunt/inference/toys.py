@@ -33,11 +33,11 @@ from bumphunt.inference.limits import profile_limit
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.seeds import child_seed, seed_of
 from bumphunt.inference.settings import checked_cl
-from bumphunt.inference.toy_limits import TIE, ToyLimit, ToyStatistics, limit_from_toys, limit_without_toys
+from bumphunt.inference.toy_limits import MAX_FAILED, TIE, ToyLimit, ToyStatistics, limit_from_toys, limit_without_toys
 from bumphunt.inference.upper_limit import UpperLimit, failed_limit
 from bumphunt.likelihood.likelihood import Likelihood
 
-__all__ = ["Toys", "draw_toys", "make_block", "make_toys", "toy_limit"]
+__all__ = ["Toys", "draw_toys", "make_block", "make_toys", "toy_limit", "toys_exclude"]
 
 Array = NDArray[np.float64]
 
@@ -98,12 +98,18 @@ def make_toys(model: Likelihood, truth: Array, *, seed: np.random.SeedSequence, 
     return draw_toys(*_spread(model, truth), seed=seed, indices=indices)
 
 
-def make_block(model: Likelihood, truth: Array, *, seed: np.random.SeedSequence, n_toys: int) -> Toys:
-    """Return toys as `make_toys` does, all from one seed: a tenth of the time, where they are always made together."""
-    expected, middles, widths = _spread(model, truth)
+def make_block(
+    model: Likelihood, truth: Array, *, seed: np.random.SeedSequence, n_toys: int, expected: Array | None = None
+) -> Toys:
+    """Return toys as `make_toys` does, all from one seed: a tenth of the time, where they are always made together.
+
+    The counts may have other means, not negative, than those of the parameters: `expected`, shape ``(B,)``.
+    """
+    means, middles, widths = _spread(model, truth)
+    means = means if expected is None else expected
     generator = np.random.Generator(np.random.PCG64(seed))
     return Toys(
-        counts=generator.poisson(expected, (n_toys, expected.size)).astype(np.float64),
+        counts=generator.poisson(means, (n_toys, means.size)).astype(np.float64),
         centres=middles + widths * generator.standard_normal((n_toys, middles.size)),
     )
 
@@ -293,6 +299,37 @@ def toy_limit(
     except FitError as failure:
         return limit_without_toys(failed_limit("cls_toys", cl, failure.flag), seed)
     return limit_from_toys(statistics, cl=cl, guess=start.observed, seed=seed, expected=expected, known=known)
+
+
+def toys_exclude(
+    profile: Profile, strength: float, *, seed: np.random.SeedSequence, n_toys: int = 4000, cl: float = 0.9
+) -> bool:
+    """Return whether CLs by toys excludes a strength > 0: whether the limit of `toy_limit` is below it.
+
+    A tenth of the toys of a limit, for those who ask for many: how often limits cover (`bumphunt.studies.coverage`).
+
+    Parameters
+    ----------
+    profile, n_toys, cl
+        As in `toy_limit`.
+    strength
+        The tested one.
+    seed
+        Of the toys.
+
+    Raises
+    ------
+    FitError
+        If fits of the data failed, or too many of the toys.
+    """
+    alpha = 1.0 - cl
+    if (known := _limit_without_events(profile, alpha)) is not None:
+        return known < strength
+    found = _Statistics(profile, n_toys, seed, MOST_TOYS * n_toys)(strength, 1)
+    if found.n_failed > MAX_FAILED * found.n_toys:
+        raise FitError(Flag.TOYS_FAILED, f"{found.n_failed} of {found.n_toys} at {strength}")
+    clsb, clb = (float(np.mean(q >= found.observed - TIE)) for q in (found.signal, found.background))
+    return clsb <= alpha * clb
 
 
 def _limit_without_events(profile: Profile, alpha: float) -> float | None:

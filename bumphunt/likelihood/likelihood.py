@@ -54,7 +54,7 @@ from bumphunt.models.systematics import (
     Uncertainty,
 )
 
-__all__ = ["STRENGTH", "Likelihood", "held_at", "likelihood", "linear_channel"]
+__all__ = ["EMPTY", "STRENGTH", "Likelihood", "held_at", "likelihood", "linear_channel"]
 
 Array = NDArray[np.float64]
 

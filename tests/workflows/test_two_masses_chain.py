@@ -253,7 +253,7 @@ def test_nothing_is_searched_between_values_without_an_axis(tmp_path):
     text = SEARCH[: SEARCH.index("        axes=(")] + SEARCH[SEARCH.index("    ),),\n    model=") :]
     (tmp_path / "search.py").write_text(text)
     own.content["search"]["between"] = True
-    with pytest.raises(ConfigError, match="search.between: region 'mumu' has no second axis"):
+    with pytest.raises(ConfigError, match=r"search\.between: region 'mumu' has no second axis"):
         own.load()
 
 

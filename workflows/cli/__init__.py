@@ -9,7 +9,7 @@ file           what it is for
 ``options``    the options that verbs share; who does the work
 ``work``       what a verb does: stages that are out of date, in a folder that it holds
 ``making``     verbs that make stages: check, process, ..., report, run, simulate
-``studying``   verbs that ask what a mass or the search is worth: fit, impacts, global
+``studying``   verbs that ask what a mass or the search is worth: fit, impacts, global, study
 ``looking``    verbs that look, or copy: status, verify, channels, repack
 =============  ========================================================================
 """

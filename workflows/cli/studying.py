@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -18,7 +18,7 @@ from workflows.cli.options import (
     coordinates,
     workers_of,
 )
-from workflows.cli.terminal import say, show
+from workflows.cli.terminal import NOT_VERIFIED, say, show
 from workflows.cli.work import make
 
 if TYPE_CHECKING:
@@ -132,5 +132,53 @@ def _where(found: Mapping[str, Any], at: Sequence[str] | None) -> str:
     return " ".join(filter(None, [mass, *(at or ())])) or "the count"
 
 
-VERBS: dict[str, Callable[..., None]] = {"fit": fit_window, "impacts": impacts, "global": global_significance}
+StudyName = Annotated[
+    Literal["bias", "injection", "pulls", "coverage", "gof", "stability"],
+    typer.Argument(metavar="STUDY", help="bias, injection, pulls, coverage, gof or stability."),
+]
+
+
+def study(
+    name: StudyName,
+    analysis: AnalysisFile,
+    mass: Annotated[
+        list[float] | None, typer.Option(help="Mass [GeV]; may be given several times; five of the scan unless given.")
+    ] = None,
+    toys: Annotated[int, typer.Option(help="Toys of each mass, signal and background.")] = 1000,
+    at: At = None,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
+) -> None:
+    """Say whether fits are unbiased, pulls normal, limits above the signal, p-values right: exit status 1 if not."""
+    from workflows import chain
+    from workflows.products.study_table import printed_findings
+    from workflows.results import read_json
+
+    beside = coordinates(at)
+
+    def wanted(job: Job) -> list[Step]:
+        return [chain.study(job, name, mass or (), beside, toys)]
+
+    who = workers_of(workers, executor, scheduler)
+    (step,) = wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted))
+    found = read_json(step.folder / f"{name}.json")
+    header, rows = printed_findings(found["findings"])
+    show(f"study of {name}: {found['criterion']}", header, rows, text=("toys", "of", "verdict"))
+    for one in found["left_out"]:
+        say(f"left out: {one['mass']:g} GeV ({one['flag']})")
+    say(found["said"])
+    say(f"table and figure: {step.folder}")
+    if found["verdict"] == "failed":
+        raise typer.Exit(NOT_VERIFIED)
+
+
+VERBS: dict[str, Callable[..., None]] = {
+    "fit": fit_window,
+    "impacts": impacts,
+    "global": global_significance,
+    "study": study,
+}
 """The verbs by name, in the order of the help."""

@@ -12,6 +12,7 @@ limits              p-values and upper limits against mass
 impacts             sources of uncertainty
 global_significance the whole search: largest significances of toys
 window              the fit of one window
+studies             bias, pulls, coverage, ...: numbers beside their criteria
 validation          the Monte Carlo beside its references
 =================== ===========================================================
 """

@@ -13,6 +13,7 @@ signal_models     shape, resolution, efficiency          scan
 limit_table       the limit table, and its summary       limits
 findings          what was found, and a paragraph         global
 global_table      what the whole search says             global
+study_table       what a study says                      study
 measured_factors  a factor from a control sample         correct
 factor_files      such factors as files                  correct
 applied_factors   constant factors on what was read

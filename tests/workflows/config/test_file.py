@@ -256,7 +256,7 @@ def test_shipped_examples_load():
         (
             "search:",
             "model: nothing\nsearch:",
-            ["model: 'nothing' is not known; known are lmu-ltau, invisible; or 'file.py:FUNCTION'"],
+            ["model: 'nothing' is not known", "or 'file.py:FUNCTION'"],
         ),
         (
             "simulate: {}",

@@ -20,7 +20,7 @@ from workflows.products.signal_models import read_signal_models
 from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
 
-__all__ = ["HypothesisInputs", "hypothesis_stage"]
+__all__ = ["HypothesisInputs", "checked_point", "hypothesis_stage", "tested_point"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +122,7 @@ def checked_point(analysis: ResolvedAnalysis, mass: float | None, beside: Mappin
     ConfigError
         If the mass is outside the search, or excluded, or nothing was simulated at the coordinates.
     """
-    at = _point(analysis, beside)
+    at = tested_point(analysis, beside)
     masses = analysis.scan.masses
     if masses.low == masses.high and mass in (None, masses.low):
         return masses.low, at
@@ -143,7 +143,7 @@ def checked_point(analysis: ResolvedAnalysis, mass: float | None, beside: Mappin
     return mass, at
 
 
-def _point(analysis: ResolvedAnalysis, beside: Mapping[str, float]) -> At:
+def tested_point(analysis: ResolvedAnalysis, beside: Mapping[str, float]) -> At:
     """Return a point of the other coordinates that was simulated, or is searched between two that were.
 
     Raises
