@@ -15,7 +15,8 @@ study          looks at                                                    crite
                                                                            variances, or half an error
 =============  ==========================================================  =============================================
 
-Errors of fractions are binomial. More than 1 % of failed fits fail a study.
+Errors of fractions are binomial. More than 1 % of failed fits fail a study. Under ten background events in the core no
+mean of fitted signals is judged: fits end where negative expectations would begin. Coverage is judged everywhere.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ import numpy as np
 from scipy.special import chdtrc
 
 from bumphunt.errors import FitError
+from bumphunt.inference.core import low_counts
 from bumphunt.inference.goodness import degrees_of_freedom, small
 from bumphunt.inference.profile import Profile
 from bumphunt.inference.settings import LimitSettings
@@ -198,7 +200,7 @@ def _finding(
         high=allowed[1],
         n_toys=len(toys),
         n_failed=n_failed,
-        verdict=Verdict.FAILED if n_failed > MAX_FAILED * len(toys) else verdict,
+        verdict=Verdict.FAILED if judged and n_failed > MAX_FAILED * len(toys) else verdict,
     )
 
 
@@ -221,7 +223,12 @@ def _bias(ensemble: Ensemble, toys: FittedToys) -> Finding:
     mean, error = mean_and_error(n_sig)
     spread = error * np.sqrt(n_sig.size)
     measured = ((mean - ensemble.n_sig_true) / spread, error / spread)
-    return _finding(ensemble, toys, "bias / error", measured, (-BIAS, BIAS))
+    return _finding(ensemble, toys, "bias / error", measured, (-BIAS, BIAS), judged=_many(ensemble))
+
+
+def _many(ensemble: Ensemble) -> bool:
+    """Return whether there are so many events that a fitted signal has a mean: no boundary of negative expectations."""
+    return not low_counts(ensemble.window.core)
 
 
 def _slopes(made: Sequence[tuple[Ensemble, StudyToys]]) -> list[Finding]:
@@ -240,7 +247,8 @@ def _slopes(made: Sequence[tuple[Ensemble, StudyToys]]) -> list[Finding]:
         slope = (float(weight @ (centred * both[:, 0])) / information, information**-0.5)
         every = together([toys for _, toys in here])
         of_all = replace(here[0][0], n_sigma=float("nan"))
-        found.append(_finding(of_all, every, "slope", slope, (1.0 - SLOPE, 1.0 + SLOPE)))
+        allowed = (1.0 - SLOPE, 1.0 + SLOPE)
+        found.append(_finding(of_all, every, "slope", slope, allowed, judged=_many(of_all)))
     return found
 
 

@@ -135,6 +135,8 @@ def test_limits_of_counts_cover_exactly(own_analysis):
         study(job, "bias")
     with pytest.raises(ConfigError, match="which have no goodness of fit"):
         study(job, "gof")
+    with pytest.raises(ConfigError, match="which are not fitted: 'bumphunt study coverage' says"):
+        study(job, "pulls")
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,9 @@ USUAL = 5
 """Masses that are studied unless some are named: this many, evenly over the hypotheses of the scan."""
 TOYS_OF_A_BLOCK, OF_COVERAGE = 500, 100
 """Toys of a task: fewer where each may have toys of its own."""
-OF_FITS = ("bias", "gof")
-"""Studies of what counts do not have: a shape, a goodness of fit."""
+OF_SHAPES, OF_FITS = ("bias", "gof"), ("bias", "gof", "pulls", "injection")
+"""Studies of what has bins: a shape that could be wrong, a goodness of fit; and of what is fitted, as one count is not.
+"""
 
 
 def study_stage(
@@ -90,10 +91,7 @@ def study_stage(
     if n_toys < 2:
         msg = f"--toys {n_toys}: an error needs two toys at the least; 1000 tell a mean to 0.03 and a coverage to 0.01"
         raise ConfigError(msg)
-    if analysis.scan.method.kind == "counting" and study in OF_FITS:
-        what = "background that a fit could take for a signal" if study == "bias" else "goodness of fit"
-        msg = f"study {study}: {analysis.path} takes counts (fit.method: counting), which have no {what}"
-        raise ConfigError(msg)
+    _check_counts(analysis, study)
     at = tested_point(analysis, beside)
     for mass in masses:
         checked_point(analysis, mass, beside)
@@ -116,6 +114,24 @@ def study_stage(
         files=("search", "background"),
         make=make,
     )
+
+
+def _check_counts(analysis: ResolvedAnalysis, study: Study) -> None:
+    """Raise a `ConfigError` if a study is of what the counts of an analysis do not have."""
+    scan = analysis.scan
+    if scan.method.kind != "counting":
+        return
+    takes = f"study {study}: {analysis.path} takes counts (fit.method: counting)"
+    if study in OF_SHAPES:
+        what = "background that a fit could take for a signal" if study == "bias" else "goodness of fit"
+        msg = f"{takes}, which have no {what}"
+        raise ConfigError(msg)
+    one = len(scan.fits[0].regions) == 1 and scan.fits[0].regions[0].plan.slices is None
+    if study in OF_FITS and one:
+        msg = (
+            f"{takes}, which are not fitted; their limits are exact, and 'bumphunt study coverage' says how they cover"
+        )
+        raise ConfigError(msg)
 
 
 def _make(job: Job, folder: Path, study: Study, masses: tuple[float, ...], at: Any, n_toys: int) -> None:
