@@ -166,7 +166,7 @@ def study(
     (step,) = wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted))
     found = read_json(step.folder / f"{name}.json")
     header, rows = printed_findings(found["findings"])
-    show(f"study of {name}: {found['criterion']}", header, rows, text=("toys", "of", "verdict"))
+    show(f"study of {name}: {found['criterion']}", header, rows, text=("toys", "quantity", "verdict"))
     for one in found["left_out"]:
         say(f"left out: {one['mass']:g} GeV ({one['flag']})")
     say(found["said"])

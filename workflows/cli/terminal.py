@@ -23,7 +23,7 @@ out = Console()
 err = Console(stderr=True)
 
 NOT_VERIFIED, BAD_INPUT, INTERRUPTED = 1, 2, 130
-GIVES_WAY = ("quantity",)
+GIVES_WAY = ("quantity", "toys")
 """Columns that are wrapped on a narrow screen."""
 
 

@@ -17,7 +17,7 @@ def printed_findings(findings: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, 
     findings
         Fields of the findings by name, as in `bumphunt.studies.verdicts.Finding`; None for what is no number.
     """
-    header = ("mass", "toys", "of", "value", "allowed", "verdict")
+    header = ("mass", "toys", "quantity", "value", "allowed", "verdict")
     names = ("mass", "truth", "n_sigma", "quantity", "value", "error", "low", "high", "verdict")
     rows: list[tuple[str, ...]] = []
     for mass, truth, n_sigma, quantity, value, error, low, high, verdict in zip(
