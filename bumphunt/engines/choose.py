@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.engines import linear, newton
-from bumphunt.engines.exponentials import Without
+from bumphunt.engines.exponentials import Without, equal_rows
 from bumphunt.engines.linear import fit_linear
 from bumphunt.engines.minuit import fit_each, fit_minuit
 from bumphunt.engines.newton import fit_newton
@@ -35,6 +35,7 @@ from bumphunt.likelihood.likelihood import Likelihood
 __all__ = ["Engine", "chosen_engine", "fit_data_sets", "fit_likelihood", "fit_without"]
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 Engine = Literal["auto", "linear", "newton", "minuit", "zfit"]
 
 
@@ -137,7 +138,7 @@ def fit_data_sets(
     """Return the fits of a likelihood to N data sets, by the engine that "auto" is; arguments as in "newton"."""
     found = _fit_rows(model, counts, centres, start, strength_free=strength_free, threads=threads, without=without)
 
-    def fit(held: Likelihood, stopped: NDArray[np.bool_], rows: NDArray[np.intp]) -> FitResults:
+    def fit(held: Likelihood, stopped: NDArray[np.bool_], rows: Indices) -> FitResults:
         begin = np.where(stopped, 0.0, start[rows])
         if strength_free:  # where nothing else is left the signal explains what there is
             nu, slopes = model.expected_and_slopes(np.where(np.arange(stopped.size) == 0, 0.0, begin[0]))
@@ -149,12 +150,34 @@ def fit_data_sets(
 
 
 def fit_without(model: Likelihood, counts: Array, centres: Array, start: Array, *, threads: bool = False) -> Without:
-    """Return the fits of a likelihood without signal to N data sets, which `fit_data_sets` begins others from."""
-    begin = np.where(np.arange(start.shape[1]) == 0, 0.0, start)
-    null = fit_data_sets(model, counts, centres, begin, strength_free=False, threads=threads)
-    if model.computed or not model.flat.exponential:
-        return Without(null=null)
-    return Without(null=null, others=newton.fit_beside(model, counts, centres, begin, threads=threads))
+    """Return the fits of a likelihood without signal to N data sets, which `fit_data_sets` begins others from.
+
+    What multiplies the signal alone stays at the centre of its constraint: data sets that differ by nothing else are
+    fitted once.
+    """
+    alone = model.of_signal
+    first, back = equal_rows(np.hstack([counts, centres[:, ~alone]]))
+    begin = np.where(alone, centres, start)[first]
+    begin[:, 0] = 0.0
+    data = (counts[first], centres[first], begin)
+    null = fit_data_sets(model, *data, strength_free=False, threads=threads)
+    others = None
+    if model.flat.exponential and not model.computed:
+        others = _moved(newton.fit_beside(model, *data, threads=threads), back, alone, centres)
+    found, one = _moved(null, back, alone, centres), np.where(np.arange(alone.size) == 0, 1.0, 0.0)
+    if alone.any():
+        yields = [
+            (model.expected_many(v + one) - model.expected_many(v)).sum(axis=1) for v in (null.values, found.values)
+        ]
+        found.slopes[:] *= np.divide(yields[1], yields[0][back], out=np.ones(back.size), where=yields[0][back] > 0.0)
+    return Without(null=found, others=others)
+
+
+def _moved(found: FitResults, back: Indices, alone: NDArray[np.bool_], centres: Array) -> FitResults:
+    """Return the fits of all data sets from those of different ones, with some parameters at their centres."""
+    every = found.rows(back)
+    every.values[:, alone] = centres[:, alone]
+    return every
 
 
 def _fit_rows(

@@ -179,7 +179,8 @@ class _Statistics:
             zero = np.where(np.arange(truth.size) == 0, 0.0, self._start)
             nu, slopes = model.expected_and_slopes(zero)
             strength = first_strength(nu, slopes[0], toys.counts)
-        without = self._without(toys)
+        start = np.tile(self._start, (len(indices), 1))
+        without = fit_without(model, toys.counts, toys.centres, start, threads=True)
         null = without.null
         reference, known = null.nll.copy(), null.usable
         best, good = np.full(len(indices), -1.0), known & (null.slopes >= 0.0)
@@ -190,13 +191,6 @@ class _Statistics:
             best[rest[excess]], reference[rest[excess]] = found.values[excess, 0], found.nll[excess]
             good[rest] = excess | (found.usable & known[rest])
         return _Ensemble(toys=toys, without=without, best=best, reference=reference, good=good)
-
-    def _without(self, toys: Toys) -> Without:
-        """Return the fits of toys without signal, of which equal ones are fitted once."""
-        first, back = equal_rows(np.hstack([toys.counts, toys.centres]))
-        start, different = np.tile(self._start, (first.size, 1)), toys.rows(first)
-        model = self._profile.model
-        return fit_without(model, different.counts, different.centres, start, threads=True).rows(back)
 
     def _fits(self, toys: Toys, strength: float, without: Without, *, free: bool) -> FitResults:
         """Return fits of toys, of which equal ones are fitted once, from those without signal."""

@@ -224,6 +224,15 @@ class Component:
         spread = np.sqrt(sum((term.odd**2 for term in self.shape.terms), np.zeros_like(self.shape.histogram)))
         return bool(np.any((spread > 0.0) & (self.shape.histogram < REACH * spread)))
 
+    def parameters(self) -> set[int]:
+        """Return all parameters that the component depends on."""
+        found = {
+            int(i) for f in self.factors for i in np.atleast_1d(f.indices if isinstance(f, BinFactors) else f.index)
+        }
+        if isinstance(self.shape, Template):
+            return found | {term.index for term in self.shape.terms}
+        return found | {int(index) for index in self.shape.indices}
+
     def floors(self) -> list[tuple[int, float]]:
         """Return parameters, and the values below which a factor of them ends at 0."""
         found = []

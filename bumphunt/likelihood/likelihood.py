@@ -127,6 +127,17 @@ class Likelihood:
         """Components that are functions of Python: they are added to what the compiled code knows."""
         return tuple(component for component in self.components if isinstance(component.shape, Computed))
 
+    @property
+    def of_signal(self) -> NDArray[np.bool_]:
+        """Which parameters are log-normal factors of the signal alone, so that they change nothing without it, (P,)."""
+        own, others = set[int](), set[int]()
+        for component in self.components:
+            signal = any(isinstance(f, LinearFactor) and f.index == 0 for f in component.factors)
+            factors = {f.index for f in component.factors if isinstance(f, PowerFactor)} if signal else set[int]()
+            own |= factors
+            others |= component.parameters() - factors
+        return np.isin(np.arange(self.start.size), list(own - others)) & ~self.held
+
     def expected(self, theta: ArrayLike) -> Array:
         """Return the expected counts, auxiliary ones included, shape ``(B,)``, at parameters of shape ``(P,)``."""
         return self._evaluated(np.asarray(theta, dtype=np.float64)[None])[0]

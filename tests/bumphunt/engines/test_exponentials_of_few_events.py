@@ -7,6 +7,8 @@ import pytest
 from scipy.optimize import minimize
 from scipy.special import xlogy
 
+from bumphunt.engines import newton
+from bumphunt.engines.choose import fit_without
 from bumphunt.engines.newton import fit_data_sets, fit_newton
 from bumphunt.inference.fit import limit
 from bumphunt.likelihood.exponential_kernels import exponentiate
@@ -148,3 +150,22 @@ def test_toys_with_equal_counts_have_the_minima_of_single_fits(order, strength):
         one = fit_newton(replace(model, counts=counts[row], centres=centres[row]), strength=strength)
         assert many.usable[row] == one.status.usable
         assert many.nll[row] == pytest.approx(one.nll, abs=1e-6)
+
+
+@pytest.mark.parametrize("background", [BackgroundModel("exponential", 1), BackgroundModel("bernstein", 1)])
+def test_data_sets_that_differ_by_the_efficiency_have_the_fits_of_each_without_signal(background):
+    peak = Sample("signal", gaussian(5.0, 0.03), uncertainties=[LogNormal("efficiency", 0.3)])
+    r = region("few", counts=np.zeros(80), edges=EDGES, signal=peak, backgrounds=background)
+    model, rng = likelihood(r), np.random.default_rng(2)
+    assert [name for name, alone in zip(model.names, model.of_signal, strict=True) if alone] == ["efficiency"]
+    few = [np.bincount(rng.integers(0, 80, k), minlength=80) for k in (1, 2, 3, 5)]
+    counts, centres = np.repeat(few, 3, axis=0).astype(float), np.tile(model.centres, (12, 1))
+    centres[:, model.names.index("efficiency")] = rng.normal(size=12)
+    start = np.tile(model.start, (12, 1))
+    together = fit_without(model, counts, centres, start).null
+    start[:, 0] = 0.0
+    alone = newton.fit_data_sets(model, counts, centres, start, strength_free=False)
+    assert together.usable.all()
+    np.testing.assert_allclose(together.nll, alone.nll, atol=1e-7)
+    np.testing.assert_allclose(together.slopes, alone.slopes, rtol=1e-4, atol=1e-6)
+    np.testing.assert_array_equal(together.values[:, model.of_signal], centres[:, model.of_signal])

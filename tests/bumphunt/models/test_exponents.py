@@ -8,6 +8,7 @@ from scipy import integrate
 
 from bumphunt.errors import InputError
 from bumphunt.models.background import BackgroundModel, first_coefficients, flat_coefficients, integrals
+from bumphunt.models.exponents import exponent_nodes
 
 P = (1.3, -0.8, 0.35, 0.11, 0.02)
 
@@ -108,3 +109,13 @@ def test_a_narrow_window_leaves_terms_that_can_be_told_apart(name):
 def test_families_that_do_not_suit_raise(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n_bins", [39, 40, 200])
+def test_points_of_wide_and_of_narrow_bins_give_the_integral(n_bins):
+    """Of exp(-5 t), which falls by e over a fifth of the half window."""
+    edges = np.linspace(4.0, 6.0, n_bins + 1)
+    weights, terms = exponent_nodes("exponential", 1, np.nan, edges)
+    assert weights.shape == (n_bins, 4 if n_bins >= 40 else 8)
+    got = (weights * np.exp(terms @ [0.0, -5.0])).sum(axis=1)
+    np.testing.assert_allclose(got, -np.diff(np.exp(-5.0 * (edges - 5.0))) / 5.0 / 2.0, rtol=1e-11)
