@@ -14,7 +14,7 @@ from workflows.chain import global_significance, impacts, prepare, up_to
 from workflows.config.file import load
 from workflows.ntuples.writing import write_tree
 from workflows.results import read_json, read_table
-from workflows.stages.showing import report
+from workflows.stages.showing import limit_figures, report
 
 SEARCH = """
 from bumphunt.spectrum.axis import MASS
@@ -161,7 +161,8 @@ def test_figures_are_projections_and_maps(counted, monkeypatch, tmp_path):
     """Those that would be written: the files themselves take their time."""
     own, results = counted
     made = []
-    monkeypatch.setattr(report, "save", lambda figure, folder, name: made.append(name))
+    for module in (report, limit_figures):
+        monkeypatch.setattr(module, "save", lambda figure, folder, name: made.append(name))
     report.STAGE.make(prepare(own.load(), results), tmp_path)
     assert {"spectrum", "spectrum_m_recoil", "p0_map", "limit_coupling_map"} <= set(made)
     assert {"limit_coupling_m_higgs_4", "limit_coupling_compared"} <= set(made)
