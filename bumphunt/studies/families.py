@@ -21,7 +21,7 @@ from bumphunt.models.peaks import Peak
 from bumphunt.models.region import Region, Sample
 from bumphunt.studies.windows import StudyWindow
 
-__all__ = ["other_truths"]
+__all__ = ["OTHERS", "other_truths", "with_background"]
 
 Array = NDArray[np.float64]
 
@@ -65,7 +65,7 @@ def _described(regions: Sequence[Region], other: BackgroundModel) -> Array | Non
     It does not where it is no function in the window, has too many coefficients, or does not describe the counts.
     """
     try:
-        profile = Profile(likelihood([_with(region, other) for region in regions]))
+        profile = Profile(likelihood([with_background(region, other) for region in regions]))
         null = profile.null
     except (InputError, FitError):
         return None
@@ -75,7 +75,7 @@ def _described(regions: Sequence[Region], other: BackgroundModel) -> Array | Non
     return np.maximum(profile.model.expected(null.values)[: profile.model.n_bins], 0.0)
 
 
-def _with(region: Region, other: BackgroundModel) -> Region:
+def with_background(region: Region, other: BackgroundModel) -> Region:
     """Return a region with a smooth background, and what stands beside it: known peaks."""
     smooth = [sample for sample in region.backgrounds if sample.smooth is not None]
     beside = [sample for sample in region.backgrounds if isinstance(sample.shape, Peak)]

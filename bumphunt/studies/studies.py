@@ -13,6 +13,7 @@ study          looks at                                                    crite
                                                                            is from chi^2; the data are no poor fit
 `stability`    the data, by other windows, bins, orders                    within three roots of the difference of the
                                                                            variances, or half an error
+`background`   the data, by orders and other families                      one order more is not needed (p of 0.05)
 =============  ==========================================================  =============================================
 
 Errors of fractions are binomial. More than 1 % of failed fits fail a study. Under ten background events in the core no
@@ -36,6 +37,7 @@ from bumphunt.inference.settings import LimitSettings
 from bumphunt.inference.toy_limits import MAX_FAILED, TIE
 from bumphunt.studies.coverage import CoveredToys, counting_coverage, covered_toys, joined_covered
 from bumphunt.studies.families import other_truths
+from bumphunt.studies.orders import NEEDED, chosen_order, fitted_model, order_fits
 from bumphunt.studies.stability import Refit
 from bumphunt.studies.toys import FittedToys, fitted_toys, joined_toys
 from bumphunt.studies.verdicts import Finding, Verdict, judge, mean_and_error
@@ -48,6 +50,7 @@ __all__ = [
     "Ensemble",
     "Study",
     "StudyToys",
+    "compared",
     "concluded",
     "ensembles",
     "made_toys",
@@ -55,8 +58,8 @@ __all__ = [
     "together",
 ]
 
-Study = Literal["bias", "injection", "pulls", "coverage", "gof", "stability"]
-STUDIES: tuple[Study, ...] = ("bias", "injection", "pulls", "coverage", "gof", "stability")
+Study = Literal["bias", "injection", "pulls", "coverage", "gof", "stability", "background"]
+STUDIES: tuple[Study, ...] = ("bias", "injection", "pulls", "coverage", "gof", "stability", "background")
 """The studies by name."""
 StudyToys = FittedToys | CoveredToys
 """What is kept of the toys of a study."""
@@ -66,6 +69,7 @@ CRITERIA: dict[Study, str] = {
     "pulls": "mean within 0.05 of 0 and width within 0.05 of 1, over more than 100 background events in the core",
     "coverage": "the limit is above the signal in at least the confidence level less 0.01 of all toys",
     "gof": "p below 0.05 in 0.05 +- 0.02 of all toys, where it is from chi^2; the data are no poor fit",
+    "background": "one order more is not needed: its test has p of at least 0.05",
     "stability": "n_sig moves by three roots of the difference of the variances at most, or by half an error",
 }
 """What each study has to meet."""
@@ -323,3 +327,48 @@ def stable(refits: Iterable[Refit]) -> list[Finding]:
             )
         )
     return found
+
+
+def compared(windows: Iterable[StudyWindow]) -> list[Finding]:
+    """Return how families and orders of the background describe windows, and what the test says of their own.
+
+    Raises
+    ------
+    InputError
+        If a window has no smooth background.
+    """
+    found = []
+    for window in windows:
+        fits, own = order_fits(window), fitted_model(window)
+        least_aic, least_bic = min(fit.aic for fit in fits), min(fit.bic for fit in fits)
+        for fit in fits:
+            name = f"{fit.model.family} {fit.model.order}"
+            found += [
+                _of_order(window, name, "p of one order more", fit.p_next, NEEDED, judged=fit.model == own),
+                _of_order(window, name, "AIC - lowest", fit.aic - least_aic, -np.inf, judged=False),
+                _of_order(window, name, "BIC - lowest", fit.bic - least_bic, -np.inf, judged=False),
+            ]
+        if own is not None:
+            order = chosen_order(fits, own.family)
+            chosen = float("nan") if order is None else float(order)
+            found.append(_of_order(window, own.family, "order by the test", chosen, -np.inf, judged=False))
+    return found
+
+
+def _of_order(window: StudyWindow, truth: str, quantity: str, value: float, low: float, *, judged: bool) -> Finding:
+    """Return a number of the fit of one background."""
+    return Finding(
+        mass=window.mass,
+        core=window.core,
+        truth=truth,
+        n_sigma=float("nan"),
+        n_sig_true=float("nan"),
+        quantity=quantity,
+        value=value,
+        error=0.0,
+        low=low,
+        high=np.inf,
+        n_toys=0,
+        n_failed=0,
+        verdict=judge(value, 0.0, low=low, high=np.inf) if judged else Verdict.NOT_JUDGED,
+    )

@@ -45,7 +45,7 @@ class Finding:
     value, error
         The number and its standard error.
     low, high
-        Between them the criterion is met.
+        Between them the criterion is met; infinite where there is none.
     n_toys, n_failed
         Toys that it is from, and those of them whose fit failed.
     verdict

@@ -133,8 +133,8 @@ def _where(found: Mapping[str, Any], at: Sequence[str] | None) -> str:
 
 
 StudyName = Annotated[
-    Literal["bias", "injection", "pulls", "coverage", "gof", "stability"],
-    typer.Argument(metavar="STUDY", help="bias, injection, pulls, coverage, gof or stability."),
+    Literal["bias", "injection", "pulls", "coverage", "gof", "stability", "background"],
+    typer.Argument(metavar="STUDY", help="bias, injection, pulls, coverage, gof, stability or background."),
 ]
 
 

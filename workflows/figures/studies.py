@@ -84,13 +84,13 @@ def _panel(axes: Axes, columns: Mapping[str, Sequence[Any]], quantity: str, seri
     reach = max(float(np.ptp(masses)), 0.2 * float(masses[0]))
     x = mass + (np.searchsorted(mine, number) - 0.5 * (mine.size - 1)) * DODGE * reach
     shown = np.concatenate([low, high, value - error, value + error])
-    shown = shown[np.isfinite(shown)]
+    shown = shown[np.isfinite(shown)] if np.isfinite(shown).any() else np.zeros(1)
     room = 0.15 * max(float(np.ptp(shown)), 1e-3)
     bottom, top = float(shown.min()) - room, float(shown.max()) + room
     allowed: dict[str, Any] = {"color": GREEN, "alpha": 0.25, "linewidth": 0, "label": "allowed"}
-    if np.ptp(low) == 0.0:
+    if np.isfinite(low[0]) and np.ptp(low) == 0.0:
         axes.axhspan(float(low[0]), min(float(high[0]), top), **allowed)
-    else:
+    elif np.isfinite(low[0]):
         axes.bar(x, high - low, bottom=low, width=0.8 * DODGE * reach, **allowed)
     for k in mine:
         axes.errorbar(

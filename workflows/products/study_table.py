@@ -28,8 +28,10 @@ def printed_findings(findings: Mapping[str, Sequence[Any]]) -> tuple[tuple[str, 
     return header, rows
 
 
-def _allowed(low: float, high: float | None) -> str:
-    """Return what is allowed, in words."""
+def _allowed(low: float | None, high: float | None) -> str:
+    """Return what is allowed, in words; nothing where there is no criterion."""
+    if low is None:
+        return ""
     if high is None:
         return f"from {low:.3g}"
     return f"+-{high:.2g}" if low == -high else f"{low:.3g} to {high:.3g}"

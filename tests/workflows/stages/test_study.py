@@ -135,6 +135,8 @@ def test_limits_of_counts_cover_exactly(own_analysis):
         study(job, "bias")
     with pytest.raises(ConfigError, match="which have no goodness of fit"):
         study(job, "gof")
+    with pytest.raises(ConfigError, match="which have no background that a fit"):
+        study(job, "background")
     with pytest.raises(ConfigError, match="which are not fitted: 'bumphunt study coverage' says"):
         study(job, "pulls")
 
@@ -154,10 +156,20 @@ def test_what_cannot_be_studied_is_refused_with_the_reason(analysis, masses, bes
 
 def test_printed_numbers_have_the_digits_of_their_errors():
     one = {"mass": 3.0, "truth": "fit to the data", "n_sigma": 3.0, "quantity": "pull mean", "verdict": "passed"}
-    numbers = [(0.01234, 0.0456, -0.05, 0.05), (0.93, 0.0, 0.89, None), (None, None, 0.95, 1.05)]
+    numbers = [
+        (0.01234, 0.0456, -0.05, 0.05),
+        (0.93, 0.0, 0.89, None),
+        (None, None, 0.95, 1.05),
+        (4.0, 0.0, None, None),
+    ]
     findings: dict[str, list[object]] = {name: [value] * len(numbers) for name, value in one.items()}
     findings |= dict(zip(("value", "error", "low", "high"), map(list, zip(*numbers, strict=True)), strict=True))
     header, rows = printed_findings(json.loads(json.dumps(findings)))
     assert header[3:5] == ("value", "allowed")
-    assert [row[3:5] for row in rows] == [("0.012 +- 0.046", "+-0.05"), ("0.93", "from 0.89"), ("", "0.95 to 1.05")]
+    assert [row[3:5] for row in rows] == [
+        ("0.012 +- 0.046", "+-0.05"),
+        ("0.93", "from 0.89"),
+        ("", "0.95 to 1.05"),
+        ("4", ""),
+    ]
     assert rows[0][1] == "data, 3 sigma"

@@ -1,4 +1,4 @@
-"""The stage ``study``: bias, injection, pulls, coverage, goodness of fit or stability, with a verdict.
+"""The stage ``study``: bias, injection, pulls, coverage, goodness of fit, stability or background, with a verdict.
 
 Toys of the windows of some masses are made in blocks, each on disk as soon as it is finished: a run that is ended goes
 on where it was. Nothing depends on who made which block.
@@ -18,6 +18,7 @@ from scipy.special import chdtrc
 from bumphunt.errors import ConfigError, Flag, InputError
 from bumphunt.inference.goodness import degrees_of_freedom
 from bumphunt.inference.settings import LimitSettings
+from bumphunt.models.background import BackgroundModel
 from bumphunt.studies.coverage import CoveredToys
 from bumphunt.studies.stability import refits
 from bumphunt.studies.studies import (
@@ -26,6 +27,7 @@ from bumphunt.studies.studies import (
     Ensemble,
     Study,
     StudyToys,
+    compared,
     concluded,
     ensembles,
     made_toys,
@@ -59,7 +61,7 @@ USUAL = 5
 """Masses that are studied unless some are named: this many, evenly over the hypotheses of the scan."""
 TOYS_OF_A_BLOCK, OF_COVERAGE = 500, 100
 """Toys of a task: fewer where each may have toys of its own."""
-OF_SHAPES, OF_FITS = ("bias", "gof"), ("bias", "gof", "pulls", "injection")
+OF_SHAPES, OF_FITS = ("bias", "gof", "background"), ("pulls", "injection")
 """Studies of what has bins: a shape that could be wrong, a goodness of fit; and of what is fitted, as one count is not.
 """
 
@@ -92,6 +94,9 @@ def study_stage(
         msg = f"--toys {n_toys}: an error needs two toys at the least; 1000 tell a mean to 0.03 and a coverage to 0.01"
         raise ConfigError(msg)
     _check_counts(analysis, study)
+    if study == "background" and not isinstance(analysis.scan.method.background, BackgroundModel):
+        msg = f"study background: {analysis.path} has no family under fit.background whose order could be another one"
+        raise ConfigError(msg)
     at = tested_point(analysis, beside)
     for mass in masses:
         checked_point(analysis, mass, beside)
@@ -123,14 +128,12 @@ def _check_counts(analysis: ResolvedAnalysis, study: Study) -> None:
         return
     takes = f"study {study}: {analysis.path} takes counts (fit.method: counting)"
     if study in OF_SHAPES:
-        what = "background that a fit could take for a signal" if study == "bias" else "goodness of fit"
+        what = "goodness of fit" if study == "gof" else "background that a fit could take for a signal"
         msg = f"{takes}, which have no {what}"
         raise ConfigError(msg)
     one = len(scan.fits[0].regions) == 1 and scan.fits[0].regions[0].plan.slices is None
     if study in OF_FITS and one:
-        msg = (
-            f"{takes}, which are not fitted; their limits are exact, and 'bumphunt study coverage' says how they cover"
-        )
+        msg = f"{takes}, which are not fitted: 'bumphunt study coverage' says how often their exact limits cover"
         raise ConfigError(msg)
 
 
@@ -159,10 +162,13 @@ def _make(job: Job, folder: Path, study: Study, masses: tuple[float, ...], at: A
         windows, left_out = study_windows(
             regions, chosen, method=setup.method, sources=sources, drawn_from=f"fit to the {kind}"
         )
-        several = ensembles(study, windows, STRENGTHS[study])
-        made = list(zip(several, _toys(job, folder, study, several, n_toys), strict=True))
-        found = concluded(study, made, setup.limits, poor_fit=setup.method.poor_fit, blinded=about.blinded)
-        beside = _distribution(study, made)
+        if study == "background":
+            found = compared(windows)
+        else:
+            several = ensembles(study, windows, STRENGTHS[study])
+            made = list(zip(several, _toys(job, folder, study, several, n_toys), strict=True))
+            found = concluded(study, made, setup.limits, poor_fit=setup.method.poor_fit, blinded=about.blinded)
+            beside = _distribution(study, made)
     if not found:
         why = ", ".join(f"{mass:g} GeV: {flag}" for mass, flag in left_out) or "no other background describes a window"
         msg = f"study {study}: there is nothing to study ({why})"
