@@ -6,7 +6,7 @@ true signal alone.
 =====================  ================================================================================================
 limits by              of each toy
 =====================  ================================================================================================
-asymptotic formulae    CLs from its fits, free, with the true signal and without, and from its own Asimov data
+asymptotic formulae    CLs or CLsb from its fits, free, with the true signal and without, and its own Asimov data
 toys                   CLs at the true signal from toys of the toy, profiled on it (`bumphunt.inference.toys`)
 auto                   one of them, by the background that its own fit expects in the core of the signal
 bayesian               the limit itself
@@ -92,7 +92,7 @@ def covered_toys(
         by_itself = np.arange(n_toys)
     else:
         fits = _Fits(window, strength, toys)
-        covered, good = fits.covered(1.0 - settings.cl)
+        covered, good = fits.covered(1.0 - settings.cl, clsb=settings.method == "clsb")
         by_toys = np.array([settings.takes_toys(core) for core in _cores(window, fits.null)])
         by_itself = np.flatnonzero(by_toys)
     for k in by_itself:
@@ -138,8 +138,8 @@ class _Fits:
     def _fits(self, counts: Array, centres: Array, start: Array, *, free: bool) -> FitResults:
         return fit_data_sets(self._model, counts, centres, start, strength_free=free)
 
-    def covered(self, alpha: float) -> tuple[Mask, Mask]:
-        """Return which limits are above the strength, and whose fits are good, shape ``(N,)`` each."""
+    def covered(self, alpha: float, *, clsb: bool) -> tuple[Mask, Mask]:
+        """Return which limits are above the strength, by CLs or CLsb, and whose fits are good, shape ``(N,)`` each."""
         with np.errstate(invalid="ignore"):
             lost = self.null.usable & ~self.free.usable & (self.null.slopes >= 0.0)  # at negative expectations
             best = np.where(lost, -1.0, self.free.values[:, 0])
@@ -147,9 +147,10 @@ class _Fits:
             q = asymptotics.qmu_tilde(self._strength, self.held.nll, reference, best, reference)
             q_asimov = np.maximum(2.0 * self.asimov.nll, 0.0)  # their best fit is saturated
         good = (self.free.usable | lost) & self.held.usable & self.null.usable & self.asimov.usable & (q_asimov > 0.0)
-        cls = np.zeros(q.size)
-        cls[good] = asymptotics.cls(np.sqrt(q[good]), np.sqrt(q_asimov[good]))
-        return good & (cls > alpha), good
+        roots = np.sqrt(q[good]), np.sqrt(q_asimov[good])
+        level = np.zeros(q.size)
+        level[good] = asymptotics.clsb_and_clb(*roots)[0] if clsb else asymptotics.cls(*roots)
+        return good & (level > alpha), good
 
 
 def _cores(window: StudyWindow, null: FitResults) -> Array:

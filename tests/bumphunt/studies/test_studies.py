@@ -76,6 +76,13 @@ def test_asymptotic_limits_of_few_events_undercover_by_as_much_as_exact_sums_say
     assert toys.covered.mean() == pytest.approx(exact, abs=4.0 * np.sqrt(0.9 * 0.1 / 8000))
 
 
+def test_clsb_limits_of_many_events_cover_as_often_as_they_say():
+    for n_sigma in (0.1, 1.0, 3.0):
+        toys = covered_toys(one_bin(1e6), n_sigma * 1e3, LimitSettings(method="clsb"), seed=SEED, n_toys=4000)
+        assert toys.good.all()
+        assert stats.binomtest(int(toys.covered.sum()), 4000, 0.9).pvalue > 1e-3
+
+
 def test_undercoverage_of_few_events_fails_and_counts_pass():
     (low,) = findings("coverage", one_bin(0.5), 8000, strengths=(3.0,))
     assert (low.quantity, low.low, low.verdict) == ("coverage", pytest.approx(0.89), Verdict.FAILED)
