@@ -11,6 +11,7 @@ from scipy.stats import multivariate_normal, norm
 from bumphunt.errors import ConfigError, InputError
 from selections.search import Search
 from workflows.chain import global_significance, impacts, prepare, up_to
+from workflows.config.described import read_variables
 from workflows.config.file import load
 from workflows.ntuples.writing import write_tree
 from workflows.results import read_json, read_table
@@ -247,6 +248,14 @@ def test_what_is_for_one_axis_is_refused(tmp_path, edit):
     own.content |= yaml.safe_load(edit)
     with pytest.raises(ConfigError, match=EDITS[edit]):
         own.load()
+
+
+def test_the_listing_says_that_both_axes_are_read_for_the_spectrum(tmp_path):
+    own = Analysis(tmp_path)
+    search = own.load().about.search
+    found = {variable.name: variable.needed for variable in read_variables(search, search.regions[0])}
+    assert found["m_pair"] == found["m_recoil"] == "spectrum"
+    assert found["p"] == "cuts: momentum"
 
 
 def test_nothing_is_searched_between_values_without_an_axis(tmp_path):

@@ -128,7 +128,8 @@ def _needed(
 ) -> str:
     """Return what a variable is needed for: the spectrum, cuts by name, the veto; or observables that nothing reads."""
     cuts = [cut.name for cut in selection.cuts if cut.observable in observables or cut.observable == variable]
-    found = ["spectrum"] if selection.spectrum in observables else []
+    spectrum = {selection.spectrum, *(axis.observable for axis in region.axes)}
+    found = ["spectrum"] if spectrum & set(observables) else []
     found += [f"cuts: {', '.join(cuts)}"] if cuts else []
     if region.role == "signal":
         veto = [axis.name for axis in search.veto if axis.name in observables]

@@ -38,7 +38,7 @@ from workflows.config.tasks import FitTask
 from workflows.fitting.regions import scan_regions
 from workflows.products.selected import FittedSignal, Selected, Unit, projected
 
-__all__ = ["Group", "Sheets", "all_points", "between", "grouped", "neighbours", "see_sheet"]
+__all__ = ["Group", "SeenSheet", "all_points", "between", "grouped", "neighbours", "see_sheet"]
 
 Array = NDArray[np.float64]
 Windows = tuple[tuple[int, int], ...]
@@ -46,7 +46,7 @@ Windows = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sheets:
+class SeenSheet:
     """The spectra of a sheet.
 
     Parameters
@@ -81,7 +81,7 @@ class Group:
     ends: Mapping[str, tuple[float, float]]
 
 
-def see_sheet(setup: ScanSetup, selected: Selected) -> Sheets:
+def see_sheet(setup: ScanSetup, selected: Selected) -> SeenSheet:
     """Return the spectra of a sheet with signals in their own bands, and the bands.
 
     Parameters
@@ -105,7 +105,7 @@ def see_sheet(setup: ScanSetup, selected: Selected) -> Sheets:
             continue
         bands[unit.name], signals = _own_bands(region, unit, setup.band)
         units.append(replace(unit, signals=signals))
-    return Sheets(selected=replace(selected, units=tuple(units)), bands=bands)
+    return SeenSheet(selected=replace(selected, units=tuple(units)), bands=bands)
 
 
 def _own_bands(
@@ -168,7 +168,7 @@ def _cut(unit: Unit, windows: Windows) -> Unit:
     )
 
 
-def all_points(setup: ScanSetup, seen: Mapping[At, Sheets]) -> list[At]:
+def all_points(setup: ScanSetup, seen: Mapping[At, SeenSheet]) -> list[At]:
     """Return the points of the other coordinates at which there are hypotheses, in order.
 
     Where one coordinate is searched between its simulated values, its steps along its axis are as those in mass: in
@@ -206,8 +206,8 @@ def neighbours(points: Sequence[At], at: At) -> tuple[At, At] | None:
 
 
 def between(
-    setup: ScanSetup, seen: Mapping[At, Sheets], models: Mapping[At, Mapping[str, PeakModel]], at: At
-) -> tuple[Sheets, dict[str, PeakModel]]:
+    setup: ScanSetup, seen: Mapping[At, SeenSheet], models: Mapping[At, Mapping[str, PeakModel]], at: At
+) -> tuple[SeenSheet, dict[str, PeakModel]]:
     """Return spectra and signal models at a value of the coordinate between two simulated ones.
 
     What sources of uncertainty do to the signal is that of the nearer one.
@@ -246,11 +246,11 @@ def between(
         other = models[high][name]
         if isinstance(one, SignalModel) and isinstance(other, SignalModel):
             made[name] = model_between(one, other, share)
-    return Sheets(selected=seen[low if share < 0.5 else high].selected, bands=bands), made
+    return SeenSheet(selected=seen[low if share < 0.5 else high].selected, bands=bands), made
 
 
 def grouped(
-    setup: ScanSetup, task: FitTask, sheet: Sheets, signals: Mapping[str, PeakModel], masses: Array
+    setup: ScanSetup, task: FitTask, sheet: SeenSheet, signals: Mapping[str, PeakModel], masses: Array
 ) -> list[Group]:
     """Return hypotheses of a sheet by what they see, in order.
 

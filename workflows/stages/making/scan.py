@@ -22,7 +22,7 @@ from bumphunt.spectrum.pairs import overdispersion
 from workflows.config.coordinates import NO_MASS, At
 from workflows.config.records import ScanSetup, SearchedMasses
 from workflows.config.tasks import FitTask
-from workflows.fitting.bands import Sheets, all_points, between, grouped, neighbours, see_sheet
+from workflows.fitting.bands import SeenSheet, all_points, between, grouped, neighbours, see_sheet
 from workflows.fitting.signals import Gap, counted_signal, fit_signal, gap_beside, rich_enough
 from workflows.products.limit_table import OF_PEAKS, OVERDISPERSION
 from workflows.products.selected import Selected, projected, read_selected
@@ -116,7 +116,9 @@ class _Signals:
     """Where masses were left out, by region."""
 
 
-def _at(setup: ScanSetup, seen: Mapping[At, Sheets], sheets: Mapping[At, _Signals], at: At) -> tuple[Sheets, _Signals]:
+def _at(
+    setup: ScanSetup, seen: Mapping[At, SeenSheet], sheets: Mapping[At, _Signals], at: At
+) -> tuple[SeenSheet, _Signals]:
     """Return spectra and signals at a point of the other coordinates, simulated or between two that were."""
     if at in seen:
         return seen[at], sheets[at]
@@ -150,7 +152,7 @@ def _signals(
 def _scan(
     setup: ScanSetup,
     task: FitTask,
-    sheet: Sheets,
+    sheet: SeenSheet,
     signals: _Signals,
     *,
     seed: tuple[int, ...],
