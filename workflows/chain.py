@@ -42,6 +42,7 @@ from workflows.stages.studying.fit import FIT, fit_stage, largest_excesses
 from workflows.stages.studying.global_significance import global_stage
 from workflows.stages.studying.impacts import IMPACTS, impacts_stage
 from workflows.stages.studying.study import STUDY, study_stage
+from workflows.storage.addresses import Place, is_in
 
 __all__ = [
     "STAGES",
@@ -330,7 +331,7 @@ def _make(stage: Stage, job: Job, folder: Path, older: Older | None) -> None:
         stage.remake(job, folder, older)
 
 
-def _given(job: Job) -> Iterator[Path]:
+def _given(job: Job) -> Iterator[Place]:
     """Yield the ntuples that the YAML names, in order."""
     simulated = job.of(simulate.STAGE.name)
-    return (path for sample in job.inputs for path in sample.files if path.parent != simulated)
+    return (path for sample in job.inputs for path in sample.files if not is_in(path, simulated))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bumphunt.errors import NtupleError
 from workflows.config.records import ReadingSetup
@@ -15,6 +14,7 @@ from workflows.ntuples.missing import MissingBranchesError, all_missing
 from workflows.reading.chunk import jagged_variables
 from workflows.reading.keys import COUNTED
 from workflows.running.progress import Progress
+from workflows.storage.addresses import Place
 
 __all__ = ["OpenedFile", "assumptions", "open_inputs"]
 
@@ -38,7 +38,7 @@ class OpenedFile:
     """
 
     sample: InputSample
-    path: Path
+    path: Place
     info: NtupleInfo | None
     assumed: Mapping[str, str]
     problem: str | None

@@ -9,6 +9,9 @@
 A name that is there as it is written is taken as it is, brackets and all. A link that leads nowhere is a missing file
 where a file is looked for: `check` stops at it, ``--allow-missing`` counts it. Where a folder is looked for, nobody
 knows how many files are behind it, so that this is an error.
+
+Addresses of files on servers begin with ``https://``, ``http://`` or ``root://``. Whether they are there is asked when
+they are opened. ``*`` stands in the name of a file alone, and where the server says which there are: ``root://``.
 """
 
 from __future__ import annotations
@@ -21,13 +24,14 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from bumphunt.errors import ConfigError
+from workflows.storage.addresses import Address, Place, is_address, whole_name
+from workflows.storage.servers import PROTOCOLS, missing_package, names_in
 
 __all__ = ["Identity", "find_files", "identity"]
 
 Identity = tuple[object, ...]
 
 _WILDCARD = re.compile(r"[*?[]")
-_REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _DEEP = "**"
 
 
@@ -35,7 +39,7 @@ class _UnusableError(Exception):
     """Why a pattern cannot be used, and what to do."""
 
 
-def find_files(path: Path, key: str, patterns: Sequence[str]) -> tuple[Path, ...]:
+def find_files(path: Path, key: str, patterns: Sequence[str]) -> tuple[Place, ...]:
     """Return the files that match patterns of a YAML, each once, in the order of the patterns and then of the names.
 
     A file that is found under several names, by links or by several patterns, has the first of them.
@@ -52,12 +56,14 @@ def find_files(path: Path, key: str, patterns: Sequence[str]) -> tuple[Path, ...
     Raises
     ------
     ConfigError
-        If a pattern matches no file, or a folder, or cannot be used; or a folder on the way cannot be looked into.
+        If a pattern matches no file, or a folder, or cannot be used; a folder on the way cannot be looked into; or what
+        speaks the protocol of an address is not installed.
     """
-    found: dict[Identity, Path] = {}
+    found: dict[Identity, Place] = {}
     for pattern in patterns:
         try:
-            for match in _matches(path.parent, pattern):
+            matches = _on_server(pattern) if is_address(pattern) else _matches(path.parent, pattern)
+            for match in matches:
                 found.setdefault(identity(match), match)
         except _UnusableError as error:
             msg = f"{path}: {key}: {error}"
@@ -65,19 +71,66 @@ def find_files(path: Path, key: str, patterns: Sequence[str]) -> tuple[Path, ...
     return tuple(found.values())
 
 
-def identity(path: Path) -> Identity:
+def identity(path: Place) -> Identity:
     """Return what two names of one file have in common: links of any kind and other spellings of a path included.
 
     Parameters
     ----------
     path
-        The file; where there is none yet, names are told apart by the path.
+        The file; where there is none yet, names are told apart by the path, and those on servers by the address.
     """
+    if isinstance(path, Address):
+        return (whole_name(path),)
     try:
         found = path.stat()
     except OSError:
         return (os.path.realpath(path),)
     return found.st_dev, found.st_ino
+
+
+def _on_server(pattern: str) -> list[Address]:
+    """Return the files of an address, with ``*`` in its name for those of the folder that match.
+
+    Raises
+    ------
+    _UnusableError
+        If it cannot be used, or matches none.
+    """
+    protocol, rest = pattern.split("://", 1)
+    address = Address(f"{protocol.lower()}://{rest}")
+    if address.protocol not in PROTOCOLS:
+        want = ", ".join(f"{name}://" for name in PROTOCOLS)
+        msg = f"{pattern!r}: files are read from disk, or from servers by {want}"
+        raise _UnusableError(msg)
+    folder, _, name = address.parts.path.rpartition("/")
+    if not address.parts.hostname or not name:
+        msg = f"{pattern!r} names no file of a server; want such as '{protocol}://server/folder/file.root'"
+        raise _UnusableError(msg)
+    if address.parts.password is not None:
+        where = pattern.replace(f":{address.parts.password}@", ":...@")
+        msg = f"{where!r} holds a password, which results would show; keep it in ~/.netrc"
+        raise _UnusableError(msg)
+    if (package := missing_package(address.protocol)) is not None:
+        msg = f"{pattern!r} is read with the package {package}, which is not installed: pip install 'bumphunt[remote]'"
+        raise _UnusableError(msg)
+    if "*" not in address.parts.path:
+        return [address]
+    if address.protocol.startswith("http"):
+        msg = f"{pattern!r}: a web server does not say which files there are; name each of them"
+        raise _UnusableError(msg)
+    if "*" in folder:
+        msg = f"{pattern!r}: on a server '*' stands in the name of the file alone, not in its folder"
+        raise _UnusableError(msg)
+    start = f"{address.protocol}://{address.parts.netloc}{folder}"
+    try:
+        found = [Address(f"{start}/{there}") for there in names_in(Address(start)) if fnmatchcase(there, name)]
+    except OSError as error:
+        msg = f"the folder {start} cannot be listed ({error.strerror}): mend that, or name each file"
+        raise _UnusableError(msg) from None
+    if not found:
+        msg = f"no file matches {pattern!r}"
+        raise _UnusableError(msg)
+    return found
 
 
 def _matches(base: Path, pattern: str) -> list[Path]:
@@ -88,9 +141,6 @@ def _matches(base: Path, pattern: str) -> list[Path]:
     _UnusableError
         If there is none, or it matches a folder, or what it says is not supported.
     """
-    if _REMOTE.match(pattern):
-        msg = f"{pattern!r} is an address; files are read from disk: copy them, or mount the storage"
-        raise _UnusableError(msg)
     try:
         expanded = Path(pattern).expanduser()
     except RuntimeError:

@@ -20,6 +20,7 @@ from workflows.config.sections.samples import DATA, Files
 from workflows.inputs.patterns import Identity, find_files, identity
 from workflows.ntuples.simulation_record import read_simulation
 from workflows.simulation.plan import PSEUDODATA
+from workflows.storage.addresses import Place
 
 __all__ = ["InputSample", "input_samples"]
 
@@ -56,7 +57,7 @@ class InputSample:
     kind: Literal["data", "background", "signal", "alternative"]
     regions: tuple[str, ...]
     tree: str
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
     luminosity: float | None = None
     mass: float | None = None
     at: At = ALONE
@@ -158,7 +159,7 @@ def _refuse_shared(path: Path, inputs: Sequence[InputSample]) -> None:
     ConfigError
         If so.
     """
-    owners: dict[Identity, tuple[InputSample, Path]] = {}
+    owners: dict[Identity, tuple[InputSample, Place]] = {}
     for sample in inputs:
         for file in sample.files:
             first, other = owners.setdefault(identity(file), (sample, file))
@@ -254,7 +255,7 @@ def _signals(
     return found
 
 
-def _given(path: Path, key: str, files: Files, regions: Sequence[AnalysedRegion]) -> tuple[Path, ...]:
+def _given(path: Path, key: str, files: Files, regions: Sequence[AnalysedRegion]) -> tuple[Place, ...]:
     """Return the files that a YAML gives for regions of one candidate, in order.
 
     Raises

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -18,7 +17,9 @@ from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.flat_files import inspect_flat, is_flat
 from workflows.ntuples.missing import no_branches
-from workflows.ntuples.opening import FileState, open_tree, state_of
+from workflows.ntuples.opening import open_tree
+from workflows.storage.addresses import Place
+from workflows.storage.files import FileState, state_of
 
 __all__ = ["NtupleInfo", "basket_bytes", "inspect", "is_number", "read_columns"]
 
@@ -31,7 +32,7 @@ _NUMBER = re.compile(r"bool|char|float|double|(std::)?u?int\d+_t|std::atomic<std
 class NtupleInfo:
     """What a file holds."""
 
-    path: Path
+    path: Place
     """The file."""
     tree: str
     """Name of the TTree or RNTuple; "" where there is no tree."""
@@ -55,7 +56,7 @@ class NtupleInfo:
 
 
 def inspect(
-    path: Path,
+    path: Place,
     *,
     tree: str,
     variables: Sequence[str],
@@ -118,7 +119,7 @@ def inspect(
 
 
 def _find_branches(
-    path: Path,
+    path: Place,
     tree: str,
     source: Any,
     variables: Sequence[str],
@@ -229,7 +230,7 @@ def _clusters(source: Any, branches: list[str]) -> tuple[int, ...]:
 
 
 def read_columns(
-    path: Path,
+    path: Place,
     *,
     tree: str,
     variables: Sequence[str],

@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import uproot
 from numpy.typing import NDArray
 
 from workflows.ntuples.contents import NtupleInfo
 from workflows.ntuples.flat_files import close_flat, is_flat, read_flat
-from workflows.ntuples.opening import FileState, reading, refuse_changed, state_of
+from workflows.ntuples.opening import reading, refuse_changed
+from workflows.storage.addresses import Place, place_of
+from workflows.storage.files import FileState, open_root, state_of
 
 __all__ = ["EntryRange", "close_file", "entry_ranges", "no_entries", "read_entries"]
 
@@ -105,7 +105,7 @@ def read_entries(where: EntryRange, branches: Sequence[str], jagged: Collection[
     NtupleError
         If the rows cannot be read, or the file is not the one whose entries were counted.
     """
-    path = Path(where.file)
+    path = place_of(where.file)
     if is_flat(path):
         found = read_flat(path, branches, where.start, where.stop)
         if where.state is not None:
@@ -126,9 +126,9 @@ def read_entries(where: EntryRange, branches: Sequence[str], jagged: Collection[
 
 
 @lru_cache(maxsize=1)
-def _opened(path: Path, tree: str, state: FileState) -> Any:
+def _opened(path: Place, tree: str, state: FileState) -> Any:
     """Return an open tree; `state` tells a file from one that took its place."""
-    return uproot.open(path)[tree]
+    return open_root(path)[tree]
 
 
 def close_file() -> None:

@@ -6,12 +6,12 @@ or single blanks. It is held in memory as a whole, of a Parquet file only the ro
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,9 @@ from numpy.typing import NDArray
 from bumphunt.errors import NtupleError
 from workflows.ntuples.branches import branch_name
 from workflows.ntuples.missing import no_branches
-from workflows.ntuples.opening import FileState, state_of
+from workflows.ntuples.opening import no_file
+from workflows.storage.addresses import Place
+from workflows.storage.files import FileState, open_binary, state_of
 
 __all__ = ["FlatInfo", "close_flat", "inspect_flat", "is_flat", "read_flat"]
 
@@ -32,13 +34,13 @@ FlatInfo = tuple[str, int, tuple[int, ...], tuple[str, ...], FileState]
 """Format, rows, the rows at which reading can stop, what is not there, and the state of the file."""
 
 
-def is_flat(path: Path) -> bool:
+def is_flat(path: Place) -> bool:
     """Return whether a file is one of CSV or Parquet, by the ending of its name."""
     return path.suffix.lower() in _SUFFIXES
 
 
 def inspect_flat(
-    path: Path, variables: Sequence[str], names: Mapping[str, str], jagged: Collection[str], optional: Collection[str]
+    path: Place, variables: Sequence[str], names: Mapping[str, str], jagged: Collection[str], optional: Collection[str]
 ) -> FlatInfo:
     """Return what a file holds, after a check that every needed column is there and holds numbers.
 
@@ -73,7 +75,7 @@ def inspect_flat(
     return _SUFFIXES[path.suffix.lower()], rows, clusters, absent, state
 
 
-def read_flat(path: Path, columns: Sequence[str], start: int, stop: int) -> dict[str, NDArray[Any]]:
+def read_flat(path: Place, columns: Sequence[str], start: int, stop: int) -> dict[str, NDArray[Any]]:
     """Return columns by name, shape (R,), of the rows from `start` up to `stop`; NaN where a cell is empty.
 
     Raises
@@ -93,7 +95,7 @@ def close_flat() -> None:
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
+def _reading(path: Place) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an `NtupleError` of one line that names it.
 
     Raises
@@ -106,17 +108,18 @@ def _reading(path: Path) -> Iterator[None]:
     except (NtupleError, MemoryError):
         raise
     except FileNotFoundError:
-        gone = f"is a link to {path.readlink()}, where nothing is" if path.is_symlink() else "there is no such file"
-        msg = f"{path}: {gone}"
-        raise NtupleError(msg) from None
+        raise no_file(path) from None
     except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # of a disk or server; pyarrow's own say less
+            msg = f"{path}: cannot be read: {error.strerror}"
+            raise NtupleError(msg) from None
         reason = " ".join(str(error).split())[:200]
         what = "is truncated or no Parquet file" if path.suffix.lower() in (".parquet", ".pq") else "is no table"
         msg = f"{path}: {what}: {reason}"
         raise NtupleError(msg) from error
 
 
-def _state(path: Path) -> FileState:
+def _state(path: Place) -> FileState:
     """Return what tells a file from one that took its place.
 
     Raises
@@ -124,32 +127,33 @@ def _state(path: Path) -> FileState:
     NtupleError
         If it is empty.
     """
-    if path.stat().st_size == 0:
+    state = state_of(path)
+    if state[0] == 0:
         msg = f"{path}: the file is empty (0 bytes)"
         raise NtupleError(msg)
-    return state_of(path)
+    return state
 
 
-def _contents(path: Path, state: FileState) -> tuple[dict[str, Any], int, tuple[int, ...]]:
+def _contents(path: Place, state: FileState) -> tuple[dict[str, Any], int, tuple[int, ...]]:
     """Return the types of the columns by name, the number of rows, and the rows at which reading can stop."""
     if _SUFFIXES[path.suffix.lower()] == "CSV":
         table = _csv(path, state)
         return dict(zip(table.column_names, table.schema.types, strict=True)), table.num_rows, (0, table.num_rows)
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with open_binary(path) as source, parquet.ParquetFile(source) as file:
         groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         schema = file.schema_arrow
         return dict(zip(schema.names, schema.types, strict=True)), sum(groups), (0, *accumulate(groups))
 
 
-def _rows(path: Path, state: FileState, start: int, stop: int, names: Sequence[str]) -> Any:
+def _rows(path: Place, state: FileState, start: int, stop: int, names: Sequence[str]) -> Any:
     """Return some rows and columns, as a table of pyarrow."""
     if _SUFFIXES[path.suffix.lower()] == "CSV":
         return _csv(path, state).select(list(names)).slice(start, stop - start)
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with open_binary(path) as source, parquet.ParquetFile(source) as file:
         groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         ends = list(accumulate(groups))
         some = [i for i, end in enumerate(ends) if end > start and end - groups[i] < stop]
@@ -158,7 +162,7 @@ def _rows(path: Path, state: FileState, start: int, stop: int, names: Sequence[s
 
 
 @lru_cache(maxsize=1)
-def _csv(path: Path, state: FileState) -> Any:
+def _csv(path: Place, state: FileState) -> Any:
     """Return a CSV file as a table of pyarrow; `state` tells a file from one that took its place.
 
     Raises
@@ -169,7 +173,7 @@ def _csv(path: Path, state: FileState) -> Any:
     del state
     from pyarrow import csv
 
-    with path.open(encoding="utf-8") as file:
+    with io.TextIOWrapper(open_binary(path), encoding="utf-8") as file:
         first = file.readline().removeprefix("\ufeff").lstrip("#").strip()
     apart = next((mark for mark in _APART if mark in first), ",")
     names = [name.strip().strip('"') for name in first.split(apart)]
@@ -179,12 +183,13 @@ def _csv(path: Path, state: FileState) -> Any:
     if twice := [name for name in names if names.count(name) > 1]:
         msg = f"{path}: the column {twice[0]!r} stands twice in its first line"
         raise NtupleError(msg)
-    return csv.read_csv(
-        path,
-        read_options=csv.ReadOptions(column_names=names, skip_rows=1),
-        parse_options=csv.ParseOptions(delimiter=apart),
-        convert_options=csv.ConvertOptions(null_values=["", "nan", "NaN", "NA", "null"]),
-    )
+    with open_binary(path) as source:
+        return csv.read_csv(
+            source,
+            read_options=csv.ReadOptions(column_names=names, skip_rows=1),
+            parse_options=csv.ParseOptions(delimiter=apart),
+            convert_options=csv.ConvertOptions(null_values=["", "nan", "NaN", "NA", "null"]),
+        )
 
 
 def _is_number(kind: Any) -> bool:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
 
 from bumphunt.errors import NtupleError
+from workflows.storage.addresses import Place
 
 __all__ = ["MissingBranchesError", "all_missing", "no_branches"]
 
@@ -27,7 +27,7 @@ class MissingBranchesError(NtupleError):
         What is missing, each as text with the closest names.
     """
 
-    def __init__(self, path: Path, tree: str, missing: tuple[str, ...]) -> None:
+    def __init__(self, path: Place, tree: str, missing: tuple[str, ...]) -> None:
         super().__init__(path, tree, missing)
         self.path, self.tree, self.missing = path, tree, missing
 
@@ -36,7 +36,7 @@ class MissingBranchesError(NtupleError):
         return f"{_sentence([self])}; {_way_out([self])}"
 
 
-def no_branches(path: Path, tree: str, missing: Mapping[str, str], there: Collection[str]) -> MissingBranchesError:
+def no_branches(path: Place, tree: str, missing: Mapping[str, str], there: Collection[str]) -> MissingBranchesError:
     """Return the error about branches that a file does not have.
 
     Parameters

@@ -6,17 +6,13 @@ import re
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-import uproot
-
 from bumphunt.errors import InputError, NtupleError
+from workflows.storage.addresses import Address, Place
+from workflows.storage.files import FileState, open_root, read_bytes, state_of
 
-__all__ = ["FileState", "open_tree", "reading", "refuse_changed", "state_of"]
-
-FileState = tuple[int, ...]
-"""What tells a file from what may take its place: time of change, size, and number of the inode."""
+__all__ = ["no_file", "open_tree", "reading", "refuse_changed"]
 
 _TREE_CLASSES = re.compile(r"TTree|TNtupleD?|TChain|ROOT::(Experimental::)?RNTuple")
 _HEADER_BYTES = 20
@@ -30,7 +26,7 @@ _LARGE_FILE_VERSION = 1_000_000
 
 
 @contextmanager
-def reading(path: Path, tree: str) -> Iterator[None]:
+def reading(path: Place, tree: str) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an `NtupleError` that names file and tree.
 
     Raises
@@ -43,6 +39,8 @@ def reading(path: Path, tree: str) -> Iterator[None]:
     except (NtupleError, InputError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(path, Address) and isinstance(error, OSError) and error.strerror:  # it was asked often enough
+            raise _unreadable(path, error) from error
         _refuse_unusable(path)
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
         what = next((what for kind, what in _NOT_DAMAGED.items() if isinstance(error, kind)), "the file is damaged")
@@ -50,22 +48,16 @@ def reading(path: Path, tree: str) -> Iterator[None]:
         raise NtupleError(msg) from error
 
 
-def _refuse_unusable(path: Path) -> None:
+def _refuse_unusable(path: Place) -> None:
     """Raise if a file is missing, has a name that cannot be opened, is no ROOT file, or is shorter than it says."""
-    if "::" in str(path):  # fsspec takes it for a chain of file systems
+    if not isinstance(path, Address) and "::" in str(path):  # fsspec takes it for a chain of file systems
         msg = f"{path}: a name with '::' cannot be opened; rename it"
         raise NtupleError(msg)
     try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            header = file.read(_HEADER_BYTES)
-    except FileNotFoundError:
-        gone = f"is a link to {path.readlink()}, where nothing is" if path.is_symlink() else "there is no such file"
-        msg = f"{path}: {gone}"
-        raise NtupleError(msg) from None
+        size = int(state_of(path)[0])
+        header = read_bytes(path, 0, _HEADER_BYTES)
     except OSError as error:
-        msg = f"{path}: cannot be read: {error.strerror}"
-        raise NtupleError(msg) from None
+        raise _unreadable(path, error) from None
     if size == 0:
         msg = f"{path}: the file is empty (0 bytes)"
         raise NtupleError(msg)
@@ -81,19 +73,23 @@ def _refuse_unusable(path: Path) -> None:
         raise NtupleError(msg)
 
 
-def state_of(path: Path) -> FileState:
-    """Return the state of a file.
-
-    Raises
-    ------
-    OSError
-        If there is none.
-    """
-    stat = path.stat()
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+def _unreadable(path: Place, error: OSError) -> NtupleError:
+    """Return the error about a file that is not there, or cannot be read."""
+    return (
+        no_file(path)
+        if isinstance(error, FileNotFoundError)
+        else NtupleError(f"{path}: cannot be read: {error.strerror}")
+    )
 
 
-def refuse_changed(path: Path, before: FileState, *, root: bool = True) -> None:
+def no_file(path: Place) -> NtupleError:
+    """Return the error about a file that is not there."""
+    if not isinstance(path, Address) and path.is_symlink():
+        return NtupleError(f"{path}: is a link to {path.readlink()}, where nothing is")
+    return NtupleError(f"{path}: there is no such file")
+
+
+def refuse_changed(path: Place, before: FileState, *, root: bool = True) -> None:
     """Raise if a file is not what it was: its rows would be those of two files.
 
     Parameters
@@ -110,7 +106,11 @@ def refuse_changed(path: Path, before: FileState, *, root: bool = True) -> None:
     NtupleError
         If so, or it cannot be used any more.
     """
-    if state_of(path) != before:
+    try:
+        now = state_of(path)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    if now != before:
         if root:
             _refuse_unusable(path)
         msg = f"{path}: the file has changed while it was read: it was replaced, or is still being written; try again"
@@ -118,7 +118,7 @@ def refuse_changed(path: Path, before: FileState, *, root: bool = True) -> None:
 
 
 @contextmanager
-def open_tree(path: Path, tree: str) -> Iterator[Any]:
+def open_tree(path: Place, tree: str) -> Iterator[Any]:
     """Open a TTree or RNTuple for reading.
 
     Raises
@@ -128,7 +128,7 @@ def open_tree(path: Path, tree: str) -> Iterator[Any]:
         the tree is in use.
     """
     _refuse_unusable(path)
-    with reading(path, tree), uproot.open(path) as file:
+    with reading(path, tree), open_root(path) as file:
         classes = file.classnames(cycle=False)
         trees = [name for name, kind in classes.items() if _TREE_CLASSES.fullmatch(kind)]
         if tree not in trees:

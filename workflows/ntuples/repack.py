@@ -61,10 +61,12 @@ def packing_advice(info: NtupleInfo) -> str | None:
     """
     if info.rows < MANY_ROWS or not info.basket_bytes < SMALL_BASKET:
         return None
+    copy = "the copy on this machine and OUT.root"
+    if isinstance(info.path, Path):
+        copy = f"{info.path} {info.path.with_stem(info.path.stem + '_repacked')}"
     return (
         f"{info.path}: its baskets hold {info.basket_bytes:.0f} bytes on average, so that it is read up to twenty"
-        f" times slower than it could be; make a copy with large ones: bumphunt repack {info.path}"
-        f" {info.path.with_stem(info.path.stem + '_repacked')}"
+        f" times slower than it could be; make a copy with large ones: bumphunt repack {copy}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -11,6 +10,7 @@ import numpy as np
 
 from bumphunt.errors import NtupleError
 from workflows.ntuples.opening import open_tree
+from workflows.storage.addresses import Place
 
 __all__ = ["SIMULATION_TREE", "Simulation", "read_simulation", "write_simulation"]
 
@@ -44,7 +44,7 @@ class Simulation:
     """(sum w)^2 / sum w^2 of all generated events."""
 
 
-def read_simulation(path: Path) -> Simulation:
+def read_simulation(path: Place) -> Simulation:
     """Return how a sample was simulated.
 
     Raises

@@ -26,6 +26,7 @@ from workflows.inputs.samples import InputSample
 from workflows.reading.ledger import LedgerEntry
 from workflows.reading.plan import ProcessedSample
 from workflows.results import write_csv
+from workflows.storage.addresses import place_of, relative_to
 
 __all__ = ["LEDGER", "read_ledger", "write_ledger"]
 
@@ -47,12 +48,11 @@ def write_ledger(read: Iterable[tuple[InputSample, ProcessedSample]], folder: Pa
     columns: dict[str, list[object]] = {name: [] for name in COLUMNS}
     for sample, result in read:
         for entry in result.ledger:
-            file = Path(entry.file)
             row = (
                 sample.name,
                 sample.kind,
                 " ".join(sample.regions),
-                str(file.relative_to(folder.parent) if file.is_relative_to(folder.parent) else file),
+                relative_to(place_of(entry.file), folder.parent),
                 *(entry.tree, entry.start, entry.stop, entry.expected, entry.processed),
                 result.share(entry),
                 entry.reason,

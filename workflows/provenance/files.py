@@ -4,7 +4,7 @@ Bytes tell whether a file is damaged. They hold dates and identifiers in ROOT an
 write different ones; what later stages depend on is the digest of the values.
 
 ============== =============================================================
-fingerprint    what identifies an input
+fingerprint    what identifies an input; `fingerprints`, many of them
 bytes_digest   of every byte of a file
 content_digest of the values in it
 ============== =============================================================
@@ -13,7 +13,8 @@ content_digest of the values in it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -21,7 +22,11 @@ from zipfile import ZipFile
 import numpy as np
 import uproot
 
-__all__ = ["WHOLE", "Fingerprint", "bytes_digest", "content_digest", "fingerprint", "fingerprint_of"]
+from workflows.storage.addresses import Address, Place
+from workflows.storage.files import read_bytes
+from workflows.storage.servers import size_and_mark
+
+__all__ = ["WHOLE", "Fingerprint", "bytes_digest", "content_digest", "fingerprint", "fingerprint_of", "fingerprints"]
 
 Fingerprint = Mapping[str, object]
 """What identifies a file, as JSON can hold it."""
@@ -30,10 +35,36 @@ WHOLE = 1 << 20
 """Files of at most so many bytes are read as a whole; of larger ones the ends are, and the time of change counts."""
 _ENDS = 65536
 _BATCH = "100 MB"
+_AT_A_TIME = 16
+"""Questions that servers are asked at a time."""
 
 
-def fingerprint(path: Path) -> Fingerprint:
-    """Return what identifies an input file: its content if it is small, else its size, ends and time of change."""
+def fingerprints(places: Sequence[Place]) -> list[Fingerprint]:
+    """Return what identifies input files; a server that has left one question without an answer is asked no more."""
+    silent: dict[str, Fingerprint] = {}
+
+    def found(place: Place) -> Fingerprint:
+        server = place.parts.netloc if isinstance(place, Address) else ""
+        if server in silent:
+            return silent[server]
+        answer = fingerprint(place)
+        if server and answer.get("unreachable"):
+            silent[server] = answer
+        return answer
+
+    if not any(isinstance(place, Address) for place in places):
+        return [fingerprint(place) for place in places]
+    with ThreadPoolExecutor(_AT_A_TIME) as threads:
+        return list(threads.map(found, places))
+
+
+def fingerprint(path: Place) -> Fingerprint:
+    """Return what identifies an input file: its content if it is small, else its size, ends and time of change.
+
+    Of a file on a server it is the size with what the server marks its content with; the ends where that is nothing.
+    """
+    if isinstance(path, Address):
+        return _of_address(path)
     try:
         stat = path.stat()
         with path.open("rb") as file:
@@ -45,6 +76,21 @@ def fingerprint(path: Path) -> Fingerprint:
     except OSError as error:  # whether it may be missing is decided where it is read
         return {"unreadable": str(error.strerror)}
     return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256_ends": sha.hexdigest()}
+
+
+def _of_address(address: Address) -> Fingerprint:
+    """Return what identifies a file on a server."""
+    try:
+        size, mark = size_and_mark(address)
+        if mark:
+            return {"size": size, "mark": mark}
+        ends = [(0, min(size, _ENDS)), (max(0, size - _ENDS), size)]
+        sha = hashlib.sha256(b"".join(read_bytes(address, start, stop) for start, stop in ends))
+    except (FileNotFoundError, PermissionError, IsADirectoryError) as error:
+        return {"unreadable": str(error.strerror)}
+    except OSError as error:
+        return {"unreadable": str(error.strerror), "unreachable": True}
+    return {"size": size, "sha256_ends": sha.hexdigest()}
 
 
 def fingerprint_of(content: bytes) -> Fingerprint:

@@ -38,9 +38,10 @@ import bumphunt
 from bumphunt.errors import BumphuntError
 from workflows.provenance.changes import changes
 from workflows.provenance.code import Code, code_of, module_digest, versions_of
-from workflows.provenance.files import Fingerprint, bytes_digest, content_digest, fingerprint
+from workflows.provenance.files import Fingerprint, bytes_digest, content_digest, fingerprints
 from workflows.results import PROVENANCE, read_json, write_json
 from workflows.running.blocks import BLOCKS
+from workflows.storage.addresses import Place, whole_name
 from workflows.whole_file import link
 
 __all__ = ["Older", "Step", "content_of", "damaged_outputs", "forget_unfinished", "outputs_of", "record_of"]
@@ -103,7 +104,7 @@ class Step:
     settings: Mapping[str, object]
     make: Callable[[Path, Older | None], None]
     modules: Sequence[str] = ()
-    files: Sequence[Path] = ()
+    files: Sequence[Place] = ()
     loaded: Mapping[str, Fingerprint] = field(default_factory=dict)
     packages: Mapping[str, str | None] = field(default_factory=dict)
     upstream: Sequence[Step] = ()
@@ -228,7 +229,7 @@ class Step:
     def _dependencies(self, record: Record | None) -> dict[str, Any]:
         """Return everything the outputs depend on."""
         code = self._code(record)
-        files = {str(path.resolve()): fingerprint(path) for path in self.files}
+        files = dict(zip(map(whole_name, self.files), fingerprints(self.files), strict=True))
         return {
             "settings": self.settings,
             "code": {"roots": list(self.modules), "modules": code.modules},

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from bumphunt.errors import BumphuntError
-from workflows.provenance.files import content_digest, fingerprint
+from workflows.provenance.files import content_digest, fingerprints
 from workflows.provenance.step import content_of, damaged_outputs, outputs_of, record_of
 from workflows.results import PROVENANCE
+from workflows.storage.addresses import place_of
 
 __all__ = ["Verified", "verify"]
 
@@ -91,4 +92,5 @@ def _other_values(place: Path, record: Mapping[str, Any]) -> Iterator[str]:
 
 def _changed(files: Mapping[str, Any]) -> list[str]:
     """Return the input files that are not what they were."""
-    return [path for path, found in files.items() if fingerprint(Path(path)) != found]
+    now = fingerprints([place_of(path) for path in files])
+    return [path for path, found in zip(files, now, strict=True) if found != files[path]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import awkward as ak
@@ -21,6 +20,7 @@ from workflows.reading.keys import COUNTED, RowNumbers, constant, counted_candid
 from workflows.reading.plan import WEIGHT, RegionPlan
 from workflows.reading.run_list import RUN, run_numbers
 from workflows.reading.weights import Corrections
+from workflows.storage.addresses import place_of
 
 __all__ = ["Chunk", "chunk_of", "jagged_variables", "nan_allowed", "needed_variables"]
 
@@ -127,7 +127,7 @@ def chunk_of(
         absent=tuple(name for name, branch in branches.items() if branch not in there),
     )
     if missing := [name for name in where.absent if name not in absent]:
-        raise no_branches(Path(where.file), where.tree, {name: branches[name] for name in missing}, there)
+        raise no_branches(place_of(where.file), where.tree, {name: branches[name] for name in missing}, there)
     columns = {
         name: _lists(events[branch], name, where)
         if name in jagged

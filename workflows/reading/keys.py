@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from selections.events import CANDIDATE, ENTRY, EVENT_KEY, FILE, RowKey, candida
 from workflows.ntuples.contents import read_columns
 from workflows.ntuples.entry_ranges import EntryRange
 from workflows.reading.plan import WEIGHT
+from workflows.storage.addresses import place_of
 
 __all__ = [
     "COUNTED",
@@ -160,7 +160,7 @@ def read_numbers(
     there = [name for name in key.variables if name not in where.absent]
     columns = (
         read_columns(
-            Path(where.file), tree=where.tree, variables=there, names=names, start=where.start, stop=where.stop
+            place_of(where.file), tree=where.tree, variables=there, names=names, start=where.start, stop=where.stop
         )
         if there
         else {}

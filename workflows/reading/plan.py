@@ -20,6 +20,7 @@ from selections.shifts import Shift
 from workflows.reading.ledger import LedgerEntry
 from workflows.reading.spectra import NOMINAL, RESERVED, spectra_axes
 from workflows.running.missing import Missing
+from workflows.storage.addresses import Place
 
 __all__ = [
     "ALL_CANDIDATES",
@@ -65,7 +66,7 @@ class SampleFiles:
         anything is counted, candidates of an event included. Regions that are not named are not blinded.
     """
 
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
     simulated: bool
     signal: bool = False
     blind: dict[str, tuple[float, float]] | None = None

@@ -36,6 +36,7 @@ from workflows.running.executors import OrderedExecutor, block_name, root_error
 from workflows.running.missing import Missing
 from workflows.running.parts import Part
 from workflows.running.workers import Workers
+from workflows.storage.addresses import whole_name
 
 __all__ = ["CHUNK_RECORDS", "CHUNK_SIZE", "read_part", "read_samples", "unread"]
 
@@ -267,7 +268,7 @@ def _inspect(
         if not sample.files:
             msg = f"sample {name!r} has no files; give at least one"
             raise InputError(msg)
-        paths = [path.resolve() for path in sample.files]
+        paths = [whole_name(path) for path in sample.files]
         if twice := [path for path in paths if paths.count(path) > 1]:
             msg = f"sample {name!r}: the file {twice[0]} is given twice; give it once"
             raise InputError(msg)

@@ -27,6 +27,7 @@ from workflows.config.regions import AnalysedRegion
 from workflows.inputs.samples import InputSample
 from workflows.provenance.settings import plain
 from workflows.stages.stage import Job
+from workflows.storage.addresses import is_in
 
 __all__ = ["BLINDED", "factors", "normalised", "read", "searched", "shown", "tested"]
 
@@ -83,7 +84,7 @@ def _samples(job: Job) -> dict[str, Any]:
     simulated = job.of("simulate")
 
     def content(sample: InputSample) -> dict[str, Any]:
-        files = [str(path) for path in sample.files if path.parent != simulated]
+        files = [str(path) for path in sample.files if not is_in(path, simulated)]
         found: dict[str, Any] = {
             "kind": sample.kind,
             "regions": list(sample.regions),

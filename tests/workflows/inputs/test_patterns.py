@@ -86,8 +86,6 @@ def test_pattern_that_names_nothing_is_refused(folder, pattern):
         ("run1", "matches the folder"),
         ("*", "matches the folder"),
         ("..", "matches the folder"),
-        ("root://server//data.root", "is an address; files are read from disk"),
-        ("https://server/data.root", "is an address"),
         ("a.root:events", "the tree is named under ntuples.tree"),
         ("{a,b}.root", "braces are not expanded"),
         ("$DATA/a.root", "environment variables are not expanded"),

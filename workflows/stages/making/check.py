@@ -30,6 +30,7 @@ from workflows.results import write_csv
 from workflows.running.progress import Progress
 from workflows.stages.depends import normalised, read
 from workflows.stages.stage import Job, Stage
+from workflows.storage.addresses import relative_to
 
 __all__ = ["STAGE", "check_inputs"]
 
@@ -118,7 +119,7 @@ def _row(file: OpenedFile, results: Path) -> tuple[object, ...]:
         sample.name,
         sample.kind,
         " ".join(sample.regions),
-        str(path.relative_to(results) if path.is_relative_to(results) else path),
+        relative_to(path, results),
         *((None, None, None) if info is None else (info.kind, info.rows, round(info.rows_per_cluster))),
         sample.luminosity,
         sample.mass,

@@ -30,6 +30,7 @@ from workflows.running.progress import Progress
 from workflows.running.workers import Workers
 from workflows.stages.depends import BLINDED, read
 from workflows.stages.stage import Job, Stage
+from workflows.storage.addresses import place_of, whole_name
 
 __all__ = ["STAGE", "process_ntuples", "process_part", "refuse_unread"]
 
@@ -212,6 +213,11 @@ def _depends(job: Job) -> dict[str, Any]:
     return {**read(job), SHIFTS: {"shifts": shifts, "cut_on": {plan.name: plain(plan.cut_on) for plan in plans}}}
 
 
+def _whole(file: str) -> str:
+    """Return the name under which an input file is recorded."""
+    return whole_name(place_of(file))
+
+
 def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str, Any]:
     """Return what one sample depends on: not on the files of others, and on what is blinded or shifted if it is."""
     settings = dict(dependencies["settings"])
@@ -219,7 +225,7 @@ def _of_sample(dependencies: Mapping[str, Any], sample: InputSample) -> dict[str
     of_data = {name: settings.pop(name, None) for name in ("search", BLINDED, "unbinned")}
     own = samples.get(sample.name, {}).get("+".join(sample.regions), {})
     files = [file for parts in samples.values() for part in parts.values() for file in part["files"]]
-    others = {str(Path(file).resolve()) for file in files} - {str(Path(f).resolve()) for f in own.get("files", ())}
+    others = {_whole(file) for file in files} - {_whole(file) for file in own.get("files", ())}
     return {
         **{name: dependencies[name] for name in ("code", "packages")},
         "stages": {} if own.get("files") else dependencies["stages"],

@@ -20,6 +20,7 @@ from workflows.simulation.files import simulate
 from workflows.simulation.plan import SimulationPlan
 from workflows.simulation.table import write_samples
 from workflows.stages.stage import Job, Stage
+from workflows.storage.addresses import is_in
 
 __all__ = ["STAGE", "check_simulated"]
 
@@ -56,7 +57,7 @@ def check_simulated(
     """
     planned = {plan.candidate.name: plan for plan in plans}
     for sample in inputs:
-        if any(path.parent != folder for path in sample.files):
+        if not all(is_in(path, folder) for path in sample.files):
             continue
         if sample.tree != SIMULATED_TREE:
             msg = f"{setup.path}: ntuples.tree = {sample.tree!r}: that of simulated files is {SIMULATED_TREE!r}"
