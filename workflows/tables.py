@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import InputError
+from workflows.whole_file import read_whole
 
 __all__ = ["read_numbers"]
 
@@ -33,7 +34,7 @@ def read_numbers(path: Path, *, columns: int | tuple[int, ...]) -> NDArray[np.fl
         If the file is missing or empty, or a row has another number of columns, or a word where a number is wanted.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_whole(path).decode("utf-8").splitlines()
     except FileNotFoundError:
         msg = f"{path}: there is no such file"
         raise InputError(msg) from None

@@ -1,7 +1,8 @@
-"""Files that are there as a whole or not at all, and the same file in two places."""
+"""Files that are there as a whole or not at all, or are read so, and the same file in two places."""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import uuid
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["link", "whole_file"]
+__all__ = ["link", "read_whole", "whole_file"]
 
 
 @contextmanager
@@ -40,6 +41,19 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
     finally:
         partial.unlink(missing_ok=True)
+
+
+def read_whole(path: Path) -> bytes:
+    """Return the bytes of a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is a pipe or a device, which may have no end.
+    """
+    if path.exists() and not path.is_file() and not path.is_dir():  # of a folder the system says so itself
+        raise OSError(errno.EINVAL, "is a pipe or a device, and no file", str(path))
+    return path.read_bytes()
 
 
 def link(source: str | Path, target: str | Path) -> None:

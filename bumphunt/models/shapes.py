@@ -94,7 +94,7 @@ def _area(t: Array, alpha: float, n: float) -> Array:
     """Return the integral of `_height` from -alpha to t (negative in the tail); any n > 0."""
     core = SQRT_2PI * (ndtr(np.maximum(t, -alpha)) - ndtr(-alpha))
     # integral of y^-n dy from 1 to y = (y^(1 - n) - 1) / (1 - n), ln y for n = 1
-    tail = np.exp(-0.5 * alpha**2) * (n / alpha) * boxcox(_tail_distance(t, alpha, n), 1.0 - n)
+    tail = np.exp(-0.5 * alpha * alpha) * (n / alpha) * boxcox(_tail_distance(t, alpha, n), 1.0 - n)
     return np.asarray(core - tail)
 
 
@@ -104,7 +104,7 @@ def _tail_area(alpha: float, n: float) -> float:
     if not n > 1.0:
         msg = f"a Crystal Ball tail on the whole line needs n > 1, got {n}"
         raise InputError(msg)
-    return float(np.exp(-0.5 * alpha**2) * n / (alpha * (n - 1.0)))
+    return float(np.exp(-0.5 * alpha * alpha) * n / (alpha * (n - 1.0)))
 
 
 def crystal_ball_pdf(x: ArrayLike, mean: float, sigma: float, alpha: float, n: float, *, tail: Tail = "low") -> Array:

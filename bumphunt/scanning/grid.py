@@ -14,6 +14,11 @@ __all__ = ["mass_grid"]
 
 Array = NDArray[np.float64]
 
+MOST_MASSES = 100_000
+"""Most hypotheses of a grid: the finest published scans have some ten thousand."""
+POINTS = 16
+"""Masses at which the steps are looked at before."""
+
 
 def mass_grid(
     low: float,
@@ -45,8 +50,8 @@ def mass_grid(
     Raises
     ------
     InputError
-        If the range is empty, wholly excluded or outside the signal model, the step is not positive, or an interval
-        ends before it begins.
+        If the range is empty, wholly excluded or outside the signal model, the step is not positive or so small that
+        there would be more than `MOST_MASSES`, or an interval ends before it begins.
     """
     if not 0.0 <= low <= high or not step > 0.0:
         msg = f"a mass grid needs 0 <= low <= high and a positive step, got {low}, {high} GeV, step {step}"
@@ -57,6 +62,9 @@ def mass_grid(
             raise InputError(msg)
     signals = list(signal) if isinstance(signal, Sequence) else [signal]
     _following(high, signals, step)  # both ends inside a model, or an error
+    if _number(low, high, signals, step) > MOST_MASSES:
+        msg = f"a step of {step} resolutions makes more than {MOST_MASSES} masses from {low} to {high} GeV"
+        raise InputError(msg)
     masses, mass = [], _allowed(low, excluded)
     while mass <= high:
         masses.append(mass)
@@ -65,6 +73,14 @@ def mass_grid(
         msg = f"the excluded masses {list(excluded)} GeV leave nothing of {low} to {high} GeV"
         raise InputError(msg)
     return np.array(masses)
+
+
+def _number(low: float, high: float, signals: Sequence[PeakModel], step: float) -> float:
+    """Return about how many masses there are from `low` to `high` [GeV]; inf where a step leads nowhere."""
+    points = np.linspace(low, high, POINTS)
+    inside = [m for m in points if any(model.masses[0] <= m <= model.masses[-1] for model in signals)]
+    steps = np.array([_following(float(m), signals, step) - m for m in inside])
+    return float((high - low) * np.mean(1.0 / steps)) if np.all(steps > 0.0) else np.inf
 
 
 def _following(mass: float, signals: Sequence[PeakModel], step: float) -> float:

@@ -23,6 +23,12 @@ from workflows.config.sections.analysis import Analysis
 
 __all__ = ["load"]
 
+MOST_VALUES = 100_000
+"""Keys and values of a YAML with its anchors written out: few lines of anchors of anchors could fill any memory."""
+
+SHOWN = 200
+"""Characters of a wrong value that are shown."""
+
 
 def load(path: Path) -> ResolvedAnalysis:
     """Return the analysis that a YAML file describes.
@@ -39,6 +45,8 @@ def load(path: Path) -> ResolvedAnalysis:
     """
     try:
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        _refuse_endless(path, node)
+        _refuse_unprintable(path, node)
         content = _content(path, node)
     except FileNotFoundError:
         msg = f"{path}: there is no such file"
@@ -48,6 +56,9 @@ def load(path: Path) -> ResolvedAnalysis:
         raise ConfigError(msg) from None
     except ConfigError:
         raise
+    except RecursionError:
+        msg = f"{path}: is no YAML that can be read: its lists stand in lists without an end"
+        raise ConfigError(msg) from None
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that does not exist
         msg = f"{path}: is no YAML: {' '.join(str(error).split())}"
         raise ConfigError(msg) from None
@@ -70,6 +81,47 @@ def _of_the_form_given(errors: list[ErrorDetails]) -> list[ErrorDetails]:
     deeper = [e for e in errors if not (e["type"].endswith("_type") and isinstance(e["input"], dict))]
     inside = {e["loc"][0] for e in deeper}
     return [e for e in errors if e in deeper or e["loc"][0] not in inside]
+
+
+def _refuse_endless(path: Path, node: yaml.Node | None) -> None:
+    """Raise for anchors that stand in themselves, or that would make a document without measure of a few lines.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node) -> int:
+        if not isinstance(node, yaml.CollectionNode):
+            return 1
+        if id(node) not in sizes:
+            sizes[id(node)] = MOST_VALUES  # of itself, where it stands in itself
+            parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+            sizes[id(node)] = 1 + sum(map(size, parts))
+        return sizes[id(node)]
+
+    if node is not None and size(node) > MOST_VALUES:
+        msg = f"{path}: has more than {MOST_VALUES} values with its anchors written out, or an anchor in itself"
+        raise ConfigError(msg)
+
+
+def _refuse_unprintable(path: Path, node: yaml.Node | None) -> None:
+    """Raise for a text of several lines, or with characters that cannot be seen: no key has one, nor should a path.
+
+    Raises
+    ------
+    ConfigError
+        If so.
+    """
+    if isinstance(node, yaml.ScalarNode) and not node.value.isprintable():
+        msg = f"{path}:{node.start_mark.line + 1}: {node.value[:SHOWN]!r} is no text of one line that can be seen"
+        raise ConfigError(msg)
+    if isinstance(node, yaml.CollectionNode):
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        for part in parts:
+            _refuse_unprintable(path, part)
 
 
 def _content(path: Path, node: yaml.Node | None) -> dict[str, Any]:
@@ -133,7 +185,8 @@ def _describe(path: Path, node: yaml.Node | None, error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{path}:{line}: key {key!r} is missing"
     what = error["msg"].removeprefix("Value error, ")
-    value = "" if error["type"] == "value_error" else f" = {error['input']!r}"
+    text = repr(error["input"])
+    value = "" if error["type"] == "value_error" else f" = {text if len(text) <= SHOWN else text[:SHOWN] + '...'}"
     return f"{path}:{line}: {key + value + ': ' if key else ''}{what}"
 
 

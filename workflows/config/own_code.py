@@ -29,6 +29,7 @@ import cloudpickle
 
 from workflows.provenance.code import FRAMEWORK, imported, module_name
 from workflows.provenance.files import Fingerprint, fingerprint, fingerprint_of
+from workflows.whole_file import read_whole
 
 __all__ = ["OwnCode", "OwnFunction", "Source", "code_of_sources", "execute", "sources_beside", "sources_of_package"]
 
@@ -140,7 +141,7 @@ def _followed(name: str, path: Path, find: Callable[[str], Path | None]) -> dict
         name, path = waiting.pop()
         if name in found:
             continue
-        found[name] = Source(path=path, content=path.read_bytes())
+        found[name] = Source(path=path, content=read_whole(path))
         try:
             pairs = list(imported(found[name].content, _package(name, path)))
         except SyntaxError as error:

@@ -106,6 +106,7 @@ def inspect(
         there = source.typenames()
         absent = tuple(v for v in variables if v in optional and branch_name(v, names) not in there)
         branches = _find_branches(path, tree, source, [v for v in variables if v not in absent], names, jagged)
+        _refuse_contradictions(path, tree, source, branches)
         return NtupleInfo(
             path=path,
             tree=tree,
@@ -116,6 +117,26 @@ def inspect(
             state=state,
             absent=absent,
         )
+
+
+def _refuse_contradictions(path: Place, tree: str, source: Any, branches: Sequence[str]) -> None:
+    """Raise for a TTree that says another number of rows than its branches: rows would be lost without a word.
+
+    Raises
+    ------
+    NtupleError
+        If so.
+    """
+    if hasattr(source, "cluster_summaries"):
+        return
+    for name in branches:
+        there = {int(source[name].num_entries), int(source[name].entry_offsets[-1])}
+        if there != {int(source.num_entries)}:
+            rows = " or ".join(map(str, sorted(there)))
+            msg = (
+                f"{path}: tree {tree!r} has {source.num_entries} rows, but branch {name!r} {rows}: the file is damaged"
+            )
+            raise NtupleError(msg)
 
 
 def _find_branches(

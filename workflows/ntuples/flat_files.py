@@ -141,7 +141,7 @@ def _contents(path: Place, state: FileState) -> tuple[dict[str, Any], int, tuple
         return dict(zip(table.column_names, table.schema.types, strict=True)), table.num_rows, (0, table.num_rows)
     from pyarrow import parquet
 
-    with open_binary(path) as source, parquet.ParquetFile(source) as file:
+    with open_binary(path) as source, parquet.ParquetFile(source, page_checksum_verification=True) as file:
         groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         schema = file.schema_arrow
         return dict(zip(schema.names, schema.types, strict=True)), sum(groups), (0, *accumulate(groups))
@@ -153,7 +153,7 @@ def _rows(path: Place, state: FileState, start: int, stop: int, names: Sequence[
         return _csv(path, state).select(list(names)).slice(start, stop - start)
     from pyarrow import parquet
 
-    with open_binary(path) as source, parquet.ParquetFile(source) as file:
+    with open_binary(path) as source, parquet.ParquetFile(source, page_checksum_verification=True) as file:
         groups = [file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)]
         ends = list(accumulate(groups))
         some = [i for i, end in enumerate(ends) if end > start and end - groups[i] < stop]

@@ -25,6 +25,7 @@ import uproot
 from workflows.storage.addresses import Address, Place
 from workflows.storage.files import read_bytes
 from workflows.storage.servers import size_and_mark
+from workflows.whole_file import read_whole
 
 __all__ = ["WHOLE", "Fingerprint", "bytes_digest", "content_digest", "fingerprint", "fingerprint_of", "fingerprints"]
 
@@ -67,9 +68,9 @@ def fingerprint(path: Place) -> Fingerprint:
         return _of_address(path)
     try:
         stat = path.stat()
+        if stat.st_size <= WHOLE:
+            return fingerprint_of(read_whole(path))
         with path.open("rb") as file:
-            if stat.st_size <= WHOLE:
-                return fingerprint_of(file.read())
             sha = hashlib.sha256(file.read(_ENDS))
             file.seek(stat.st_size - _ENDS)
             sha.update(file.read())

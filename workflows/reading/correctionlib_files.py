@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from bumphunt.errors import ConfigError, InputError, unknown_name
 from workflows.reading.plan import Correction
 from workflows.reading.spectra import NOMINAL
+from workflows.whole_file import read_whole
 
 __all__ = ["LoadedCorrection", "evaluate", "load", "weight_variation"]
 
@@ -56,7 +57,7 @@ def load(source: Correction) -> LoadedCorrection:
     """
     try:
         if (text := source.content) is None:
-            content = source.file.read_bytes()
+            content = read_whole(source.file)
             text = (gzip.decompress(content) if content.startswith(_GZIP) else content).decode()
         found = _compiled(text)
         document = json.loads(text)

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, unknown_name
+from workflows.whole_file import read_whole
 
 __all__ = ["RUN", "RunList", "RunNumber", "read_run_list", "run_numbers"]
 
@@ -162,7 +163,7 @@ def _rows(path: Path) -> list[tuple[str, Mapping[str, Any]]]:
         If it cannot be read as one.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_whole(path).decode("utf-8-sig")
         if path.suffix.lower() == ".json":
             content = json.loads(text)
             if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):

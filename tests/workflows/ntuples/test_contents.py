@@ -126,7 +126,8 @@ class Tree:
         return {name: kind for name, (kind, _) in KINDS.items()}
 
     def __getitem__(self, branch):
-        return SimpleNamespace(interpretation=KINDS[branch][1], num_baskets=1, uncompressed_bytes=40)
+        baskets = {"num_baskets": 1, "uncompressed_bytes": 40, "num_entries": 5, "entry_offsets": [0, 5]}
+        return SimpleNamespace(interpretation=KINDS[branch][1], **baskets)
 
     def common_entry_offsets(self, filter_name):
         return [0, 5]
@@ -184,3 +185,14 @@ def test_lists_of_numbers_of_an_rntuple_are_known_by_their_type(typename, read):
             return {"x": typename}
 
     assert is_list(Source(), "x") == read
+
+
+def test_tree_that_says_fewer_rows_than_its_branches_is_damaged(tmp_path):
+    """A header without rows is how rows are lost without a word: written in place, it has no checksum."""
+    path = tmp_path / "a.root"
+    with uproot.recreate(path) as file:
+        file.mktree("events", {"x": np.dtype("f8")}).extend({"x": np.arange(1234.0)})
+    content = path.read_bytes()
+    path.write_bytes(content.replace((1234).to_bytes(8, "big"), bytes(8), 1))  # the first is that of the tree
+    with pytest.raises(NtupleError, match=r"tree 'events' has 0 rows, but branch 'x' 1234: the file is damaged"):
+        inspect(path, tree="events", variables=["x"], names={})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from bumphunt.cuts.classifier import require
 from bumphunt.errors import InputError, unknown_name
 from bumphunt.kinematics.momenta import BEAMS
@@ -16,9 +18,13 @@ from workflows.simulation.hepmc import HEPMC
 
 __all__ = ["check_names"]
 
+LONGEST = 100
+"""Characters of a name: it stands in tables and figures, and in names of files."""
+
 
 def check_names(sections: Analysis, search: Search, registry: Registry) -> None:
-    """Raise a `ValueError` for a name that stands for nothing."""
+    """Raise a `ValueError` for a name that stands for nothing, or can be none."""
+    _check_own_names(sections)
     if isinstance(sections.beams, str) and sections.beams not in BEAMS:
         raise ValueError(unknown_name("beams =", sections.beams, BEAMS))
     if isinstance(sections.detector, str):
@@ -40,6 +46,28 @@ def check_names(sections: Analysis, search: Search, registry: Registry) -> None:
             if name not in sections.backgrounds:
                 raise ValueError(unknown_name(f"{key}: sample", name, sections.backgrounds))
     _check_alternatives(sections)
+
+
+def _check_own_names(sections: Analysis) -> None:
+    """Raise for a name that the YAML gives and that can be none; those that become files may not leave their folder."""
+    files: dict[str, Collection[str]] = {"samples": sections.samples, "control": sections.control}
+    words: dict[str, Collection[str]] = {
+        "corrections": sections.corrections,
+        "factors": sections.factors,
+        "systematics": sections.systematics,
+        "cuts": sections.cuts,
+    }
+    for key, names in {**files, **words}.items():
+        for name in names:
+            if not name.isprintable() or not 0 < len(name) <= LONGEST or name.strip(" /") != name:
+                msg = (
+                    f"{key}: {name[:LONGEST]!r} can be no name: want one line of at most {LONGEST} characters, without"
+                    " blanks or slashes at its ends"
+                )
+                raise ValueError(msg)
+            if key in files and (name.startswith(".") or set(name) & set("/\\")):
+                msg = f"{key}: {name!r} names files too: want neither slashes nor a dot at its beginning"
+                raise ValueError(msg)
 
 
 def _check_alternatives(sections: Analysis) -> None:

@@ -19,7 +19,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from workflows.config.sections.section import Finite, Number, Positive, Relative, Section
+from workflows.config.sections.section import Finite, Number, Relative, Section
 from workflows.reading.plan import Correction
 
 __all__ = ["ControlSection", "CorrectionSection", "FactorSection", "factors_on", "product"]
@@ -84,7 +84,7 @@ class CorrectionSection(Section):
 class FactorSection(Section):
     """A factor on simulated samples, with its uncertainty: one number from data."""
 
-    value: Positive
+    value: Annotated[float, Number, Field(gt=0, le=1e6)]
     """The factor."""
     uncertainty: Relative = 0.0
     """Relative uncertainty."""

@@ -15,6 +15,7 @@ from bumphunt.inference.settings import LimitMethod, Prior, SignificanceMethod
 from bumphunt.models.background import BackgroundModel, Family
 from bumphunt.models.known_peaks import KnownPeak, known_peak
 from bumphunt.scanning.sources import Source
+from bumphunt.spectrum.edges import MOST_BINS
 from selections.shifts import Shift
 from workflows.config.sections.section import (
     Count,
@@ -109,6 +110,9 @@ class SpectrumBinning(Section):
             raise ValueError(msg)
         if ways == ["edges"] and ends != (None, None):
             msg = "'edges' have their ends: remove 'low' and 'high'"
+            raise ValueError(msg)
+        if self.bins is not None and self.bins > MOST_BINS:
+            msg = f"bins = {self.bins}: a spectrum has at most {MOST_BINS}"
             raise ValueError(msg)
         if self.log and (ways != ["bins"] or not (self.low or 0.0) > 0.0):
             msg = "log: true is for 'low' above 0, 'high' and 'bins'"

@@ -7,6 +7,7 @@ the other coordinates are hypotheses of the same spectra.
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 from collections.abc import Mapping
 from functools import lru_cache, partial
@@ -15,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from bumphunt.errors import ConfigError
+from bumphunt.errors import BumphuntError, ConfigError
 from bumphunt.inference import asymptotics
 from bumphunt.scanning.regions import blinded
 from bumphunt.search_wide.global_p0 import global_p0
@@ -109,27 +110,44 @@ def toys_of_search(search: WholeSearch, n_toys: int, job: Job, *, folder: Path, 
     blocks, shared = Blocks(folder=folder / TOYS, types=(Largest,)), folder / "search"
     indices = [range(k, min(k + BLOCK, n_toys)) for k in range(first, n_toys, BLOCK)]
     folder.mkdir(parents=True, exist_ok=True)
-    shared.write_bytes(pickle.dumps(search))  # for the processes of this run alone
-    tasks = [blocks.kept(f"{one.start:08}_{len(one)}", partial(_block, shared, one, seed)) for one in indices]
+    content = pickle.dumps(search)  # for the processes of this run alone
+    shared.write_bytes(content)
+    share = partial(_block, shared, hashlib.sha256(content).hexdigest())
+    tasks = [blocks.kept(f"{one.start:08}_{len(one)}", partial(share, one, seed)) for one in indices]
     _shared.cache_clear()
-    with in_order(tasks, workers=job.workers) as results:
-        for one, block in zip(indices, results, strict=True):
-            found.append(block)
-            job.progress("toys", one.stop, n_toys)
-    _shared.cache_clear()
+    try:
+        with in_order(tasks, workers=job.workers) as results:
+            for one, block in zip(indices, results, strict=True):
+                found.append(block)
+                job.progress("toys", one.stop, n_toys)
+    finally:
+        _shared.cache_clear()
+        shared.unlink(missing_ok=True)
     return joined_blocks(found)
 
 
 @lru_cache(maxsize=1)
-def _shared(path: Path) -> WholeSearch:
-    """Return the search that a process wrote for all: each reads it once."""
-    found: WholeSearch = pickle.loads(path.read_bytes())
+def _shared(path: Path, digest: str) -> WholeSearch:
+    """Return the search that a process wrote for all: each reads it once, if it is that.
+
+    Raises
+    ------
+    BumphuntError
+        If the file is another one: to open what somebody else pickled is to execute it.
+    """
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != digest:
+        msg = f"{path}: is not what this run has written; run it again"
+        raise BumphuntError(msg)
+    found: WholeSearch = pickle.loads(content)
     return found
 
 
-def _block(path: Path, indices: range, seed: int) -> Largest:
+def _block(path: Path, digest: str, indices: range, seed: int) -> Largest:
     """Return a block of toys."""
-    return largest_of_block(_shared(path), indices, seed=np.random.SeedSequence((seed, TOY_STREAM)), level=LEVEL)
+    return largest_of_block(
+        _shared(path, digest), indices, seed=np.random.SeedSequence((seed, TOY_STREAM)), level=LEVEL
+    )
 
 
 def _write(job: Job, found: GlobalSignificance, folder: Path) -> None:
