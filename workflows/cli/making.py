@@ -12,14 +12,16 @@ from workflows.cli.options import (
     Address,
     AllowMissing,
     AnalysisFile,
+    Asked,
     ExecutorName,
     Output,
     Workers,
+    command,
     folder_of,
     workers_of,
 )
 from workflows.cli.terminal import at_work, say, show
-from workflows.cli.work import GOES_ON, make, make_step
+from workflows.cli.work import held, make, make_step
 
 if TYPE_CHECKING:
     from workflows.running.workers import Workers as WorkersOf
@@ -30,45 +32,31 @@ __all__ = ["VERBS"]
 def _verb(name: str, text: str) -> Callable[..., None]:
     """Return the command of one stage."""
 
-    def command(
-        analysis: AnalysisFile,
-        output: Output = None,
-        workers: Workers = 1,
-        executor: ExecutorName = "local",
-        scheduler: Address = None,
-        allow_missing: AllowMissing = False,
-    ) -> None:
-        make(analysis, output, workers_of(workers, executor, scheduler), allow_missing, name)
+    def stage(asked: Asked) -> None:
+        make(asked, name)
 
-    command.__doc__ = f"{text} (with the stages before it that are out of date)."
-    return command
+    stage.__doc__ = f"{text} (with the stages before it that are out of date)."
+    return command(stage)
 
 
+@command
 def process(
-    analysis: AnalysisFile,
-    output: Output = None,
-    workers: Workers = 1,
-    executor: ExecutorName = "local",
-    scheduler: Address = None,
-    allow_missing: AllowMissing = False,
+    asked: Asked,
     part: Annotated[
         str | None, typer.Option(metavar="K/N", help="Only part K of N, for batch systems; then 'bumphunt merge'.")
     ] = None,
 ) -> None:
     """Read every ntuple once: cutflow, N-1, spectra, and the events that pass (with the stages before it)."""
-    who = workers_of(workers, executor, scheduler)
     if part is None:
-        make(analysis, output, who, allow_missing, "process")
+        make(asked, "process")
         return
     from workflows import chain
-    from workflows.config.file import load
     from workflows.running.parts import Part
 
-    wanted, resolved, folder = Part.parse(part), load(analysis), folder_of(analysis, output)
-    with at_work(folder, GOES_ON, shared=True) as progress:
-        job = chain.prepare(resolved, folder, workers=who, allow_missing=allow_missing, progress=progress)
+    wanted = Part.parse(part)
+    with held(asked, shared=True) as job:
         chain.process_part(job, wanted)
-    say(f"part {part} is kept in {folder}; when all are there: bumphunt merge {analysis}")
+    say(f"part {part} is kept in {asked.folder}; when all are there: bumphunt merge {asked.analysis}")
 
 
 def merge(
@@ -79,11 +67,9 @@ def merge(
 ) -> None:
     """Put the parts of 'bumphunt process --part K/N' together: those in the results, and those in other folders."""
     from workflows import chain
-    from workflows.config.file import load
 
-    resolved, folder = load(analysis), folder_of(analysis, output)
-    with at_work(folder, GOES_ON) as progress:
-        job = chain.prepare(resolved, folder, allow_missing=allow_missing, progress=progress)
+    asked = Asked(analysis=analysis, folder=folder_of(analysis, output), workers=1, allow_missing=allow_missing)
+    with held(asked) as job:
         chain.hide_unblinded(job)
         make_step(chain.merge(job, parts or ()))
 
@@ -102,13 +88,14 @@ def simulate(
     if validate == (analysis is not None):
         msg = "give either an analysis (ANALYSIS.yaml) to simulate, or --validate"
         raise typer.BadParameter(msg)
+    who = workers_of(workers, executor, scheduler)
     if analysis is None:
-        folder = output if output is not None else Path("results") / "validation"
-        _validate(folder, workers_of(workers, executor, scheduler))
+        _validate(output if output is not None else Path("results") / "validation", who)
         return
     from workflows.simulation.table import printed_rows
 
-    job = make(analysis, output, workers_of(workers, executor, scheduler), False, "simulate")
+    asked = Asked(analysis=analysis, folder=folder_of(analysis, output), workers=who, allow_missing=False)
+    job = make(asked, "simulate")
     header, rows = printed_rows(job.of("simulate"))
     title = f"samples at {job.analysis.about.luminosity:g} fb^-1; expected and effective numbers of rows"
     show(title, header, rows, text=header[:1])
@@ -128,22 +115,14 @@ def _validate(folder: Path, workers: WorkersOf) -> None:
     say(f"validation page: {folder / 'validation.html'}")
 
 
-def run(
-    analysis: AnalysisFile,
-    output: Output = None,
-    workers: Workers = 1,
-    executor: ExecutorName = "local",
-    scheduler: Address = None,
-    allow_missing: AllowMissing = False,
-) -> None:
+@command
+def run(asked: Asked) -> None:
     """Make every stage that is out of date, in order, and show the result."""
     from workflows.chain import fits_of_excesses, known_global
     from workflows.products.global_table import global_sentence
     from workflows.products.limit_table import summarise
 
-    job = make(
-        analysis, output, workers_of(workers, executor, scheduler), allow_missing, "report", after=fits_of_excesses
-    )
+    job = make(asked, "report", after=fits_of_excesses)
     about = job.analysis.about
     known = known_global(job)
     summary = summarise(
@@ -160,20 +139,13 @@ def run(
     say(summary.most_significant)
 
 
-def correct(
-    analysis: AnalysisFile,
-    output: Output = None,
-    workers: Workers = 1,
-    executor: ExecutorName = "local",
-    scheduler: Address = None,
-    allow_missing: AllowMissing = False,
-) -> None:
+@command
+def correct(asked: Asked) -> None:
     """Measure factors between data and simulation in control samples, as files for the section 'corrections'."""
     from workflows import chain
     from workflows.products.factor_files import factor_rows
 
-    who = workers_of(workers, executor, scheduler)
-    job = make(analysis, output, who, allow_missing, "check", extra=lambda job: [chain.correct(job)])
+    job = make(asked, "check", extra=lambda job: [chain.correct(job)])
     folder = job.of("correct")
     names = ("factor", "region", "bin", "value", "data", "simulation", "luminosity")
     show("factors from control samples: data / simulation", names, factor_rows(folder), text=names[:3])

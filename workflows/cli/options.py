@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from workflows.running.workers import Workers as WorkersOf
 
 __all__ = [
     "Address",
     "AllowMissing",
     "AnalysisFile",
+    "Asked",
     "At",
     "ExecutorName",
     "Output",
     "Workers",
+    "command",
     "coordinates",
     "folder_of",
     "workers_of",
@@ -90,3 +93,64 @@ def coordinates(texts: Sequence[str] | None) -> dict[str, float]:
             msg = f"--at {text}: want NAME=VALUE, such as lifetime=10"
             raise typer.BadParameter(msg) from None
     return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What most verbs are asked in common.
+
+    Parameters
+    ----------
+    analysis
+        The YAML.
+    folder
+        Where its results are.
+    workers
+        Who does the work.
+    allow_missing
+        Whether to go on when rows cannot be read.
+    """
+
+    analysis: Path
+    folder: Path
+    workers: WorkersOf
+    allow_missing: bool
+
+
+def _shared(
+    analysis: AnalysisFile,
+    output: Output = None,
+    workers: Workers = 1,
+    executor: ExecutorName = "local",
+    scheduler: Address = None,
+    allow_missing: AllowMissing = False,
+) -> Asked:
+    """Return what was asked with the options that most verbs have."""
+    return Asked(
+        analysis=analysis,
+        folder=folder_of(analysis, output),
+        workers=workers_of(workers, executor, scheduler),
+        allow_missing=allow_missing,
+    )
+
+
+def command(verb: Callable[..., None]) -> Callable[..., None]:
+    """Return a verb as a command: the arguments of `_shared` stand in the place of its argument ``asked``.
+
+    The YAML stands where that does, and the options behind those of the verb.
+    """
+    shared = inspect.signature(_shared, eval_str=True).parameters
+    own = inspect.signature(verb, eval_str=True).parameters
+    analysis, *options = shared.values()
+    mine = [analysis if name == "asked" else parameter for name, parameter in own.items()]
+
+    def made(**given: Any) -> None:
+        common = {name: given.pop(name) for name in shared}
+        verb(asked=_shared(**common), **given)
+
+    made.__doc__ = verb.__doc__
+    keyword = inspect.Parameter.KEYWORD_ONLY  # which may have defaults in any order
+    made.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [parameter.replace(kind=keyword) for parameter in [*mine, *options]]
+    )
+    return made

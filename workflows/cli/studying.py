@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from workflows.cli.options import (
-    Address,
-    AllowMissing,
-    AnalysisFile,
-    At,
-    ExecutorName,
-    Output,
-    Workers,
-    coordinates,
-    workers_of,
-)
+from workflows.cli.options import Asked, At, command, coordinates
 from workflows.cli.terminal import NOT_VERIFIED, say, show
 from workflows.cli.work import make
 
@@ -35,16 +25,8 @@ Masses = Annotated[
 ]
 
 
-def impacts(
-    analysis: AnalysisFile,
-    mass: Masses = None,
-    at: At = None,
-    output: Output = None,
-    workers: Workers = 1,
-    executor: ExecutorName = "local",
-    scheduler: Address = None,
-    allow_missing: AllowMissing = False,
-) -> None:
+@command
+def impacts(asked: Asked, mass: Masses = None, at: At = None) -> None:
     """Show what each source of uncertainty does to the signal and to its limit at a mass."""
     from workflows import chain
     from workflows.results import read_json
@@ -54,8 +36,7 @@ def impacts(
     def wanted(job: Job) -> list[Step]:
         return [chain.impacts(job, m, beside) for m in mass or (None,)]
 
-    who = workers_of(workers, executor, scheduler)
-    for step in wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted)):
+    for step in wanted(make(asked, "scan", extra=wanted)):
         found = read_json(step.folder / "impacts.json")
         columns = ("source", "n_sig_up", "n_sig_down", "n_sig_error", "limit_obs", "limit_exp")
         # a number that could not be worked out is null
@@ -69,16 +50,8 @@ def impacts(
         say(f"statistical error: {number['statistical']} events; table and figure: {step.folder}")
 
 
-def fit_window(
-    analysis: AnalysisFile,
-    mass: Masses = None,
-    at: At = None,
-    output: Output = None,
-    workers: Workers = 1,
-    executor: ExecutorName = "local",
-    scheduler: Address = None,
-    allow_missing: AllowMissing = False,
-) -> None:
+@command
+def fit_window(asked: Asked, mass: Masses = None, at: At = None) -> None:
     """Fit the window of a mass and draw it: data, components, pulls, likelihood, parameters."""
     from workflows import chain
     from workflows.results import read_json
@@ -88,8 +61,7 @@ def fit_window(
     def wanted(job: Job) -> list[Step]:
         return [chain.fit(job, m, beside) for m in mass or (None,)]
 
-    who = workers_of(workers, executor, scheduler)
-    for step in wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted)):
+    for step in wanted(make(asked, "scan", extra=wanted)):
         found = read_json(step.folder / "fit.json")
         columns = ("parameter", "constraint", "centre", "width", "value", "error")
         rows = zip(*(found["parameters"][name] for name in columns), strict=True)
@@ -100,27 +72,16 @@ def fit_window(
         say(f"tables and figure: {step.folder}")
 
 
+@command
 def global_significance(
-    analysis: AnalysisFile,
+    asked: Asked,
     toys: Annotated[int, typer.Option(help="Toys of the complete spectra; those that are there are kept.")] = 1000,
-    output: Output = None,
-    workers: Workers = 1,
-    executor: ExecutorName = "local",
-    scheduler: Address = None,
-    allow_missing: AllowMissing = False,
 ) -> None:
     """Say what the largest local significance is worth: the complete scan on toys of the complete spectra."""
     from workflows import chain
     from workflows.products.global_table import largest_excess
 
-    job = make(
-        analysis,
-        output,
-        workers_of(workers, executor, scheduler),
-        allow_missing,
-        "scan",
-        extra=lambda job: [chain.global_significance(job, toys)],
-    )
+    job = make(asked, "scan", extra=lambda job: [chain.global_significance(job, toys)])
     folder = job.of("global")
     say(f"table and figure: {folder}")
     say(largest_excess(folder))
@@ -138,19 +99,15 @@ StudyName = Annotated[
 ]
 
 
+@command
 def study(
     name: StudyName,
-    analysis: AnalysisFile,
+    asked: Asked,
     mass: Annotated[
         list[float] | None, typer.Option(help="Mass [GeV]; may be given several times; five of the scan unless given.")
     ] = None,
     toys: Annotated[int, typer.Option(help="Toys of each mass, signal and background.")] = 1000,
     at: At = None,
-    output: Output = None,
-    workers: Workers = 1,
-    executor: ExecutorName = "local",
-    scheduler: Address = None,
-    allow_missing: AllowMissing = False,
 ) -> None:
     """Say whether fits are unbiased, pulls normal, limits above the signal, p-values right: exit status 1 if not."""
     from workflows import chain
@@ -162,8 +119,7 @@ def study(
     def wanted(job: Job) -> list[Step]:
         return [chain.study(job, name, mass or (), beside, toys)]
 
-    who = workers_of(workers, executor, scheduler)
-    (step,) = wanted(make(analysis, output, who, allow_missing, "scan", extra=wanted))
+    (step,) = wanted(make(asked, "scan", extra=wanted))
     found = read_json(step.folder / f"{name}.json")
     header, rows = printed_findings(found["findings"])
     show(f"study of {name}: {found['criterion']}", header, rows, text=("toys", "quantity", "verdict"))

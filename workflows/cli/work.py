@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from workflows.cli.options import folder_of
+from workflows.cli.options import Asked
 from workflows.cli.terminal import at_work, say
 
 if TYPE_CHECKING:
     from workflows.provenance.step import Step
-    from workflows.running.workers import Workers
     from workflows.stages.stage import Job
 
-__all__ = ["GOES_ON", "make", "make_step"]
+__all__ = ["held", "make", "make_step"]
 
-GOES_ON = "; what is finished is kept, and the next run goes on from there"
+_GOES_ON = "; what is finished is kept, and the next run goes on from there"
+
+
+@contextmanager
+def held(asked: Asked, *, shared: bool = False) -> Iterator[Job]:
+    """Hold the folder of an analysis, that was read before, and yield what stages are made of."""
+    from workflows.chain import prepare
+    from workflows.config.file import load
+
+    resolved = load(asked.analysis)
+    with at_work(asked.folder, _GOES_ON, shared=shared) as progress:
+        yield prepare(
+            resolved, asked.folder, workers=asked.workers, allow_missing=asked.allow_missing, progress=progress
+        )
 
 
 def make(
-    analysis: Path,
-    output: Path | None,
-    workers: Workers,
-    allow_missing: bool,
+    asked: Asked,
     verb: str,
     extra: Callable[[Job], Sequence[Step]] = lambda _: (),
     after: Callable[[Job], Sequence[Step]] = lambda _: (),
 ) -> Job:
     """Make the stages up to `verb` that are out of date, those of `extra`, then those of `after`; return the job."""
-    from workflows.chain import hide_unblinded, prepare, up_to
-    from workflows.config.file import load
+    from workflows.chain import hide_unblinded, up_to
 
-    resolved = load(analysis)
-    folder = folder_of(analysis, output)
-    with at_work(folder, GOES_ON) as progress:
-        job = prepare(resolved, folder, workers=workers, allow_missing=allow_missing, progress=progress)
+    with held(asked) as job:
         hide_unblinded(job)
         for step in (*up_to(job, verb), *extra(job)):
             make_step(step)
