@@ -331,6 +331,23 @@ def test_feldman_cousins_rows_are_the_upper_ends_of_the_intervals():
     assert many.p0 > 0.0
 
 
+def test_clsb_rows_are_the_limits_of_the_window_and_of_the_count_and_are_below_those_of_cls():
+    s, settings = spectra(), LimitSettings(method="clsb")
+    for method, name in ((TEMPLATES, "clsb_asymptotic"), (COUNTING, "clsb_counting")):
+        (row,) = run(method, s, signal=signal_model(), masses=[5.0], limits=settings).points
+        (cls,) = run(method, s, signal=signal_model(), masses=[5.0]).points
+        assert (row.method, row.valid) == (name, True)
+        assert row.n_sig_ul_obs < cls.n_sig_ul_obs
+        assert row.n_sig_ul_exp < cls.n_sig_ul_exp
+        assert (row.n_sig, row.p0) == (cls.n_sig, cls.p0)
+    found = counted(s, signal_model())
+    want = counting_limit(found.n_obs, found.model(), criterion="clsb").observed / found.fraction
+    assert row.n_sig_ul_obs == pytest.approx(want, rel=1e-9)
+    (row,) = run(TEMPLATES, s, signal=signal_model(), masses=[5.0], limits=settings).points
+    window = fitted(s, signal_model(), mass=5.0)
+    assert row.n_sig_ul_obs == pytest.approx(limit(window, method="clsb").observed, rel=1e-6)
+
+
 def test_feldman_cousins_limits_are_refused_for_more_than_one_count():
     s, settings = spectra(), LimitSettings(method="feldman-cousins")
     with pytest.raises(InputError, match="got 1 regions and the method 'templates'"):

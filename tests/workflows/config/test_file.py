@@ -139,7 +139,11 @@ def test_shipped_examples_load():
             "systematics: {fake: {spurious_signal: 0.2}}\nfit: {method: counting}\nsearch:",
             ["systematics.fake: a count cannot use a spurious_signal"],
         ),
-        ("search:", "fit: {method: counting, limit: toys}\nsearch:", [":9:", "limit: toys is an approximation"]),
+        (
+            "search:",
+            "fit: {method: counting, limit: toys}\nsearch:",
+            [":9:", "limit: toys is an approximation", "'clsb'"],
+        ),
         ("search:", "fit: {method: counting, significance: toys}\nsearch:", [":9:", "p0 of a count is exact"]),
         ("search:", "fit: {significance: exact}\nsearch:", [":9:", "significance"]),
         (
