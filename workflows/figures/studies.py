@@ -81,7 +81,7 @@ def _panel(axes: Axes, columns: Mapping[str, Sequence[Any]], quantity: str, seri
     )
     number = np.array([series.index(_series(columns["truth"][k], columns["n_sigma"][k])) for k in here])
     masses, mine = np.unique(mass), np.unique(number)
-    reach = max(float(np.ptp(masses)), 0.2 * float(masses[0]))
+    reach = max(float(np.ptp(masses)), 0.2 * float(masses[0])) or 1.0  # without a mass there is one place
     x = mass + (np.searchsorted(mine, number) - 0.5 * (mine.size - 1)) * DODGE * reach
     shown = np.concatenate([low, high, value - error, value + error])
     shown = shown[np.isfinite(shown)] if np.isfinite(shown).any() else np.zeros(1)

@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bumphunt.errors import ConfigError, unknown_name
 from bumphunt.scanning.regions import ScanRegion
 from bumphunt.scanning.sources import Sources
 from workflows.config.coordinates import NO_MASS, At, at_of, file_suffix, in_figures, mass_words, words
 from workflows.config.records import About, ResolvedAnalysis, ScanSetup
-from workflows.fitting.bands import between, grouped, neighbours, see_sheet
+from workflows.fitting.bands import Group, between, grouped, neighbours, see_sheet
 from workflows.products.selected import read_selected
 from workflows.products.signal_models import read_signal_models
 from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
 
-__all__ = ["HypothesisInputs", "checked_point", "hypothesis_stage", "tested_point"]
+__all__ = ["HypothesisInputs", "checked_point", "groups_at", "hypothesis_stage", "tested_point"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,14 +88,9 @@ def hypothesis_stage(
     mass, at = checked_point(analysis, mass, beside or {})
 
     def make(job: Job, folder: Path) -> None:
-        setup, selected = job.analysis.scan, read_selected(job.of("spectra"))
-        points = (at,) if at in setup.points else neighbours(setup.points, at) or ()
-        seen = {point: see_sheet(setup, selected.sheet(point)) for point in points}
-        models = {point: read_signal_models(job.of("scan"), point) for point in points}
-        sheet, signals = (seen[at], models[at]) if at in seen else between(setup, seen, models, at)
-        (group,) = grouped(setup, setup.fits[0], sheet, signals, np.array([mass]))
+        (group,) = groups_at(job, at, np.array([mass]))
         looked = HypothesisInputs(
-            setup=setup,
+            setup=job.analysis.scan,
             about=job.analysis.about,
             mass=mass,
             at=at,
@@ -112,6 +108,26 @@ def hypothesis_stage(
         make=make,
         modules=lambda _: (write.__module__,),
     )
+
+
+def groups_at(job: Job, at: At, masses: NDArray[np.float64]) -> list[Group]:
+    """Return hypotheses of the main fit at a point of the other coordinates, by what they see.
+
+    Parameters
+    ----------
+    job
+        The analysis, whose spectra and scan are there.
+    at
+        The point, which was simulated or is searched between two that were.
+    masses
+        The hypotheses [GeV], rising, shape (M,).
+    """
+    setup, selected = job.analysis.scan, read_selected(job.of("spectra"))
+    points = (at,) if at in setup.points else neighbours(setup.points, at) or ()
+    seen = {point: see_sheet(setup, selected.sheet(point)) for point in points}
+    models = {point: read_signal_models(job.of("scan"), point) for point in points}
+    sheet, signals = (seen[at], models[at]) if at in seen else between(setup, seen, models, at)
+    return grouped(setup, setup.fits[0], sheet, signals, masses)
 
 
 def checked_point(analysis: ResolvedAnalysis, mass: float | None, beside: Mapping[str, float]) -> tuple[float, At]:

@@ -36,20 +36,17 @@ from bumphunt.studies.studies import (
 )
 from bumphunt.studies.toys import FittedToys
 from bumphunt.studies.verdicts import Finding, Verdict, worst
-from bumphunt.studies.windows import study_windows
+from bumphunt.studies.windows import StudyWindow, study_windows
 from workflows.config.coordinates import file_suffix, in_figures
 from workflows.config.records import ResolvedAnalysis
 from workflows.figures.studies import study as draw
 from workflows.figures.style import save
-from workflows.fitting.regions import scan_regions
-from workflows.products.selected import read_selected
-from workflows.products.signal_models import read_signal_models
 from workflows.results import read_table, write_csv, write_json
 from workflows.running.blocks import BLOCKS, Blocks
 from workflows.running.workers import in_order
 from workflows.stages.depends import tested
 from workflows.stages.stage import Job, Stage
-from workflows.stages.studying.hypothesis import checked_point, tested_point
+from workflows.stages.studying.hypothesis import checked_point, groups_at, tested_point
 
 __all__ = ["STUDY", "study_stage"]
 
@@ -98,11 +95,10 @@ def study_stage(
         msg = f"study background: {analysis.path} has no family under fit.background whose order could be another one"
         raise ConfigError(msg)
     at = tested_point(analysis, beside)
-    for mass in masses:
-        checked_point(analysis, mass, beside)
+    chosen = tuple(dict.fromkeys(checked_point(analysis, mass, beside)[0] for mass in masses))
 
     def make(job: Job, folder: Path) -> None:
-        _make(job, folder, study, tuple(masses), at, n_toys)
+        _make(job, folder, study, chosen, at, n_toys)
 
     return Stage(
         name=STUDY,
@@ -111,7 +107,7 @@ def study_stage(
         depends=lambda job: {
             **tested(job),
             "study": study,
-            "masses": list(masses),
+            "masses": list(chosen),
             "at": dict(at),
             "toys": n_toys,
             "pseudo": job.analysis.about.pseudo,
@@ -140,28 +136,36 @@ def _check_counts(analysis: ResolvedAnalysis, study: Study) -> None:
 def _make(job: Job, folder: Path, study: Study, masses: tuple[float, ...], at: Any, n_toys: int) -> None:
     """Write a study: table, document, figure."""
     setup, about = job.analysis.scan, job.analysis.about
-    regions, sources = scan_regions(
-        setup, setup.fits[0], read_selected(job.of("spectra")).sheet(at), read_signal_models(job.of("scan"), at)
-    )
-    chosen = masses or _usual(job, at)
+    groups = groups_at(job, at, np.array(sorted(masses or _usual(job, at))))
     left_out: list[tuple[float, Flag]] = []
     beside: dict[str, Any] = {}
     if study == "stability":
         refitted = partial(
             refits,
-            regions,
             method=setup.method,
-            sources=sources,
             limits=setup.limits,
             engine=setup.engine,
             seed=np.random.SeedSequence((setup.seed, STREAM)),
         )
-        found = stable(refit for mass in chosen for refit in refitted(mass))
+        found = stable(
+            refit
+            for group in groups
+            for mass in group.masses.tolist()
+            for refit in refitted(group.regions, mass, sources=group.sources)
+        )
     else:
         kind = "expectation" if about.blinded else "pseudo-data" if about.pseudo else "data"
-        windows, left_out = study_windows(
-            regions, chosen, method=setup.method, sources=sources, drawn_from=f"fit to the {kind}"
-        )
+        windows: list[StudyWindow] = []
+        for group in groups:
+            inside, lost = study_windows(
+                group.regions,
+                group.masses.tolist(),
+                method=setup.method,
+                sources=group.sources,
+                drawn_from=f"fit to the {kind}",
+            )
+            windows += inside
+            left_out += lost
         if study == "background":
             found = compared(windows)
         else:
@@ -203,7 +207,8 @@ def _make(job: Job, folder: Path, study: Study, masses: tuple[float, ...], at: A
 def _usual(job: Job, at: Any) -> tuple[float, ...]:
     """Return masses of the scan [GeV], evenly over its hypotheses."""
     table = read_table(job.of("scan"), job.analysis.scan.fits[0].file("scan"))
-    here = np.flatnonzero(np.all([table["mass"] > 0.0, *(table[name] == value for name, value in at)], axis=0))
+    every = np.ones(table["mass"].size, dtype=np.bool_)
+    here = np.flatnonzero(np.all([every, *(table[name] == value for name, value in at)], axis=0))
     places = ((np.arange(USUAL) + 0.5) / USUAL * here.size).astype(np.intp)
     return tuple(dict.fromkeys(table["mass"][here[places]].tolist()))
 
