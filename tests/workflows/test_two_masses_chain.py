@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal, norm
 
 from bumphunt.errors import ConfigError, InputError
 from selections.search import Search
-from workflows.chain import global_significance, impacts, prepare, up_to
+from workflows.chain import global_significance, impacts, prepare, study, up_to
 from workflows.config.described import read_variables
 from workflows.config.file import load
 from workflows.ntuples.writing import write_tree
@@ -180,6 +180,16 @@ def test_impacts_see_the_box_and_toys_of_the_whole_are_refused(counted):
     assert found["limit_exp"] == pytest.approx(table["n_sig_ul_exp"][near], rel=0.2)
     with pytest.raises(ConfigError, match="its own band of a spectrum with several axes"):
         global_significance(job, 100)
+
+
+def test_coverage_is_that_of_the_boxes_of_a_point(counted):
+    own, results = counted
+    step = study(prepare(own.load(), results), "coverage", (2.0, 1.5), {"m_higgs": 4.0})
+    step.run()
+    found = read_json(step.folder / "coverage.json")
+    assert found["findings"]["mass"] == [1.5] * 4 + [2.0] * 4
+    assert found["verdict"] == "passed"
+    assert min(found["findings"]["value"]) >= 0.9
 
 
 @pytest.mark.parametrize("method", ["smooth", "templates"])
