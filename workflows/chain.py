@@ -29,6 +29,7 @@ from bumphunt.studies.studies import Study
 from workflows.config.records import ResolvedAnalysis
 from workflows.inputs.samples import input_samples
 from workflows.products.global_table import GLOBAL, NUMBER
+from workflows.provenance.schema import refuse_newer
 from workflows.provenance.step import Older, Step, forget_unfinished, record_of
 from workflows.running.parts import Part
 from workflows.running.progress import Progress, silent
@@ -272,6 +273,11 @@ def hide_unblinded(job: Job) -> None:
 
     The data are in none of what is simulated, or chosen from simulated samples. Spectra from which each hypothesis
     takes its sidebands stay, where that is what the analysis says.
+
+    Raises
+    ------
+    BumphuntError
+        If results are there that a newer version has made.
     """
     if not job.analysis.about.blinded:
         return
@@ -279,6 +285,7 @@ def hide_unblinded(job: Job) -> None:
     folders = [job.of(stage.name) for stage in _wanted(job) if stage.name not in kept]
     beside = [folder for name in (IMPACTS, FIT, STUDY) for folder in job.of(name).glob("*")]
     for folder in (*folders, job.of(GLOBAL), *beside):
+        refuse_newer(folder)
         record = record_of(folder)
         if folder.exists() and (record is None or record["settings"].get(BLINDED) is not True):
             shutil.rmtree(folder)

@@ -12,6 +12,7 @@ settings     values that the stage was given, under names of the YAML
 code         modules of the framework that it imports, directly or not, with digests
 packages     versions of other packages that make its numbers
 files        fingerprints of the inputs; those of a user's search and its modules as they were when they were loaded
+schema       number of the layout: results of another one are not read, but made again, unless they are newer
 stages       of each stage whose results it reads, the digest of them
 outputs      size, time of change and SHA-256 of every file, and the SHA-256 of the values in it
 content      digest of the values of all outputs: the same for two equal runs
@@ -39,6 +40,7 @@ from bumphunt.errors import BumphuntError
 from workflows.provenance.changes import changes
 from workflows.provenance.code import Code, code_of, module_digest, versions_of
 from workflows.provenance.files import Fingerprint, bytes_digest, content_digest, fingerprints
+from workflows.provenance.schema import SCHEMA, other_schema, refuse_newer
 from workflows.results import PROVENANCE, read_json, write_json
 from workflows.running.blocks import BLOCKS
 from workflows.storage.addresses import Place, whole_name
@@ -134,6 +136,7 @@ class Step:
         dependencies = {**dependencies, "stages": self._stages()}
         for reason in reasons:
             logger.info("%s: %s", self.name, reason)
+        refuse_newer(self.folder)
         _refuse_of_others(self.folder)
         self._make(dependencies, self._older(record, dependencies))
         return True
@@ -254,7 +257,8 @@ class Step:
 
     def _reasons(self, record: Record | None, dependencies: Mapping[str, Any]) -> list[str]:
         if record is None:
-            return [f"there is no {PROVENANCE} of it" if self.folder.exists() else "it is not made yet"]
+            missing = f"there is no {PROVENANCE} of it" if self.folder.exists() else "it is not made yet"
+            return [other_schema(self.folder) or missing]
         now = _as_recorded(dependencies)
         return [*changes(record, now), *damaged_outputs(self.folder, record, every_byte=False)]
 
@@ -314,10 +318,12 @@ def _as_recorded(dependencies: Mapping[str, Any]) -> Record:
 
 
 def record_of(folder: Path) -> Record | None:
-    """Return what the outputs in a folder were made of; None without a record of ours."""
+    """Return what the outputs in a folder were made of; None without a record of ours, in the schema of now."""
     try:
         record = read_json(folder / PROVENANCE)
     except BumphuntError:
+        return None
+    if isinstance(record, dict) and record.get("schema") != SCHEMA:
         return None
     kinds = {"settings": dict, "code": dict, "packages": dict, "files": dict, "stages": dict, "outputs": dict}
     if not isinstance(record, dict) or not all(isinstance(record.get(key), kind) for key, kind in kinds.items()):
@@ -371,6 +377,7 @@ def _write_provenance(folder: Path, name: str, dependencies: Mapping[str, object
             "content": content_digest(path),
         }
     record = {
+        "schema": SCHEMA,
         "stage": name,
         "bumphunt": bumphunt.__version__,
         "python": platform.python_version(),

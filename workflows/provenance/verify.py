@@ -9,6 +9,7 @@ from typing import Any
 
 from bumphunt.errors import BumphuntError
 from workflows.provenance.files import content_digest, fingerprints
+from workflows.provenance.schema import other_schema
 from workflows.provenance.step import content_of, damaged_outputs, outputs_of, record_of
 from workflows.results import PROVENANCE
 from workflows.storage.addresses import place_of
@@ -65,7 +66,8 @@ def _verified(folder: Path, place: Path, record: Mapping[str, Any] | None, conte
     """Return what is found of one stage."""
     stage = str(place.relative_to(folder))
     if record is None:
-        return Verified(stage=stage, outputs=0, files=0, problems=(f"{PROVENANCE} cannot be read",))
+        why = other_schema(place) or f"{PROVENANCE} cannot be read"
+        return Verified(stage=stage, outputs=0, files=0, problems=(why,))
     problems = [*damaged_outputs(place, record, every_byte=True)]
     if not problems:
         problems += _other_values(place, record)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial as partial_of
 from pathlib import Path
 
 import pytest
 
+from bumphunt.errors import BumphuntError
 from workflows.provenance.files import fingerprint
-from workflows.provenance.step import Step, forget_unfinished
+from workflows.provenance.schema import SCHEMA
+from workflows.provenance.step import Step, forget_unfinished, record_of
+from workflows.provenance.verify import verify
 from workflows.results import PROVENANCE, read_json
 from workflows.running.blocks import BLOCKS, Blocks
 
@@ -224,3 +228,34 @@ def test_what_was_finished_of_a_stage_can_be_forgotten_by_its_settings(tmp_path,
     assert list(tmp_path.glob(".copy.*"))
     forget_unfinished(tmp_path / "copy", lambda settings: settings != {"a": 1})
     assert not list(tmp_path.glob(".copy.*"))
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(None, "it has no number of a schema"), (SCHEMA - 1, f"it has the schema {SCHEMA - 1}")]
+)
+def test_results_of_an_older_schema_are_said_and_made_again(tmp_path, source, number, words):
+    folder = tmp_path / "copy"
+    stage(folder, source).run()
+    record = json.loads((folder / PROVENANCE).read_text())
+    assert record["schema"] == SCHEMA
+    record = {**record, "schema": number, "bumphunt": "0.0.9"}
+    if number is None:
+        del record["schema"]
+    (folder / PROVENANCE).write_text(json.dumps(record))
+    assert record_of(folder) is None
+    reason = f"{words}, by bumphunt 0.0.9; this one has {SCHEMA}"
+    assert stage(folder, source).reasons() == [reason]
+    assert [found.problems for found in verify(tmp_path)] == [(reason,)]
+    assert stage(folder, source).run()
+    assert stage(folder, source).reasons() == []
+
+
+def test_results_of_a_newer_schema_are_refused_and_stay(tmp_path, source):
+    folder = tmp_path / "copy"
+    stage(folder, source).run()
+    record = json.loads((folder / PROVENANCE).read_text())
+    content = json.dumps({**record, "schema": SCHEMA + 1, "bumphunt": "9.0"})
+    (folder / PROVENANCE).write_text(content)
+    with pytest.raises(BumphuntError, match=rf"schema {SCHEMA + 1}, by bumphunt 9\.0; .*: update bumphunt, or choose"):
+        stage(folder, source).run()
+    assert (folder / PROVENANCE).read_text() == content
