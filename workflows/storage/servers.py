@@ -3,7 +3,7 @@
 | protocol | asked by | wildcards | tells that a file was replaced by |
 |---|---|---|---|
 | ``http``, ``https`` | fsspec, aiohttp | none | its size, and ``ETag`` or ``Last-Modified`` |
-| ``root``, ``roots`` | fsspec-xrootd, XRootD | in the name of the file | its size and time of change |
+| ``root`` | fsspec-xrootd, XRootD | in the name of the file | its size and time of change |
 
 A question without a byte of an answer for `TIMEOUT`, a connection that breaks and an error of the server itself are
 asked again, `TRIES` times in all, after `PAUSES`. What the server denies (no such file, no right to it) is not. So a
@@ -32,7 +32,7 @@ TRIES = 3
 PAUSES = (1.0, 3.0)
 """Time before the second and the third try [s]."""
 
-PROTOCOLS = {"http": "aiohttp", "https": "aiohttp", "root": "fsspec_xrootd", "roots": "fsspec_xrootd"}
+PROTOCOLS = {"http": "aiohttp", "https": "aiohttp", "root": "fsspec_xrootd"}
 """The protocols, with the package that speaks each."""
 
 Range = tuple[int, int]
