@@ -211,6 +211,7 @@ def test_pseudo_data_hold_the_injected_signal_in_either_region(done):
         assert unit.data.values()[inside].sum() == pytest.approx(expected, abs=4 * np.sqrt(expected))
 
 
+@pytest.mark.slow
 def test_limits_do_not_depend_on_workers(done, tmp_path):
     shutil.copytree(done / "simulate", tmp_path / "results" / "simulate")
     made = make(done.parent / "analysis.yaml", tmp_path / "results", verb="limits", workers=2)

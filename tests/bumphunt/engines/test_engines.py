@@ -92,9 +92,10 @@ def test_negative_signal_at_the_boundary_fulfils_the_conditions_of_optimality(**
 needs_zfit = pytest.mark.skipif(importlib.util.find_spec("zfit") is None, reason="the extra zfit is not installed")
 
 
+@pytest.mark.slow
 @needs_zfit
 @pytest.mark.filterwarnings("ignore")
-@settings(max_examples=4, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(**SPECTRA)
 def test_zfit_agrees_over_random_spectra(**description):
     r = spectrum(**description)

@@ -97,7 +97,7 @@ def random_model(seed):
     return model, workspace.data(model), regions
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 10))])
 def test_random_models_agree_with_pyhf(seed):
     model, data, regions = random_model(seed)
     upper = limit(regions, cl=0.95)

@@ -50,6 +50,7 @@ def test_page_holds_every_number_and_every_figure(tmp_path):
         assert (tmp_path / f"{name}.pdf").read_bytes().startswith(b"%PDF")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("few_studies")
 def test_numbers_do_not_depend_on_the_number_of_workers(tmp_path):
     one, two = (validate(tmp_path / str(n), events=2000, workers=n) for n in (1, 2))
