@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal, norm
 
 from bumphunt.errors import ConfigError, InputError
 from selections.search import Search
-from workflows.chain import global_significance, impacts, prepare, study, up_to
+from workflows.chain import global_significance, impacts, prepare, status, study, up_to
 from workflows.config.described import read_variables
 from workflows.config.file import load
 from workflows.ntuples.writing import write_tree
@@ -167,6 +167,15 @@ def test_figures_are_projections_and_maps(counted, tmp_path, monkeypatch):
     made = {path.stem for path in tmp_path.glob("*.png")}
     assert {"spectrum", "spectrum_m_recoil", "p0_map", "limit_coupling_map"} <= made
     assert {"limit_coupling_m_higgs_4", "limit_coupling_compared"} <= made
+
+
+def test_the_scan_depends_on_the_band(counted, tmp_path):
+    own, results = counted
+    path = own.folder / "narrow.yaml"
+    path.write_text(yaml.safe_dump(own.content | {"fit": own.content["fit"] | {"band": 1.5}}))
+    stale = {stage.name: stage.reasons for stage in status(prepare(load(path), results)) if stage.reasons}
+    assert set(stale) == {"scan", "report"}  # the report was never made
+    assert any("band" in reason for reason in stale["scan"])
 
 
 def test_impacts_see_the_box_and_toys_of_the_whole_are_refused(counted):

@@ -278,6 +278,7 @@ def test_shipped_examples_load():
             "fit: {background: {order: 1}, templates: [tau]}\nsearch:",
             ["fit.templates: sample 'tau'", "mumu"],
         ),
+        ("search:", "fit: {band: 2}\nsearch:", ["fit.band: no spectrum of 'zprime-invisible' has a second axis"]),
         ("search:", "fit: {method: smooth, background: {order: 99}}\nsearch:", ["fit.background", "got 99"]),
         (
             "search:",

@@ -153,7 +153,6 @@ GIVEN_EDITS: Edits = {
     "fit.method": ("smooth", TESTED),
     "fit.window": (8.0, TESTED),
     "fit.bins_per_sigma": (3.0, TESTED),
-    "fit.band": (1.5, TESTED),
     "fit.background": (None, TESTED),
     "fit.background.family": ("chebyshev", TESTED),
     "fit.background.order": (3, TESTED),
@@ -300,7 +299,7 @@ SECTIONS = {"data", "data.simulate", "samples", "samples.*.simulate", "signal", 
 SECTIONS |= {"search", "fit", "corrections", "factors", "control", "systematics", "ntuples", "cuts"}
 WITHOUT_EFFECT = {"data.weighted"}  # true is refused
 OF_OTHER_SEARCHES = {
-    *("signal.points.*.coordinates", "signal.simulate.coordinates", "search.between"),
+    *("signal.points.*.coordinates", "signal.simulate.coordinates", "search.between", "fit.band"),
     *("data.parents", "data.parents_uncertainty", "samples.*.parents", "samples.*.branching_fraction"),
 }
 """Keys that have tests of their own: of searches with coordinates beside the mass, and of decays of parents."""

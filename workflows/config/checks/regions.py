@@ -34,6 +34,9 @@ def check_regions(
     """Raise a `ValueError` if masses, spectra, samples or pseudo-data do not go with the regions."""
     _check_without_samples(sections, regions)
     _check_all_candidates(sections, regions)
+    if "band" in sections.fit.model_fields_set and not any(region.definition.axes for region in regions):
+        msg = f"fit.band: no spectrum of {search.name!r} has a second axis, of which it could be a band: leave it out"
+        raise ValueError(msg)
     for region in regions:
         _check_observables(sections, region)
         _check_constants(sections, region)
