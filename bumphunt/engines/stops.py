@@ -26,6 +26,8 @@ Indices = NDArray[np.intp]
 
 BELOW = 1e-7
 """How far below 0 a factor that is free may end that is there: less is rounding."""
+BEYOND = 1e3
+"""Error of a factor, in units of all events, above which the data do not know it."""
 ROOM = 1e-3
 """Rise of the NLL per expected event above which a factor is at 0 because it stops there, and not undetermined."""
 
@@ -126,6 +128,15 @@ def _ends_there(model: Likelihood, counts: Array, values: Array, stopped: Flags)
     return ends
 
 
+def _undetermined(model: Likelihood, free: FitResult, stopped: Flags) -> bool:
+    """Return whether the data do not know a factor that stops: its error, while it is free, is beyond all events."""
+    if not free.status.usable:
+        return False
+    slopes = model.expected_and_slopes(free.values)[1]
+    worth = np.abs(slopes[:, : model.n_bins]).sum(axis=1) * free.errors
+    return bool(np.any(worth[stopped] > BEYOND * (model.counts[: model.n_bins].sum() + 1.0)))
+
+
 def stop_one(model: Likelihood, found: FitResult, fit: Callable[[Likelihood], FitResult]) -> FitResult:
     """Return a fit of one data set with no free factor below 0: errors are those with the factors that stop held.
 
@@ -151,6 +162,9 @@ def stop_one(model: Likelihood, found: FitResult, fit: Callable[[Likelihood], Fi
     inside, unknown = made[stopped.tobytes()], stopped[:, None] | stopped
     if not inside.status.usable:
         return inside
+    if _undetermined(model, found, stopped):
+        nothing = np.full(inside.errors.shape, np.nan)
+        return replace(inside, status=FitStatus.SINGULAR, errors=nothing, covariance=np.outer(nothing, nothing))
     return replace(
         inside,
         status=FitStatus.AT_BOUNDARY,

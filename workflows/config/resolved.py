@@ -82,6 +82,7 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     """
     loaded = find_search(sections.channel, path.parent)
     search = loaded.search
+    chosen = chosen_model(sections.model, search, path.parent)
     registry = with_files(registry_of(loaded), sections, path.parent)
     check_names(sections, search, registry)
     beams, detector = _beams(sections), _detector(sections)
@@ -95,7 +96,6 @@ def resolve(sections: Analysis, path: Path) -> ResolvedAnalysis:
     check_sources(sections, sources, templates)
     good_runs = _good_runs(sections, path.parent)
     luminosity = _luminosity(sections, good_runs)
-    chosen = chosen_model(sections.model, search, path.parent)
     model = chosen.model
     if luminosity is None or (curves and sections.signal.efficiency is None):
         model = None  # no cross section of the production to compare with
