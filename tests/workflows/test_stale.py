@@ -21,6 +21,7 @@ from workflows.products.factor_files import write_correction
 from workflows.provenance import code
 from workflows.results import PROVENANCE, read_json
 
+SLOW = pytest.mark.slow  # what depends on which key is in test_depends.py, without a run
 CHAIN = ["check", "process", "spectra", "scan", "limits", "report"]
 HELPER = "HIGHEST = 1e3\n"
 LINES = """\
@@ -109,17 +110,18 @@ def made(own_analyses: Callable[[Path], Any], tmp_path_factory: pytest.TempPathF
     ("key", "value", "stages", "reasons"),
     [
         ("search.high", 7.0, "scan limits report", {"scan": "search.high: 7.5 -> 7.0"}),
-        ("search.step", 50, "scan limits report", {"scan": "search.step: 40.0 -> 50.0"}),
+        pytest.param("search.step", 50, "scan limits report", {"scan": "search.step: 40.0 -> 50.0"}, marks=SLOW),
         ("samples.flat.uncertainty", 0.2, "scan limits report", {"scan": "samples.flat.uncertainty: 0.1 -> 0.2"}),
         ("data.luminosity", 1.1, "check spectra scan limits report", {"spectra": "data.luminosity: 1.0 -> 1.1"}),
         ("factors.sf.value", 0.8, "spectra scan limits report", {"spectra": "factors.sf.value: 0.9 -> 0.8"}),
-        (
+        pytest.param(
             "factors.sf.uncertainty",
             0.2,
             "spectra scan limits report",
             {"spectra": "factors.sf.uncertainty: 0.1 -> 0.2"},
+            marks=SLOW,
         ),
-        ("signal.points.1.generated", 690, "check spectra scan limits report", {}),
+        pytest.param("signal.points.1.generated", 690, "check spectra scan limits report", {}, marks=SLOW),
         (
             "spectrum",
             {"low": 0.0, "high": 10.0, "bins": 400},

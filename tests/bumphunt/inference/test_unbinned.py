@@ -211,6 +211,7 @@ DESCRIBED = {
 }
 
 
+@pytest.mark.slow
 @needs_zfit
 @pytest.mark.filterwarnings("ignore")
 def test_densities_of_zfit_give_the_same_likelihood():
