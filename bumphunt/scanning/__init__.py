@@ -12,6 +12,7 @@ file            what it is for
 `setting`       what all masses share: method, limits, random numbers
 `bands`         what a hypothesis sees of a spectrum with more axes
 `windows`       which bins are looked at around a peak
+`sidebands`     what the data beside a peak say of the background, where they are blinded
 `neighbours`    known resonances: free peaks in the windows that they reach
 `likelihoods`   windows as regions of a likelihood: what a fit is made of
 `fits`          a mass tested by fits of its own, with any engine

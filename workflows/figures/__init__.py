@@ -9,6 +9,7 @@ selection           N-1 distributions
 optimisation        cuts against mass, ranking of observables, classifier
 signal              efficiency and resolution against mass, closure
 limits              p-values and upper limits against mass
+maps                the same of hypotheses of two masses
 impacts             sources of uncertainty
 global_significance the whole search: largest significances of toys
 window              the fit of one window

@@ -8,5 +8,5 @@ studying  what is asked beside it
 showing   figures
 ========= =======================================================================
 
-Stages do not import each other: what one writes and another reads is in `workflows.products`.
+`workflows.stages.depends` says what each depends on. Stages do not import each other: what one writes and another reads is in `workflows.products`.
 """

@@ -3,6 +3,7 @@
 ============== =====================================================================================
 module         makes
 ============== =====================================================================================
+hypotheses     masses at each point of the other coordinates, or none, and the signal there
 method         how a mass is tested: windows, the smooth background, known resonances
 model          what a coupling means
 given          a signal that is said, and bins that are made for its resolution

@@ -3,6 +3,7 @@
 =================== ==================================================================
 module              answers
 =================== ==================================================================
+hypothesis          (what all of them that look at one hypothesis share)
 impacts             what does each source of uncertainty do, at one mass?
 global_significance what is the largest of all local significances worth?
 fit                 what does the fit of one window look like?
