@@ -8,5 +8,6 @@ studying  what is asked beside it
 showing   figures
 ========= =======================================================================
 
-`workflows.stages.depends` says what each depends on. Stages do not import each other: what one writes and another reads is in `workflows.products`.
+`depends` says what each depends on. Stages do not import each other: what one writes and another reads is in
+`workflows.products`.
 """
