@@ -280,7 +280,8 @@ def not_linear(per_bin: bool) -> tuple[Region, object, list[float]]:
         modifiers += [{"name": "mu", "type": "normfactor", "data": None}] if k == 0 else []
         peers.append({"name": f"s{k}", "data": list(histogram), "modifiers": modifiers})
     peer = pyhf.Model({"channels": [{"name": "c", "samples": peers}]}, poi_name="mu", validate=False)
-    mine = region("r", counts=counts, signal=samples[0], backgrounds=samples[1:])
+    # pyhf knows normal statistical errors alone; the default is "poisson"
+    mine = region("r", counts=counts, signal=samples[0], backgrounds=samples[1:], mc_constraint="normal")
     return mine, peer, [*counts.astype(float), *peer.config.auxdata]
 
 
