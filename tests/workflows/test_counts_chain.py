@@ -218,5 +218,8 @@ def test_one_mass_that_cannot_be_searched_is_refused(own_analysis, search, says)
 
 def test_stages_up_to_check_know_a_count(counted):
     counted.path.write_text(yaml.safe_dump(counted.content))
-    for step in up_to(prepare(load(counted.path), counted.folder / "results"), "check"):
+    steps = list(up_to(prepare(load(counted.path), counted.folder / "results"), "check"))
+    for step in steps:
         step.run()
+    assert [step.name for step in steps if step.reasons()] == []
+    assert steps[-1].name == "check"

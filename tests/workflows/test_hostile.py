@@ -385,7 +385,7 @@ def test_yaml_without_an_end_is_refused(tmp_path, text, words):
 
 
 @pytest.mark.parametrize("key", ["samples", "control", "systematics", "factors", "cuts"])
-@pytest.mark.parametrize("name", ["../../escaped", "..", "/tmp/escaped", "a\\b", "a/../../b", " ", "x" * 200])
+@pytest.mark.parametrize("name", ["../../escaped", "..", "/escaped", "a\\b", "a/../../b", " ", "x" * 200])
 def test_no_name_of_a_yaml_leaves_the_folder_of_results(own_analysis, tmp_path, key, name):
     """Those that become files are refused; the others stand in tables alone."""
     analysis = own_analysis()
